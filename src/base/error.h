@@ -1,0 +1,42 @@
+// Errors: what was wrong, where, what was expected and what was there, in one line.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <source_location>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace glassbox {
+
+enum class ErrorKind {
+  bad_file,     // bytes from disk or network that do not hold what they claim
+  bad_request,  // a request, option or argument used wrongly
+  unsupported,  // well formed, but something this build does not do: refused by name
+  not_found,    // a file, model or name that does not exist
+  full,         // a limit was reached: context, memory, queue
+  io,           // the operating system said no
+  cancelled,    // whoever asked went away
+};
+
+// Someone else's fault: a file, a request, a machine. Our own faults are check() and assert().
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorKind kind, const std::string& what) : std::runtime_error(what), kind_(kind) {}
+  ErrorKind kind() const { return kind_; }
+
+ private:
+  ErrorKind kind_;
+};
+
+// throw Error with a formatted message:  fail(ErrorKind::bad_file, "{}: tensor {}: ...", file, name);
+template <class... Args>
+[[noreturn]] void fail(ErrorKind kind, fmt::format_string<Args...> format, Args&&... args) {
+  throw Error(kind, fmt::format(format, std::forward<Args>(args)...));
+}
+
+// Our own fault, at a boundary: throws std::logic_error naming the place.
+void check(bool condition, const char* what, std::source_location where = std::source_location::current());
+
+}  // namespace glassbox

@@ -1,0 +1,96 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace glassbox {
+namespace {
+
+struct Descriptor {
+  int fd;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+[[noreturn]] void fail_errno(const std::filesystem::path& file, const char* doing) {
+  const int error = errno;
+  fail(error == ENOENT || error == ENOTDIR ? ErrorKind::not_found : ErrorKind::io, "{}: {}: {}", file.string(), doing,
+       std::strerror(error));
+}
+
+struct Opened {
+  Descriptor descriptor;
+  size_t size;
+};
+
+Opened open_regular(const std::filesystem::path& file) {
+  Opened opened{{::open(file.c_str(), O_RDONLY | O_CLOEXEC)}, 0};
+  if (opened.descriptor.fd < 0) fail_errno(file, "cannot open");
+  struct stat info;
+  if (::fstat(opened.descriptor.fd, &info) != 0) fail_errno(file, "cannot stat");
+  if (!S_ISREG(info.st_mode)) fail(ErrorKind::bad_file, "{}: expected a regular file", file.string());
+  opened.size = static_cast<size_t>(info.st_size);
+  return opened;
+}
+
+}  // namespace
+
+std::string read_file(const std::filesystem::path& file, size_t limit) {
+  const Opened opened = open_regular(file);
+  if (opened.size > limit)
+    fail(ErrorKind::bad_file, "{}: expected at most {} bytes, got {}", file.string(), limit, opened.size);
+  std::string bytes(opened.size, '\0');
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t n = ::read(opened.descriptor.fd, bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_errno(file, "cannot read");
+    if (n == 0) fail(ErrorKind::io, "{}: became shorter while it was read", file.string());
+    done += static_cast<size_t>(n);
+  }
+  return bytes;
+}
+
+void write_file(const std::filesystem::path& file, std::string_view bytes) {
+  const std::filesystem::path beside = file.string() + ".partial";
+  {
+    const Descriptor out{::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
+    if (out.fd < 0) fail_errno(beside, "cannot create");
+    for (size_t done = 0; done < bytes.size();) {
+      const ssize_t n = ::write(out.fd, bytes.data() + done, bytes.size() - done);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) fail_errno(beside, "cannot write");
+      done += static_cast<size_t>(n);
+    }
+    if (::fsync(out.fd) != 0) fail_errno(beside, "cannot sync");
+  }
+  if (::rename(beside.c_str(), file.c_str()) != 0) fail_errno(file, "cannot rename onto");
+  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+  const Descriptor directory{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (directory.fd < 0 || ::fsync(directory.fd) != 0) fail_errno(folder, "cannot sync folder");
+}
+
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& file) {
+  const Opened opened = open_regular(file);
+  std::shared_ptr<MappedFile> mapped(new MappedFile);
+  mapped->path_ = file;
+  if (opened.size > 0) {
+    void* at = ::mmap(nullptr, opened.size, PROT_READ, MAP_SHARED, opened.descriptor.fd, 0);
+    if (at == MAP_FAILED) fail_errno(file, "cannot map");
+    mapped->bytes_ = {static_cast<const std::byte*>(at), opened.size};
+  }
+  return mapped;
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+}  // namespace glassbox

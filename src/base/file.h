@@ -1,0 +1,37 @@
+// Files: read whole, mapped in place, written so that a crash leaves the old file or the new one.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace glassbox {
+
+// The whole file. Throws Error(not_found | io), and Error(bad_file) if it is larger than `limit` bytes.
+std::string read_file(const std::filesystem::path& file, size_t limit = size_t{1} << 30);
+
+// Writes beside `file`, syncs, renames over it. Throws Error(io).
+void write_file(const std::filesystem::path& file, std::string_view bytes);
+
+// A file's bytes, read only, in the page cache until something reads them. Safe to share between threads.
+class MappedFile {
+ public:
+  // Throws Error(not_found | io).
+  static std::shared_ptr<const MappedFile> open(const std::filesystem::path& file);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::span<const std::byte> bytes() const { return bytes_; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  MappedFile() = default;
+  std::filesystem::path path_;
+  std::span<const std::byte> bytes_;
+};
+
+}  // namespace glassbox

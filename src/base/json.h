@@ -1,0 +1,23 @@
+// JSON from outside: depth bounded, duplicate keys refused, errors that name the source and the byte.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace glassbox {
+
+using Json = nlohmann::json;
+
+// `source` names the text in errors (a file, "request body"). Throws Error(kind) on malformed text, on nesting
+// beyond `max_depth`, and on a key given twice in one object (readers would disagree about which one counts).
+Json parse_json(std::string_view text, std::string_view source, ErrorKind kind = ErrorKind::bad_file, int max_depth = 128);
+Json read_json(const std::filesystem::path& file);
+
+// One line of text; bytes that are not UTF-8 become U+FFFD.
+std::string dump_json(const Json& value, int indent = -1);
+
+}  // namespace glassbox
