@@ -1,0 +1,7 @@
+# Each kernel set has flags of its own and shares no inline function with other files: the linker may keep one copy of
+# an inline function, and it must not be one that needs instructions the machine lacks.
+file(GLOB avx2 ${CMAKE_SOURCE_DIR}/src/kernels/avx2/*.cc)
+file(GLOB avx512 ${CMAKE_SOURCE_DIR}/src/kernels/avx512/*.cc)
+set_source_files_properties(${avx2} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
+set_source_files_properties(${avx512} PROPERTIES COMPILE_OPTIONS
+  "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx2;-mfma;-mf16c;-mprefer-vector-width=512")
