@@ -1,0 +1,41 @@
+// A model as people use it: weights, tokenizer, chat template and how generation ends, opened from one reference.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "formats/generation_config.h"
+#include "models/language_model.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace glassbox {
+
+struct OpenOptions {
+  std::vector<std::string> ignore_keys;  // of config.json (docs/design.md, promise 4)
+};
+
+struct Model {
+  std::string name;             // as APIs show it: "glassbox/prism", or the folder's name
+  std::filesystem::path folder;  // empty for the model that is shipped
+  std::unique_ptr<LanguageModel> network;
+  Tokenizer tokenizer;
+  std::optional<ChatTemplate> chat_template;  // absent: the model only continues text
+  GenerationConfig generation;                // with the union of end-of-sequence ids
+
+  // The exact prompt: text of the template over `context` (messages, tools, add_generation_prompt, ...), and its ids, with
+  // no second BOS. Throws Error(unsupported) where the model has no template.
+  std::string render(OrderedJson context) const;
+  std::vector<int32_t> encode_prompt(std::string_view rendered) const;
+};
+
+// `reference`: "glassbox/prism" (shipped in the binary), or a folder as published. Throws Error(not_found | bad_file |
+// unsupported), naming what was looked for and where.
+std::shared_ptr<const Model> open_model(std::string_view reference, const OpenOptions& options = {});
+
+}  // namespace glassbox
