@@ -1,0 +1,116 @@
+// The functions that take the time, one table for each kernel set: plain, avx2, avx512.
+//
+// Every set keeps the same order of sums, so all agree to the bit (docs/design.md, Numbers); the plain set is the
+// oracle. All functions are noexcept, trust their caller, need no alignment, and run on the calling thread:
+// splitting work among threads is tensor/'s business, and never splits a sum. They expect denormals to be
+// flushed (base/threads.h does so on every worker and around every parallel_for).
+//
+// Matrices are row major; ld* is the distance between rows in elements. Sizes may be zero.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/dtype.h"
+
+namespace glassbox {
+
+struct Kernels {
+  std::string_view name;  // "plain", "avx2", "avx512"
+
+  // --- matrix products ---
+
+  // y[m,n] = sum_k x[m,k] w[n,k], all float32. Order of a sum: lane l of 16 takes k = l, l+16, ... by fused
+  // multiply-add from zero, in order; then the tree l + (l+8), l + (l+4), l + (l+2), l + (l+1).
+  void (*matmul_f32)(const float* x, int64_t ldx, const float* w, int64_t ldw, float* y, int64_t ldy, int64_t m,
+                     int64_t n, int64_t k) noexcept;
+
+  // The same with bf16 operands in the order of AMX's TDPBF16PS: for each 32 inputs an even and an odd chain of fused
+  // multiply-adds from zero, added together, then added to the total (which begins at zero). A tail shorter than
+  // 32 is filled with zeros.
+  void (*matmul_bf16)(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m,
+                      int64_t n, int64_t k) noexcept;
+
+  // c[m,n] += sum_k a(m,k) b[k,n]: each output is one chain of fused multiply-adds over k in rising order, begun at
+  // the c that is there. a(i,j) = a[i * a_row + j * a_column], float32; b is float32 or bf16. Gradients use it.
+  void (*gemm)(const float* a, int64_t a_row, int64_t a_column, const void* b, DType b_type, int64_t ldb, float* c,
+               int64_t ldc, int64_t m, int64_t n, int64_t k) noexcept;
+
+  // --- attention ---
+  // Keys and values lie in blocks of kAttentionBlock positions: block j of `keys` holds [head_dim][kAttentionBlock]
+  // (a key is a column), of `values` [kAttentionBlock][head_dim]; float32 or bf16. Positions are absolute: block j holds
+  // 64 j .. 64 j + 63.
+
+  // For each of `rows` query rows (q + r * ldq, head_dim floats) over the positions [first[r], last[r]) :
+  // out + r * ldo = softmax(scale * q . keys) values. Score: one chain of fused multiply-adds over head_dim from zero,
+  // then times scale. Each block gives (max, sum of exp, weighted values: one chain over its positions); blocks
+  // merge in rising order. stats[2r], stats[2r+1]: the largest score and the sum of exp(score - largest).
+  // All positions of a query's blocks exist in memory, also those outside [first, last), which are not used.
+  void (*attend)(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
+                 const void* const* keys, const void* const* values, DType type, int64_t head_dim, float scale, float* out,
+                 int64_t ldo, float* stats) noexcept;
+
+  // Gradient of attend for the same rows, in order of rows then of positions. d_out like out; stats from attend.
+  // dq[r] is added to. d_keys, d_values: [position - base][ldd] rows, added to for positions >= base (earlier ones
+  // belong to no tape).
+  void (*attend_backward)(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
+                          const void* const* keys, const void* const* values, DType type, int64_t head_dim, float scale,
+                          const float* out, int64_t ldo, const float* stats, const float* d_out, int64_t ld_out, float* dq,
+                          int64_t lddq, float* d_keys, float* d_values, int64_t ldd, int64_t base) noexcept;
+
+  // Pattern of one row: pattern[i] = exp(score(first + i) - max) / sum, i < last - first; scores likewise if not null.
+  void (*attend_pattern)(const float* q, int64_t first, int64_t last, const void* const* keys, DType type, int64_t head_dim,
+                         float scale, const float* stats, float* scores, float* pattern) noexcept;
+
+  // --- rows ---
+
+  // y = x / sqrt(mean(x^2) + eps) * w. The sum of squares in the order of matmul_f32. w is float32.
+  // inverse: 1 / sqrt(...) of the row, for the gradient (may be null).
+  void (*rms_norm)(const float* x, const float* w, float eps, float* y, float* inverse, int64_t n) noexcept;
+  // dx += ..., dw += dy * x * inverse (dw may be null).
+  void (*rms_norm_backward)(const float* x, const float* w, float inverse, const float* dy, float* dx, float* dw,
+                            int64_t n) noexcept;
+  // Rotates pairs (i, i + n/2) of x in place by cos[i], sin[i], i < n/2. The inverse rotation has -sin.
+  void (*rope)(float* x, const float* cos, const float* sin, int64_t n) noexcept;
+  // Largest value, and sum of exp(x - largest) in the order of matmul_f32 (lanes, then tree).
+  void (*log_sum_exp)(const float* x, int64_t n, float* largest, float* sum) noexcept;
+  // y[i] = exp(x[i] - largest) / sum * factor, or added to y[i] where `add`.
+  void (*softmax)(const float* x, int64_t n, float largest, float sum, float factor, float* y, bool add) noexcept;
+  float (*sum_squares)(const float* x, int64_t n) noexcept;  // order of matmul_f32
+
+  // --- elementwise over n values ---
+  void (*add)(const float* a, const float* b, float* y, int64_t n) noexcept;      // y may be a or b
+  void (*multiply)(const float* a, const float* b, float* y, int64_t n) noexcept;
+  void (*scale_add)(float factor, const float* x, float* y, int64_t n) noexcept;  // y = fma(factor, x, y)
+  void (*scale)(float factor, float* x, int64_t n) noexcept;                      // x *= factor
+  void (*silu)(const float* x, float* y, int64_t n) noexcept;                     // x / (1 + exp(-x))
+  void (*silu_backward)(const float* x, const float* dy, float* dx, int64_t n) noexcept;                  // dx += ...
+  void (*multiply_backward)(const float* other, const float* dy, float* dx, int64_t n) noexcept;          // dx = fma(dy, other, dx)
+  void (*exp)(const float* x, float* y, int64_t n) noexcept;
+  void (*log)(const float* x, float* y, int64_t n) noexcept;
+  void (*to_bf16)(const float* x, uint16_t* y, int64_t n) noexcept;               // nearest even
+  void (*from_bf16)(const uint16_t* x, float* y, int64_t n) noexcept;
+  void (*from_f16)(const uint16_t* x, float* y, int64_t n) noexcept;
+
+  // AdamW (arXiv:1711.05101), decoupled decay: m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
+  // w -= rate * (m * m_correction / (sqrt(v * v_correction) + eps) + decay * w), g = gradient * gradient_scale.
+  struct AdamW {
+    float rate, beta1, beta2, eps, decay, m_correction, v_correction, gradient_scale;
+  };
+  void (*adamw)(const AdamW& step, const float* gradient, float* w, float* m, float* v, int64_t n) noexcept;
+};
+
+inline constexpr int64_t kAttentionBlock = 64;
+
+// The set in use: the last of available_kernels(), or the one GLASSBOX_KERNELS names. The first call throws
+// Error(unsupported) if that names a set this machine lacks.
+const Kernels& kernels();
+
+// Sets this machine can run, plain first, fastest last.
+std::span<const Kernels* const> available_kernels();
+
+// For tests and benchmarks: use this set from now on. Not while a computation runs.
+void use_kernels(const Kernels& set);
+
+}  // namespace glassbox
