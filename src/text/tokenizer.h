@@ -1,0 +1,98 @@
+// Tokenizers: text to the ids a model was trained on, and back.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace glassbox {
+
+// A tokenizer as its model's authors published it: byte-level BPE (GPT-2, Llama 3, Qwen, ...) or SentencePiece-style
+// BPE with byte fallback (Llama 2, Mistral 7B, ...). Encodes to the same ids as Hugging Face's tokenizers, tiktoken
+// and SentencePiece, whichever the files came from. A handle: copies are cheap and share one immutable table, which
+// any number of threads may use at once.
+class Tokenizer {
+ public:
+  // A folder (tokenizer.json, else tokenizer.model, else vocab.json + merges.txt; with what tokenizer_config.json,
+  // special_tokens_map.json and added_tokens.json beside them add), or one such file. tokenizer.model may hold a
+  // SentencePiece model or tiktoken's lines (Llama 3, whose special tokens are added). A *.tiktoken file named as
+  // OpenAI names it (cl100k_base, o200k_base, ...) opens too. Throws Error(not_found | bad_file | unsupported):
+  // a component type, option or regular expression whose meaning is not exactly kept is refused by name.
+  static Tokenizer open(const std::filesystem::path& path);
+
+  // The text of a tokenizer.json and, where there is one, of its tokenizer_config.json. `source` names them in errors.
+  static Tokenizer from_json(std::string_view tokenizer_json, std::string_view source,
+                             std::string_view tokenizer_config_json = {});
+
+  // Added and special tokens written out in `text` become their ids, as the reference does. `add_special` puts what
+  // the tokenizer's own template says around it (usually a BOS): a rendered chat wants false, its template wrote it.
+  // Bytes that are not UTF-8 are kept where the vocabulary can (byte-level, byte fallback), never replaced.
+  std::vector<int32_t> encode(std::string_view text, bool add_special = true) const;
+
+  // For text that must not speak for the system: tokens marked special are plain characters here, and nothing is
+  // added. (Added tokens that are not marked special are still found, as with transformers' split_special_tokens.)
+  std::vector<int32_t> encode_plain(std::string_view text) const;
+
+  // The text of `ids` as the reference decodes it: valid UTF-8 always, U+FFFD for bytes that make no character, the
+  // space a SentencePiece model puts before the first word removed. Throws Error(bad_request) for an id outside
+  // [0, size()). decode_bytes() gives the same bytes with nothing replaced.
+  std::string decode(std::span<const int32_t> ids, bool skip_special = false) const;
+  std::string decode_bytes(std::span<const int32_t> ids, bool skip_special = false) const;
+
+  // The bytes a token adds to a stream: may be part of a character; empty for an id nobody defined. Lives as long as
+  // any copy of this tokenizer. Throws Error(bad_request) for an id outside [0, size()).
+  std::string_view piece(int32_t id) const;
+  size_t size() const;  // ids are in [0, size()): the largest id defined, plus one
+
+  std::optional<int32_t> bos() const;
+  std::optional<int32_t> eos() const;
+  std::optional<int32_t> unk() const;
+  std::optional<int32_t> pad() const;
+  // By the token's name in the files ("<|eot_id|>", "Ġthe", "▁the"): what configurations and templates speak of.
+  std::optional<int32_t> id_of(std::string_view token) const;
+  std::string token(int32_t id) const;  // the other way: the name in the files, empty if nobody defined the id
+  bool is_special(int32_t id) const;    // false for an id outside [0, size())
+
+  // True if encode(text, true) begins with bos(): a prompt that already begins with it needs false.
+  bool adds_bos() const;
+
+  // For people: "byte-level BPE, 128,256 tokens (256 special), bos <|begin_of_text|> 128000, ...".
+  std::string describe() const;
+
+  struct Impl;  // not for callers
+
+ private:
+  friend class StreamDecoder;
+  explicit Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<const Impl> impl_;
+};
+
+// Tokens to text as they come: whole UTF-8 characters only, the bytes of an unfinished one held back until the
+// token that ends it. One stream, one thread. What it gives in all is decode()'s text, except that SentencePiece's
+// byte tokens, where a run of them is broken UTF-8, are replaced one broken character at a time.
+class StreamDecoder {
+ public:
+  // `continues`: the stream goes on after other text (a prompt), so the first word's space is part of it. Otherwise
+  // the stream is a text of its own (a chat's answer), and SentencePiece's leading space is dropped as decode() does.
+  explicit StreamDecoder(Tokenizer tokenizer, bool continues = false, bool skip_special = false);
+
+  // Text that became certain with this token: may be empty. Throws Error(bad_request) for an id outside the range.
+  std::string push(int32_t id);
+  // What is left when no token will follow: U+FFFD for an unfinished character. The decoder may then be used anew.
+  std::string finish();
+
+ private:
+  Tokenizer tokenizer_;
+  bool continues_;
+  bool skip_special_;
+  bool at_start_;
+  std::string held_;  // bytes of a character that is not whole yet
+};
+
+}  // namespace glassbox
