@@ -5,7 +5,7 @@
 namespace glassbox {
 namespace {
 
-constexpr std::array<DTypeInfo, 10> kTypes = {{{"F32", 1, 4},
+constexpr std::array<DTypeInfo, 16> kTypes = {{{"F32", 1, 4},
                                                {"F16", 1, 2},
                                                {"BF16", 1, 2},
                                                {"F64", 1, 8},
@@ -14,7 +14,13 @@ constexpr std::array<DTypeInfo, 10> kTypes = {{{"F32", 1, 4},
                                                {"I16", 1, 2},
                                                {"I8", 1, 1},
                                                {"U8", 1, 1},
-                                               {"BOOL", 1, 1}}};
+                                               {"BOOL", 1, 1},
+                                               {"U16", 1, 2},
+                                               {"U32", 1, 4},
+                                               {"U64", 1, 8},
+                                               {"F8_E4M3", 1, 1},
+                                               {"F8_E5M2", 1, 1},
+                                               {"F8_E8M0", 1, 1}}};
 
 }  // namespace
 

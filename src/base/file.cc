@@ -59,16 +59,22 @@ std::string read_file(const std::filesystem::path& file, size_t limit) {
 }
 
 void write_file(const std::filesystem::path& file, std::string_view bytes) {
+  const std::span<const std::byte> piece = std::as_bytes(std::span(bytes));
+  write_file(file, std::span(&piece, 1));
+}
+
+void write_file(const std::filesystem::path& file, std::span<const std::span<const std::byte>> pieces) {
   const std::filesystem::path beside = file.string() + ".partial";
   {
     const Descriptor out{::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
     if (out.fd < 0) fail_errno(beside, "cannot create");
-    for (size_t done = 0; done < bytes.size();) {
-      const ssize_t n = ::write(out.fd, bytes.data() + done, bytes.size() - done);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) fail_errno(beside, "cannot write");
-      done += static_cast<size_t>(n);
-    }
+    for (const std::span<const std::byte> bytes : pieces)
+      for (size_t done = 0; done < bytes.size();) {
+        const ssize_t n = ::write(out.fd, bytes.data() + done, bytes.size() - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) fail_errno(beside, "cannot write");
+        done += static_cast<size_t>(n);
+      }
     if (::fsync(out.fd) != 0) fail_errno(beside, "cannot sync");
   }
   if (::rename(beside.c_str(), file.c_str()) != 0) fail_errno(file, "cannot rename onto");

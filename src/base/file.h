@@ -16,6 +16,9 @@ std::string read_file(const std::filesystem::path& file, size_t limit = size_t{1
 // Writes beside `file`, syncs, renames over it. Throws Error(io).
 void write_file(const std::filesystem::path& file, std::string_view bytes);
 
+// The same for pieces that follow one another, none of which need be copied together first.
+void write_file(const std::filesystem::path& file, std::span<const std::span<const std::byte>> pieces);
+
 // A file's bytes, read only, in the page cache until something reads them. Safe to share between threads.
 class MappedFile {
  public:

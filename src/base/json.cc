@@ -6,6 +6,15 @@
 #include "base/file.h"
 
 namespace glassbox {
+namespace {
+
+// A key from outside in a one-line error: escaped, and cut.
+std::string printable(const std::string& key) {
+  constexpr size_t kLongest = 120;
+  return dump_json(Json(key.substr(0, kLongest))) + (key.size() > kLongest ? "..." : "");
+}
+
+}  // namespace
 
 Json parse_json(std::string_view text, std::string_view source, ErrorKind kind, int max_depth) {
   std::vector<std::set<std::string, std::less<>>> keys;  // of the objects that are open
@@ -16,7 +25,7 @@ Json parse_json(std::string_view text, std::string_view source, ErrorKind kind, 
       case Json::parse_event_t::object_end: keys.pop_back(); break;
       case Json::parse_event_t::key:
         if (!keys.back().insert(value.get<std::string>()).second)
-          fail(kind, "{}: key \"{}\" given twice in one object", source, value.get<std::string>());
+          fail(kind, "{}: key {} given twice in one object", source, printable(value.get<std::string>()));
         break;
       default: break;
     }

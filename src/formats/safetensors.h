@@ -1,0 +1,100 @@
+// Safetensors: names, shapes and bytes of tensors, read in place and written durably.
+// The format: an 8-byte little-endian length, a JSON header of that length, then the tensors' bytes, each
+// where its header entry says (https://github.com/huggingface/safetensors, "Format").
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/dtype.h"
+
+namespace glassbox {
+
+// A tensor's bytes where they lie, little-endian, row-major, aligned to the size of an element.
+struct RawTensor {
+  std::string_view name;
+  DType dtype;
+  std::vector<int64_t> shape;         // [] is a scalar
+  std::span<const std::byte> bytes;   // product of shape x size of dtype
+  std::shared_ptr<const void> owner;  // keeps name and bytes valid; null where the caller promises to
+};
+
+// What a header says about one tensor.
+struct TensorInfo {
+  std::string name;
+  DType dtype;
+  std::vector<int64_t> shape;
+  uint64_t offset;  // of its first byte in the file
+  uint64_t bytes;
+};
+
+using Metadata = std::map<std::string, std::string>;
+
+// One file. Opening checks the whole header against the file's real size; tensor bytes stay in the page cache
+// until something reads them. A cheap handle to shared, immutable state: safe to copy and to share between
+// threads.
+class SafeTensors {
+ public:
+  // Throws Error(not_found | io), and Error(bad_file) naming the file, tensor and byte at fault.
+  static SafeTensors open(const std::filesystem::path& file);
+
+  // The same for bytes already in memory (an embedded model); `source` names them in errors.
+  static SafeTensors from_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
+                                std::string source);
+
+  // Nothing if no tensor has this name: checkpoints differ, and callers choose. A tensor that the file
+  // misaligns is copied to an aligned place (writers align, the format does not demand it).
+  std::optional<RawTensor> find(std::string_view name) const;
+
+  const std::vector<TensorInfo>& tensors() const;  // in the order of their bytes
+  std::vector<std::string_view> names() const;     // the same order; valid while a copy of *this lives
+  const Metadata& metadata() const;                // __metadata__, or empty
+  const std::string& source() const;               // the file's path
+  uint64_t total_bytes() const;                    // of all tensors
+
+ private:
+  struct State;
+  std::shared_ptr<const State> state_;
+};
+
+// All shards of a model as one: a folder with model.safetensors, or with model.safetensors.index.json and the
+// shards it names (plain file names within that folder). Every shard must exist and hold exactly the tensors
+// the index says. Immutable and shared, as SafeTensors.
+class Checkpoint {
+ public:
+  // `path`: such a folder, or one .safetensors file. Throws as SafeTensors::open.
+  static Checkpoint open(const std::filesystem::path& path);
+  static Checkpoint of(SafeTensors file);
+
+  std::optional<RawTensor> find(std::string_view name) const;
+
+  std::vector<std::string_view> names() const;            // sorted; valid while a copy of *this lives
+  const std::vector<const TensorInfo*>& tensors() const;  // in the order of names()
+  const std::vector<SafeTensors>& files() const;          // the shards, sorted by file name
+  const std::string& source() const;                      // the folder or file
+  uint64_t total_bytes() const;
+
+ private:
+  struct State;
+  std::shared_ptr<const State> state_;
+};
+
+// Writes tensors and metadata so that a crash leaves the old file or the new one. The bytes of the file
+// depend on nothing but its contents: widest dtype first, then by name, as the reference writer sorts; the
+// header is padded with spaces to a multiple of 8. Throws Error(io), and Error(bad_request) on a name given
+// twice, a reserved name, or bytes that do not fit the shape.
+void write_safetensors(const std::filesystem::path& file, std::span<const RawTensor> tensors,
+                       const Metadata& metadata = {});
+
+// Product of dimensions x size of dtype; nothing if a dimension is negative or the product overflows.
+std::optional<uint64_t> tensor_bytes(DType dtype, std::span<const int64_t> shape);
+
+}  // namespace glassbox
