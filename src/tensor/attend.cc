@@ -1,0 +1,236 @@
+// Attention over what sequences remember. A query's sums run over blocks of 64 absolute positions merged in order, so they
+// do not depend on what else is in the pass or on how a prompt was cut.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "base/error.h"
+#include "kernels/kernels.h"
+#include "tensor/words.h"
+
+namespace glassbox {
+namespace {
+
+constexpr int64_t kRows = 64;  // query rows that read a block of keys together
+
+// The query rows of some tokens of a run and one key/value head, token after token, gathered side by side.
+struct Group {
+  int64_t begin, end;  // tokens, as rows of the pass
+  int64_t head;        // key/value head
+  const Run* run;
+
+  int64_t rows(int64_t share) const { return (end - begin) * share; }
+};
+
+struct View {
+  std::vector<const void*> keys, values;
+  std::vector<int64_t> first, last;  // of each row
+
+  View(const Group& group, int64_t layer, int64_t share, int64_t window) {
+    const KvCache& cache = *group.run->cache;
+    for (int64_t block = 0; block < cache.blocks(); ++block) {
+      keys.push_back(cache.keys(block, layer, group.head));
+      values.push_back(cache.values(block, layer, group.head));
+    }
+    for (int64_t t = group.begin; t < group.end; ++t) {
+      const int64_t position = group.run->position + t - group.run->begin;
+      for (int64_t i = 0; i < share; ++i) {
+        first.push_back(window > 0 ? std::max<int64_t>(0, position + 1 - window) : 0);
+        last.push_back(position + 1);
+      }
+    }
+  }
+};
+
+// [T, H, E] rows of a group <-> rows side by side. The heads of a group are neighbours, so a token's rows are one piece.
+void gather(const Group& group, const float* from, int64_t heads, int64_t share, int64_t width, float* to) {
+  for (int64_t t = group.begin; t < group.end; ++t)
+    std::memcpy(to + (t - group.begin) * share * width, from + (t * heads + group.head * share) * width,
+                static_cast<size_t>(share * width) * sizeof(float));
+}
+
+void scatter(const Group& group, const float* from, int64_t heads, int64_t share, int64_t width, float* to) {
+  for (int64_t t = group.begin; t < group.end; ++t)
+    std::memcpy(to + (t * heads + group.head * share) * width, from + (t - group.begin) * share * width,
+                static_cast<size_t>(share * width) * sizeof(float));
+}
+
+struct Attention {
+  Pass* pass;
+  int64_t layer, heads, kv_heads, share, width, window;
+  DType cached;
+  float scale;
+
+  std::vector<Group> groups(int64_t tokens_a_group) const {
+    std::vector<Group> list;
+    for (const Run& run : pass->runs())
+      for (int64_t head = 0; head < kv_heads; ++head)
+        for (int64_t t = run.begin; t < run.end; t += tokens_a_group)
+          list.push_back({t, std::min(run.end, t + tokens_a_group), head, &run});
+    return list;
+  }
+
+  void forward(const float* q, float* out, float* stats) const {
+    const auto list = groups(std::max<int64_t>(1, kRows / share));
+    pass->pool().parallel_for(static_cast<int64_t>(list.size()), [&](int64_t i) {
+      const Group& group = list[static_cast<size_t>(i)];
+      const View view(group, layer, share, window);
+      const auto rows = static_cast<size_t>(group.rows(share));
+      std::vector<float> queries(rows * static_cast<size_t>(width)), answers(queries.size()), sums(rows * 2);
+      gather(group, q, heads, share, width, queries.data());
+      kernels().attend(queries.data(), width, group.rows(share), view.first.data(), view.last.data(), view.keys.data(),
+                       view.values.data(), cached, width, scale, answers.data(), width, sums.data());
+      scatter(group, answers.data(), heads, share, width, out);
+      scatter(group, sums.data(), heads, share, 2, stats);
+    });
+  }
+
+  // Sums into keys and values run over the queries of a whole sequence, so a group is a whole run.
+  void backward(const float* q, const float* out, const float* stats, const float* d_out, float* dq, float* dk, float* dv) const {
+    const auto list = groups(std::numeric_limits<int64_t>::max() / 2);
+    pass->pool().parallel_for(static_cast<int64_t>(list.size()), [&](int64_t i) {
+      const Group& group = list[static_cast<size_t>(i)];
+      const View view(group, layer, share, window);
+      const auto rows = static_cast<size_t>(group.rows(share));
+      const size_t size = rows * static_cast<size_t>(width);
+      std::vector<float> queries(size), answers(size), d_answers(size), d_queries(size), sums(rows * 2);
+      gather(group, q, heads, share, width, queries.data());
+      gather(group, out, heads, share, width, answers.data());
+      gather(group, d_out, heads, share, width, d_answers.data());
+      gather(group, dq, heads, share, width, d_queries.data());
+      gather(group, stats, heads, share, 2, sums.data());
+      const int64_t from = (group.begin * kv_heads + group.head) * width;
+      kernels().attend_backward(queries.data(), width, group.rows(share), view.first.data(), view.last.data(),
+                                view.keys.data(), view.values.data(), cached, width, scale, answers.data(), width,
+                                sums.data(), d_answers.data(), width, d_queries.data(), width, dk + from, dv + from,
+                                kv_heads * width, group.run->position);
+      scatter(group, d_queries.data(), heads, share, width, dq);
+    });
+  }
+
+  // Scores or the pattern of all tokens, [T, H, S], recomputed from the largest scores and sums that forward() used.
+  Tensor look(const float* q, const float* stats, bool want_scores) const {
+    int64_t in_view = 0;
+    for (const Run& run : pass->runs()) in_view = std::max(in_view, run.position + run.end - run.begin);
+    const auto tokens = static_cast<int64_t>(pass->tokens().size());
+    Tensor seen = pass->empty({tokens, heads, in_view});
+    float* to = Pass::mutable_f32(seen);
+    std::fill_n(to, seen.shape().elements(), want_scores ? -std::numeric_limits<float>::infinity() : 0.0f);
+    std::vector<float> scores(static_cast<size_t>(in_view)), pattern(static_cast<size_t>(in_view));
+    const FlushDenormals flush;
+    for (const Group& group : groups(1)) {
+      const View view(group, layer, share, window);
+      for (int64_t i = 0; i < share; ++i) {
+        const int64_t row = group.begin * heads + group.head * share + i;
+        const int64_t first = view.first[0], last = view.last[0];
+        kernels().attend_pattern(q + row * width, first, last, view.keys.data(), cached, width, scale, stats + row * 2,
+                                 scores.data(), pattern.data());
+        std::memcpy(to + row * in_view + first, want_scores ? scores.data() : pattern.data(),
+                    static_cast<size_t>(last - first) * sizeof(float));
+      }
+    }
+    return seen;
+  }
+
+  // The plain way, for a pattern that a tap put in place: out = pattern values, a chain over all positions.
+  void mix(const Tensor& pattern, const Group& group, float* out) const {
+    const View view(group, layer, share, window);
+    const int64_t in_view = pattern.width();
+    for (int64_t i = 0; i < share; ++i) {
+      const int64_t row = group.begin * heads + group.head * share + i;
+      float* to = out + row * width;
+      std::fill_n(to, width, 0.0f);
+      for (int64_t position = view.first[0]; position < view.last[0]; ++position) {
+        const int64_t at = position % kAttentionBlock * width;
+        const void* block = view.values[static_cast<size_t>(position / kAttentionBlock)];
+        const float share_of = pattern.f32()[row * in_view + position];
+        for (int64_t e = 0; e < width; ++e) {
+          const float value = cached == DType::bf16 ? bf16_to_f32(static_cast<const uint16_t*>(block)[at + e])
+                                                    : static_cast<const float*>(block)[at + e];
+          to[e] = std::fma(share_of, value, to[e]);
+        }
+      }
+    }
+  }
+
+  // Rows whose pattern (or scores) a tap changed are answered the plain way; the others keep their bits.
+  void offer(const float* q, const float* stats, float* out) const {
+    const FlushDenormals flush;
+    const std::string path(pass->here());
+    const auto replaced = [&](const Tensor& before, const Tensor& after, const auto& pattern_of) {
+      if (after.f32() == before.f32()) return;
+      const int64_t in_view = before.width();
+      for (const Group& group : groups(1))
+        for (int64_t i = 0; i < share; ++i) {
+          const int64_t row = group.begin * heads + group.head * share + i;
+          if (std::memcmp(before.f32() + row * in_view, after.f32() + row * in_view, static_cast<size_t>(in_view) * sizeof(float)) != 0) {
+            mix(pattern_of(after), group, out);
+            break;
+          }
+        }
+    };
+    if (pass->taps()->wants(path + ".scores")) {
+      const Tensor scores = look(q, stats, true);
+      replaced(scores, pass->offer(scores, ".scores"), [&](const Tensor& changed) {
+        Tensor pattern = pass->empty(changed.shape());
+        const int64_t n = changed.width();
+        for (int64_t row = 0; row < changed.rows(); ++row) {
+          float largest, sum;
+          kernels().log_sum_exp(changed.f32() + row * n, n, &largest, &sum);
+          kernels().softmax(changed.f32() + row * n, n, largest, sum, 1, Pass::mutable_f32(pattern) + row * n, false);
+        }
+        return pattern;
+      });
+    }
+    if (pass->taps()->wants(path + ".pattern")) {
+      const Tensor pattern = look(q, stats, false);
+      replaced(pattern, pass->offer(pattern, ".pattern"), [](const Tensor& changed) { return changed; });
+    }
+  }
+};
+
+}  // namespace
+
+Memory remember(int64_t layer, const Tensor& k, const Tensor& v, const CacheShape& shape) {
+  check(k.shape() == v.shape() && k.shape()[1] == shape.kv_heads && k.width() == shape.head_dim,
+        "remember: expected keys and values of the cache's shape");
+  Pass& pass = *k.pass();
+  pass.open_caches(shape);
+  const int64_t stride = shape.kv_heads * shape.head_dim;
+  pass.pool().parallel_for(static_cast<int64_t>(pass.runs().size()) * shape.kv_heads, [&](int64_t part) {
+    const Run& run = pass.runs()[static_cast<size_t>(part / shape.kv_heads)];
+    const int64_t head = part % shape.kv_heads, from = run.begin * stride + head * shape.head_dim;
+    run.cache->write(layer, head, run.position, run.end - run.begin, k.f32() + from, v.f32() + from, stride);
+  });
+  return {layer, k, v};
+}
+
+Tensor attend(const Tensor& q, const Memory& memory, int64_t window) {
+  Pass& pass = *q.pass();
+  const int64_t heads = q.shape()[1], kv_heads = memory.k.shape()[1], width = q.width();
+  check(heads % kv_heads == 0 && memory.k.width() == width, "attend: heads and key/value heads do not fit");
+  const Attention attention{&pass,
+                            memory.layer,
+                            heads,
+                            kv_heads,
+                            heads / kv_heads,
+                            width,
+                            window,
+                            pass.runs().empty() ? DType::f32 : pass.runs()[0].cache->shape().dtype,
+                            static_cast<float>(1.0 / std::sqrt(static_cast<double>(width)))};
+  Tensor out = pass.empty(q.shape()), stats = pass.empty({q.shape()[0], heads, 2});
+  attention.forward(q.f32(), Pass::mutable_f32(out), Pass::mutable_f32(stats));
+  if (pass.taps()) attention.offer(q.f32(), stats.f32(), Pass::mutable_f32(out));
+  pass.record(out, {&q, &memory.k, &memory.v}, [&pass, attention, q, memory, out, stats](const float* d_out) {
+    std::vector<Tensor> unwanted;  // sums nobody asked for still need a place
+    const auto sum = [&](const Tensor& t) {
+      if (float* into = pass.accumulate(t)) return into;
+      return Pass::mutable_f32(unwanted.emplace_back(pass.empty(t.shape())));
+    };
+    attention.backward(q.f32(), out.f32(), stats.f32(), d_out, sum(q), sum(memory.k), sum(memory.v));
+  });
+  return out;
+}
+
+}  // namespace glassbox

@@ -1,0 +1,268 @@
+// Words that treat every value, or every row, by itself.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "kernels/kernels.h"
+#include "tensor/words.h"
+
+namespace glassbox {
+namespace {
+
+constexpr int64_t kGrain = 1 << 14;    // values a thread takes at once
+constexpr int64_t kTokenBlock = 64;    // gradients that sum over tokens do so in blocks of this many, in order
+
+// Vectors a checkpoint keeps in 16 bits (norms, biases), as float32.
+Tensor widened(Pass& pass, const Tensor& w) {
+  if (w.dtype() == DType::f32) return w;
+  Tensor wide = pass.empty(w.shape());
+  if (w.dtype() == DType::bf16) kernels().from_bf16(w.data<uint16_t>(), Pass::mutable_f32(wide), w.shape().elements());
+  else if (w.dtype() == DType::f16) kernels().from_f16(w.data<uint16_t>(), Pass::mutable_f32(wide), w.shape().elements());
+  else fail(ErrorKind::unsupported, "vectors of dtype {} are not supported", info(w.dtype()).name);
+  return wide;
+}
+
+// dw[n] += sum over rows of body's contributions, summed within blocks of kTokenBlock rows and then block after block.
+template <class Body>
+void sum_over_rows(Pass& pass, int64_t rows, int64_t n, float* dw, const Body& body) {
+  const int64_t blocks = (rows + kTokenBlock - 1) / kTokenBlock;
+  Tensor partial = pass.empty({std::max<int64_t>(1, blocks), n});
+  float* sums = Pass::mutable_f32(partial);
+  pass.pool().parallel_for(blocks, [&](int64_t block) {
+    float* sum = sums + block * n;
+    std::memset(sum, 0, static_cast<size_t>(n) * sizeof(float));
+    for (int64_t row = block * kTokenBlock; row < std::min(rows, (block + 1) * kTokenBlock); ++row) body(row, sum);
+  });
+  if (dw)
+    for (int64_t block = 0; block < blocks; ++block) kernels().add(dw, sums + block * n, dw, n);
+}
+
+}  // namespace
+
+Tensor operator+(const Tensor& a, const Tensor& b) {
+  check(a.shape() == b.shape(), "+: shapes differ");
+  Pass& pass = *a.pass();
+  Tensor y = pass.empty(a.shape());
+  const int64_t count = a.shape().elements();
+  pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
+    kernels().add(a.f32() + begin, b.f32() + begin, Pass::mutable_f32(y) + begin, end - begin);
+  });
+  pass.record(y, {&a, &b}, [&pass, a, b, count](const float* dy) {
+    for (float* into : {pass.accumulate(a), pass.accumulate(b)})
+      if (into)
+        pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
+          kernels().add(into + begin, dy + begin, into + begin, end - begin);
+        });
+  });
+  return y;
+}
+
+Tensor operator*(const Tensor& a, const Tensor& b) {
+  check(a.shape() == b.shape(), "*: shapes differ");
+  Pass& pass = *a.pass();
+  Tensor y = pass.empty(a.shape());
+  const int64_t count = a.shape().elements();
+  pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
+    kernels().multiply(a.f32() + begin, b.f32() + begin, Pass::mutable_f32(y) + begin, end - begin);
+  });
+  pass.record(y, {&a, &b}, [&pass, a, b, count](const float* dy) {
+    float* da = pass.accumulate(a);
+    float* db = pass.accumulate(b);
+    pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
+      if (da) kernels().multiply_backward(b.f32() + begin, dy + begin, da + begin, end - begin);
+      if (db) kernels().multiply_backward(a.f32() + begin, dy + begin, db + begin, end - begin);
+    });
+  });
+  return y;
+}
+
+Tensor silu(const Tensor& x) {
+  Pass& pass = *x.pass();
+  Tensor y = pass.empty(x.shape());
+  const int64_t count = x.shape().elements();
+  pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
+    kernels().silu(x.f32() + begin, Pass::mutable_f32(y) + begin, end - begin);
+  });
+  pass.record(y, {&x}, [&pass, x, count](const float* dy) {
+    float* dx = pass.accumulate(x);
+    pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
+      kernels().silu_backward(x.f32() + begin, dy + begin, dx + begin, end - begin);
+    });
+  });
+  return y;
+}
+
+Tensor add_bias(const Tensor& x, const Tensor& bias) {
+  check(bias.shape().elements() == x.width(), "add_bias: widths differ");
+  Pass& pass = *x.pass();
+  const Tensor wide = widened(pass, bias);
+  Tensor y = pass.empty(x.shape());
+  const int64_t n = x.width();
+  pass.pool().parallel_ranges(x.rows(), std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row)
+      kernels().add(x.f32() + row * n, wide.f32(), Pass::mutable_f32(y) + row * n, n);
+  });
+  pass.record(y, {&x, &bias}, [&pass, x, bias, n](const float* dy) {
+    if (float* dx = pass.accumulate(x)) kernels().add(dx, dy, dx, x.shape().elements());
+    if (float* db = pass.accumulate(bias))
+      sum_over_rows(pass, x.rows(), n, db, [&](int64_t row, float* sum) { kernels().add(sum, dy + row * n, sum, n); });
+  });
+  return y;
+}
+
+Tensor rms_norm(const Tensor& x, const Tensor& w, float eps) {
+  check(w.shape().elements() == x.width(), "rms_norm: widths differ");
+  Pass& pass = *x.pass();
+  const Tensor wide = widened(pass, w);
+  const int64_t n = x.width(), rows = x.rows();
+  Tensor y = pass.empty(x.shape()), inverse = pass.empty({rows});
+  pass.pool().parallel_ranges(rows, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row)
+      kernels().rms_norm(x.f32() + row * n, wide.f32(), eps, Pass::mutable_f32(y) + row * n, Pass::mutable_f32(inverse) + row, n);
+  });
+  pass.record(y, {&x, &w}, [&pass, x, w, wide, inverse, n, rows](const float* dy) {
+    Tensor unwanted;
+    float* dx = pass.accumulate(x);
+    if (!dx) {
+      unwanted = pass.empty(x.shape());
+      dx = Pass::mutable_f32(unwanted);
+    }
+    sum_over_rows(pass, rows, n, pass.accumulate(w), [&](int64_t row, float* dw) {
+      kernels().rms_norm_backward(x.f32() + row * n, wide.f32(), inverse.f32()[row], dy + row * n, dx + row * n, dw, n);
+    });
+  });
+  return y;
+}
+
+Tensor embed(Pass& pass, const Tensor& table) {
+  const int64_t rows = static_cast<int64_t>(pass.tokens().size()), n = table.width(), vocabulary = table.shape()[0];
+  Tensor y = pass.empty({rows, n});
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t id = pass.tokens()[static_cast<size_t>(row)];
+    check(id >= 0 && id < vocabulary, "embed: token id outside the vocabulary");
+    float* to = Pass::mutable_f32(y) + row * n;
+    switch (table.dtype()) {
+      case DType::f32: std::memcpy(to, table.f32() + id * n, static_cast<size_t>(n) * sizeof(float)); break;
+      case DType::bf16: kernels().from_bf16(table.data<uint16_t>() + id * n, to, n); break;
+      case DType::f16: kernels().from_f16(table.data<uint16_t>() + id * n, to, n); break;
+      default: fail(ErrorKind::unsupported, "embed: tables of dtype {} are not supported", info(table.dtype()).name);
+    }
+  }
+  pass.record(y, {&table}, [&pass, table, rows, n, vocabulary](const float* dy) {
+    float* sum = pass.accumulate(table);
+    const int64_t part = (vocabulary + pass.pool().threads() - 1) / pass.pool().threads();
+    pass.pool().parallel_ranges(vocabulary, part, [&](int64_t begin, int64_t end) {
+      for (int64_t row = 0; row < rows; ++row)
+        if (const int64_t id = pass.tokens()[static_cast<size_t>(row)]; id >= begin && id < end)
+          kernels().add(sum + id * n, dy + row * n, sum + id * n, n);
+    });
+  });
+  return y;
+}
+
+Tensor split(const Tensor& x, int64_t heads) {
+  check(x.shape().rank() == 2 && x.width() % heads == 0, "split: width is no multiple of the heads");
+  return x.reshaped({x.rows(), heads, x.width() / heads});
+}
+
+Tensor merge(const Tensor& x) { return x.reshaped({x.shape()[0], x.shape()[1] * x.shape()[2]}); }
+
+Tensor rope(const Tensor& x, std::span<const float> frequencies) {
+  Pass& pass = *x.pass();
+  const int64_t tokens = x.shape()[0], heads = x.shape()[1], width = x.width(), half = width / 2;
+  check(static_cast<int64_t>(frequencies.size()) == half, "rope: expected a frequency for each pair");
+  Tensor angles = pass.empty({tokens, 2, half});  // cosines, then sines
+  Tensor y = pass.empty(x.shape());
+  pass.pool().parallel_ranges(tokens, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      float* cosine = Pass::mutable_f32(angles) + t * width;
+      float* sine = cosine + half;
+      const auto position = static_cast<float>(pass.positions()[static_cast<size_t>(t)]);
+      for (int64_t i = 0; i < half; ++i) {
+        const double angle = position * frequencies[static_cast<size_t>(i)];
+        cosine[i] = static_cast<float>(std::cos(angle));
+        sine[i] = static_cast<float>(std::sin(angle));
+      }
+      float* to = Pass::mutable_f32(y) + t * heads * width;
+      std::memcpy(to, x.f32() + t * heads * width, static_cast<size_t>(heads * width) * sizeof(float));
+      for (int64_t h = 0; h < heads; ++h) kernels().rope(to + h * width, cosine, sine, width);
+    }
+  });
+  pass.record(y, {&x}, [&pass, x, angles, tokens, heads, width, half](const float* dy) {
+    float* dx = pass.accumulate(x);
+    pass.pool().parallel_ranges(tokens, 16, [&](int64_t begin, int64_t end) {
+      std::vector<float> turned(static_cast<size_t>(width)), sine(static_cast<size_t>(half));
+      for (int64_t t = begin; t < end; ++t) {
+        const float* cosine = angles.f32() + t * width;
+        for (int64_t i = 0; i < half; ++i) sine[static_cast<size_t>(i)] = -cosine[half + i];
+        for (int64_t row = t * heads; row < (t + 1) * heads; ++row) {
+          std::memcpy(turned.data(), dy + row * width, static_cast<size_t>(width) * sizeof(float));
+          kernels().rope(turned.data(), cosine, sine.data(), width);
+          kernels().add(dx + row * width, turned.data(), dx + row * width, width);
+        }
+      }
+    });
+  });
+  return y;
+}
+
+Tensor logit_rows(const Tensor& x) {
+  Pass& pass = *x.pass();
+  const auto rows = pass.logit_rows();
+  const int64_t n = x.width();
+  if (static_cast<int64_t>(rows.size()) == x.rows()) return x;
+  Tensor y = pass.empty({static_cast<int64_t>(rows.size()), n});
+  for (size_t i = 0; i < rows.size(); ++i)
+    std::memcpy(Pass::mutable_f32(y) + static_cast<int64_t>(i) * n, x.f32() + rows[i] * n, static_cast<size_t>(n) * sizeof(float));
+  pass.record(y, {&x}, [&pass, x, rows, n](const float* dy) {
+    float* dx = pass.accumulate(x);
+    for (size_t i = 0; i < rows.size(); ++i)
+      kernels().add(dx + rows[i] * n, dy + static_cast<int64_t>(i) * n, dx + rows[i] * n, n);
+  });
+  return y;
+}
+
+Tensor cross_entropy(const Tensor& logits, std::span<const int32_t> targets, std::span<const float> weights) {
+  Pass& pass = *logits.pass();
+  const int64_t rows = logits.rows(), n = logits.width();
+  check(static_cast<int64_t>(targets.size()) == rows && static_cast<int64_t>(weights.size()) == rows,
+        "cross_entropy: expected a target and a weight for each row");
+  Tensor stats = pass.empty({rows, 3});  // largest, sum, loss
+  pass.pool().parallel_ranges(rows, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const auto i = static_cast<size_t>(row);
+      float* stat = Pass::mutable_f32(stats) + row * 3;
+      check(targets[i] >= 0 && targets[i] < n, "cross_entropy: target outside the vocabulary");
+      if (weights[i] == 0) {
+        stat[2] = 0;
+        continue;
+      }
+      kernels().log_sum_exp(logits.f32() + row * n, n, &stat[0], &stat[1]);
+      float log_sum;
+      kernels().log(&stat[1], &log_sum, 1);
+      stat[2] = weights[i] * (stat[0] + log_sum - logits.f32()[row * n + targets[i]]);
+    }
+  });
+  Tensor loss = pass.empty({1});
+  double sum = 0;
+  for (int64_t row = 0; row < rows; ++row) sum += stats.f32()[row * 3 + 2];
+  Pass::mutable_f32(loss)[0] = static_cast<float>(sum);
+  std::vector<int32_t> goals(targets.begin(), targets.end());
+  std::vector<float> shares(weights.begin(), weights.end());
+  pass.record(loss, {&logits}, [&pass, logits, stats, goals, shares, rows, n](const float* d_loss) {
+    float* d_logits = pass.accumulate(logits);
+    pass.pool().parallel_ranges(rows, 16, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row) {
+        const float share = shares[static_cast<size_t>(row)] * *d_loss;
+        if (share == 0) continue;
+        const float* stat = stats.f32() + row * 3;
+        kernels().softmax(logits.f32() + row * n, n, stat[0], stat[1], share, d_logits + row * n, true);
+        d_logits[row * n + goals[static_cast<size_t>(row)]] -= share;
+      }
+    });
+  });
+  return loss;
+}
+
+}  // namespace glassbox

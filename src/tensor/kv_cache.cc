@@ -1,0 +1,73 @@
+#include "tensor/kv_cache.h"
+
+#include <cstring>
+
+#include "base/error.h"
+#include "kernels/kernels.h"
+
+namespace glassbox {
+namespace {
+
+template <class T>
+T rounded(float value) {
+  if constexpr (sizeof(T) == 2) return f32_to_bf16(value);
+  else return value;
+}
+
+template <class T>
+void write_row(T* keys, T* values, int64_t slot, int64_t head_dim, const float* k, const float* v) {
+  for (int64_t e = 0; e < head_dim; ++e) keys[e * kAttentionBlock + slot] = rounded<T>(k[e]);
+  for (int64_t e = 0; e < head_dim; ++e) values[slot * head_dim + e] = rounded<T>(v[e]);
+}
+
+}  // namespace
+
+size_t CacheShape::position_bytes() const {
+  return static_cast<size_t>(layers * kv_heads * 2 * head_dim) * info(dtype).bytes;
+}
+
+size_t CacheShape::block_bytes() const { return position_bytes() * kAttentionBlock; }
+
+void KvCache::resize(int64_t length) {
+  const int64_t wanted = (length + kAttentionBlock - 1) / kAttentionBlock;
+  if (length > length_ && length_ % kAttentionBlock != 0) {
+    auto& last = blocks_[static_cast<size_t>(length_ / kAttentionBlock)];
+    if (last.use_count() > 1) {
+      auto copy = std::make_shared<std::byte[]>(shape_.block_bytes());
+      std::memcpy(copy.get(), last.get(), shape_.block_bytes());
+      last = std::move(copy);
+    }
+  }
+  blocks_.resize(static_cast<size_t>(wanted));
+  for (auto& block : blocks_)
+    if (!block) block = std::make_shared<std::byte[]>(shape_.block_bytes());  // zeros: never NaN where masked
+  length_ = length;
+}
+
+void* KvCache::keys(int64_t block, int64_t layer, int64_t head) const {
+  const size_t plane = static_cast<size_t>(kAttentionBlock * shape_.head_dim) * info(shape_.dtype).bytes;
+  return blocks_[static_cast<size_t>(block)].get() + static_cast<size_t>((layer * shape_.kv_heads + head) * 2) * plane;
+}
+
+void* KvCache::values(int64_t block, int64_t layer, int64_t head) const {
+  const size_t plane = static_cast<size_t>(kAttentionBlock * shape_.head_dim) * info(shape_.dtype).bytes;
+  return static_cast<std::byte*>(keys(block, layer, head)) + plane;
+}
+
+void KvCache::write(int64_t layer, int64_t head, int64_t position, int64_t rows, const float* k, const float* v,
+                    int64_t stride) {
+  check(position >= 0 && position + rows <= length_, "KvCache: write outside what was made room for");
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t block = (position + r) / kAttentionBlock, slot = (position + r) % kAttentionBlock;
+    void* keys_at = keys(block, layer, head);
+    void* values_at = values(block, layer, head);
+    if (shape_.dtype == DType::bf16)
+      write_row(static_cast<uint16_t*>(keys_at), static_cast<uint16_t*>(values_at), slot, shape_.head_dim, k + r * stride,
+                v + r * stride);
+    else
+      write_row(static_cast<float*>(keys_at), static_cast<float*>(values_at), slot, shape_.head_dim, k + r * stride,
+                v + r * stride);
+  }
+}
+
+}  // namespace glassbox

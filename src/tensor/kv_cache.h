@@ -1,0 +1,49 @@
+// What a sequence remembers: the keys and values of its past, layer by layer, in blocks of 64 positions.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/dtype.h"
+#include "tensor/tensor.h"
+
+namespace glassbox {
+
+// What every cache of a model has in common.
+struct CacheShape {
+  int64_t layers = 0, kv_heads = 0, head_dim = 0;
+  DType dtype = DType::f32;  // f32 or bf16
+
+  size_t block_bytes() const;     // of one block: all layers
+  size_t position_bytes() const;  // of one position
+};
+
+// One sequence's. Full blocks are shared by copies of a cache, so a common beginning costs nothing; writing into a block
+// that another cache shares copies it first. One thread at a time.
+class KvCache {
+ public:
+  explicit KvCache(const CacheShape& shape) : shape_(shape) {}
+
+  const CacheShape& shape() const { return shape_; }
+  int64_t length() const { return length_; }                                  // positions remembered
+  int64_t blocks() const { return static_cast<int64_t>(blocks_.size()); }
+
+  // Makes room for positions [length(), length), owned by this cache alone, and takes them as remembered.
+  // Shorter forgets.
+  void resize(int64_t length);
+
+  // The block's keys, [head_dim][64], and values, [64][head_dim], of one layer and head.
+  void* keys(int64_t block, int64_t layer, int64_t head) const;
+  void* values(int64_t block, int64_t layer, int64_t head) const;
+
+  // Writes positions [position, position + rows) from k and v: row r, `head_dim` floats at k + r * stride. Rounds to dtype.
+  void write(int64_t layer, int64_t head, int64_t position, int64_t rows, const float* k, const float* v, int64_t stride);
+
+ private:
+  CacheShape shape_;
+  int64_t length_ = 0;
+  std::vector<std::shared_ptr<std::byte[]>> blocks_;
+};
+
+}  // namespace glassbox

@@ -1,0 +1,131 @@
+#include "tensor/pass.h"
+
+#include <cstring>
+
+#include "base/error.h"
+
+namespace glassbox {
+
+bool glob_matches(std::string_view pattern, std::string_view name) {
+  size_t p = 0, n = 0, star = std::string_view::npos, resume = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && (pattern[p] == '?' || (pattern[p] == name[n] && pattern[p] != '*'))) {
+      ++p, ++n;
+    } else if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = n;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      n = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+void Taps::listen(std::string pattern, Look look) { taps_.push_back({std::move(pattern), std::move(look)}); }
+
+bool Taps::wants(std::string_view name) const {
+  for (const Tap& tap : taps_)
+    if (glob_matches(tap.pattern, name)) return true;
+  return false;
+}
+
+Tensor Taps::offer(std::string_view name, const Tensor& value) const {
+  Tensor current = value;
+  for (const Tap& tap : taps_) {
+    if (!glob_matches(tap.pattern, name)) continue;
+    tap.heard = true;
+    if (auto replacement = tap.look(name, current)) {
+      check(replacement->shape() == value.shape() && replacement->dtype() == value.dtype(),
+            "Taps: a replacement must have the shape and dtype of what it replaces");
+      current = *replacement;
+    }
+  }
+  return current;
+}
+
+std::vector<std::string> Taps::unheard() const {
+  std::vector<std::string> patterns;
+  for (const Tap& tap : taps_)
+    if (!tap.heard) patterns.push_back(tap.pattern);
+  return patterns;
+}
+
+void Pass::add(std::span<const int32_t> tokens, KvCache* cache, Logits logits) {
+  check(!caches_open_, "Pass: add() after the pass was walked");
+  const auto begin = static_cast<int64_t>(tokens_.size());
+  const auto count = static_cast<int64_t>(tokens.size());
+  const int64_t position = cache ? cache->length() : 0;
+  if (count == 0) return;
+  for (const Run& run : runs_) check(!cache || run.cache != cache, "Pass: one run of a sequence at a time");
+  runs_.push_back({begin, begin + count, position, cache});
+  tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
+  for (int64_t i = 0; i < count; ++i) {
+    positions_.push_back(static_cast<int32_t>(position + i));
+    if (logits == Logits::all || (logits == Logits::last && i + 1 == count))
+      logit_rows_.push_back(static_cast<int32_t>(begin + i));
+  }
+}
+
+Tensor Pass::empty(Shape shape, DType dtype) {
+  const size_t bytes = static_cast<size_t>(shape.elements()) / info(dtype).block * info(dtype).bytes;
+  std::shared_ptr<void> memory = workspace_.arena.allocate(bytes);
+  void* data = memory.get();
+  Tensor tensor(shape, dtype, std::move(memory), data);
+  tensor.pass_ = this;
+  return tensor;
+}
+
+void Pass::record(Tensor& y, std::initializer_list<const Tensor*> inputs, Backward backward) {
+  if (!options_.record) return;
+  bool wanted = false;
+  for (const Tensor* input : inputs) wanted |= input->gradient() != nullptr;
+  if (!wanted) return;
+  y.gradient_ = std::make_shared<Gradient>();
+  y.gradient_->size = y.shape().elements();
+  tape_.push_back({y, std::move(backward)});
+}
+
+float* Pass::accumulate(const Tensor& t) {
+  Gradient* gradient = t.gradient();
+  if (!gradient) return nullptr;
+  if (!gradient->memory) {
+    const size_t bytes = static_cast<size_t>(gradient->size) * sizeof(float);
+    gradient->memory = workspace_.arena.allocate(bytes);
+    std::memset(gradient->memory.get(), 0, bytes);
+  }
+  return gradient->sum();
+}
+
+void Pass::open_caches(const CacheShape& shape) {
+  if (caches_open_) return;
+  caches_open_ = true;
+  for (Run& run : runs_) {
+    if (!run.cache) run.cache = &own_caches_.emplace_back(shape);
+    run.cache->resize(run.position + run.end - run.begin);
+  }
+}
+
+Tensor Pass::offer(const Tensor& value, std::string_view name) {
+  if (!options_.taps) return value;
+  std::string path(here_);
+  path += name;
+  Tensor offered = options_.taps->offer(path, value);
+  offered.pass_ = this;
+  return offered;
+}
+
+void Pass::backward(const Tensor& loss) {
+  check(options_.record && loss.gradient() && loss.shape().elements() == 1, "Pass: backward needs a recorded scalar");
+  accumulate(loss)[0] = 1;
+  while (!tape_.empty()) {
+    Step step = std::move(tape_.back());
+    tape_.pop_back();  // the values a step kept are free for reuse once it has run
+    if (step.y.gradient()->memory) step.backward(step.y.gradient()->sum());
+  }
+}
+
+}  // namespace glassbox

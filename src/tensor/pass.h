@@ -1,0 +1,134 @@
+// A pass: some tokens of some sequences, once through a model. It is all that differs between serving, looking and
+// training: whether sequences have caches, whether taps listen, whether a tape records.
+//
+//   Pass serve(workspace);            serve.add(next_tokens, &session.cache);          model(serve)
+//   Pass look(workspace, {&taps});    look.add(prompt);                                model(look)
+//   Pass learn(workspace, {nullptr, true}); learn.add(document); ...  learn.backward(cross_entropy(model(learn), ...))
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/threads.h"
+#include "tensor/arena.h"
+#include "tensor/kv_cache.h"
+#include "tensor/tensor.h"
+
+namespace glassbox {
+
+// What passes use one after another: threads and recycled memory. One pass at a time.
+struct Workspace {
+  explicit Workspace(int threads = 0) : pool(threads) {}
+  ThreadPool pool;
+  Arena arena;
+};
+
+// Listens at named places of a model (docs/design.md, Tap names). A tap that returns nothing changes nothing.
+class Taps {
+ public:
+  using Look = std::function<std::optional<Tensor>(std::string_view name, const Tensor& value)>;
+
+  // `pattern`: a tap name in which * stands for any run of characters, ? for one.
+  void listen(std::string pattern, Look look);
+  bool empty() const { return taps_.empty(); }
+  bool wants(std::string_view name) const;
+
+  // The value, or what the last tap that answered put in its place.
+  Tensor offer(std::string_view name, const Tensor& value) const;
+
+  // Patterns that have matched nothing yet: a misspelt name must not go unnoticed.
+  std::vector<std::string> unheard() const;
+
+ private:
+  struct Tap {
+    std::string pattern;
+    Look look;
+    mutable bool heard = false;
+  };
+  std::vector<Tap> taps_;
+};
+
+bool glob_matches(std::string_view pattern, std::string_view name);
+
+// Which rows of a run want logits: only those reach the output matrix.
+enum class Logits { none, last, all };
+
+// A run: consecutive tokens of one sequence, rows [begin, end) of the token axis.
+struct Run {
+  int64_t begin, end;
+  int64_t position;  // of the first
+  KvCache* cache;    // never null once the pass has been walked
+};
+
+struct PassOptions {
+  const Taps* taps = nullptr;
+  bool record = false;  // keep a tape for backward()
+};
+
+class Pass {
+ public:
+  explicit Pass(Workspace& workspace, PassOptions options = {}) : workspace_(workspace), options_(options) {}
+  Pass(const Pass&) = delete;
+  Pass& operator=(const Pass&) = delete;
+
+  // Appends a run. With a cache it continues after cache->length(), which grows by the run when it is first walked;
+  // without one it begins at position 0 and is forgotten with the pass. `tokens` are copied.
+  void add(std::span<const int32_t> tokens, KvCache* cache = nullptr, Logits logits = Logits::all);
+
+  std::span<const int32_t> tokens() const { return tokens_; }
+  std::span<const int32_t> positions() const { return positions_; }
+  std::span<const Run> runs() const { return runs_; }
+  std::span<const int32_t> logit_rows() const { return logit_rows_; }
+
+  // --- for words ---
+  ThreadPool& pool() const { return workspace_.pool; }
+  bool records() const { return options_.record; }
+  const Taps* taps() const { return options_.taps; }
+
+  // A new float32 (or other) intermediate of this pass; data() may be written through mutable_data until it is shared.
+  Tensor empty(Shape shape, DType dtype = DType::f32);
+  static float* mutable_f32(const Tensor& t) { return static_cast<float*>(const_cast<void*>(t.data_)); }
+  static uint16_t* mutable_u16(const Tensor& t) { return static_cast<uint16_t*>(const_cast<void*>(t.data_)); }
+
+  // If the tape records and any input has a gradient: y gets one, and `backward` will be run with its sum, after everything
+  // that used y. Gradients of inputs are added to through accumulate().
+  using Backward = std::function<void(const float* dy)>;
+  void record(Tensor& y, std::initializer_list<const Tensor*> inputs, Backward backward);
+  // Where the gradient of `t` is summed, cleared the first time; null if none is wanted.
+  float* accumulate(const Tensor& t);
+
+  // Makes sure every run has a cache of this shape with room for its tokens.
+  void open_caches(const CacheShape& shape);
+
+  // The value, or what a tap puts in its place; `name` is appended to the path of the module being walked.
+  Tensor offer(const Tensor& value, std::string_view name);
+  // The path of the module being walked, for names: set by Named (nn/module.h).
+  std::string_view here() const { return here_; }
+  std::string_view enter(std::string_view path) { return std::exchange(here_, path); }
+
+  // Runs the tape from a scalar: every weight opened to train has its gradient added to.
+  void backward(const Tensor& loss);
+
+ private:
+  struct Step {
+    Tensor y;
+    Backward backward;
+  };
+  Workspace& workspace_;
+  PassOptions options_;
+  std::vector<int32_t> tokens_, positions_, logit_rows_;
+  std::vector<Run> runs_;
+  std::deque<KvCache> own_caches_;  // of runs that came without
+  bool caches_open_ = false;
+  std::vector<Step> tape_;
+  std::string_view here_;
+};
+
+}  // namespace glassbox
