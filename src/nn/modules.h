@@ -1,0 +1,73 @@
+// Modules: pieces that own weights. Fields are named as the checkpoint's keys, and Named gives them their path, which is
+// the name of their taps: `model.layers.3.self_attn.in` and `.out`.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "nn/weights.h"
+#include "tensor/words.h"
+
+namespace glassbox {
+
+template <class Module>
+class Named {
+ public:
+  template <class... Arguments>
+  explicit Named(const Weights& w, Arguments&&... arguments)
+      : path_(w.path()), module_(w, std::forward<Arguments>(arguments)...) {}
+
+  // Offers what goes in and what comes out to the taps of the pass.
+  Tensor operator()(const Tensor& x) const {
+    Pass& pass = *x.pass();
+    const Inside inside(pass, path_);
+    return pass.offer(module_(pass.offer(x, ".in")), ".out");
+  }
+  Tensor operator()(Pass& pass) const {
+    const Inside inside(pass, path_);
+    return pass.offer(module_(pass), ".out");
+  }
+
+  const Module& operator*() const { return module_; }
+  const Module* operator->() const { return &module_; }
+
+ private:
+  struct Inside {
+    Inside(Pass& in, std::string_view path) : pass(in), before(in.enter(path)) {}
+    ~Inside() { pass.enter(before); }
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+    Pass& pass;
+    std::string_view before;
+  };
+  std::string path_;
+  Module module_;
+};
+
+struct Linear {
+  Tensor weight;               // [outputs, inputs]
+  std::optional<Tensor> bias;  // [outputs]
+
+  Linear(const Weights& w, int64_t outputs, int64_t inputs, bool has_bias = false) : weight(w.tensor("weight", {outputs, inputs})) {
+    if (has_bias) bias = w.tensor("bias", {outputs});
+  }
+  Tensor operator()(const Tensor& x) const { return bias ? add_bias(matmul(x, weight), *bias) : matmul(x, weight); }
+};
+
+struct RmsNorm {
+  Tensor weight;  // [D]
+  float eps;
+
+  RmsNorm(const Weights& w, int64_t width, float epsilon) : weight(w.tensor("weight", {width})), eps(epsilon) {}
+  Tensor operator()(const Tensor& x) const { return rms_norm(x, weight, eps); }
+};
+
+struct Embedding {
+  Tensor weight;  // [V, D]
+
+  Embedding(const Weights& w, int64_t vocabulary, int64_t width) : weight(w.tensor("weight", {vocabulary, width})) {}
+  Tensor operator()(Pass& pass) const { return embed(pass, weight); }
+};
+
+}  // namespace glassbox

@@ -1,0 +1,71 @@
+// Weights by name: a model asks for each by its path in the checkpoint and its shape, and does not know where it comes from.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "formats/safetensors.h"
+#include "tensor/tensor.h"
+
+namespace glassbox {
+
+class WeightSource {
+ public:
+  virtual ~WeightSource() = default;
+  virtual bool has(const std::string& name) const = 0;
+  // Throws Error(bad_file) naming the tensor if it is missing or of another shape than expected.
+  virtual Tensor get(const std::string& name, const Shape& shape) = 0;
+};
+
+// A place in the names of a checkpoint: w["model"]["layers"][3]["self_attn"].tensor("q_proj.weight", {n, k}).
+class Weights {
+ public:
+  explicit Weights(WeightSource& source, std::string path = "") : source_(&source), path_(std::move(path)) {}
+
+  Weights operator[](std::string_view name) const { return Weights(*source_, joined(name)); }
+  Weights operator[](int64_t index) const { return Weights(*source_, joined(std::to_string(index))); }
+
+  Tensor tensor(std::string_view name, const Shape& shape) const { return source_->get(joined(name), shape); }
+  bool has(std::string_view name) const { return source_->has(joined(name)); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string joined(std::string_view name) const { return path_.empty() ? std::string(name) : path_ + "." + std::string(name); }
+  WeightSource* source_;
+  std::string path_;
+};
+
+// As published, in place: f32, f16 or bf16.
+class CheckpointWeights : public WeightSource {
+ public:
+  explicit CheckpointWeights(Checkpoint checkpoint) : checkpoint_(std::move(checkpoint)) {}
+
+  bool has(const std::string& name) const override;
+  Tensor get(const std::string& name, const Shape& shape) override;
+
+  // Throws Error(unsupported) naming tensors that nothing asked for: a model that left them out would not be that model.
+  void finish() const;
+
+ private:
+  Checkpoint checkpoint_;
+  std::set<std::string> used_;
+};
+
+// Numbers without meaning in a real shape, for benchmarks: every tensor has memory of its own.
+class RandomWeights : public WeightSource {
+ public:
+  explicit RandomWeights(DType dtype) : dtype_(dtype) {}
+
+  bool has(const std::string& name) const override;
+  Tensor get(const std::string& name, const Shape& shape) override;
+  size_t bytes() const { return bytes_; }
+
+ private:
+  DType dtype_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace glassbox
