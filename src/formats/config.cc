@@ -1,0 +1,318 @@
+#include "formats/config.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "formats/quote.h"
+
+namespace glassbox {
+namespace {
+
+// Keys any config.json may hold that change nothing about what the model computes.
+constexpr std::string_view kHarmless[] = {
+    // who wrote it, with what, from where
+    "_name_or_path", "_commit_hash", "architectures", "auto_map", "model_name", "model_type",
+    "transformers_version", "tokenizer_class", "unsloth_fixed", "unsloth_version", "finetuning_task",
+    "torchscript",
+    // how weights were drawn before training, and noise during it
+    "initializer_range", "attention_dropout", "hidden_dropout", "embd_pdrop", "resid_pdrop", "attn_pdrop",
+    "dropout", "residual_dropout", "embedding_dropout",
+    // dtype of the file: the tensors say it themselves
+    "dtype", "torch_dtype",
+    // ids and lengths of generation: read by generation_config.h
+    "bos_token_id", "eos_token_id", "pad_token_id", "max_length", "max_new_tokens", "do_sample",
+    "temperature", "top_k", "top_p",
+    // how other programs run it
+    "use_cache", "cache_implementation", "attn_implementation", "_attn_implementation", "pretraining_tp",
+    "use_bfloat16", "return_dict", "output_attentions", "output_hidden_states", "gradient_checkpointing",
+    "chunk_size_feed_forward",
+    // heads for classification that the checkpoint of a language model does not have
+    "id2label", "label2id", "num_labels", "problem_type"};
+
+}  // namespace
+
+struct Config::Node {
+  Json object;
+  std::string source;  // the file
+  std::string path;    // of this object within it: "", "rope_scaling."
+  std::shared_ptr<const std::vector<std::string>> ignore;
+  std::set<std::string, std::less<>> used;
+  std::map<std::string, std::shared_ptr<Node>, std::less<>> children;
+
+  // Every key left over, in this object and those within, sorted into what is refused and what a person lets
+  // pass.
+  void leftovers(std::vector<std::string>& refused, std::vector<std::string>& ignored) const {
+    for (const auto& [key, value] : object.items()) {
+      if (value.is_null() || (value.is_boolean() && !value.get<bool>())) continue;
+      if (const auto child = children.find(key); child != children.end()) {
+        child->second->leftovers(refused, ignored);
+        continue;
+      }
+      if (used.contains(key)) continue;
+      if (path.empty() && std::find(std::begin(kHarmless), std::end(kHarmless), key) != std::end(kHarmless))
+        continue;
+      const bool pass = std::find(ignore->begin(), ignore->end(), path + key) != ignore->end();
+      if (pass) {
+        ignored.push_back(path + key);
+      } else {
+        refused.push_back(quote(path + key) + ": " + brief(value));
+      }
+    }
+  }
+};
+
+Config::Config(Json object, std::string source, std::span<const std::string> ignore_keys)
+    : node_(std::make_shared<Node>()) {
+  if (!object.is_object())
+    fail(ErrorKind::bad_file, "{}: expected a JSON object, got {}", source, brief(object));
+  node_->object = std::move(object);
+  node_->source = std::move(source);
+  node_->ignore = std::make_shared<std::vector<std::string>>(ignore_keys.begin(), ignore_keys.end());
+}
+
+Config Config::open(const std::filesystem::path& path, std::span<const std::string> ignore_keys) {
+  std::error_code ignored;
+  const std::filesystem::path file =
+      std::filesystem::is_directory(path, ignored) ? path / "config.json" : path;
+  return Config(read_json(file), file.string(), ignore_keys);
+}
+
+const std::string& Config::source() const { return node_->source; }
+
+std::string Config::where(std::string_view key) const {
+  return fmt::format("{}: {}{}", node_->source, node_->path, key);
+}
+
+const Json* Config::peek(std::string_view key) const {
+  const auto found = node_->object.find(key);
+  return found == node_->object.end() || found->is_null() ? nullptr : &*found;
+}
+
+const Json* Config::raw(std::string_view key) const {
+  node_->used.emplace(key);
+  return peek(key);
+}
+
+bool Config::has(std::string_view key) const { return peek(key) != nullptr; }
+
+void Config::missing(std::string_view key) const {
+  fail(ErrorKind::bad_file, "{}: expected a value, found none", where(key));
+}
+
+std::optional<Config> Config::object(std::string_view key) const {
+  const Json* value = raw(key);
+  if (!value) return std::nullopt;
+  if (!value->is_object())
+    fail(ErrorKind::bad_file, "{}: expected an object, got {}", where(key), brief(*value));
+  std::shared_ptr<Node>& child = node_->children[std::string(key)];
+  if (!child) {
+    child = std::make_shared<Node>();
+    child->object = *value;
+    child->source = node_->source;
+    child->path = node_->path + std::string(key) + ".";
+    child->ignore = node_->ignore;
+  }
+  return Config(child);
+}
+
+namespace {
+
+std::optional<int64_t> integer(const Json& value) {
+  if (value.is_number_unsigned() &&
+      value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+    return std::nullopt;
+  if (!value.is_number_integer()) return std::nullopt;
+  return value.get<int64_t>();
+}
+
+}  // namespace
+
+template <>
+std::optional<bool> Config::optional<bool>(std::string_view key) const {
+  const Json* value = raw(key);
+  if (!value) return std::nullopt;
+  if (!value->is_boolean())
+    fail(ErrorKind::bad_file, "{}: expected true or false, got {}", where(key), brief(*value));
+  return value->get<bool>();
+}
+
+template <>
+std::optional<int64_t> Config::optional<int64_t>(std::string_view key) const {
+  const Json* value = raw(key);
+  if (!value) return std::nullopt;
+  const std::optional<int64_t> number = integer(*value);
+  if (!number) fail(ErrorKind::bad_file, "{}: expected a whole number, got {}", where(key), brief(*value));
+  return number;
+}
+
+template <>
+std::optional<int32_t> Config::optional<int32_t>(std::string_view key) const {
+  const std::optional<int64_t> number = optional<int64_t>(key);
+  if (number &&
+      (*number < std::numeric_limits<int32_t>::min() || *number > std::numeric_limits<int32_t>::max()))
+    fail(ErrorKind::bad_file, "{}: expected a whole number of 32 bits, got {}", where(key), *number);
+  return number ? std::optional(static_cast<int32_t>(*number)) : std::nullopt;
+}
+
+template <>
+std::optional<double> Config::optional<double>(std::string_view key) const {
+  const Json* value = raw(key);
+  if (!value) return std::nullopt;
+  if (!value->is_number())
+    fail(ErrorKind::bad_file, "{}: expected a number, got {}", where(key), brief(*value));
+  return value->get<double>();  // JSON has no infinities, and the parser refuses what overflows to one
+}
+
+template <>
+std::optional<std::string> Config::optional<std::string>(std::string_view key) const {
+  const Json* value = raw(key);
+  if (!value) return std::nullopt;
+  if (!value->is_string())
+    fail(ErrorKind::bad_file, "{}: expected a string, got {}", where(key), brief(*value));
+  return value->get<std::string>();
+}
+
+template <>
+std::optional<std::vector<int64_t>> Config::optional<std::vector<int64_t>>(std::string_view key) const {
+  const Json* value = raw(key);
+  if (!value) return std::nullopt;
+  if (!value->is_array()) fail(ErrorKind::bad_file, "{}: expected a list, got {}", where(key), brief(*value));
+  std::vector<int64_t> numbers;
+  for (const Json& part : *value) {
+    const std::optional<int64_t> number = integer(part);
+    if (!number) fail(ErrorKind::bad_file, "{}: expected whole numbers, got {}", where(key), brief(part));
+    numbers.push_back(*number);
+  }
+  return numbers;
+}
+
+template <>
+std::optional<std::vector<std::string>> Config::optional<std::vector<std::string>>(
+    std::string_view key) const {
+  const Json* value = raw(key);
+  if (!value) return std::nullopt;
+  if (!value->is_array()) fail(ErrorKind::bad_file, "{}: expected a list, got {}", where(key), brief(*value));
+  std::vector<std::string> texts;
+  for (const Json& part : *value) {
+    if (!part.is_string()) fail(ErrorKind::bad_file, "{}: expected strings, got {}", where(key), brief(part));
+    texts.push_back(part.get<std::string>());
+  }
+  return texts;
+}
+
+std::string Config::choice(std::string_view key, std::initializer_list<std::string_view> known) const {
+  const std::string value = get<std::string>(key);
+  if (std::find(known.begin(), known.end(), value) == known.end())
+    fail(ErrorKind::unsupported, "{}: expected {}, got {}", where(key), fmt::join(known, " or "),
+         quote(value));
+  return value;
+}
+
+std::string Config::choice_or(std::string_view key, std::string_view fallback,
+                              std::initializer_list<std::string_view> known) const {
+  raw(key);
+  return has(key) ? choice(key, known) : std::string(fallback);
+}
+
+void Config::harmless(std::initializer_list<std::string_view> keys) const {
+  for (const std::string_view key : keys) node_->used.emplace(key);
+}
+
+void Config::finish() const {
+  std::vector<std::string> refused, ignored;
+  node_->leftovers(refused, ignored);
+  if (refused.empty()) return;
+  constexpr size_t kShown = 8;
+  std::string list =
+      fmt::format("{}", fmt::join(refused.begin(), refused.begin() + std::min(kShown, refused.size()), ", "));
+  if (refused.size() > kShown) list += fmt::format(" and {} more", refused.size() - kShown);
+  fail(ErrorKind::unsupported,
+       "{}: {} with a meaning this build does not know: {} (--ignore-key NAME reads on without it)",
+       node_->source, refused.size() == 1 ? "a key" : "keys", list);
+}
+
+std::vector<std::string> Config::ignored() const {
+  std::vector<std::string> refused, ignored;
+  node_->leftovers(refused, ignored);
+  return ignored;
+}
+
+std::optional<DType> read_dtype(const Config& config) {
+  std::optional<DType> result;
+  for (const char* key : {"torch_dtype", "dtype"}) {
+    std::optional<std::string> name = config.optional<std::string>(key);
+    if (!name) continue;
+    if (name->starts_with("torch.")) name->erase(0, 6);
+    const std::optional<DType> type = dtype_named(*name);
+    if (!type) fail(ErrorKind::unsupported, "{}: unknown dtype {}", config.where(key), quote(*name));
+    if (result && *result != *type)
+      fail(ErrorKind::bad_file, "{}: expected {} as torch_dtype says, got {}", config.where(key),
+           info(*result).name, info(*type).name);
+    result = type;
+  }
+  return result;
+}
+
+namespace {
+
+constexpr double kMaxTheta = 1e12;
+
+// `scaling`: rope_scaling or rope_parameters, whose rope_theta counts before the one outside.
+RopeConfig read_rope_object(const Config& scaling, double theta) {
+  RopeConfig rope;
+  rope.theta = scaling.between_or<double>("rope_theta", theta, 1.0, kMaxTheta);
+  if (scaling.between_or<double>("partial_rotary_factor", 1.0, 0.0, 1.0) != 1.0)
+    fail(ErrorKind::unsupported, "{}: expected 1 (all of a head turns), got {}",
+         scaling.where("partial_rotary_factor"), scaling.get<double>("partial_rotary_factor"));
+  const std::optional<std::string> old_name = scaling.optional<std::string>("type");
+  const std::optional<std::string> name = scaling.optional<std::string>("rope_type");
+  if (old_name && name && *old_name != *name)
+    fail(ErrorKind::bad_file, "{}: expected {} as type says, got {}", scaling.where("rope_type"),
+         quote(*old_name), quote(*name));
+  const std::string kind = name ? *name : old_name.value_or("default");
+  if (kind == "default") return rope;
+  if (kind != "linear" && kind != "llama3")
+    fail(ErrorKind::unsupported, "{}: expected default, linear or llama3, got {}",
+         scaling.where(name ? "rope_type" : "type"), quote(kind));
+  rope.kind = kind == "linear" ? RopeConfig::Kind::linear : RopeConfig::Kind::llama3;
+  rope.factor = scaling.between<double>("factor", 1.0, 1e6);
+  if (rope.kind == RopeConfig::Kind::linear) return rope;
+  rope.low_freq_factor = scaling.between<double>("low_freq_factor", 1e-6, 1e6);
+  rope.high_freq_factor = scaling.between<double>("high_freq_factor", 1e-6, 1e6);
+  if (rope.high_freq_factor <= rope.low_freq_factor)
+    fail(ErrorKind::bad_file, "{}: expected more than low_freq_factor {}, got {}",
+         scaling.where("high_freq_factor"), rope.low_freq_factor, rope.high_freq_factor);
+  rope.original_max_position_embeddings = scaling.positive<int64_t>("original_max_position_embeddings");
+  return rope;
+}
+
+}  // namespace
+
+RopeConfig read_rope(const Config& config, double default_theta) {
+  const std::optional<Config> old_form = config.object("rope_scaling"),
+                              new_form = config.object("rope_parameters");
+  const double theta = config.between_or<double>("rope_theta", default_theta, 1.0, kMaxTheta);
+  if (config.between_or<double>("partial_rotary_factor", 1.0, 0.0, 1.0) != 1.0)
+    fail(ErrorKind::unsupported, "{}: expected 1 (all of a head turns), got {}",
+         config.where("partial_rotary_factor"), config.get<double>("partial_rotary_factor"));
+  RopeConfig rope;
+  rope.theta = theta;
+  if (new_form) rope = read_rope_object(*new_form, theta);
+  if (old_form) {
+    const RopeConfig old_rope = read_rope_object(*old_form, theta);
+    if (new_form && old_rope != rope)
+      fail(ErrorKind::bad_file, "{}: rope_scaling and rope_parameters differ", config.source());
+    rope = old_rope;
+  }
+  if (config.has("rope_theta") && rope.theta != theta)
+    fail(ErrorKind::bad_file, "{}: expected {} as within {}, got {}", config.where("rope_theta"), rope.theta,
+         new_form ? "rope_parameters" : "rope_scaling", theta);
+  return rope;
+}
+
+}  // namespace glassbox

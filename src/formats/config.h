@@ -1,0 +1,153 @@
+// config.json, read so that nothing in it is overlooked: every key is used, known to be harmless, or refused
+// by name.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <initializer_list>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/dtype.h"
+#include "base/error.h"
+#include "base/json.h"
+
+namespace glassbox {
+
+// A JSON object whose keys are ticked off as they are read. Whoever builds a model reads what it needs and
+// then calls finish(), which throws if anything is left that could matter. A missing key and a null are the
+// same to every reader. All errors are Error(bad_file | unsupported) naming the file and the key
+// ("config.json: rope_scaling.factor: ..."). A handle to shared state, for one thread.
+class Config {
+ public:
+  // `path`: a folder that holds config.json, or such a file. `ignore_keys`: keys that finish() lets pass
+  // ("name" or "outer.name"), because a person said so.
+  static Config open(const std::filesystem::path& path, std::span<const std::string> ignore_keys = {});
+  // `source` names the object in errors. Throws Error(bad_file) if `object` is none.
+  Config(Json object, std::string source, std::span<const std::string> ignore_keys = {});
+
+  // T: bool, int32_t, int64_t, double, std::string, std::vector<int64_t>, std::vector<std::string>.
+  // Strict: 1.0 is no integer and "8" no number; integers that do not fit T are refused.
+  template <class T>
+  T get(std::string_view key) const {
+    if (std::optional<T> value = optional<T>(key)) return *std::move(value);
+    missing(key);
+  }
+  template <class T>
+  T get_or(std::string_view key, T fallback) const {
+    std::optional<T> value = optional<T>(key);
+    return value ? *std::move(value) : std::move(fallback);
+  }
+  template <class T>
+  std::optional<T> optional(std::string_view key) const;
+
+  // In [lowest, highest], for int32_t, int64_t and double.
+  template <class T>
+  T between(std::string_view key, T lowest, T highest) const {
+    return in_range(key, get<T>(key), lowest, highest);
+  }
+  template <class T>
+  T between_or(std::string_view key, T fallback, T lowest, T highest) const {
+    const std::optional<T> value = optional<T>(key);
+    return value ? in_range(key, *value, lowest, highest) : fallback;
+  }
+
+  // Counts and sizes: in [1, highest]; the default keeps products of any two below 2^62.
+  template <class T>
+  T positive(std::string_view key, T highest = std::numeric_limits<int32_t>::max()) const {
+    return between<T>(key, T{1}, highest);
+  }
+  template <class T>
+  T positive_or(std::string_view key, T fallback, T highest = std::numeric_limits<int32_t>::max()) const {
+    return between_or<T>(key, fallback, T{1}, highest);
+  }
+
+  // One of a few words; anything else is Error(unsupported) by name.
+  std::string choice(std::string_view key, std::initializer_list<std::string_view> known) const;
+  std::string choice_or(std::string_view key, std::string_view fallback,
+                        std::initializer_list<std::string_view> known) const;
+
+  bool has(std::string_view key) const;  // present and not null; does not count as reading it
+  std::optional<Config> object(
+      std::string_view key) const;  // a nested object, ticked off key by key as this one
+  const Json* raw(
+      std::string_view key) const;  // as it is, counted as read; null if missing; valid with *this
+
+  void harmless(
+      std::initializer_list<std::string_view> keys) const;  // need not be read, whatever their value
+  template <class T>
+  void harmless_if(std::string_view key,
+                   T neutral) const {  // e.g. a scale of 1: refused with any other value
+    if (has(key) && *peek(key) == Json(neutral)) harmless({key});
+  }
+
+  // Throws Error(unsupported) naming every key, nested objects included, that was neither read nor harmless
+  // nor null nor false nor ignored. What every config.json may hold without changing the model (who wrote it,
+  // dropout, token ids that generation_config.h reads, ...) is harmless here already.
+  void finish() const;
+  std::vector<std::string> ignored() const;  // the ignore_keys that were there and unread: for the record
+
+  const std::string& source() const;
+  std::string where(
+      std::string_view key) const;  // "config.json: rope_scaling.factor", for errors of one's own
+
+ private:
+  struct Node;
+  explicit Config(std::shared_ptr<Node> node) : node_(std::move(node)) {}
+  const Json* peek(std::string_view key) const;
+  [[noreturn]] void missing(std::string_view key) const;
+  template <class T>
+  T in_range(std::string_view key, T value, T lowest, T highest) const {
+    if (!(value >= lowest && value <= highest))
+      fail(ErrorKind::bad_file, "{}: expected {} to {}, got {}", where(key), lowest, highest, value);
+    return value;
+  }
+  std::shared_ptr<Node> node_;
+};
+
+template <>
+std::optional<bool> Config::optional<bool>(std::string_view key) const;
+template <>
+std::optional<int32_t> Config::optional<int32_t>(std::string_view key) const;
+template <>
+std::optional<int64_t> Config::optional<int64_t>(std::string_view key) const;
+template <>
+std::optional<double> Config::optional<double>(std::string_view key) const;
+template <>
+std::optional<std::string> Config::optional<std::string>(std::string_view key) const;
+template <>
+std::optional<std::vector<int64_t>> Config::optional<std::vector<int64_t>>(std::string_view key) const;
+template <>
+std::optional<std::vector<std::string>> Config::optional<std::vector<std::string>>(
+    std::string_view key) const;
+
+// The dtype the publisher names ("dtype" of transformers 5, "torch_dtype" of 4): what the weights say counts,
+// this is for the person who asks. Throws where the two differ or the name is unknown.
+std::optional<DType> read_dtype(const Config& config);
+
+// Rotary positions as published. Base frequencies are theta^(-2i/head_dim); `linear` divides positions by
+// factor (arXiv:2306.15595); `llama3` divides by factor the frequencies whose wavelength exceeds
+// original_max_position_embeddings / low_freq_factor, keeps those below original / high_freq_factor, and
+// blends between.
+struct RopeConfig {
+  enum class Kind { standard, linear, llama3 };
+  Kind kind = Kind::standard;
+  double theta = 10000.0;
+  double factor = 1.0;            // linear, llama3
+  double low_freq_factor = 0.0;   // llama3, as the next two
+  double high_freq_factor = 0.0;  // > low_freq_factor
+  int64_t original_max_position_embeddings = 0;
+  bool operator==(const RopeConfig&) const = default;
+};
+
+// Both spellings: rope_theta and rope_scaling {type | rope_type, ...} of transformers 4, rope_parameters
+// {rope_type, rope_theta, ...} of transformers 5; where a file has both they must agree. Other kinds
+// (dynamic, yarn, longrope, ...) and partial rotation are Error(unsupported) by name.
+RopeConfig read_rope(const Config& config, double default_theta = 10000.0);
+
+}  // namespace glassbox

@@ -1,0 +1,251 @@
+#include "formats/config.h"
+
+#include <gmock/gmock.h>
+
+#include <functional>
+
+#include "base/file.h"
+#include "tests/testing.h"
+
+namespace glassbox {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Config from(const std::string& text, std::vector<std::string> ignore = {}) {
+  return Config(parse_json(text, "test"), "config.json", ignore);
+}
+
+// What `act` is refused with; one line, and of the kind expected.
+std::string refusal(ErrorKind kind, const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), kind) << error.what();
+    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "expected an error";
+  return {};
+}
+
+TEST(Config, ReadsWhatIsThere) {
+  const Config config = from(
+      R"({"i":7,"big":5000000000,"d":1e-5,"whole":10000,"b":true,"s":"silu","l":[1,2],"t":["a"],"n":null})");
+  EXPECT_EQ(config.get<int32_t>("i"), 7);
+  EXPECT_EQ(config.get<int64_t>("big"), 5000000000);
+  EXPECT_EQ(config.get<double>("d"), 1e-5);
+  EXPECT_EQ(config.get<double>("whole"), 10000.0);
+  EXPECT_TRUE(config.get<bool>("b"));
+  EXPECT_EQ(config.choice("s", {"gelu", "silu"}), "silu");
+  EXPECT_THAT(config.get<std::vector<int64_t>>("l"), ElementsAre(1, 2));
+  EXPECT_THAT(config.get<std::vector<std::string>>("t"), ElementsAre("a"));
+  EXPECT_EQ(config.optional<int32_t>("n"), std::nullopt);
+  EXPECT_EQ(config.get_or<int32_t>("absent", 3), 3);
+  EXPECT_EQ(config.choice_or("absent", "silu", {"silu"}), "silu");
+  EXPECT_FALSE(config.has("n"));
+  config.finish();
+}
+
+TEST(Config, WrongTypesAndRangesNameTheKey) {
+  const Config config = from(
+      R"({"f":1.5,"s":"8","zero":0,"huge":99999999999,"most":18446744073709551615,"act":"gelu","l":[1,"x"],"o":{"k":[]}})");
+  const auto bad = [&](auto act) { return refusal(ErrorKind::bad_file, [&] { act(config); }); };
+  EXPECT_EQ(bad([](const Config& c) { c.get<int32_t>("f"); }),
+            "config.json: f: expected a whole number, got 1.5");
+  EXPECT_EQ(bad([](const Config& c) { c.get<double>("s"); }), "config.json: s: expected a number, got \"8\"");
+  EXPECT_EQ(bad([](const Config& c) { c.get<bool>("zero"); }),
+            "config.json: zero: expected true or false, got 0");
+  EXPECT_EQ(bad([](const Config& c) { c.positive<int32_t>("zero", 512); }),
+            "config.json: zero: expected 1 to 512, got 0");
+  EXPECT_EQ(bad([](const Config& c) { c.get<int32_t>("huge"); }),
+            "config.json: huge: expected a whole number of 32 bits, got 99999999999");
+  EXPECT_EQ(bad([](const Config& c) { c.positive<int64_t>("huge"); }),
+            "config.json: huge: expected 1 to 2147483647, got 99999999999");
+  EXPECT_EQ(bad([](const Config& c) { c.get<int64_t>("most"); }),
+            "config.json: most: expected a whole number, got 18446744073709551615");
+  EXPECT_EQ(bad([](const Config& c) { c.get<int64_t>("none"); }),
+            "config.json: none: expected a value, found none");
+  EXPECT_EQ(bad([](const Config& c) { c.get<std::vector<int64_t>>("l"); }),
+            "config.json: l: expected whole numbers, got \"x\"");
+  EXPECT_EQ(bad([](const Config& c) { c.object("o")->get<double>("k"); }),
+            "config.json: o.k: expected a number, got []");
+  EXPECT_EQ(bad([](const Config& c) { c.object("f"); }), "config.json: f: expected an object, got 1.5");
+  EXPECT_EQ(refusal(ErrorKind::unsupported, [&] { config.choice("act", {"silu", "swish"}); }),
+            "config.json: act: expected silu or swish, got \"gelu\"");
+  EXPECT_THAT(refusal(ErrorKind::bad_file, [] { from("[1]"); }),
+              HasSubstr("config.json: expected a JSON object, got [1]"));
+}
+
+TEST(Config, AnUnknownKeyThatMattersIsRefusedByName) {
+  const Config config =
+      from(R"({"hidden_size":64,"sliding_window":4096,"qk_norm":false,"x":null,"transformers_version":"4"})");
+  config.get<int32_t>("hidden_size");
+  EXPECT_EQ(refusal(ErrorKind::unsupported, [&] { config.finish(); }),
+            "config.json: a key with a meaning this build does not know: \"sliding_window\": 4096 "
+            "(--ignore-key NAME reads on without it)");
+  config.harmless({"sliding_window"});
+  config.finish();
+}
+
+TEST(Config, LookingWhetherAKeyIsThereDoesNotReadIt) {
+  const Config config = from(R"({"scale":2.5,"one":1.0})");
+  EXPECT_TRUE(config.has("scale"));
+  config.harmless_if("one", 1);
+  config.harmless_if("scale", 1);
+  EXPECT_THAT(refusal(ErrorKind::unsupported, [&] { config.finish(); }), HasSubstr("know: \"scale\": 2.5 ("));
+}
+
+TEST(Config, IgnoredKeysPassAndAreRecorded) {
+  const Config config = from(R"({"a":1,"b":2,"o":{"c":3,"d":4}})", {"b", "o.c", "absent", "d"});
+  config.get<int32_t>("a");
+  config.object("o");
+  EXPECT_THAT(refusal(ErrorKind::unsupported, [&] { config.finish(); }), HasSubstr("know: \"o.d\": 4 ("));
+  config.object("o")->get<int32_t>("d");
+  config.finish();
+  EXPECT_THAT(config.ignored(), ElementsAre("b", "o.c"));
+}
+
+TEST(Config, AnObjectNobodyOpenedIsOneUnknownKey) {
+  EXPECT_THAT(
+      refusal(ErrorKind::unsupported, [&] { from(R"({"quantization_config":{"bits":4}})").finish(); }),
+      HasSubstr("\"quantization_config\": an object"));
+  from(R"({"rope_scaling":null})").finish();
+}
+
+TEST(Config, ManyUnknownKeysStayOneLine) {
+  std::string text = "{\"k\\n\":1";
+  for (int i = 0; i < 100; ++i) text += fmt::format(",\"key{}\":\"{}\"", i, std::string(1000, 'x'));
+  const std::string error = refusal(ErrorKind::unsupported, [&] { from(text + "}").finish(); });
+  EXPECT_THAT(error, HasSubstr("and 93 more"));
+  EXPECT_LT(error.size(), 2000u);
+}
+
+TEST(Config, Dtype) {
+  EXPECT_EQ(read_dtype(from(R"({"torch_dtype":"bfloat16"})")), DType::bf16);
+  EXPECT_EQ(read_dtype(from(R"({"dtype":"float32","torch_dtype":"torch.float32"})")), DType::f32);
+  EXPECT_EQ(read_dtype(from("{}")), std::nullopt);
+  EXPECT_THAT(refusal(ErrorKind::unsupported, [] { read_dtype(from(R"({"dtype":"int3"})")); }),
+              HasSubstr("dtype: unknown dtype \"int3\""));
+  EXPECT_THAT(refusal(ErrorKind::bad_file,
+                      [] { read_dtype(from(R"({"dtype":"float16","torch_dtype":"bfloat16"})")); }),
+              HasSubstr("expected BF16 as torch_dtype says, got F16"));
+}
+
+// ---- rotary positions ----
+
+RopeConfig rope(const std::string& text) {
+  const Config config = from(text);
+  const RopeConfig result = read_rope(config);
+  config.finish();
+  return result;
+}
+std::string rope_refusal(ErrorKind kind, const std::string& text) {
+  return refusal(kind, [&] { rope(text); });
+}
+
+const RopeConfig kLlama3 = {RopeConfig::Kind::llama3, 500000.0, 32.0, 1.0, 4.0, 8192};
+const std::string kLlama3Fields =
+    R"("factor":32.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":8192)";
+
+TEST(Rope, BothSpellingsAreTheSame) {
+  EXPECT_EQ(rope("{}"), RopeConfig{});
+  EXPECT_EQ(rope(R"({"rope_theta":10000,"rope_scaling":null})"), RopeConfig{});
+  EXPECT_EQ(rope(R"({"rope_parameters":{"rope_type":"default","rope_theta":10000.0}})"), RopeConfig{});
+  EXPECT_EQ(
+      rope("{\"rope_theta\":500000.0,\"rope_scaling\":{\"rope_type\":\"llama3\"," + kLlama3Fields + "}}"),
+      kLlama3);
+  EXPECT_EQ(
+      rope("{\"rope_parameters\":{\"rope_type\":\"llama3\",\"rope_theta\":500000.0," + kLlama3Fields + "}}"),
+      kLlama3);
+  EXPECT_EQ(
+      rope("{\"rope_theta\":500000.0,\"rope_parameters\":{\"rope_type\":\"llama3\"," + kLlama3Fields + "}}"),
+      kLlama3);
+  const RopeConfig linear = {RopeConfig::Kind::linear, 10000.0, 2.5, 0, 0, 0};
+  EXPECT_EQ(rope(R"({"rope_scaling":{"type":"linear","factor":2.5}})"), linear);
+  EXPECT_EQ(rope(R"({"rope_scaling":{"type":"linear","rope_type":"linear","factor":2.5}})"), linear);
+  EXPECT_EQ(
+      rope(
+          R"({"rope_scaling":{"type":"linear","factor":2.5},"rope_parameters":{"rope_type":"linear","factor":2.5}})"),
+      linear);
+}
+
+TEST(Rope, OtherKindsAreRefusedByName) {
+  for (const char* kind : {"dynamic", "yarn", "longrope", "mrope", ""})
+    EXPECT_EQ(
+        rope_refusal(ErrorKind::unsupported,
+                     fmt::format(R"({{"rope_scaling":{{"type":"{}","factor":2.0}}}})", kind)),
+        fmt::format("config.json: rope_scaling.type: expected default, linear or llama3, got \"{}\"", kind));
+  EXPECT_THAT(
+      rope_refusal(ErrorKind::unsupported, R"({"rope_parameters":{"rope_type":"yarn","rope_theta":1e6}})"),
+      HasSubstr("rope_parameters.rope_type: expected default, linear or llama3, got \"yarn\""));
+  EXPECT_THAT(rope_refusal(ErrorKind::unsupported, R"({"rope_theta":1e4,"partial_rotary_factor":0.5})"),
+              HasSubstr("got 0.5"));
+  EXPECT_THAT(rope_refusal(ErrorKind::unsupported,
+                           R"({"rope_parameters":{"rope_type":"default","partial_rotary_factor":0.5}})"),
+              HasSubstr("rope_parameters.partial_rotary_factor"));
+}
+
+TEST(Rope, KeysWithinThatNobodyReadAreRefused) {
+  EXPECT_THAT(rope_refusal(ErrorKind::unsupported,
+                           R"({"rope_scaling":{"type":"linear","factor":2.0,"attention_factor":3.0}})"),
+              HasSubstr("\"rope_scaling.attention_factor\": 3.0"));
+  EXPECT_THAT(rope_refusal(ErrorKind::unsupported,
+                           R"({"rope_parameters":{"full_attention":{"rope_type":"default"}}})"),
+              HasSubstr("\"rope_parameters.full_attention\": an object"));
+}
+
+TEST(Rope, ContradictionsAndAbsurdNumbers) {
+  EXPECT_THAT(rope_refusal(ErrorKind::bad_file,
+                           R"({"rope_scaling":{"type":"linear","rope_type":"llama3","factor":2.0}})"),
+              HasSubstr("expected \"linear\" as type says, got \"llama3\""));
+  EXPECT_THAT(
+      rope_refusal(ErrorKind::bad_file,
+                   R"({"rope_theta":1e4,"rope_parameters":{"rope_type":"default","rope_theta":5e5}})"),
+      HasSubstr("config.json: rope_theta: expected 500000 as within rope_parameters, got 10000"));
+  EXPECT_THAT(
+      rope_refusal(
+          ErrorKind::bad_file,
+          R"({"rope_scaling":{"type":"linear","factor":2.0},"rope_parameters":{"rope_type":"default"}})"),
+      HasSubstr("differ"));
+  EXPECT_THAT(rope_refusal(ErrorKind::bad_file, R"({"rope_theta":-1})"),
+              HasSubstr("rope_theta: expected 1 to"));
+  EXPECT_THAT(rope_refusal(ErrorKind::bad_file, R"({"rope_scaling":{"type":"linear","factor":0}})"),
+              HasSubstr("rope_scaling.factor: expected 1 to"));
+  EXPECT_THAT(rope_refusal(ErrorKind::bad_file, R"({"rope_scaling":{"type":"linear"}})"),
+              HasSubstr("rope_scaling.factor: expected a value"));
+  EXPECT_THAT(
+      rope_refusal(
+          ErrorKind::bad_file,
+          R"({"rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":4,"high_freq_factor":4,"original_max_position_embeddings":8192}})"),
+      HasSubstr("rope_scaling.high_freq_factor: expected more than low_freq_factor 4, got 4"));
+}
+
+// The keys a dense Llama is built from: every published Llama configuration of ours must be used up by them.
+TEST(Config, PublishedLlamasAreReadWhole) {
+  GLASSBOX_NEEDS_DATA();
+  int read = 0;
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(testing::data_folder() / "configs")) {
+    if (!entry.path().filename().string().ends_with("config.json")) continue;
+    const Config config = Config::open(entry.path());
+    if (config.get_or<std::string>("model_type", "") != "llama" || config.has("quantization_config"))
+      continue;
+    for (const char* key : {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+                            "num_key_value_heads", "max_position_embeddings", "vocab_size"})
+      EXPECT_GT(config.positive<int32_t>(key), 0) << entry.path();
+    config.positive_or<int32_t>("head_dim", 1);
+    config.between<double>("rms_norm_eps", 0.0, 1.0);
+    config.choice("hidden_act", {"silu"});
+    for (const char* key : {"attention_bias", "mlp_bias", "tie_word_embeddings"}) config.optional<bool>(key);
+    EXPECT_EQ(read_dtype(config), DType::bf16);
+    EXPECT_EQ(read_rope(config).kind, RopeConfig::Kind::llama3) << entry.path();
+    config.finish();
+    ++read;
+  }
+  EXPECT_GE(read, 4);
+}
+
+}  // namespace
+}  // namespace glassbox

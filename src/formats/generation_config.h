@@ -1,0 +1,43 @@
+// How a model's publisher wants it sampled, and where its text ends.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+
+namespace glassbox {
+
+// What generation_config.json says; absent where it says nothing.
+struct GenerationConfig {
+  std::vector<int32_t> eos;  // any of these ends the text: sorted, each once
+  std::optional<int32_t> bos;
+  std::optional<int32_t> pad;
+  std::optional<bool> do_sample;  // false: greedy is what the publisher measured
+  std::optional<double> temperature;
+  std::optional<int32_t> top_k;
+  std::optional<double> top_p;
+  std::optional<double> min_p;
+  std::optional<double> repetition_penalty;
+  std::optional<int32_t> max_new_tokens;
+  std::vector<std::string> stop_strings;
+};
+
+// generation_config.json of the folder (may be missing), the ids of its config.json (may be missing too), and
+// the ids the tokenizer calls end of sequence: the ends are the union of all three. Negative ids (some files
+// write -1 for none) are none. Keys of generation_config.json that would change the text and are not in
+// GenerationConfig are Error(unsupported) by name unless neutral (num_beams 1) or in `ignore_keys`.
+GenerationConfig read_generation_config(const std::filesystem::path& folder,
+                                        std::span<const int32_t> tokenizer_eos = {},
+                                        std::span<const std::string> ignore_keys = {});
+
+// The same from memory (the model that is shipped); null for a file that is not there.
+GenerationConfig read_generation_config(const Json& generation, const Json& config,
+                                        std::span<const int32_t> tokenizer_eos = {},
+                                        std::span<const std::string> ignore_keys = {});
+
+}  // namespace glassbox
