@@ -222,6 +222,25 @@ TEST(Rope, ContradictionsAndAbsurdNumbers) {
       HasSubstr("rope_scaling.high_freq_factor: expected more than low_freq_factor 4, got 4"));
 }
 
+// Both spellings of one model, the newer written by transformers 5 itself
+// (tests/reference/make_llama_goldens.py).
+TEST(Config, FixturesAreTheSameInBothSpellings) {
+  const auto rope_of = [](const std::string& model, const char* file) {
+    return read_rope(Config::open(testing::fixture("models/" + model) / file));
+  };
+  for (const char* model : {"llama2_tiny", "llama32_tiny", "llama32_tiny_bf16", "llama_bias_tiny"}) {
+    EXPECT_EQ(rope_of(model, "config.json"), rope_of(model, "config.transformers4.json"));
+    for (const char* file : {"config.json", "config.transformers4.json"})
+      EXPECT_EQ(read_dtype(Config::open(testing::fixture("models/" + std::string(model)) / file)),
+                std::string(model).ends_with("bf16") ? DType::bf16 : DType::f32);
+  }
+  EXPECT_EQ(rope_of("llama32_tiny", "config.json"),
+            (RopeConfig{RopeConfig::Kind::llama3, 10000.0, 8.0, 1.0, 4.0, 32}));
+  EXPECT_EQ(rope_of("llama_bias_tiny", "config.json"),
+            (RopeConfig{RopeConfig::Kind::linear, 10000.0, 4.0, 0, 0, 0}));
+  EXPECT_EQ(rope_of("llama2_tiny", "config.json"), RopeConfig{});
+}
+
 // The keys a dense Llama is built from: every published Llama configuration of ours must be used up by them.
 TEST(Config, PublishedLlamasAreReadWhole) {
   GLASSBOX_NEEDS_DATA();

@@ -117,6 +117,20 @@ TEST(SafeTensors, EveryDtypeRoundTripsInTheReferenceOrder) {
   }
 }
 
+// A file of the reference writer (tests/reference/make_llama_goldens.py), read and written again: the same
+// bytes.
+TEST(SafeTensors, RewritesTheReferenceWritersFileToTheByte) {
+  for (const char* name : {"llama2_tiny/model.safetensors", "llama32_tiny_bf16/golden.safetensors"}) {
+    const auto path = testing::fixture("models") / name;
+    const SafeTensors file = SafeTensors::open(path);
+    std::vector<RawTensor> tensors;
+    for (const std::string_view tensor : file.names()) tensors.push_back(*file.find(tensor));
+    TemporaryFolder folder;
+    write_safetensors(folder / "again", tensors, file.metadata());
+    EXPECT_EQ(read_file(folder / "again"), read_file(path));
+  }
+}
+
 TEST(SafeTensors, WriterIsDeterministicAndPadsTheHeader) {
   const std::string data = "01234567";
   const auto bytes = std::as_bytes(std::span(data));
