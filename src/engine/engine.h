@@ -85,7 +85,7 @@ struct EngineStatistics {
 class Engine {
  public:
   using RequestId = uint64_t;
-  // Called on the engine's thread: must not block, must not call submit().
+  // Called on the engine's thread: must not block, throw, or call submit().
   using OnToken = std::function<void(const TokenEvent&)>;
   using OnFinished = std::function<void(const Finished&)>;
 

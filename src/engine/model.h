@@ -30,7 +30,7 @@ struct Model {
 
   // The exact prompt: text of the template over `context` (messages, tools, add_generation_prompt, ...), and its ids, with
   // no second BOS. Throws Error(unsupported) where the model has no template.
-  std::string render(OrderedJson context) const;
+  std::string render(const OrderedJson& context) const;
   std::vector<int32_t> encode_prompt(std::string_view rendered) const;
 };
 

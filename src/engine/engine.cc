@@ -1,0 +1,372 @@
+#include "engine/engine.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <future>
+#include <list>
+#include <mutex>
+#include <thread>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "engine/sampler.h"
+#include "engine/stop_text.h"
+#include "tensor/distribution.h"
+
+namespace glassbox {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+// Positions that half of the machine's memory holds.
+int64_t cache_tokens_by_memory(const CacheShape& shape) {
+  const auto bytes = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  return static_cast<int64_t>(bytes / 2 / static_cast<double>(shape.position_bytes()));
+}
+
+std::vector<Alternative> most_likely(std::span<const float> logprobs, int count) {
+  std::vector<int32_t> order(logprobs.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int32_t>(i);
+  const auto wanted = std::min(static_cast<size_t>(count), order.size());
+  std::ranges::partial_sort(order, order.begin() + static_cast<ptrdiff_t>(wanted), [&](int32_t a, int32_t b) {
+    const float x = logprobs[static_cast<size_t>(a)], y = logprobs[static_cast<size_t>(b)];
+    return x != y ? x > y : a < b;
+  });
+  std::vector<Alternative> list;
+  for (size_t i = 0; i < wanted; ++i) list.push_back({order[i], logprobs[static_cast<size_t>(order[i])]});
+  return list;
+}
+
+// A request that runs: `tokens` are the prompt and what was said; all but the last `pending` of them are in the cache.
+struct Session {
+  Engine::RequestId id;
+  GenerationRequest request;
+  Engine::OnToken on_token;
+  Engine::OnFinished on_finished;
+  int64_t most_tokens;  // longest this sequence may become
+
+  std::vector<int32_t> tokens;
+  KvCache cache;
+  Sampler sampler;
+  StreamDecoder decoder;
+  StopText stop;
+  Finished finished;
+  Clock::time_point started{}, first_token{};
+  bool over = false;
+
+  Session(Engine::RequestId id, GenerationRequest asked, Engine::OnToken on_token, Engine::OnFinished on_finished,
+          const Model& model, int64_t most_tokens)
+      : id(id),
+        request(std::move(asked)),
+        on_token(std::move(on_token)),
+        on_finished(std::move(on_finished)),
+        most_tokens(most_tokens),
+        tokens(request.prompt),
+        cache(model.network->cache_shape()),
+        sampler(request.sampling, request.prompt, request.choice),
+        decoder(model.tokenizer, !model.chat_template),
+        stop(request.stop) {
+    finished.prompt_tokens = static_cast<int64_t>(request.prompt.size());
+    finished.seed = *request.sampling.seed;
+  }
+
+  int64_t pending() const { return static_cast<int64_t>(tokens.size()) - cache.length(); }
+  bool prefilling() const { return finished.completion_tokens == 0; }
+};
+
+// A sequence that ended, kept while there is room: a later prompt that begins the same way continues from it.
+struct Remembered {
+  std::vector<int32_t> tokens;  // those in the cache
+  KvCache cache;
+};
+
+constexpr size_t kMostRemembered = 32;
+
+int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
+  return std::ranges::mismatch(a, b).in1 - a.begin();
+}
+
+}  // namespace
+
+struct Engine::Impl {
+  const std::shared_ptr<const Model> model;
+  EngineOptions options;
+  Workspace workspace;
+
+  mutable std::mutex mutex;  // guards what follows, up to the thread's own
+  std::condition_variable wake;
+  std::deque<std::unique_ptr<Session>> waiting;
+  std::vector<RequestId> cancelled;
+  EngineStatistics statistics;
+  RequestId next_id = 1;
+  bool stopping = false;
+
+  // The engine thread's own.
+  std::list<std::unique_ptr<Session>> running;
+  std::list<Remembered> remembered;  // most recent first
+  int64_t reserved = 0;              // positions the running ones may come to hold
+
+  std::thread thread;  // last: it uses all of the above
+
+  Impl(std::shared_ptr<const Model> of, const EngineOptions& asked) : model(std::move(of)), options(asked), workspace(asked.threads) {
+    const ModelShape& shape = model->network->shape();
+    if (options.context <= 0) options.context = shape.context;
+    if (options.context > shape.context)
+      fail(ErrorKind::bad_request, "context: the model was made for at most {} tokens, got {}", shape.context, options.context);
+    if (options.cache_tokens <= 0)
+      options.cache_tokens = std::max(options.context, cache_tokens_by_memory(model->network->cache_shape()));
+    check(options.max_batch > 0 && options.prefill_chunk > 0, "Engine: batch and chunk must be positive");
+    thread = std::thread([this] { run(); });
+  }
+
+  ~Impl() {
+    {
+      const std::lock_guard lock(mutex);
+      stopping = true;
+    }
+    wake.notify_all();
+    thread.join();
+  }
+
+  void run() {
+    for (;;) {
+      if (!take_orders()) return;
+      drop_ended();
+      if (running.empty()) continue;
+      try {
+        step();
+      } catch (const std::exception& error) {
+        for (auto& session : running) {
+          session->finished.error = error.what();
+          session->over = true;
+        }
+      }
+      drop_ended();
+    }
+  }
+
+  // Waits for work; admits, cancels. False when the engine stops and nothing is left.
+  bool take_orders() {
+    std::vector<std::unique_ptr<Session>> ended;
+    {
+      std::unique_lock lock(mutex);
+      wake.wait(lock, [&] { return stopping || !waiting.empty() || !running.empty() || !cancelled.empty(); });
+      const auto is_cancelled = [&](const Session& session) { return stopping || std::ranges::count(cancelled, session.id) > 0; };
+      for (auto& session : running)
+        if (is_cancelled(*session)) session->over = true;
+      for (auto at = waiting.begin(); at != waiting.end();) {
+        if (is_cancelled(**at)) {
+          ended.push_back(std::move(*at));
+          at = waiting.erase(at);
+        } else {
+          ++at;
+        }
+      }
+      cancelled.clear();
+      while (!waiting.empty() && static_cast<int>(running.size()) < options.max_batch &&
+             reserved + waiting.front()->most_tokens <= options.cache_tokens) {
+        reserved += waiting.front()->most_tokens;
+        running.push_back(std::move(waiting.front()));
+        waiting.pop_front();
+        begin(*running.back());
+      }
+      statistics.running = static_cast<int64_t>(running.size());
+      statistics.waiting = static_cast<int64_t>(waiting.size());
+      if (stopping && running.empty() && ended.empty()) return false;
+    }
+    for (auto& session : ended) {
+      session->finished.reason = FinishReason::cancelled;
+      session->on_finished(session->finished);
+    }
+    return true;
+  }
+
+  void begin(Session& session) {
+    session.started = Clock::now();
+    session.finished.reason = FinishReason::cancelled;  // until it ends otherwise
+    // The last prompt token always runs: its logits are what is asked for.
+    const std::span<const int32_t> prompt(session.tokens.data(), session.tokens.size() - 1);
+    int64_t longest = 0;
+    const Remembered* best = nullptr;
+    for (const Remembered& past : remembered)
+      if (const int64_t common = common_prefix(prompt, past.tokens); common > longest) longest = common, best = &past;
+    if (best) {
+      session.cache = best->cache;
+      session.cache.resize(longest);
+      session.finished.cached_tokens = longest;
+      statistics.cached_tokens += longest;
+    }
+    make_room();
+  }
+
+  // Forgets the oldest remembered sequences until what runs has its room.
+  void make_room() {
+    int64_t held = reserved;
+    size_t count = 0;
+    for (auto at = remembered.begin(); at != remembered.end();) {
+      held += at->cache.length();
+      at = held > options.cache_tokens || ++count > kMostRemembered ? remembered.erase(at) : std::next(at);
+    }
+  }
+
+  void drop_ended() {
+    for (auto at = running.begin(); at != running.end();) {
+      if (!(*at)->over) {
+        ++at;
+        continue;
+      }
+      const std::unique_ptr<Session> session = std::move(*at);
+      at = running.erase(at);
+      reserved -= session->most_tokens;
+      session->finished.text += session->stop.stopped() ? "" : session->stop.push(session->decoder.finish()) + session->stop.finish();
+      const auto now = Clock::now();
+      session->finished.prefill_s = seconds((session->prefilling() ? now : session->first_token) - session->started);
+      session->finished.decode_s = session->prefilling() ? 0 : seconds(now - session->first_token);
+      if (session->finished.error.empty() && session->cache.length() > 0) {
+        session->tokens.resize(static_cast<size_t>(session->cache.length()));
+        std::erase_if(remembered, [&](const Remembered& past) {
+          return common_prefix(past.tokens, session->tokens) == static_cast<int64_t>(past.tokens.size());
+        });
+        remembered.push_front({std::move(session->tokens), std::move(session->cache)});
+        make_room();
+      }
+      {
+        const std::lock_guard lock(mutex);
+        statistics.running = static_cast<int64_t>(running.size());
+      }
+      session->on_finished(session->finished);
+    }
+  }
+
+  // One pass: the next token of every sequence that speaks, and a share of the prompts that are still being read.
+  void step() {
+    Pass pass(workspace);
+    std::vector<Session*> speaking;  // whose logits come, in the order of their rows
+    int64_t prompt_budget = options.prefill_chunk, read = 0;
+    for (auto& session : running) {
+      int64_t count = session->pending();
+      if (session->prefilling()) {
+        count = std::min(count, prompt_budget);
+        prompt_budget -= count;
+        read += count;
+      }
+      if (count == 0) continue;
+      const bool whole = count == session->pending();
+      pass.add(std::span(session->tokens).subspan(static_cast<size_t>(session->cache.length()), static_cast<size_t>(count)),
+               &session->cache, whole ? Logits::last : Logits::none);
+      if (whole) speaking.push_back(session.get());
+    }
+    const Tensor logits = (*model->network)(pass);
+    for (size_t row = 0; row < speaking.size(); ++row)
+      speak(*speaking[row], logits.values().subspan(row * static_cast<size_t>(logits.width()), static_cast<size_t>(logits.width())));
+    const std::lock_guard lock(mutex);
+    ++statistics.passes;
+    statistics.prompt_tokens += read;
+    statistics.completion_tokens += static_cast<int64_t>(speaking.size());
+  }
+
+  void speak(Session& session, std::span<const float> logits) {
+    if (session.prefilling()) session.first_token = Clock::now();
+    TokenEvent event;
+    event.id = session.sampler.sample(logits, static_cast<int64_t>(session.tokens.size()));
+    session.sampler.accept(event.id);
+    session.tokens.push_back(event.id);
+    ++session.finished.completion_tokens;
+    const auto end = [&](FinishReason reason) {
+      session.finished.reason = reason;
+      session.over = true;
+    };
+    if (!session.request.ignore_eos && std::ranges::binary_search(model->generation.eos, event.id)) return end(FinishReason::stop);
+    if (session.request.logprobs >= 0) {
+      std::vector<float> logprobs(logits.size());
+      log_softmax(logits, logprobs);
+      event.logprob = logprobs[static_cast<size_t>(event.id)];
+      event.alternatives = most_likely(logprobs, session.request.logprobs);
+    }
+    // Checkpoints pad their vocabulary: a padding row is a token without text.
+    if (static_cast<size_t>(event.id) < model->tokenizer.size()) event.text = session.stop.push(session.decoder.push(event.id));
+    if (session.stop.stopped()) end(FinishReason::stop);
+    else if (static_cast<int64_t>(session.tokens.size()) >= session.most_tokens) end(FinishReason::length);
+    session.on_token(event);
+  }
+};
+
+Engine::Engine(std::shared_ptr<const Model> model, const EngineOptions& options)
+    : impl_(std::make_unique<Impl>(std::move(model), options)) {}
+
+Engine::~Engine() = default;
+
+const Model& Engine::model() const { return *impl_->model; }
+
+int64_t Engine::context() const { return impl_->options.context; }
+
+Engine::RequestId Engine::submit(GenerationRequest request, OnToken on_token, OnFinished on_finished) {
+  const int64_t vocabulary = model().network->shape().vocabulary;
+  const auto prompt = static_cast<int64_t>(request.prompt.size());
+  if (prompt == 0) fail(ErrorKind::bad_request, "prompt: expected at least one token, got none");
+  if (prompt >= context())
+    fail(ErrorKind::full, "prompt: {} tokens leave no room for an answer in a context of {}", prompt, context());
+  for (const int32_t token : request.prompt)
+    if (token < 0 || token >= vocabulary)
+      fail(ErrorKind::bad_request, "prompt: expected token ids from 0 to {}, got {}", vocabulary - 1, token);
+  if (request.logprobs > 20) fail(ErrorKind::bad_request, "logprobs: expected at most 20 alternatives, got {}", request.logprobs);
+  if (request.max_tokens < -1 || request.max_tokens == 0)
+    fail(ErrorKind::bad_request, "max_tokens: expected a positive number, got {}", request.max_tokens);
+  for (const std::string& stop : request.stop)
+    if (stop.empty()) fail(ErrorKind::bad_request, "stop: expected texts that are not empty");
+  request.sampling.validate(static_cast<size_t>(vocabulary));
+  if (!request.sampling.seed) request.sampling.seed = drawn_seed();
+  const int64_t room = context() - prompt;
+  const int64_t most = prompt + (request.max_tokens < 0 ? room : std::min(request.max_tokens, room));
+  if (most > impl_->options.cache_tokens)
+    fail(ErrorKind::full, "prompt and answer: {} tokens do not fit the cache of {}", most, impl_->options.cache_tokens);
+
+  const std::lock_guard lock(impl_->mutex);
+  const RequestId id = impl_->next_id++;
+  impl_->waiting.push_back(
+      std::make_unique<Session>(id, std::move(request), std::move(on_token), std::move(on_finished), model(), most));
+  ++impl_->statistics.requests;
+  impl_->statistics.waiting = static_cast<int64_t>(impl_->waiting.size());
+  impl_->wake.notify_all();
+  return id;
+}
+
+void Engine::cancel(RequestId request) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->cancelled.push_back(request);
+  impl_->wake.notify_all();
+}
+
+Engine::Answer Engine::generate(GenerationRequest request, const OnToken& on_token) {
+  Answer answer;
+  std::promise<void> done;
+  submit(
+      std::move(request),
+      [&](const TokenEvent& event) {
+        answer.text += event.text;
+        answer.tokens.push_back(event);
+        if (on_token) on_token(event);
+      },
+      [&](const Finished& finished) {
+        answer.text += finished.text;
+        answer.finished = finished;
+        done.set_value();
+      });
+  done.get_future().wait();
+  if (!answer.finished.error.empty()) throw Error(ErrorKind::io, answer.finished.error);
+  return answer;
+}
+
+EngineStatistics Engine::statistics() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->statistics;
+}
+
+}  // namespace glassbox

@@ -1,0 +1,81 @@
+#include "engine/model.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "engine/shipped.h"
+#include "models/registry.h"
+
+namespace glassbox {
+namespace {
+
+std::vector<int32_t> eos_of(const Tokenizer& tokenizer) {
+  if (const auto eos = tokenizer.eos()) return {*eos};
+  return {};
+}
+
+// Weights, checked to be all used; the network keeps the mapping alive.
+std::unique_ptr<LanguageModel> build(Config config, Checkpoint checkpoint) {
+  CheckpointWeights weights(std::move(checkpoint));
+  auto network = make_model(config, weights);
+  weights.finish();
+  return network;
+}
+
+std::shared_ptr<const Model> checked(Model model) {
+  const auto vocabulary = static_cast<size_t>(model.network->shape().vocabulary);
+  if (model.tokenizer.size() > vocabulary)
+    fail(ErrorKind::bad_file, "{}: the tokenizer has {} tokens, the model only {}", model.name, model.tokenizer.size(), vocabulary);
+  return std::make_shared<const Model>(std::move(model));
+}
+
+std::shared_ptr<const Model> open_folder(const std::filesystem::path& folder, const OpenOptions& options) {
+  Config config = Config::open(folder, options.ignore_keys);
+  Tokenizer tokenizer = Tokenizer::open(folder);
+  const auto eos = eos_of(tokenizer);
+  auto name = std::filesystem::weakly_canonical(folder).filename().string();
+  return checked({std::move(name), folder, build(std::move(config), Checkpoint::open(folder)), tokenizer,
+                  open_chat_template(folder), read_generation_config(folder, eos, options.ignore_keys)});
+}
+
+std::shared_ptr<const Model> open_shipped(const ShippedModel& files, const OpenOptions& options) {
+  const std::string source(files.name);
+  Tokenizer tokenizer = Tokenizer::from_json(files.tokenizer, source + "/tokenizer.json", files.tokenizer_config);
+  const auto eos = eos_of(tokenizer);
+  const Json config = parse_json(files.config, source + "/config.json");
+  const Json generation = parse_json(files.generation_config, source + "/generation_config.json");
+  OrderedJson variables = OrderedJson::object();
+  const auto say = [&](const char* variable, std::optional<int32_t> id) {
+    if (id) variables[variable] = tokenizer.token(*id);
+  };
+  say("bos_token", tokenizer.bos());
+  say("eos_token", tokenizer.eos());
+  auto chat_template = ChatTemplate::parse(files.chat_template, source + "/chat_template.jinja").with_variables(std::move(variables));
+  return checked({source, {}, build(Config(config, source + "/config.json", options.ignore_keys),
+                                    Checkpoint::of(SafeTensors::from_bytes(files.weights, nullptr, source + "/model.safetensors"))),
+                  tokenizer, std::move(chat_template), read_generation_config(generation, config, eos, options.ignore_keys)});
+}
+
+}  // namespace
+
+std::string Model::render(const OrderedJson& context) const {
+  if (!chat_template) fail(ErrorKind::unsupported, "{}: has no chat template: it continues text and cannot chat", name);
+  return chat_template->render(context);
+}
+
+std::vector<int32_t> Model::encode_prompt(std::string_view rendered) const {
+  auto ids = tokenizer.encode(rendered, false);
+  // A template that leaves BOS to the tokenizer still needs it; one that wrote it must not get a second.
+  if (tokenizer.adds_bos() && (ids.empty() || ids[0] != *tokenizer.bos())) ids.insert(ids.begin(), *tokenizer.bos());
+  return ids;
+}
+
+std::shared_ptr<const Model> open_model(std::string_view reference, const OpenOptions& options) {
+  if (const auto files = shipped_model(reference)) return open_shipped(*files, options);
+  const std::filesystem::path path(reference);
+  if (std::filesystem::is_directory(path)) return open_folder(path, options);
+  fail(ErrorKind::not_found, "{}: no such model: expected a folder with config.json, or one that is shipped ({})", reference,
+       fmt::join(shipped_models(), ", "));
+}
+
+}  // namespace glassbox

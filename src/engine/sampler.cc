@@ -1,0 +1,104 @@
+#include "engine/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "tensor/distribution.h"
+
+namespace glassbox {
+namespace {
+
+void in_range(const char* field, double value, double low, double high) {
+  if (!(value >= low && value <= high))  // NaN too
+    fail(ErrorKind::bad_request, "{}: expected a number from {} to {}, got {}", field, low, high, value);
+}
+
+}  // namespace
+
+void Sampling::validate(size_t vocabulary) const {
+  in_range("temperature", temperature, 0, 100);
+  in_range("top_k", top_k, 0, 1e9);
+  in_range("top_p", top_p, 0, 1);
+  in_range("min_p", min_p, 0, 1);
+  in_range("repetition_penalty", repetition_penalty, 1e-3, 1e3);
+  in_range("presence_penalty", presence_penalty, -100, 100);
+  in_range("frequency_penalty", frequency_penalty, -100, 100);
+  for (const auto& [token, bias] : logit_bias) {
+    if (token < 0 || static_cast<size_t>(token) >= vocabulary)
+      fail(ErrorKind::bad_request, "logit_bias: expected token ids from 0 to {}, got {}", vocabulary - 1, token);
+    in_range("logit_bias", bias, -1e4, 1e4);
+  }
+}
+
+Sampler::Sampler(const Sampling& sampling, std::span<const int32_t> prompt, uint64_t choice)
+    : sampling_(sampling), choice_(choice) {
+  check(sampling.seed.has_value(), "Sampler: expected a seed");
+  if (sampling.repetition_penalty != 1)
+    for (const int32_t token : prompt) ++seen_[token];
+}
+
+void Sampler::accept(int32_t token) {
+  ++seen_[token];
+  ++said_[token];
+}
+
+int32_t Sampler::sample(std::span<const float> logits, int64_t position) {
+  adjusted_.assign(logits.begin(), logits.end());
+  const auto at = [&](int32_t token) -> float& { return adjusted_[static_cast<size_t>(token)]; };
+  const auto vocabulary = static_cast<int64_t>(logits.size());
+  for (const auto& [token, bias] : sampling_.logit_bias) at(token) += bias;
+  if (sampling_.repetition_penalty != 1)
+    for (const auto& [token, times] : seen_)
+      if (token < vocabulary)
+        at(token) = at(token) > 0 ? at(token) / sampling_.repetition_penalty : at(token) * sampling_.repetition_penalty;
+  if (sampling_.presence_penalty != 0 || sampling_.frequency_penalty != 0)
+    for (const auto& [token, times] : said_)
+      at(token) -= sampling_.presence_penalty + static_cast<float>(times) * sampling_.frequency_penalty;
+
+  const auto most_likely = static_cast<int32_t>(std::ranges::max_element(adjusted_) - adjusted_.begin());  // the first of equals
+  if (sampling_.temperature == 0) return most_likely;
+
+  const float largest = at(most_likely) / sampling_.temperature;
+  for (float& logit : adjusted_) logit /= sampling_.temperature;
+  exponentials(adjusted_, largest, adjusted_);  // the most likely token now weighs 1
+
+  // Candidates by id; put in falling order of weight, equal ones by id, only as far as the options reach.
+  order_.clear();
+  for (int32_t token = 0; token < vocabulary; ++token)
+    if (at(token) > 0) order_.push_back(token);
+  const auto before = [&](int32_t a, int32_t b) { return at(a) != at(b) ? at(a) > at(b) : a < b; };
+  const auto sort_first = [&](size_t count) {
+    std::ranges::partial_sort(order_, order_.begin() + static_cast<ptrdiff_t>(count), before);
+  };
+  const auto mass_left = [&] {
+    double mass = 0;
+    for (const int32_t token : order_) mass += at(token);
+    return mass;
+  };
+  if (const auto k = static_cast<size_t>(sampling_.top_k); k > 0 && k < order_.size()) {
+    sort_first(k);
+    order_.resize(k);
+  }
+  if (sampling_.top_p < 1) {
+    const double wanted = static_cast<double>(sampling_.top_p) * mass_left();
+    size_t sorted = 0, kept = 0;
+    for (double sum = 0; kept < order_.size() && (kept == 0 || sum < wanted);) {
+      if (kept == sorted) sort_first(sorted = std::min(order_.size(), std::max<size_t>(64, sorted * 4)));
+      sum += at(order_[kept++]);
+    }
+    order_.resize(kept);
+  }
+  std::erase_if(order_, [&](int32_t token) { return at(token) < sampling_.min_p; });  // the most likely one weighs 1
+
+  double left = mass_left() * uniform(*sampling_.seed, static_cast<uint64_t>(position), choice_);
+  for (const int32_t token : order_) {
+    left -= at(token);
+    if (left < 0) return token;
+  }
+  return order_.back();
+}
+
+}  // namespace glassbox

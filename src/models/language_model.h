@@ -1,0 +1,36 @@
+// A language model: tokens of a Pass in, logits out. One definition serves running, looking and training.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tensor/kv_cache.h"
+#include "tensor/pass.h"
+#include "tensor/tensor.h"
+
+namespace glassbox {
+
+// What every family has, by the field's names.
+struct ModelShape {
+  std::string model_type;  // as config.json names the family
+  int64_t vocabulary = 0, hidden = 0, intermediate = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0;
+  int64_t context = 0;     // longest sequence it was made for (max_position_embeddings)
+  bool tied = false;       // lm_head is the embedding
+};
+
+// Immutable once built: many passes may walk it, one thread each.
+class LanguageModel {
+ public:
+  virtual ~LanguageModel() = default;
+  virtual const ModelShape& shape() const = 0;
+  virtual const CacheShape& cache_shape() const = 0;
+
+  // Logits of the rows that want them, [R, vocabulary], float32.
+  virtual Tensor operator()(Pass& pass) const = 0;
+
+  // Every name a tap may listen at, in the order a token meets them: found by walking one token through.
+  std::vector<std::string> tap_names(Workspace& workspace) const;
+};
+
+}  // namespace glassbox

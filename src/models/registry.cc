@@ -1,0 +1,40 @@
+#include "models/registry.h"
+
+#include <array>
+
+#include "base/error.h"
+#include "models/llama.h"
+
+namespace glassbox {
+namespace {
+
+struct Family {
+  const char* model_type;
+  std::unique_ptr<LanguageModel> (*make)(Config&, WeightSource&);
+};
+
+constexpr std::array kFamilies = {
+    Family{"llama", make_llama},
+};
+
+}  // namespace
+
+std::unique_ptr<LanguageModel> make_model(Config& config, WeightSource& weights) {
+  const auto type = config.get<std::string>("model_type");
+  for (const Family& family : kFamilies) {
+    if (type != family.model_type) continue;
+    auto model = family.make(config, weights);
+    config.finish();
+    return model;
+  }
+  fail(ErrorKind::unsupported, "{}: model_type \"{}\" is not supported; this build runs {}", config.source(), type,
+       fmt::join(supported_model_types(), ", "));
+}
+
+std::vector<std::string> supported_model_types() {
+  std::vector<std::string> types;
+  for (const Family& family : kFamilies) types.emplace_back(family.model_type);
+  return types;
+}
+
+}  // namespace glassbox

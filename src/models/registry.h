@@ -1,0 +1,19 @@
+// The families this build can run: config.json's model_type to the file that defines it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "formats/config.h"
+#include "models/language_model.h"
+#include "nn/weights.h"
+
+namespace glassbox {
+
+// Throws Error(unsupported) naming a model_type this build lacks, or a key of config.json that nothing used.
+std::unique_ptr<LanguageModel> make_model(Config& config, WeightSource& weights);
+
+std::vector<std::string> supported_model_types();
+
+}  // namespace glassbox
