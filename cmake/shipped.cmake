@@ -1,0 +1,24 @@
+# The models that Glassbox ships, in the binary: models/prism/weights is a published folder. Where it is absent (before the
+# first training), nothing is shipped.
+set(prism ${CMAKE_SOURCE_DIR}/models/prism/weights)
+set(GLASSBOX_SHIPS_PRISM 0)
+if(EXISTS ${prism}/model.safetensors)
+  set(GLASSBOX_SHIPS_PRISM 1)
+  set(assembly "  .section .rodata\n")
+  foreach(entry IN ITEMS config:config.json generation_config:generation_config.json tokenizer:tokenizer.json
+                         tokenizer_config:tokenizer_config.json chat_template:chat_template.jinja card:README.md
+                         loss:loss.json weights:model.safetensors)
+    string(REPLACE ":" ";" entry ${entry})
+    list(GET entry 0 symbol)
+    list(GET entry 1 file)
+    list(APPEND files ${prism}/${file})
+    string(APPEND assembly "  .balign 64\n  .globl glassbox_prism_${symbol}\nglassbox_prism_${symbol}:\n"
+      "  .incbin \"${prism}/${file}\"\n  .globl glassbox_prism_${symbol}_end\nglassbox_prism_${symbol}_end:\n  .byte 0\n")
+  endforeach()
+  string(APPEND assembly "  .section .note.GNU-stack,\"\",@progbits\n")
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/shipped.S CONTENT "${assembly}" @ONLY)
+  set_source_files_properties(${CMAKE_BINARY_DIR}/shipped.S PROPERTIES OBJECT_DEPENDS "${files}")
+  target_sources(glassbox_engine PRIVATE ${CMAKE_BINARY_DIR}/shipped.S)
+endif()
+set_source_files_properties(${CMAKE_SOURCE_DIR}/src/engine/shipped.cc PROPERTIES
+  COMPILE_DEFINITIONS GLASSBOX_SHIPS_PRISM=${GLASSBOX_SHIPS_PRISM})
