@@ -2,6 +2,10 @@
 # an inline function, and it must not be one that needs instructions the machine lacks.
 file(GLOB avx2 ${CMAKE_SOURCE_DIR}/src/kernels/avx2/*.cc)
 file(GLOB avx512 ${CMAKE_SOURCE_DIR}/src/kernels/avx512/*.cc)
+# gcc 12 takes its own header's _mm512_undefined_ps() for a mistake of ours.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  set(quiet "-Wno-uninitialized;-Wno-maybe-uninitialized")
+endif()
 set_source_files_properties(${avx2} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
 set_source_files_properties(${avx512} PROPERTIES COMPILE_OPTIONS
-  "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx2;-mfma;-mf16c;-mprefer-vector-width=512")
+  "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx2;-mfma;-mf16c;-mprefer-vector-width=512;${quiet}")

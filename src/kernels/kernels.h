@@ -26,6 +26,10 @@ struct Kernels {
   void (*matmul_f32)(const float* x, int64_t ldx, const float* w, int64_t ldw, float* y, int64_t ldy, int64_t m,
                      int64_t n, int64_t k) noexcept;
 
+  // The same with weights of float16, widened exactly.
+  void (*matmul_f16)(const float* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m,
+                     int64_t n, int64_t k) noexcept;
+
   // The same with bf16 operands in the order of AMX's TDPBF16PS: for each 32 inputs an even and an odd chain of fused
   // multiply-adds from zero, added together, then added to the total (which begins at zero). A tail shorter than
   // 32 is filled with zeros.
@@ -45,13 +49,16 @@ struct Kernels {
   // For each of `rows` query rows (q + r * ldq, head_dim floats) over the positions [first[r], last[r]) :
   // out + r * ldo = softmax(scale * q . keys) values. Score: one chain of fused multiply-adds over head_dim from zero,
   // then times scale. Each block gives (max, sum of exp, weighted values: one chain over its positions); blocks
-  // merge in rising order. stats[2r], stats[2r+1]: the largest score and the sum of exp(score - largest).
+  // merge in rising order. (The sum: positions l, l+16 added, l+32, l+48 added, both added, then the tree over 16 lanes.
+  // A merge multiplies what was and what comes by exp(its largest - the larger) and fuses: old * by + (new * by).) stats[2r], stats[2r+1]: the largest score and the sum of exp(score - largest).
   // All positions of a query's blocks exist in memory, also those outside [first, last), which are not used.
+  // A row with first >= last gets zeros.
   void (*attend)(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
                  const void* const* keys, const void* const* values, DType type, int64_t head_dim, float scale, float* out,
                  int64_t ldo, float* stats) noexcept;
 
-  // Gradient of attend for the same rows, in order of rows then of positions. d_out like out; stats from attend.
+  // Gradient of attend for the same rows: dq is one chain over positions, d_keys and d_values one over rows, so rows may
+  // be cut into calls in their order. d_out like out; stats from attend.
   // dq[r] is added to. d_keys, d_values: [position - base][ldd] rows, added to for positions >= base (earlier ones
   // belong to no tape).
   void (*attend_backward)(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
@@ -75,7 +82,7 @@ struct Kernels {
   void (*rope)(float* x, const float* cos, const float* sin, int64_t n) noexcept;
   // Largest value, and sum of exp(x - largest) in the order of matmul_f32 (lanes, then tree).
   void (*log_sum_exp)(const float* x, int64_t n, float* largest, float* sum) noexcept;
-  // y[i] = exp(x[i] - largest) / sum * factor, or added to y[i] where `add`.
+  // y[i] = exp(x[i] - largest) * (factor / sum), or fused into y[i] where `add`. y may be x.
   void (*softmax)(const float* x, int64_t n, float largest, float sum, float factor, float* y, bool add) noexcept;
   float (*sum_squares)(const float* x, int64_t n) noexcept;  // order of matmul_f32
 
@@ -99,6 +106,13 @@ struct Kernels {
     float rate, beta1, beta2, eps, decay, m_correction, v_correction, gradient_scale;
   };
   void (*adamw)(const AdamW& step, const float* gradient, float* w, float* m, float* v, int64_t n) noexcept;
+
+  // --- what the machine can do (ceilings.h) ---
+
+  // Rounds of fused multiply-adds that wait for nothing; how many floating-point operations that was.
+  double (*burn_fma)(int64_t rounds) noexcept;
+  // Reads n floats, a multiple of 64, as fast as memory gives them; a value that depends on them.
+  float (*read_memory)(const float* from, int64_t n) noexcept;
 };
 
 inline constexpr int64_t kAttentionBlock = 64;

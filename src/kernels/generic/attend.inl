@@ -1,0 +1,269 @@
+// Attention over blocks of 64 positions. A tile of query rows shares the keys and values it loads; a row's bits
+// depend on its own range of positions alone.
+
+constexpr int64_t kBlock = kAttentionBlock;
+constexpr int kBlockVectors = 4;  // of positions
+
+// score[r][64] = scale * q[r] . keys, keys being [head_dim][64].
+template <int rows, class K>
+inline void score_tile(const float* q, int64_t ldq, const K* keys, int64_t head_dim, float scale, float* score) {
+  V sum[rows][kBlockVectors];
+  UNROLL
+  for (int r = 0; r < rows; ++r)
+    UNROLL
+    for (int v = 0; v < kBlockVectors; ++v) sum[r][v] = zero();
+  for (int64_t d = 0; d < head_dim; ++d) {
+    V k[kBlockVectors];
+    UNROLL
+    for (int v = 0; v < kBlockVectors; ++v) k[v] = load(keys + d * kBlock + v * 16);
+    UNROLL
+    for (int r = 0; r < rows; ++r) {
+      const V a = broadcast(q + r * ldq + d);
+      UNROLL
+      for (int v = 0; v < kBlockVectors; ++v) sum[r][v] = fma(a, k[v], sum[r][v]);
+    }
+  }
+  const V by = broadcast(scale);
+  UNROLL
+  for (int r = 0; r < rows; ++r)
+    UNROLL
+    for (int v = 0; v < kBlockVectors; ++v) store(score + r * kBlock + v * 16, mul(sum[r][v], by));
+}
+
+template <int rows = kScoreRows, class K>
+inline void score_rows(const float* q, int64_t ldq, int64_t count, const K* keys, int64_t head_dim, float scale, float* score) {
+  for (; count >= rows; count -= rows, q += rows * ldq, score += rows * kBlock)
+    score_tile<rows>(q, ldq, keys, head_dim, scale, score);
+  if constexpr (rows > 1) score_rows<rows - 1>(q, ldq, count, keys, head_dim, scale, score);
+}
+
+// sum[r][d] = chain over positions [from, to) of weight[r][position] values[position][d], begun at what is there.
+template <int rows, int vectors, class T>
+inline void value_tile(const float* weight, const T* values, int64_t ldv, int64_t from, int64_t to, float* sum, int64_t lds,
+                       int64_t lanes) {
+  V total[rows][vectors];
+  UNROLL
+  for (int r = 0; r < rows; ++r)
+    UNROLL
+    for (int v = 0; v < vectors; ++v)
+      total[r][v] = vectors == 1 ? some(sum + r * lds, lanes) : load(sum + r * lds + v * 16);
+  for (int64_t p = from; p < to; ++p) {
+    V x[vectors];
+    UNROLL
+    for (int v = 0; v < vectors; ++v)
+      x[v] = vectors == 1 ? some(values + p * ldv, lanes) : load(values + p * ldv + v * 16);
+    UNROLL
+    for (int r = 0; r < rows; ++r) {
+      const V a = broadcast(weight + r * kBlock + p);
+      UNROLL
+      for (int v = 0; v < vectors; ++v) total[r][v] = fma(a, x[v], total[r][v]);
+    }
+  }
+  UNROLL
+  for (int r = 0; r < rows; ++r)
+    UNROLL
+    for (int v = 0; v < vectors; ++v) {
+      if (vectors == 1) put(sum + r * lds, total[r][v], lanes);
+      else store(sum + r * lds + v * 16, total[r][v]);
+    }
+}
+
+template <int rows, int vectors = kValueVectors, class T>
+inline void value_range(const float* weight, const T* values, int64_t head_dim, int64_t from, int64_t to, float* sum, int64_t lds) {
+  int64_t d = 0;
+  if constexpr (vectors > 1) {
+    for (; d + vectors * 16 <= head_dim; d += vectors * 16)
+      value_tile<rows, vectors>(weight, values + d, head_dim, from, to, sum + d, lds, 16);
+  }
+  for (; d < head_dim; d += 16)
+    value_tile<rows, 1>(weight, values + d, head_dim, from, to, sum + d, lds, head_dim - d < 16 ? head_dim - d : 16);
+}
+
+struct Range {
+  int64_t from, to;
+};
+
+// The positions of a block that a row uses, counted from the block's first.
+inline Range used(int64_t first, int64_t last, int64_t block) {
+  const int64_t from = first - block * kBlock, to = last - block * kBlock;
+  return {from < 0 ? 0 : from, to > kBlock ? kBlock : to};
+}
+
+// Each of `rows` rows over its own range: what all have in common is done together, the ends row by row.
+template <int rows, class T>
+inline void value_rows(const float* weight, const Range* range, const T* values, int64_t head_dim, float* sum, int64_t lds) {
+  Range common = range[0];
+  for (int r = 1; r < rows; ++r) {
+    if (range[r].from > common.from) common.from = range[r].from;
+    if (range[r].to < common.to) common.to = range[r].to;
+  }
+  if (rows == 1 || common.from >= common.to) {
+    for (int r = 0; r < rows; ++r)
+      value_range<1>(weight + r * kBlock, values, head_dim, range[r].from, range[r].to, sum + r * lds, lds);
+    return;
+  }
+  for (int r = 0; r < rows; ++r)
+    if (range[r].from < common.from)
+      value_range<1>(weight + r * kBlock, values, head_dim, range[r].from, common.from, sum + r * lds, lds);
+  value_range<rows>(weight, values, head_dim, common.from, common.to, sum, lds);
+  for (int r = 0; r < rows; ++r)
+    if (common.to < range[r].to)
+      value_range<1>(weight + r * kBlock, values, head_dim, common.to, range[r].to, sum + r * lds, lds);
+}
+
+template <int rows = kValueRows, class T>
+inline void value_all(const float* weight, const Range* range, int64_t count, const T* values, int64_t head_dim, float* sum,
+                      int64_t lds) {
+  for (; count >= rows; count -= rows, weight += rows * kBlock, range += rows, sum += rows * lds)
+    value_rows<rows>(weight, range, values, head_dim, sum, lds);
+  if constexpr (rows > 1) value_all<rows - 1>(weight, range, count, values, head_dim, sum, lds);
+}
+
+// Which of sixteen positions from `at` are in the range.
+inline V keep(V a, Range range, int64_t at, V other) {
+  const int64_t from = range.from - at, to = range.to - at;
+  if (from <= 0 && to >= 16) return a;
+  if (to < 16) a = select(first_lanes(to < 0 ? 0 : to), a, other);
+  if (from > 0) a = select(first_lanes(from > 16 ? 16 : from), other, a);
+  return a;
+}
+
+// Scores become exp(score - largest), 0 where the row does not look; gives largest and sum.
+inline void exp_of_scores(float* score, Range range, float* largest_score, float* sum) {
+  V s[kBlockVectors];
+  UNROLL
+  for (int v = 0; v < kBlockVectors; ++v) s[v] = keep(load(score + v * 16), range, v * 16, broadcast(-__builtin_inff()));
+  const float top = largest(max(max(s[0], s[1]), max(s[2], s[3])));
+  const V shift = broadcast(top);
+  UNROLL
+  for (int v = 0; v < kBlockVectors; ++v) {
+    s[v] = keep(exp(sub(s[v], shift)), range, v * 16, zero());
+    store(score + v * 16, s[v]);
+  }
+  *largest_score = top;
+  *sum = tree(add(add(s[0], s[1]), add(s[2], s[3])));
+}
+
+constexpr int64_t kAttendRows = 48;  // rows worked on at once: their scores stay in the first-level cache
+
+// The blocks that some row looks at.
+inline Range blocks_of(const int64_t* first, const int64_t* last, int64_t rows) {
+  Range all = {INT64_MAX, 0};
+  for (int64_t r = 0; r < rows; ++r) {
+    if (first[r] >= last[r]) continue;
+    if (first[r] / kBlock < all.from) all.from = first[r] / kBlock;
+    if ((last[r] + kBlock - 1) / kBlock > all.to) all.to = (last[r] + kBlock - 1) / kBlock;
+  }
+  return all;
+}
+
+template <class T> inline const float* widened(const T* block, int64_t count, float* to) {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return block;
+  } else {
+    from_bf16(block, to, count);
+    return to;
+  }
+}
+
+// Some rows over one block of keys and values of type K.
+template <class K>
+inline void attend_block(const float* q, int64_t ldq, int64_t count, const Range* range, const K* keys, const K* values,
+                         int64_t head_dim, float scale, float* out, int64_t ldo, float* stats, float* score, float* sum) {
+  score_rows(q, ldq, count, keys, head_dim, scale, score);
+  float top[kAttendRows], total[kAttendRows];
+  for (int64_t r = 0; r < count; ++r) exp_of_scores(score + r * kBlock, range[r], top + r, total + r);
+  for (int64_t i = 0; i < count * head_dim; ++i) sum[i] = 0;
+  value_all(score, range, count, values, head_dim, sum, head_dim);
+  for (int64_t r = 0; r < count; ++r) {  // merge what was and what came
+    float* was = stats + 2 * r;
+    const float both = was[0] > top[r] ? was[0] : top[r];
+    float factors[16];
+    store(factors, exp(sub(select(first_lanes(1), broadcast(was[0]), broadcast(top[r])), broadcast(both))));
+    const float old_by = factors[0], new_by = factors[1];
+    was[1] = __builtin_fmaf(was[1], old_by, total[r] * new_by);
+    was[0] = both;
+    const V old_factor = broadcast(old_by), new_factor = broadcast(new_by);
+    float* to = out + r * ldo;
+    const float* from = sum + r * head_dim;
+    each(head_dim, [=](int64_t i, int64_t c) { put(to + i, fma(some(to + i, c), old_factor, mul(some(from + i, c), new_factor)), c); });
+  }
+}
+
+template <class K>
+inline void attend_of(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last, const void* const* keys,
+                      const void* const* values, int64_t head_dim, float scale, float* out, int64_t ldo, float* stats) {
+  float* const score = static_cast<float*>(
+      kernel_scratch(static_cast<size_t>(kAttendRows * (kBlock + head_dim) + 2 * kBlock * head_dim) * sizeof(float)));
+  float* const sum = score + kAttendRows * kBlock;
+  float* const wide_keys = sum + kAttendRows * head_dim;
+  float* const wide_values = wide_keys + kBlock * head_dim;
+  for (int64_t r = 0; r < rows; ++r) {
+    stats[2 * r] = -__builtin_inff();
+    stats[2 * r + 1] = 0;
+    for (int64_t d = 0; d < head_dim; ++d) out[r * ldo + d] = 0;
+  }
+  const Range blocks = blocks_of(first, last, rows);
+  for (int64_t block = blocks.from; block < blocks.to; ++block) {
+    const float *k = nullptr, *v = nullptr;  // this block, widened when the first rows come that use it
+    for (int64_t r = 0; r < rows;) {
+      // The next rows in a line that look at this block.
+      Range range[kAttendRows];
+      int64_t count = 0;
+      for (; count < kAttendRows && r + count < rows; ++count) {
+        range[count] = used(first[r + count], last[r + count], block);
+        if (range[count].from >= range[count].to) break;
+      }
+      if (count == 0) {
+        ++r;
+        continue;
+      }
+      const K *block_keys = static_cast<const K*>(keys[block]), *block_values = static_cast<const K*>(values[block]);
+      if (sizeof(K) == sizeof(float) || rows > kScoreRows) {
+        if (!k) {
+          k = widened(block_keys, kBlock * head_dim, wide_keys);
+          v = widened(block_values, kBlock * head_dim, wide_values);
+        }
+        attend_block(q + r * ldq, ldq, count, range, k, v, head_dim, scale, out + r * ldo, ldo, stats + 2 * r, score, sum);
+      } else {
+        attend_block(q + r * ldq, ldq, count, range, block_keys, block_values, head_dim, scale, out + r * ldo, ldo, stats + 2 * r,
+                     score, sum);
+      }
+      r += count;
+    }
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    if (first[r] >= last[r]) continue;
+    scale_values(1.0f / stats[2 * r + 1], out + r * ldo, head_dim);
+  }
+}
+
+void attend(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last, const void* const* keys,
+            const void* const* values, DType type, int64_t head_dim, float scale, float* out, int64_t ldo, float* stats) noexcept {
+  if (type == DType::bf16) attend_of<uint16_t>(q, ldq, rows, first, last, keys, values, head_dim, scale, out, ldo, stats);
+  else attend_of<float>(q, ldq, rows, first, last, keys, values, head_dim, scale, out, ldo, stats);
+}
+
+template <class K>
+inline void pattern_of(const float* q, int64_t first, int64_t last, const void* const* keys, int64_t head_dim, float scale,
+                       const float* stats, float* scores, float* pattern) {
+  const V shift = broadcast(stats[0]), by = broadcast(1.0f / stats[1]);
+  for (int64_t block = first / kBlock; block * kBlock < last; ++block) {
+    float score[kBlock], weight[kBlock];
+    score_tile<1>(q, 0, static_cast<const K*>(keys[block]), head_dim, scale, score);
+    for (int64_t i = 0; i < kBlock; i += 16) store(weight + i, mul(exp(sub(load(score + i), shift)), by));
+    const Range range = used(first, last, block);
+    for (int64_t i = range.from; i < range.to; ++i) {
+      const int64_t to = block * kBlock + i - first;
+      if (scores) scores[to] = score[i];
+      pattern[to] = weight[i];
+    }
+  }
+}
+
+void attend_pattern(const float* q, int64_t first, int64_t last, const void* const* keys, DType type, int64_t head_dim, float scale,
+                    const float* stats, float* scores, float* pattern) noexcept {
+  if (first >= last) return;
+  if (type == DType::bf16) pattern_of<uint16_t>(q, first, last, keys, head_dim, scale, stats, scores, pattern);
+  else pattern_of<float>(q, first, last, keys, head_dim, scale, stats, scores, pattern);
+}

@@ -1,0 +1,142 @@
+// Loops over values that have nothing to do with each other, and the rows built of them.
+
+template <class Body>
+inline void each(int64_t n, Body body) {  // body(at, count): sixteen values, or the last fewer
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) body(i, 16);
+  if (i < n) body(i, n - i);
+}
+template <class T> inline V some(const T* p, int64_t count) { return count == 16 ? load(p) : load(p, count); }
+template <class T> inline void put(T* p, V a, int64_t count) {
+  if (count == 16) store(p, a);
+  else store(p, a, count);
+}
+
+void add_values(const float* a, const float* b, float* y, int64_t n) noexcept {
+  each(n, [=](int64_t i, int64_t c) { put(y + i, add(some(a + i, c), some(b + i, c)), c); });
+}
+void multiply_values(const float* a, const float* b, float* y, int64_t n) noexcept {
+  each(n, [=](int64_t i, int64_t c) { put(y + i, mul(some(a + i, c), some(b + i, c)), c); });
+}
+void scale_add_values(float factor, const float* x, float* y, int64_t n) noexcept {
+  const V f = broadcast(factor);
+  each(n, [=](int64_t i, int64_t c) { put(y + i, fma(f, some(x + i, c), some(y + i, c)), c); });
+}
+void scale_values(float factor, float* x, int64_t n) noexcept {
+  const V f = broadcast(factor);
+  each(n, [=](int64_t i, int64_t c) { put(x + i, mul(some(x + i, c), f), c); });
+}
+void multiply_backward(const float* other, const float* dy, float* dx, int64_t n) noexcept {
+  each(n, [=](int64_t i, int64_t c) { put(dx + i, fma(some(dy + i, c), some(other + i, c), some(dx + i, c)), c); });
+}
+void silu_values(const float* x, float* y, int64_t n) noexcept {
+  each(n, [=](int64_t i, int64_t c) {
+    const V v = some(x + i, c);
+    put(y + i, div(v, add(broadcast(1.0f), exp(sub(zero(), v)))), c);
+  });
+}
+void silu_backward(const float* x, const float* dy, float* dx, int64_t n) noexcept {
+  each(n, [=](int64_t i, int64_t c) {
+    const V v = some(x + i, c), s = sigmoid(v);
+    const V slope = mul(s, fma(v, sub(broadcast(1.0f), s), broadcast(1.0f)));
+    put(dx + i, fma(some(dy + i, c), slope, some(dx + i, c)), c);
+  });
+}
+void exp_values(const float* x, float* y, int64_t n) noexcept {
+  each(n, [=](int64_t i, int64_t c) { put(y + i, exp(some(x + i, c)), c); });
+}
+void log_values(const float* x, float* y, int64_t n) noexcept {
+  each(n, [=](int64_t i, int64_t c) { put(y + i, log(some(x + i, c)), c); });
+}
+void to_bf16(const float* x, uint16_t* y, int64_t n) noexcept {
+  each(n, [=](int64_t i, int64_t c) { put(y + i, some(x + i, c), c); });
+}
+void from_bf16(const uint16_t* x, float* y, int64_t n) noexcept {
+  each(n, [=](int64_t i, int64_t c) { put(y + i, some(x + i, c), c); });
+}
+void from_f16(const uint16_t* x, float* y, int64_t n) noexcept {
+  each(n, [=](int64_t i, int64_t c) { put(y + i, c == 16 ? load_f16(x + i) : load_f16(x + i, c), c); });
+}
+
+float sum_squares(const float* x, int64_t n) noexcept {
+  V sum = zero();
+  each(n, [&](int64_t i, int64_t c) {
+    const V v = some(x + i, c);
+    sum = fma(v, v, sum);
+  });
+  return tree(sum);
+}
+
+void rms_norm(const float* x, const float* w, float eps, float* y, float* inverse, int64_t n) noexcept {
+  const float r = 1.0f / __builtin_sqrtf(sum_squares(x, n) / static_cast<float>(n) + eps);
+  const V by = broadcast(r);
+  each(n, [=](int64_t i, int64_t c) { put(y + i, mul(mul(some(x + i, c), by), some(w + i, c)), c); });
+  if (inverse) *inverse = r;
+}
+
+// With r the inverse and g = dy w:  d/dx of x r(x) w  gives  r g - x (r^3 / n) sum(g x).
+void rms_norm_backward(const float* x, const float* w, float inverse, const float* dy, float* dx, float* dw,
+                       int64_t n) noexcept {
+  V sum = zero();
+  each(n, [&](int64_t i, int64_t c) { sum = fma(mul(some(dy + i, c), some(w + i, c)), some(x + i, c), sum); });
+  const V r = broadcast(inverse);
+  const V pull = broadcast(inverse * inverse * inverse / static_cast<float>(n) * tree(sum));
+  each(n, [=](int64_t i, int64_t c) {
+    const V v = some(x + i, c), d = some(dy + i, c);
+    const V own = mul(mul(d, some(w + i, c)), r);
+    put(dx + i, add(some(dx + i, c), fnma(v, pull, own)), c);
+    if (dw) put(dw + i, fma(d, mul(v, r), some(dw + i, c)), c);
+  });
+}
+
+// Each new value is one rounded product and one fused.
+void rope(float* x, const float* cos, const float* sin, int64_t n) noexcept {
+  const int64_t half = n / 2;
+  each(half, [=](int64_t i, int64_t c) {
+    const V a = some(x + i, c), b = some(x + half + i, c), co = some(cos + i, c), si = some(sin + i, c);
+    put(x + i, fnma(b, si, mul(a, co)), c);
+    put(x + half + i, fma(a, si, mul(b, co)), c);
+  });
+}
+
+void log_sum_exp(const float* x, int64_t n, float* largest_value, float* sum_of_exp) noexcept {
+  const V lowest = broadcast(-__builtin_inff());
+  V top = lowest;
+  each(n, [&](int64_t i, int64_t c) {
+    const V v = some(x + i, c);
+    top = max(c == 16 ? v : select(first_lanes(c), v, lowest), top);
+  });
+  *largest_value = largest(top);
+  const V shift = broadcast(*largest_value);
+  V sum = zero();
+  each(n, [&](int64_t i, int64_t c) {
+    const V e = exp(sub(some(x + i, c), shift));
+    sum = add(sum, c == 16 ? e : select(first_lanes(c), e, zero()));
+  });
+  *sum_of_exp = tree(sum);
+}
+
+void softmax(const float* x, int64_t n, float largest_value, float sum, float factor, float* y, bool add_to) noexcept {
+  const V shift = broadcast(largest_value), by = broadcast(factor / sum);
+  if (add_to)
+    each(n, [=](int64_t i, int64_t c) { put(y + i, fma(exp(sub(some(x + i, c), shift)), by, some(y + i, c)), c); });
+  else
+    each(n, [=](int64_t i, int64_t c) { put(y + i, mul(exp(sub(some(x + i, c), shift)), by), c); });
+}
+
+void adamw(const Kernels::AdamW& step, const float* gradient, float* w, float* m, float* v, int64_t n) noexcept {
+  const V beta1 = broadcast(step.beta1), beta2 = broadcast(step.beta2);
+  const V rest1 = broadcast(1.0f - step.beta1), rest2 = broadcast(1.0f - step.beta2);
+  const V m_correction = broadcast(step.m_correction), v_correction = broadcast(step.v_correction);
+  const V rate = broadcast(step.rate), eps = broadcast(step.eps), decay = broadcast(step.decay);
+  const V gradient_scale = broadcast(step.gradient_scale);
+  each(n, [=](int64_t i, int64_t c) {
+    const V g = mul(some(gradient + i, c), gradient_scale), old = some(w + i, c);
+    const V m1 = fma(beta1, some(m + i, c), mul(rest1, g));
+    const V v1 = fma(beta2, some(v + i, c), mul(mul(rest2, g), g));
+    const V direction = div(mul(m1, m_correction), add(sqrt(mul(v1, v_correction)), eps));
+    put(m + i, m1, c);
+    put(v + i, v1, c);
+    put(w + i, fnma(rate, fma(decay, old, direction), old), c);
+  });
+}

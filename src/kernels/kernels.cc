@@ -1,0 +1,61 @@
+#include "kernels/kernels.h"
+
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <string>
+
+#include "base/error.h"
+#include "kernels/sets.h"
+
+namespace glassbox {
+namespace {
+
+struct Available {
+  std::array<const Kernels*, 3> sets{};
+  size_t count = 0;
+
+  Available() {
+    sets[count++] = &kPlainKernels;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    if (avx2) sets[count++] = &kAvx2Kernels;
+    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
+      sets[count++] = &kAvx512Kernels;
+#endif
+  }
+};
+
+const Available& available() {
+  static const Available sets;
+  return sets;
+}
+
+const Kernels* chosen() {
+  const char* name = std::getenv("GLASSBOX_KERNELS");
+  if (!name || !*name) return available_kernels().back();
+  std::string names;
+  for (const Kernels* set : available_kernels()) {
+    if (set->name == name) return set;
+    names += (names.empty() ? "" : ", ") + std::string(set->name);
+  }
+  fail(ErrorKind::unsupported, "GLASSBOX_KERNELS: expected one of {} (what this machine runs), got \"{}\"", names, name);
+}
+
+std::atomic<const Kernels*> in_use{nullptr};
+
+}  // namespace
+
+const Kernels& kernels() {
+  const Kernels* set = in_use.load(std::memory_order_acquire);
+  if (!set) in_use.store(set = chosen(), std::memory_order_release);
+  return *set;
+}
+
+std::span<const Kernels* const> available_kernels() { return {available().sets.data(), available().count}; }
+
+void use_kernels(const Kernels& set) { in_use.store(&set, std::memory_order_release); }
+
+}  // namespace glassbox
