@@ -17,20 +17,21 @@ namespace {
 constexpr std::string_view kHarmless[] = {
     // who wrote it, with what, from where
     "_name_or_path", "_commit_hash", "architectures", "auto_map", "model_name", "model_type",
-    "transformers_version", "tokenizer_class", "unsloth_fixed", "unsloth_version", "finetuning_task",
-    "torchscript",
+    "transformers_version", "tokenizer_class", "unsloth_fixed", "unsloth_version", "is_llama_config",
+    "transformers.js_config", "finetuning_task", "torchscript",
     // how weights were drawn before training, and noise during it
-    "initializer_range", "attention_dropout", "hidden_dropout", "embd_pdrop", "resid_pdrop", "attn_pdrop",
-    "dropout", "residual_dropout", "embedding_dropout",
+    "initializer_range", "attention_dropout", "hidden_dropout", "hidden_dropout_prob",
+    "attention_probs_dropout_prob", "embd_pdrop", "resid_pdrop", "attn_pdrop", "dropout", "residual_dropout",
+    "embedding_dropout",
     // dtype of the file: the tensors say it themselves
     "dtype", "torch_dtype",
     // ids and lengths of generation: read by generation_config.h
     "bos_token_id", "eos_token_id", "pad_token_id", "max_length", "max_new_tokens", "do_sample",
     "temperature", "top_k", "top_p",
     // how other programs run it
-    "use_cache", "cache_implementation", "attn_implementation", "_attn_implementation", "pretraining_tp",
-    "use_bfloat16", "return_dict", "output_attentions", "output_hidden_states", "gradient_checkpointing",
-    "chunk_size_feed_forward",
+    "use_cache", "cache_implementation", "attn_implementation", "_attn_implementation",
+    "_attn_implementation_autoset", "pretraining_tp", "use_bfloat16", "return_dict", "output_attentions",
+    "output_hidden_states", "gradient_checkpointing", "chunk_size_feed_forward",
     // heads for classification that the checkpoint of a language model does not have
     "id2label", "label2id", "num_labels", "problem_type"};
 
