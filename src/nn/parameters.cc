@@ -61,9 +61,7 @@ Tensor Parameters::get(const std::string& name, const Shape& shape) {
     parameter->served = zeros(count * info(dtype_).bytes);
   }
   check(parameter->shape == shape, "Parameters: one name asked for in two shapes");
-  Tensor tensor(shape, dtype_, parameter->served, parameter->served.get());
-  tensor.gradient_ = parameter->gradient;
-  return tensor;
+  return Tensor(shape, dtype_, parameter->served, parameter->served.get()).opened(parameter->gradient);
 }
 
 int64_t Parameters::count() const {

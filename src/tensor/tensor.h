@@ -66,10 +66,11 @@ class Tensor {
   Pass* pass() const { return pass_; }
   // Null unless a tape follows this value or it is a weight opened to train.
   Gradient* gradient() const { return gradient_.get(); }
+  // The same value, opened to train: tapes add its gradient there. REQUIRES: memory for shape().elements() floats.
+  Tensor opened(std::shared_ptr<Gradient> gradient) const;
 
  private:
   friend class Pass;
-  friend class Parameters;
   Shape shape_;
   DType dtype_ = DType::f32;
   std::shared_ptr<const void> memory_;

@@ -1,0 +1,224 @@
+// Every word's gradient against finite differences, and what the words promise about bits.
+#include "tensor/words.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <memory>
+
+#include "base/random.h"
+
+namespace glassbox {
+namespace {
+
+// A float32 weight of random values between -1 and 1, opened to train.
+struct Leaf {
+  std::shared_ptr<std::vector<float>> values, sums;
+  Tensor tensor;
+
+  Leaf(Shape shape, uint64_t key) {
+    const auto count = static_cast<size_t>(shape.elements());
+    values = std::make_shared<std::vector<float>>(count);
+    sums = std::make_shared<std::vector<float>>(count);
+    for (size_t i = 0; i < count; ++i) (*values)[i] = 2 * uniform(key, i) - 1;
+    auto gradient = std::make_shared<Gradient>();
+    gradient->memory = {sums, sums->data()};
+    gradient->size = static_cast<int64_t>(count);
+    tensor = Tensor(shape, DType::f32, values, values->data()).opened(gradient);
+  }
+};
+
+const std::vector<int32_t> kIds = {3, 1, 4, 1, 5, 0, 2};
+
+// Words act on values of a pass: embedding rows of `table` brings a leaf into one.
+using Function = std::function<Tensor(Pass&)>;
+
+// A scalar of all outputs with different weights: cross entropy against fixed targets.
+double loss_of(Workspace& workspace, const Function& function, bool record) {
+  Pass pass(workspace, {nullptr, record});
+  pass.add(std::span(kIds).first(4));
+  pass.add(std::span(kIds).subspan(4));
+  const Tensor y = function(pass);
+  const Tensor flat = y.reshaped({y.rows(), y.width()});
+  std::vector<int32_t> targets;
+  std::vector<float> weights;
+  for (int64_t row = 0; row < flat.rows(); ++row) {
+    targets.push_back(static_cast<int32_t>(row * 5 % flat.width()));
+    weights.push_back(0.25f + static_cast<float>(row % 3));
+  }
+  const Tensor loss = cross_entropy(flat, targets, weights);
+  if (record) pass.backward(loss);
+  return loss.f32()[0];
+}
+
+void check_gradients(const Function& function, std::vector<Leaf*> leaves) {
+  Workspace workspace(2);
+  for (Leaf* leaf : leaves) std::fill(leaf->sums->begin(), leaf->sums->end(), 0.0f);
+  loss_of(workspace, function, true);
+  for (size_t l = 0; l < leaves.size(); ++l) {
+    Leaf& leaf = *leaves[l];
+    double difference = 0, size = 0;
+    for (size_t i = 0; i < leaf.values->size(); ++i) {
+      const float before = (*leaf.values)[i];
+      constexpr float kStep = 1.0f / 64;
+      (*leaf.values)[i] = before + kStep;
+      const double above = loss_of(workspace, function, false);
+      (*leaf.values)[i] = before - kStep;
+      const double below = loss_of(workspace, function, false);
+      (*leaf.values)[i] = before;
+      const double expected = (above - below) / (2 * kStep), got = (*leaf.sums)[i];
+      difference += (expected - got) * (expected - got);
+      size += expected * expected;
+    }
+    EXPECT_GT(size, 1e-4) << "leaf " << l << " does not matter: the test tests nothing";
+    EXPECT_LT(std::sqrt(difference / size), 4e-3) << "leaf " << l;
+  }
+}
+
+TEST(Gradients, Matmul) {
+  Leaf table({6, 20}, 1), w({9, 20}, 2);
+  check_gradients([&](Pass& pass) { return matmul(embed(pass, table.tensor), w.tensor); }, {&table, &w});
+}
+
+TEST(Gradients, AddMultiplySilu) {
+  Leaf a({6, 10}, 1), b({6, 10}, 2);
+  check_gradients(
+      [&](Pass& pass) {
+        const Tensor x = embed(pass, a.tensor), y = embed(pass, b.tensor);
+        return silu(x) * y + x;
+      },
+      {&a, &b});
+}
+
+TEST(Gradients, AddBias) {
+  Leaf table({6, 10}, 1), bias({10}, 2);
+  check_gradients([&](Pass& pass) { return add_bias(embed(pass, table.tensor), bias.tensor); }, {&table, &bias});
+}
+
+TEST(Gradients, RmsNorm) {
+  Leaf table({6, 20}, 1), w({20}, 2);
+  check_gradients([&](Pass& pass) { return rms_norm(embed(pass, table.tensor), w.tensor, 1e-5f); }, {&table, &w});
+}
+
+TEST(Gradients, Rope) {
+  Leaf table({6, 24}, 1);
+  const std::vector<float> frequencies = {1.0f, 0.3f, 0.1f, 0.02f};
+  check_gradients([&](Pass& pass) { return merge(rope(split(embed(pass, table.tensor), 3), frequencies)); }, {&table});
+}
+
+TEST(Gradients, LogitRows) {
+  Leaf table({6, 8}, 1);
+  check_gradients([&](Pass& pass) { return logit_rows(embed(pass, table.tensor)); }, {&table});
+}
+
+void check_attend(int64_t heads, int64_t kv_heads, int64_t width, int64_t window) {
+  Leaf q({6, heads * width}, 1), k({6, kv_heads * width}, 2), v({6, kv_heads * width}, 3);
+  check_gradients(
+      [&](Pass& pass) {
+        const Tensor keys = split(embed(pass, k.tensor), kv_heads), values = split(embed(pass, v.tensor), kv_heads);
+        const Memory memory = remember(0, keys, values, {1, kv_heads, width, DType::f32});
+        return merge(attend(split(embed(pass, q.tensor), heads), memory, window));
+      },
+      {&q, &k, &v});
+}
+
+TEST(Gradients, Attend) { check_attend(4, 2, 8, 0); }
+TEST(Gradients, AttendOneHeadEach) { check_attend(3, 3, 5, 0); }
+TEST(Gradients, AttendInAWindow) { check_attend(2, 1, 8, 2); }
+
+// A bf16 product rounds its inputs; the gradient passes through as if it had not.
+TEST(Gradients, BfloatMatmulIsStraightThrough) {
+  Workspace workspace(2);
+  Leaf table({6, 40}, 1), w({9, 40}, 2);
+  std::vector<uint16_t> bits;
+  for (float& value : *w.values) {
+    bits.push_back(f32_to_bf16(value));
+    value = bf16_to_f32(bits.back());
+  }
+  for (float& value : *table.values) value = bf16_to_f32(f32_to_bf16(value));
+  const auto memory = std::make_shared<std::vector<uint16_t>>(bits);
+  auto gradient = std::make_shared<Gradient>();
+  const auto sums = std::make_shared<std::vector<float>>(bits.size());
+  *gradient = {{sums, sums->data()}, static_cast<int64_t>(bits.size())};
+  const Tensor rounded = Tensor({9, 40}, DType::bf16, memory, memory->data()).opened(gradient);
+  loss_of(workspace, [&](Pass& pass) { return matmul(embed(pass, table.tensor), w.tensor); }, true);
+  const std::vector<float> d_table = *table.sums, d_w = *w.sums;
+  std::fill(table.sums->begin(), table.sums->end(), 0.0f);
+  loss_of(workspace, [&](Pass& pass) { return matmul(embed(pass, table.tensor), rounded); }, true);
+  // Operands are bf16 already, so both products are the same but for the order of their sums.
+  for (size_t i = 0; i < d_table.size(); ++i) EXPECT_NEAR((*table.sums)[i], d_table[i], 1e-5);
+  for (size_t i = 0; i < d_w.size(); ++i) EXPECT_NEAR((*sums)[i], d_w[i], 1e-5);
+}
+
+// The fused attention against softmax(q k^T) v written out in double.
+TEST(Attend, IsSoftmaxOfScoresTimesValues) {
+  Workspace workspace(2);
+  constexpr int64_t kCount = 150, kHeads = 4, kKv = 2, kWidth = 16;
+  std::vector<int32_t> ids(kCount);
+  for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
+  Leaf q({kCount, kHeads * kWidth}, 1), k({kCount, kKv * kWidth}, 2), v({kCount, kKv * kWidth}, 3);
+  for (const int64_t window : {0, 1, 70}) {
+    Pass pass(workspace);
+    pass.add(ids);
+    const Memory memory = remember(0, split(embed(pass, k.tensor), kKv), split(embed(pass, v.tensor), kKv), {1, kKv, kWidth, DType::f32});
+    const Tensor out = attend(split(embed(pass, q.tensor), kHeads), memory, window);
+    for (int64_t t = 0; t < kCount; ++t)
+      for (int64_t h = 0; h < kHeads; ++h) {
+        const int64_t first = window ? std::max<int64_t>(0, t + 1 - window) : 0;
+        std::vector<double> weights;
+        double sum = 0;
+        for (int64_t s = first; s <= t; ++s) {
+          double score = 0;
+          for (int64_t e = 0; e < kWidth; ++e)
+            score += static_cast<double>(q.tensor.f32()[(t * kHeads + h) * kWidth + e]) * k.tensor.f32()[(s * kKv + h / 2) * kWidth + e];
+          weights.push_back(std::exp(score / 4));
+          sum += weights.back();
+        }
+        for (int64_t e = 0; e < kWidth; ++e) {
+          double expected = 0;
+          for (int64_t s = first; s <= t; ++s)
+            expected += weights[static_cast<size_t>(s - first)] / sum * v.tensor.f32()[(s * kKv + h / 2) * kWidth + e];
+          ASSERT_NEAR(out.f32()[(t * kHeads + h) * kWidth + e], expected, 2e-6);
+        }
+      }
+  }
+}
+
+TEST(Arena, GivesBackWhatWasDropped) {
+  Arena arena;
+  void* first = arena.allocate(1000).get();
+  EXPECT_EQ(arena.allocate(1000).get(), first);
+  const auto held = arena.allocate(1000);
+  EXPECT_NE(arena.allocate(1000).get(), held.get());
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(held.get()) % 64, 0u);
+}
+
+TEST(Glob, MatchesStarsAndQuestionMarks) {
+  EXPECT_TRUE(glob_matches("model.layers.*.mlp.out", "model.layers.12.mlp.out"));
+  EXPECT_FALSE(glob_matches("model.layers.?.mlp.out", "model.layers.12.mlp.out"));
+  EXPECT_TRUE(glob_matches("*", ""));
+  EXPECT_TRUE(glob_matches("*a*b", "xaxxbab"));
+  EXPECT_FALSE(glob_matches("a*b", "ab*"));
+}
+
+TEST(KvCache, SharesFullBlocksAndCopiesWhatItWrites) {
+  const CacheShape shape{1, 1, 4, DType::f32};
+  KvCache one(shape);
+  one.resize(70);
+  const std::vector<float> ones(70 * 4, 1.0f), twos(8, 2.0f);
+  one.write(0, 0, 0, 70, ones.data(), ones.data(), 4);
+  KvCache two = one;
+  two.resize(66);
+  two.resize(68);
+  two.write(0, 0, 66, 2, twos.data(), twos.data(), 4);
+  EXPECT_EQ(one.keys(0, 0, 0), two.keys(0, 0, 0));
+  EXPECT_NE(one.keys(1, 0, 0), two.keys(1, 0, 0));
+  EXPECT_EQ(static_cast<float*>(one.values(1, 0, 0))[2 * 4], 1.0f);
+  EXPECT_EQ(static_cast<float*>(two.values(1, 0, 0))[2 * 4], 2.0f);
+  EXPECT_EQ(static_cast<float*>(two.values(1, 0, 0))[1 * 4], 1.0f);
+}
+
+}  // namespace
+}  // namespace glassbox
