@@ -1,0 +1,283 @@
+// Kernels beside what the machine can do. Each line: the best of its iterations (other work may share the machine), and
+// its share of the ceiling measured between those same iterations.
+//   kernels_bench --benchmark_filter=bf16    GLASSBOX_KERNELS=avx2 kernels_bench
+#include <benchmark/benchmark.h>
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <vector>
+
+#include "base/threads.h"
+#include "kernels/ceilings.h"
+#include "kernels/kernels.h"
+
+namespace glassbox {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::vector<float> floats(int64_t n) {
+  std::vector<float> v(static_cast<size_t>(n));
+  uint32_t state = 12345;
+  for (float& x : v) {
+    state = state * 1664525u + 1013904223u;
+    x = static_cast<float>(state >> 8) * 0x1p-24f - 0.5f;
+  }
+  return v;
+}
+std::vector<uint16_t> bf16s(int64_t n) {
+  std::vector<uint16_t> v;
+  v.reserve(static_cast<size_t>(n));
+  for (const float x : floats(n)) v.push_back(f32_to_bf16(x));
+  return v;
+}
+
+// This thread's own time: what others take from it on a shared machine does not count.
+double cpu_seconds() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+template <class Body>
+double seconds_of(Body body) {
+  const double start = cpu_seconds();
+  body();
+  return cpu_seconds() - start;
+}
+
+// Times body() and, between the times, the multiply-add ceiling of one thread.
+template <class Body>
+void against_fma(benchmark::State& state, double operations, Body body) {
+  const FlushDenormals flush;
+  const Kernels& set = kernels();
+  const int64_t rounds = set.name == "plain" ? 2000 : 100000;
+  double best = 0, ceiling = 0;
+  body();
+  for (auto _ : state) {
+    const double took = seconds_of(body);
+    state.SetIterationTime(took);
+    best = std::max(best, operations / took);
+    double done = 0;
+    const double burnt = seconds_of([&] { done = set.burn_fma(rounds); });
+    ceiling = std::max(ceiling, done / burnt);
+  }
+  state.counters["GFLOP/s"] = best / 1e9;
+  state.counters["of_peak"] = best / ceiling;
+  state.SetLabel(std::string(set.name));
+}
+
+// Times body() over `items` values: nanoseconds each, as clock cycles matter more than operations there.
+template <class Body>
+void per_value(benchmark::State& state, double items, Body body) {
+  const FlushDenormals flush;
+  double best = 1e30;
+  body();
+  for (auto _ : state) {
+    const double took = seconds_of(body);
+    state.SetIterationTime(took);
+    best = std::min(best, took);
+  }
+  state.counters["ns/value"] = best / items * 1e9;
+  state.SetLabel(std::string(kernels().name));
+}
+
+void matmul_bf16(benchmark::State& state) {
+  const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
+  const auto x = bf16s(m * k), w = bf16s(n * k);
+  auto y = floats(m * n);
+  against_fma(state, 2.0 * static_cast<double>(m * n * k),
+              [&] { kernels().matmul_bf16(x.data(), k, w.data(), k, y.data(), n, m, n, k); });
+}
+BENCHMARK(matmul_bf16)
+    ->ArgNames({"m", "n", "k"})
+    ->Args({2048, 256, 256})
+    ->Args({2048, 640, 256})
+    ->Args({2048, 256, 640})
+    ->Args({2048, 1536, 256})
+    ->Args({64, 640, 256})
+    ->Args({512, 2048, 2048})
+    ->Args({64, 2048, 2048})
+    ->Args({16, 2048, 2048})
+    ->Args({8, 2048, 2048})
+    ->Args({4, 2048, 2048})
+    ->UseManualTime();
+
+void matmul_f32(benchmark::State& state) {
+  const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
+  const auto x = floats(m * k), w = floats(n * k);
+  auto y = floats(m * n);
+  against_fma(state, 2.0 * static_cast<double>(m * n * k),
+              [&] { kernels().matmul_f32(x.data(), k, w.data(), k, y.data(), n, m, n, k); });
+}
+BENCHMARK(matmul_f32)->ArgNames({"m", "n", "k"})->Args({512, 256, 640})->Args({512, 2048, 2048})->UseManualTime();
+
+// dx = dy w: tokens x inputs, summed over outputs.
+void gemm_dx(benchmark::State& state) {
+  const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
+  const auto a = floats(m * k);
+  const auto b = bf16s(k * n);
+  auto c = floats(m * n);
+  against_fma(state, 2.0 * static_cast<double>(m * n * k),
+              [&] { kernels().gemm(a.data(), k, 1, b.data(), DType::bf16, n, c.data(), n, m, n, k); });
+}
+BENCHMARK(gemm_dx)
+    ->ArgNames({"m", "n", "k"})
+    ->Args({2048, 256, 640})
+    ->Args({2048, 640, 256})
+    ->Args({2048, 256, 256})
+    ->Args({2048, 256, 1536})
+    ->Args({64, 256, 640})
+    ->Args({512, 2048, 2048})
+    ->UseManualTime();
+
+// dw = dy^T x: outputs x inputs, summed over tokens.
+void gemm_dw(benchmark::State& state) {
+  const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
+  const auto a = floats(m * k);
+  const auto b = bf16s(k * n);
+  auto c = floats(m * n);
+  against_fma(state, 2.0 * static_cast<double>(m * n * k),
+              [&] { kernels().gemm(a.data(), 1, m, b.data(), DType::bf16, n, c.data(), n, m, n, k); });
+}
+BENCHMARK(gemm_dw)
+    ->ArgNames({"m", "n", "k"})
+    ->Args({640, 256, 2048})
+    ->Args({256, 640, 2048})
+    ->Args({256, 256, 2048})
+    ->Args({1536, 256, 2048})
+    ->Args({320, 128, 2048})
+    ->UseManualTime();
+
+// A sequence of `tokens` from its beginning, the heads of one key/value head, in calls of 64 tokens.
+struct Sequence {
+  int64_t tokens, heads, head_dim, ld;
+  std::vector<float> q, out, d_out, dq, stats, d_keys, d_values;
+  std::vector<uint16_t> keys, values;
+  std::vector<const void*> key_blocks, value_blocks;
+  std::vector<int64_t> first, last;
+
+  Sequence(int64_t count, int64_t per_kv, int64_t dim)
+      : tokens(count), heads(per_kv), head_dim(dim), ld(dim), q(floats(count * per_kv * dim)), out(q), d_out(q), dq(q), stats(2 * count * per_kv),
+        d_keys(floats(count * dim)), d_values(d_keys) {
+    const int64_t blocks = (count + kAttentionBlock - 1) / kAttentionBlock;
+    keys = bf16s(blocks * kAttentionBlock * dim);
+    values = keys;
+    for (int64_t b = 0; b < blocks; ++b) {
+      key_blocks.push_back(&keys[b * kAttentionBlock * dim]);
+      value_blocks.push_back(&values[b * kAttentionBlock * dim]);
+    }
+    for (int64_t r = 0; r < tokens * heads; ++r) {
+      first.push_back(0);
+      last.push_back(r / heads + 1);
+    }
+  }
+  double multiply_adds() const { return static_cast<double>(heads * head_dim) * static_cast<double>(tokens) * static_cast<double>(tokens + 1) / 2; }
+  void forward() {
+    const int64_t rows = tokens * heads, step = 64 * heads;
+    for (int64_t r = 0; r < rows; r += step)
+      kernels().attend(&q[r * ld], ld, std::min(step, rows - r), &first[r], &last[r], key_blocks.data(), value_blocks.data(), DType::bf16, head_dim,
+                       0.2f, &out[r * ld], ld, &stats[2 * r]);
+  }
+  void backward() {
+    const int64_t rows = tokens * heads, step = 64 * heads;
+    for (int64_t r = 0; r < rows; r += step)
+      kernels().attend_backward(&q[r * ld], ld, std::min(step, rows - r), &first[r], &last[r], key_blocks.data(), value_blocks.data(), DType::bf16,
+                                head_dim, 0.2f, &out[r * ld], ld, &stats[2 * r], &d_out[r * ld], ld, &dq[r * ld], ld, d_keys.data(),
+                                d_values.data(), head_dim, 0);
+  }
+};
+
+void attend(benchmark::State& state) {
+  Sequence s(state.range(0), state.range(1), state.range(2));
+  against_fma(state, 4 * s.multiply_adds(), [&] { s.forward(); });
+}
+void attend_backward(benchmark::State& state) {
+  Sequence s(state.range(0), state.range(1), state.range(2));
+  s.forward();
+  against_fma(state, 10 * s.multiply_adds(), [&] {
+    s.backward();
+    std::fill(s.dq.begin(), s.dq.end(), 0.0f);
+    std::fill(s.d_keys.begin(), s.d_keys.end(), 0.0f);
+    std::fill(s.d_values.begin(), s.d_values.end(), 0.0f);
+  });
+}
+const std::vector<std::string> kAttendNames = {"tokens", "heads", "head_dim"};
+BENCHMARK(attend)->ArgNames(kAttendNames)->Args({200, 2, 32})->Args({200, 4, 32})->Args({200, 1, 32})->Args({512, 4, 64})->Args({2048, 4, 64})->UseManualTime();
+BENCHMARK(attend_backward)->ArgNames(kAttendNames)->Args({200, 2, 32})->Args({200, 4, 32})->Args({200, 1, 32})->Args({512, 4, 64})->UseManualTime();
+
+// One token over a long past: keys and values are read once.
+void attend_decode(benchmark::State& state) {
+  const int64_t positions = state.range(0), heads = state.range(1), dim = state.range(2);
+  Sequence s(positions, 1, dim);
+  const auto q = floats(heads * dim);
+  std::vector<float> out(q.size()), stats(2 * static_cast<size_t>(heads));
+  const std::vector<int64_t> first(heads, 0), last(heads, positions);
+  per_value(state, static_cast<double>(positions * dim), [&] {
+    kernels().attend(q.data(), dim, heads, first.data(), last.data(), s.key_blocks.data(), s.value_blocks.data(), DType::bf16, dim, 0.2f, out.data(),
+                     dim, stats.data());
+  });
+}
+BENCHMARK(attend_decode)->ArgNames({"positions", "heads", "head_dim"})->Args({2048, 1, 64})->Args({2048, 4, 64})->UseManualTime();
+
+void rows(benchmark::State& state) {
+  const int64_t n = state.range(1), count = 262144 / n;
+  const auto x = floats(262144), w = floats(262144), dy = floats(262144);
+  auto y = floats(262144), z = floats(262144);
+  auto u = bf16s(262144);
+  const Kernels& k = kernels();
+  switch (state.range(0)) {
+    case 0: return per_value(state, 262144, [&] { for (int64_t r = 0; r < count; ++r) k.rms_norm(&x[r * n], w.data(), 1e-5f, &y[r * n], &z[r], n); });
+    case 1: return per_value(state, 262144, [&] { for (int64_t r = 0; r < count; ++r) k.rms_norm_backward(&x[r * n], w.data(), 0.5f, &dy[r * n], &y[r * n], z.data(), n); });
+    case 2: return per_value(state, 262144, [&] { for (int64_t r = 0; r < count; ++r) k.silu(&x[r * n], &y[r * n], n); });
+    case 3: return per_value(state, 262144, [&] { for (int64_t r = 0; r < count; ++r) k.silu_backward(&x[r * n], &dy[r * n], &y[r * n], n); });
+    case 4: return per_value(state, 262144, [&] { for (int64_t r = 0; r < count; ++r) k.add(&x[r * n], &w[r * n], &y[r * n], n); });
+    case 5: return per_value(state, 262144, [&] { for (int64_t r = 0; r < count; ++r) k.to_bf16(&x[r * n], &u[r * n], n); });
+    case 6: return per_value(state, 262144, [&] { for (int64_t r = 0; r < count; ++r) { float a, b; k.log_sum_exp(&x[r * n], n, &a, &b); k.softmax(&x[r * n], n, a, b, 1.0f, &y[r * n], false); } });
+    case 7: return per_value(state, 262144, [&] { for (int64_t r = 0; r < count; ++r) k.rope(&y[r * n], w.data(), dy.data(), n); });
+    case 8: return per_value(state, 262144, [&] { k.adamw({1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 1, 1, 1}, dy.data(), y.data(), z.data(), z.data(), 262144); });
+    default: return;
+  }
+}
+const std::vector<std::string> kRowNames = {"what", "n"};
+BENCHMARK(rows)->ArgNames(kRowNames)->Args({0, 256})->Args({1, 256})->Args({2, 640})->Args({3, 640})->Args({4, 256})->Args({5, 256})->Args({6, 1536})->Args({7, 32})->Args({8, 262144})->UseManualTime();
+
+// Decode: weights far beyond the caches, read once, outputs split among threads; beside the bandwidth of the same threads.
+void decode(benchmark::State& state) {
+  const int64_t m = state.range(0), n = state.range(1), k = state.range(2), tile = 64;
+  const bool bf16 = state.range(3);
+  ThreadPool pool;
+  const MemoryCeiling memory(pool.threads(), int64_t{1} << 30);
+  const int64_t matrices = std::max<int64_t>(1, (int64_t{600} << 20) / (n * k * (bf16 ? 2 : 4)));
+  std::vector<uint16_t> w(static_cast<size_t>(matrices * n * k * (bf16 ? 1 : 2)));
+  pool.parallel_ranges(static_cast<int64_t>(w.size()), 1 << 20, [&](int64_t from, int64_t to) { std::fill(w.begin() + from, w.begin() + to, uint16_t{0x3c01}); });
+  const auto x16 = bf16s(m * k);
+  const auto x = floats(m * k);
+  auto y = floats(m * n);
+  const Kernels& set = kernels();
+  double best = 0, ceiling = 0;
+  for (auto _ : state) {
+    const auto start = Clock::now();
+    for (int64_t i = 0; i < matrices; ++i)
+      pool.parallel_ranges(n, tile, [&](int64_t from, int64_t to) {
+        const int64_t at = (i * n + from) * k;
+        if (bf16) set.matmul_bf16(x16.data(), k, &w[at], k, &y[from], n, m, to - from, k);
+        else set.matmul_f32(x.data(), k, reinterpret_cast<const float*>(w.data()) + at, k, &y[from], n, m, to - from, k);
+      });
+    const double took = std::chrono::duration<double>(Clock::now() - start).count();
+    state.SetIterationTime(took);
+    best = std::max(best, static_cast<double>(w.size() * 2) / took);
+    ceiling = std::max(ceiling, memory.read_bandwidth(set, 1));
+  }
+  state.counters["GB/s"] = best / 1e9;
+  state.counters["of_bandwidth"] = best / ceiling;
+  state.SetLabel(std::string(set.name));
+}
+BENCHMARK(decode)->ArgNames({"m", "n", "k", "bf16"})->Args({1, 2048, 2048, 1})->Args({1, 8192, 2048, 1})->Args({1, 2048, 8192, 1})->Args({4, 2048, 2048, 1})->Args({1, 2048, 2048, 0})->Iterations(6)->UseManualTime();
+
+}  // namespace
+}  // namespace glassbox
+
+BENCHMARK_MAIN();
