@@ -1,0 +1,104 @@
+// Talking with the server this page came from. Every failure is an ApiError that says what to do with it.
+import { SseParser } from './sse';
+import type { Chunk, ModelInfo, ServerError, TrainingRun } from './types';
+
+export type Trouble =
+  | 'unreachable' // no answer at all: try again later, nothing is lost
+  | 'refused' // the server said no, and why
+  | 'cut'; // an answer began and ended in the middle
+
+export class ApiError extends Error {
+  constructor(
+    readonly trouble: Trouble,
+    message: string,
+    readonly code?: string,
+    readonly status?: number,
+  ) {
+    super(message);
+  }
+}
+
+const kUnreachable = 'Glassbox is not answering at this address.';
+
+async function refusal(response: Response): Promise<ApiError> {
+  // A proxy in front that finds nobody behind it says 502 to 504: that is the server away, not the server refusing.
+  const away = response.status >= 502 && response.status <= 504;
+  let error: ServerError | undefined;
+  try {
+    error = (await response.json()).error;
+  } catch {
+    // Not ours to read: the status says it.
+  }
+  if (away && !error) return new ApiError('unreachable', kUnreachable, undefined, response.status);
+  const code = error?.code ?? error?.type;
+  return new ApiError('refused', error?.message ?? `The server answered ${response.status} ${response.statusText}.`, code === undefined || code === null ? undefined : String(code), response.status);
+}
+
+async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, init);
+  } catch (error) {
+    if ((error as Error).name === 'AbortError') throw error;
+    throw new ApiError('unreachable', kUnreachable);
+  }
+  if (!response.ok) throw await refusal(response);
+  return response;
+}
+
+async function askJson<T>(path: string, seconds = 10): Promise<T> {
+  const response = await ask(path, { signal: AbortSignal.timeout(seconds * 1000) }).catch((error: Error) => {
+    throw error instanceof ApiError ? error : new ApiError('unreachable', kUnreachable); // a time-out aborts
+  });
+  try {
+    return (await response.json()) as T;
+  } catch {
+    throw new ApiError('refused', `${path} answered something that is not JSON: is this a Glassbox server?`);
+  }
+}
+
+export const fetchModels = async () => (await askJson<{ data: ModelInfo[] }>('/v1/models')).data;
+export const fetchTraining = async () => (await askJson<{ runs: TrainingRun[] }>('/api/training')).runs;
+
+export async function isHealthy(): Promise<boolean> {
+  try {
+    return (await fetch('/health', { cache: 'no-store', signal: AbortSignal.timeout(4000) })).ok;
+  } catch {
+    return false;
+  }
+}
+
+// The chunks of a streamed answer as they come. Throws AbortError when `signal` fires, ApiError for all else; an answer
+// that ends without having said why it ends was cut.
+export async function* stream(path: string, body: object, signal: AbortSignal): AsyncGenerator<Chunk> {
+  const response = await ask(path, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream' },
+    body: JSON.stringify(body),
+    signal,
+  });
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  const parser = new SseParser();
+  let finished = false;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      for (const event of parser.push(value)) {
+        if (event.data === '[DONE]') return;
+        const chunk = JSON.parse(event.data) as Chunk;
+        if (chunk.error) {
+          throw new ApiError('refused', chunk.error.message, String(chunk.error.code ?? chunk.error.type ?? ''));
+        }
+        finished ||= chunk.choices?.some((choice) => choice.finish_reason) ?? false;
+        yield chunk;
+      }
+    }
+  } catch (error) {
+    if (error instanceof ApiError || (error as Error).name === 'AbortError' || signal.aborted) throw error;
+    throw new ApiError('cut', 'The connection was lost in the middle of the answer. What had come is kept.');
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+  if (!finished) throw new ApiError('cut', 'The server ended the answer in the middle. What had come is kept.');
+}

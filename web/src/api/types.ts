@@ -1,0 +1,77 @@
+// What the server says, as it says it (OpenAI's format and Glassbox's additions).
+
+export interface ModelInfo {
+  id: string;
+  owned_by?: string;
+  glassbox?: {
+    parameters?: number;
+    dtype?: string;
+    context?: number;
+    memory_bytes?: number;
+    has_chat_template?: boolean;
+  };
+}
+
+export interface LogprobEntry {
+  token: string;
+  bytes?: number[] | null;
+  logprob: number;
+  top_logprobs?: { token: string; bytes?: number[] | null; logprob: number }[];
+}
+
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+}
+
+export interface Timings {
+  prefill_tokens_per_s?: number;
+  decode_tokens_per_s?: number;
+}
+
+// A chunk of a streamed answer, chat or completion.
+export interface Chunk {
+  model?: string;
+  choices?: {
+    index: number;
+    delta?: { role?: string; content?: string | null; reasoning_content?: string | null };
+    text?: string;
+    logprobs?: { content?: LogprobEntry[] | null } & Partial<LegacyLogprobs> | null;
+    finish_reason?: string | null;
+  }[];
+  usage?: Usage | null;
+  timings?: Timings | null;
+  seed?: number;
+  error?: ServerError;
+}
+
+// How /v1/completions says it.
+export interface LegacyLogprobs {
+  tokens: string[];
+  token_logprobs: (number | null)[];
+  top_logprobs: (Record<string, number> | null)[] | null;
+}
+
+export interface ServerError {
+  message: string;
+  type?: string;
+  param?: string | null;
+  code?: string | number | null;
+}
+
+export interface TrainingPoint {
+  step: number;
+  tokens?: number;
+  loss: number;
+  learning_rate?: number;
+  tokens_per_s?: number;
+  seconds?: number;
+}
+
+export interface TrainingRun {
+  name: string;
+  status: string;
+  recipe: Record<string, unknown>;
+  points: TrainingPoint[];
+  evaluations?: ({ step: number } & Record<string, unknown>)[];
+}
