@@ -207,12 +207,14 @@ SumTurn ask_next(const Sum& sum, Draw& draw, bool brief) {
           plain_answer(sum, brief)};
 }
 
-std::optional<int> final_number(std::string_view answer) {
+std::string_view without_reasoning(std::string_view answer) {
   constexpr std::string_view close = "</think>";
-  if (size_t at = answer.rfind(close); at != std::string_view::npos)
-    answer.remove_prefix(at + close.size());
-  else if (answer.find("<think>") != std::string_view::npos)
-    return std::nullopt;  // it never stopped reasoning
+  if (size_t at = answer.rfind(close); at != std::string_view::npos) return answer.substr(at + close.size());
+  return answer.find("<think>") == std::string_view::npos ? answer : std::string_view();
+}
+
+std::optional<int> final_number(std::string_view answer) {
+  answer = without_reasoning(answer);
   auto digit = [&](size_t i) { return std::isdigit(static_cast<unsigned char>(answer[i])) != 0; };
   size_t end = answer.size();
   while (end > 0 && !digit(end - 1)) --end;

@@ -36,8 +36,10 @@ SumTurn ask(const Sum& sum, Draw& draw, bool brief);
 // The same as a follow-up to another sum: "And 17 + 25?"
 SumTurn ask_next(const Sum& sum, Draw& draw, bool brief);
 
-// The number an answer ends with, reasoning left out: the last one in the text after "</think>". A minus sign
-// counts where it touches its digits. Nothing if there is none.
+// What follows "</think>"; all of it where there is none, nothing where the reasoning never ended.
+std::string_view without_reasoning(std::string_view answer);
+// The number an answer ends with, reasoning left out: the last one it says. A minus sign counts where it
+// touches its digits. Nothing if there is none.
 std::optional<int> final_number(std::string_view answer);
 
 }  // namespace glassbox::prism

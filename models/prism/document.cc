@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
+#include <utility>
 
 #include "prism/arithmetic.h"
 #include "prism/conversation.h"
@@ -39,10 +39,19 @@ void add(std::vector<Message>& to, std::vector<Message> more) {
   for (Message& message : more) to.push_back(std::move(message));
 }
 
+size_t size_of(const std::vector<Message>& messages) {
+  size_t size = 0;
+  for (const Message& message : messages) size += message.content.size();
+  return size;
+}
+
 std::vector<Message> mixed(const Setting& setting, Draw& draw, Split split) {
   std::vector<Message> all;
   if (draw.percent(60)) add(all, exchange(Courtesy::hello, setting, draw));
-  for (int parts = draw.between(3, 5); parts > 0; --parts) {
+  // A token is 2.6 characters and the longest stretch is some 900: what ends here fits a context of 1,024
+  // tokens.
+  constexpr size_t kEnough = 1400;
+  for (int parts = draw.between(3, 5); parts > 0 && size_of(all) < kEnough; --parts) {
     switch (draw.below(10)) {
       case 0:
       case 1:
@@ -68,6 +77,16 @@ std::vector<Message> mixed(const Setting& setting, Draw& draw, Split split) {
   if (draw.percent(40))
     add(all, exchange(draw.percent(50) ? Courtesy::thanks : Courtesy::bye, setting, draw));
   return all;
+}
+
+// Conversations come back from clients with the answers' reasoning left out. The last sum keeps its own.
+void forget_reasoning(std::vector<Message>& messages) {
+  bool last = true;
+  for (size_t i = messages.size(); i-- > 0;) {
+    std::string_view said = without_reasoning(messages[i].content);
+    if (said.size() == messages[i].content.size()) continue;
+    if (!std::exchange(last, false)) messages[i] = {messages[i].role, std::string(said), false};
+  }
 }
 
 }  // namespace
@@ -102,13 +121,16 @@ Document make_document(uint64_t seed, uint64_t index, Split split) {
       add(document.messages, mixed(setting, draw, split));
       break;
   }
+  if (draw.percent(35)) forget_reasoning(document.messages);
   return document;
 }
 
 Json to_json(const std::vector<Message>& messages) {
   Json list = Json::array();
-  for (const Message& message : messages)
+  for (const Message& message : messages) {
     list.push_back({{"role", name(message.role)}, {"content", message.content}});
+    if (!message.learn) list.back()["learn"] = false;
+  }
   return list;
 }
 
@@ -129,7 +151,13 @@ std::vector<Message> messages_from(const Json& json, std::string_view source) {
     if (role == kRoles.end())
       fail(ErrorKind::bad_file, "{}: message {}: role \"{}\", expected system, user or assistant", source,
            messages.size(), item["role"].get<std::string>());
-    messages.push_back({static_cast<Role>(role - kRoles.begin()), item["content"].get<std::string>()});
+    bool learn = true;
+    if (auto given = item.find("learn"); given != item.end()) {
+      if (!given->is_boolean())
+        fail(ErrorKind::bad_file, "{}: message {}: learn: expected true or false", source, messages.size());
+      learn = given->get<bool>();
+    }
+    messages.push_back({static_cast<Role>(role - kRoles.begin()), item["content"].get<std::string>(), learn});
   }
   return messages;
 }

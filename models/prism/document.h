@@ -17,6 +17,8 @@ std::string_view name(Role role);
 struct Message {
   Role role;
   std::string content;
+  bool learn =
+      true;  // false: an earlier answer as clients send it back, its reasoning left out; read, never imitated
   bool operator==(const Message&) const = default;
 };
 
@@ -37,13 +39,13 @@ struct Document {
 // The document of this key. A pure function: safe from any thread, in any order, on any machine.
 Document make_document(uint64_t seed, uint64_t index, Split split = Split::training);
 
-// Tenths of all facts are held out; `key` names the fact ("sum 17 25").
+// A tenth of all facts is held out; `key` names the fact ("sum 17 25").
 bool is_held_out(std::string_view key);
 inline bool belongs(std::string_view key, Split split) {
   return is_held_out(key) == (split == Split::held_out);
 }
 
-// {"kind":"sum","messages":[{"role":"user","content":...},...]}
+// {"kind":"sum","messages":[{"role":"user","content":...},...]}; "learn" is written where it is false.
 Json to_json(const Document& document);
 Json to_json(const std::vector<Message>& messages);
 // The inverse of the messages' part. Throws Error(bad_file) naming `source`.

@@ -122,12 +122,6 @@ Prompt prompt_from(const Json& json, std::string_view source) {
   }
 }
 
-std::string_view without_reasoning(std::string_view answer) {
-  constexpr std::string_view close = "</think>";
-  if (size_t at = answer.rfind(close); at != std::string_view::npos) return answer.substr(at + close.size());
-  return answer.find("<think>") == std::string_view::npos ? answer : std::string_view();
-}
-
 bool says(std::string_view text, std::string_view words) {
   std::vector<std::string> all = words_of(text), some = words_of(words);
   return !some.empty() && !std::ranges::search(all, some).empty();

@@ -45,7 +45,5 @@ Json report(const std::vector<Prompt>& prompts, const std::map<int, std::string>
 
 // Whether `words` occur in `text` as whole words, in this order and side by side, in any case.
 bool says(std::string_view text, std::string_view words);
-// What follows "</think>"; all of it where there is none, nothing where the reasoning never ended.
-std::string_view without_reasoning(std::string_view answer);
 
 }  // namespace glassbox::prism
