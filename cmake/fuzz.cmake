@@ -1,0 +1,20 @@
+# Fuzz targets: fuzz/NAME_fuzz.cc becomes fuzz_NAME. With the fuzz preset libFuzzer drives it
+# (build/fuzz/fuzz_NAME /tmp/new fuzz/corpus/NAME); in every other build it only replays fuzz/corpus/NAME, as a test, so
+# that an input that once broke a parser is tried for ever.
+function(glassbox_fuzz name)
+  add_executable(fuzz_${name} ${CMAKE_SOURCE_DIR}/fuzz/${name}_fuzz.cc)
+  foreach(floor ${ARGN})
+    target_link_libraries(fuzz_${name} PRIVATE glassbox_${floor})
+  endforeach()
+  if(GLASSBOX_FUZZ)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR}/fuzz/replay.cc)
+    add_test(NAME fuzz.${name} COMMAND fuzz_${name} ${CMAKE_SOURCE_DIR}/fuzz/corpus/${name})
+    set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 600)
+  endif()
+endfunction()
+
+# NAME, and the floors it needs.
+glassbox_fuzz(safetensors formats)
+glassbox_fuzz(config formats)
