@@ -92,6 +92,7 @@ class StreamDecoder {
   bool continues_;
   bool skip_special_;
   bool at_start_;
+  size_t tokens_ = 0, stripped_ = 0;
   std::string held_;  // bytes of a character that is not whole yet
 };
 

@@ -1,0 +1,165 @@
+#include "text/normalizer.h"
+
+#include <utf8proc.h>
+
+#include <cstdlib>
+
+#include "base/error.h"
+#include "text/json_fields.h"
+#include "text/unicode.h"
+
+namespace glassbox {
+
+namespace {
+
+void squeeze(std::string_view text, std::string& out) {
+  out.clear();
+  for (char c : text)
+    if (c != ' ' || (!out.empty() && out.back() != ' ')) out += c;
+  if (!out.empty() && out.back() == ' ') out.pop_back();
+}
+
+void replace_all(std::string_view text, const Normalizer::Replace& step, std::string& out) {
+  out.clear();
+  out.reserve(text.size() + text.size() / 2);
+  if (step.what.size() == 1 && step.with.size() <= 4) {  // SentencePiece's space to mark, on every character of every prompt
+    for (char c : text) {
+      if (c == step.what[0]) out += step.with;
+      else out += c;
+    }
+    return;
+  }
+  size_t at = 0;
+  while (true) {
+    const size_t found = text.find(step.what, at);
+    if (found == std::string_view::npos) break;
+    out.append(text, at, found - at);
+    out += step.with;
+    at = found + step.what.size();
+  }
+  out.append(text, at);
+}
+
+void replace_all(std::string_view text, const Normalizer::ReplaceRegex& step, std::string& out) {
+  out.clear();
+  for (size_t from = 0; from < text.size();) {
+    // Broken bytes stay, and nothing matches across them.
+    const std::string_view good = text.substr(from, unicode::valid_prefix(text.substr(from)));
+    Regex::Matcher matcher(step.what, good);
+    size_t at = 0;
+    for (size_t begin, end; matcher.next(begin, end); at = end) {
+      out.append(good, at, begin - at);
+      out += step.with;
+    }
+    out.append(good, at);
+    from += good.size();
+    if (from < text.size()) out += text[from++];
+  }
+}
+
+void compose_run(std::string_view run, const Normalizer::Compose& step, std::string& out) {
+  int options = UTF8PROC_STABLE | (step.compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE);
+  if (step.compatibility) options |= UTF8PROC_COMPAT;
+  utf8proc_uint8_t* made = nullptr;
+  const utf8proc_ssize_t length =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(run.data()), static_cast<utf8proc_ssize_t>(run.size()), &made,
+                   static_cast<utf8proc_option_t>(options));
+  if (length < 0) fail(ErrorKind::bad_request, "Unicode normalization of {} bytes: {}", run.size(), utf8proc_errmsg(length));
+  out.append(reinterpret_cast<const char*>(made), static_cast<size_t>(length));
+  std::free(made);
+}
+
+// ASCII is its own normal form, and nothing before an ASCII character combines with it: so only what is not ASCII, with
+// the one character before it, is worked on.
+void compose(std::string_view text, const Normalizer::Compose& step, std::string& out) {
+  out.clear();
+  out.reserve(text.size());
+  size_t at = 0;
+  while (at < text.size()) {
+    size_t end = at;
+    while (end < text.size() && static_cast<uint8_t>(text[end]) < 0x80) ++end;
+    if (end == text.size()) {
+      out.append(text, at);
+      return;
+    }
+    const size_t begin = end > at ? end - 1 : end;
+    out.append(text, at, begin - at);
+    while (end < text.size() && static_cast<uint8_t>(text[end]) >= 0x80) ++end;
+    const std::string_view run = text.substr(begin, end - begin);
+    // Broken bytes, and characters the reference's tables do not have, stay and keep their neighbours apart.
+    size_t from = 0;
+    for (size_t i = 0; i < run.size();) {
+      const size_t here = i;
+      const char32_t c = unicode::next(run, i);
+      if (c != unicode::kBroken && !unicode::is_unnormalized(c)) continue;
+      if (here > from) compose_run(run.substr(from, here - from), step, out);
+      out.append(run, here, i - here);
+      from = i;
+    }
+    if (from < run.size()) compose_run(run.substr(from), step, out);
+    at = end;
+  }
+}
+
+bool all_ascii(std::string_view text) {
+  for (char c : text)
+    if (static_cast<uint8_t>(c) >= 0x80) return false;
+  return true;
+}
+
+void add_steps(const Json& spec, std::string_view source, std::vector<Normalizer::Step>& steps) {
+  const std::string type = json_string(spec, "type", source, "normalizer");
+  if (type == "Sequence") {
+    for (const Json& one : json_array(spec, "normalizers", source, "normalizer Sequence")) add_steps(one, source, steps);
+  } else if (type == "Prepend") {
+    steps.push_back(Normalizer::Prepend{json_string(spec, "prepend", source, "normalizer Prepend"), false});
+  } else if (type == "Replace") {
+    const Json& pattern = json_object(spec, "pattern", source, "normalizer Replace");
+    std::string with = json_string(spec, "content", source, "normalizer Replace");
+    if (pattern.contains("String")) {
+      std::string what = json_string(pattern, "String", source, "normalizer Replace");
+      if (what.empty()) fail(ErrorKind::unsupported, "{}: normalizer Replace of an empty string is not supported", source);
+      steps.push_back(Normalizer::Replace{std::move(what), std::move(with)});
+    } else {
+      steps.push_back(Normalizer::ReplaceRegex{Regex::compile(json_string(pattern, "Regex", source, "normalizer Replace"), source), std::move(with)});
+    }
+  } else if (type == "NFC" || type == "NFD" || type == "NFKC" || type == "NFKD") {
+    steps.push_back(Normalizer::Compose{type.back() == 'C', type[2] == 'K'});
+  } else {
+    fail(ErrorKind::unsupported, "{}: normalizer \"{}\" is not supported", source, type);
+  }
+}
+
+}  // namespace
+
+Normalizer Normalizer::from_json(const Json& spec, std::string_view source) {
+  std::vector<Step> steps;
+  if (!spec.is_null()) add_steps(spec, source, steps);
+  return Normalizer(std::move(steps));
+}
+
+std::string_view Normalizer::apply(std::string_view text, bool first, std::string& storage) const {
+  std::string_view now = text;
+  std::string made;
+  for (const Step& step : steps_) {
+    if (const auto* prepend = std::get_if<Prepend>(&step)) {
+      if (now.empty() || (prepend->first_only && !first)) continue;
+      (made = prepend->text) += now;
+    } else if (std::holds_alternative<Squeeze>(step)) {
+      squeeze(now, made);
+    } else if (const auto* replace = std::get_if<Replace>(&step)) {
+      if (now.find(replace->what) == std::string_view::npos) continue;
+      replace_all(now, *replace, made);
+    } else if (const auto* regex = std::get_if<ReplaceRegex>(&step)) {
+      replace_all(now, *regex, made);
+    } else {
+      if (all_ascii(now)) continue;
+      compose(now, std::get<Compose>(step), made);
+    }
+    storage.swap(made);
+    now = storage;
+  }
+  return now;
+}
+
+}  // namespace glassbox

@@ -1,0 +1,38 @@
+// What is done to text before it is cut into words: the "normalizer" of a tokenizer.json.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/json.h"
+#include "text/regex.h"
+
+namespace glassbox {
+
+// Immutable once made; any number of threads may use it at once.
+class Normalizer {
+ public:
+  struct Prepend { std::string text; bool first_only; };      // before a text that is not empty; or only where it begins
+  struct Squeeze {};                                          // spaces at both ends dropped, several in a row made one
+  struct Replace { std::string what, with; };
+  struct ReplaceRegex { Regex what; std::string with; };
+  struct Compose { bool compose, compatibility; };            // NFC, NFD, NFKC, NFKD
+  using Step = std::variant<Prepend, Squeeze, Replace, ReplaceRegex, Compose>;
+
+  Normalizer() = default;
+  explicit Normalizer(std::vector<Step> steps) : steps_(std::move(steps)) {}
+  // Throws Error(bad_file | unsupported) naming `source`.
+  static Normalizer from_json(const Json& spec, std::string_view source);
+
+  bool identity() const { return steps_.empty(); }
+  // The normalized text: `text` itself where nothing had to be done, else `storage`. `first`: nothing of the whole text
+  // comes before `text`.
+  std::string_view apply(std::string_view text, bool first, std::string& storage) const;
+
+ private:
+  std::vector<Step> steps_;
+};
+
+}  // namespace glassbox

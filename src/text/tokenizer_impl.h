@@ -1,0 +1,81 @@
+// A tokenizer's parts, as the loaders put them together. Not for other floors.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "text/added_tokens.h"
+#include "text/bpe.h"
+#include "text/normalizer.h"
+#include "text/pretokenizer.h"
+#include "text/tokenizer.h"
+
+namespace glassbox {
+
+// From tokens back to text: what each token's name becomes, and what happens at the beginning.
+struct DecoderSpec {
+  bool byte_level = false;                                    // names are in GPT-2's alphabet
+  std::vector<std::pair<std::string, std::string>> replace;   // within a name, in order
+  bool byte_fallback = false;                                 // <0x0A> is a byte
+  size_t strip = 0;                                           // up to so many spaces at the beginning are dropped
+  std::string drop_in_first;                                  // within the first token, every one of these is dropped
+};
+
+// What loaders fill in; Impl::finish() checks it and makes the tokenizer.
+struct TokenizerParts {
+  std::string source;  // names the file in errors
+  std::string kind;    // for people
+  Normalizer normalizer;
+  PreTokenizer pretokenizer;
+  std::optional<Bpe> bpe;
+  std::vector<AddedToken> added;
+  DecoderSpec decoder;
+  std::vector<int32_t> before, after;  // what encode() puts around a text
+  std::optional<std::string> bos, eos, unk, pad;  // by name; a name nobody defined is no token
+  std::vector<uint32_t> verbatim;  // byte-level tokens whose names are not in GPT-2's alphabet: Bpe has the name itself
+
+  std::optional<int32_t> id_of(std::string_view name) const;
+};
+
+struct Tokenizer::Impl {
+  TokenizerParts parts;
+  AddedTokenFinder raw, normalized;
+  std::string word_mark;  // words may be taken one by one before each run of these; empty: they may not
+
+  std::string pieces;                  // of all ids, one after another
+  std::vector<uint32_t> piece_begin;   // size() + 1
+  enum Flag : uint8_t { special = 1, byte = 2, is_added = 4 };
+  std::vector<uint8_t> flags;
+  std::map<int32_t, std::string> added_names;
+  std::optional<int32_t> bos, eos, unk, pad;
+
+  size_t size() const { return flags.size(); }
+  std::string_view piece(int32_t id) const;
+  std::string name(int32_t id) const;
+  // The piece as the first of a text.
+  std::string first_piece(int32_t id) const;
+  void check_id(int32_t id) const;
+  void encode(std::string_view text, bool with_special, std::vector<int32_t>& out) const;
+  static Tokenizer finish(TokenizerParts parts);
+};
+
+// The largest id a file may use, plus one: ids may have gaps, but not so that a small file makes large tables.
+uint32_t id_limit(size_t entries);
+// Throws Error(bad_file) unless `value` is an integer in [0, limit).
+uint32_t checked_id(const Json& value, uint32_t limit, std::string_view token, std::string_view source);
+
+// One loader a form. Each throws Error(bad_file | unsupported) naming `source`.
+TokenizerParts read_tokenizer_json(const Json& file, std::string_view source);
+TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view source, const Json& config);
+TokenizerParts read_tiktoken(std::string_view bytes, std::string_view source, std::string_view file_name);
+TokenizerParts read_vocab_and_merges(std::string_view vocab_json, std::string_view merges, std::string_view source, const Json& config);
+
+// Adds what tokenizer_config.json, special_tokens_map.json and added_tokens.json (null where absent) say.
+void apply_config(TokenizerParts& parts, const Json& config, const Json& special_map, const Json& added, std::string_view source);
+
+}  // namespace glassbox
