@@ -20,7 +20,8 @@ struct BpeTrainerOptions {
 };
 
 // Byte-level BPE (Sennrich et al. 2016 over bytes, as GPT-2): the text of a tokenizer.json which Tokenizer::from_json
-// and Hugging Face's tokenizers both load and encode identically with. Words are split by GPT-2's pattern before merging.
+// and Hugging Face's tokenizers both load and encode identically with. Words are split by the pattern of cl100k (Llama 3,
+// Qwen2) before merging.
 // Special tokens inside `texts` are taken out first. Deterministic: the same texts and options give the same bytes on
 // any machine; of pairs equally frequent the one with the lowest (left id, right id) is merged first.
 // Throws Error(bad_request) for options that contradict each other.
