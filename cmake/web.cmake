@@ -48,4 +48,13 @@ glassbox_assets:
 ]])
   target_sources(glassbox_web PRIVATE ${web_out}/assets.S ${web_out}/asset_table.inc)
   set_source_files_properties(${web_out}/assets.S PROPERTIES OBJECT_DEPENDS ${web_out}/assets.bin)
+
+  # What the pages compute, and the pages themselves as people use them (skipped where there is no Chromium).
+  add_test(NAME web.unit COMMAND ${NPM} --silent test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/web)
+  set_tests_properties(web.unit PROPERTIES LABELS web TIMEOUT 300)
+  add_test(NAME web.types COMMAND ${NPM} --silent run check WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/web)
+  set_tests_properties(web.types PROPERTIES LABELS web TIMEOUT 300)
+  add_test(NAME web.pages COMMAND ${NODE} ${CMAKE_SOURCE_DIR}/tests/web/run.mjs --dist ${web_out}/dist
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(web.pages PROPERTIES LABELS web TIMEOUT 1200 SKIP_RETURN_CODE 77 PROCESSORS 2)
 endif()

@@ -1,7 +1,6 @@
 // A server that speaks what Glassbox speaks to its pages, without a model: for building the pages and testing them.
 // What it says is made up, by rule and always the same; how it says it is the real format.
 //   node tests/web/mock.mjs [--port 8090] [--rate 60] [--dist web/dist]
-import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, resolve } from 'node:path';
@@ -22,7 +21,13 @@ const kModels = [
 ];
 
 // A number in [0, 1) that depends on its arguments alone.
-const chance = (...of) => createHash('sha256').update(of.join('\0')).digest().readUInt32LE(0) / 2 ** 32;
+function chance(...of) {
+  let hash = 2166136261;
+  for (const c of of.join('\0')) hash = Math.imul(hash ^ c.charCodeAt(0), 16777619);
+  hash = Math.imul(hash ^ (hash >>> 15), 2246822519);
+  hash = Math.imul(hash ^ (hash >>> 13), 3266489917);
+  return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
+}
 
 const kStory =
   'Once there was a fox called Rusa who lived beside an old lighthouse. Every evening she watched the great lamp turn, and wondered who it was looking for. ' +
@@ -107,11 +112,12 @@ const kOthers = [' the', ' a', ' and', ' light', ' small', ' sea', ' old', ' nig
 
 function logprob(bytes, position, before, count) {
   const text = bytes.toString();
-  const u = chance(before.slice(-40), text, position);
+  const near = before.slice(-40);
+  const u = chance(near, text, position);
   const certain = /^\d|^[.,\n]|think>|^ is$/.test(text.trim() || '\n');
   const p = certain ? 0.95 + 0.0499 * u : u < 0.5 ? 0.8 + 0.19 * u * 2 : u < 0.85 ? 0.3 + u * 0.5 : 0.03 + 0.2 * (u - 0.85) * 6;
   let rest = 1 - p;
-  const others = kOthers.filter((other) => other !== text).sort((a, b) => chance(a, before, position) - chance(b, before, position));
+  const others = kOthers.filter((other) => other !== text).sort((a, b) => chance(a, near, position) - chance(b, near, position));
   const top = [{ token: text, bytes: [...bytes], logprob: Math.log(p) }];
   for (const other of others.slice(0, count - 1)) {
     const share = rest * 0.55;
@@ -191,6 +197,7 @@ export async function startMock({ port = 0, dist = join(root, 'web/dist'), rate 
     for (let i = 0; i < list.length; i++) {
       const due = start + (i * 1000) / state.rate;
       if (due > Date.now()) await sleep(due - Date.now());
+      else if (i % 16 === 0) await new Promise(setImmediate); // others of this process have their turn
       if (response.destroyed) return;
       if (state.breakAfter && i === state.breakAfter) return response.destroy();
       const piece = list[i].toString();

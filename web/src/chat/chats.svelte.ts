@@ -211,9 +211,9 @@ class Chats {
         if (live.thinking) {
           live.thinking = false;
           now.thinking_ms = (now.thinking_ms ?? 0) + performance.now() - thinkingSince;
-          now.text = now.text.trimStart();
         }
-        now.text += said;
+        // The space after the reasoning is part of neither.
+        now.text = now.reasoning && !now.text ? said.trimStart() : now.text + said;
       }
       const logprobs = choice?.logprobs;
       const tokens = logprobs?.content?.map(tokenOf) ?? (logprobs?.tokens ? tokensOfLegacy(logprobs as Parameters<typeof tokensOfLegacy>[0]) : []);

@@ -78,6 +78,8 @@ describe('conversation', () => {
     const { answer } = talk();
     expect(rawText(answer)).toBe('In a den.');
     expect(rawText({ ...answer, tokens: [], reasoning: 'a den, I think' })).toBe('<think>\na den, I think\n</think>\n\nIn a den.');
+    expect(rawText({ ...answer, reasoning: 'In' })).toBe('<think>\nIn a den.'); // the template had opened it
+    expect(branchFrom({ ...answer, reasoning: 'In' }, 0, { text: 'On', logprob: -2 })!.raw).toBe('<think>\nOn');
     expect(rawText({ ...answer, tokens: [], reasoning: 'a', text: '', status: 'stopped' })).toBe('<think>\na');
   });
 

@@ -131,10 +131,15 @@ export function splitThinking(raw: string): { reasoning: string; text: string; o
   };
 }
 
+// Where a template opens the reasoning itself, the model's first token comes after the mark: the raw text needs it.
+function opened(message: Message, raw: string): string {
+  return message.reasoning && !/^\s*<think>/.test(raw) ? `${kThinkOpen}\n${raw}` : raw;
+}
+
 // The raw text of an answer, for the model to go on from.
 export function rawText(message: Message): string {
   const spelled = message.tokens.length ? spell(message.tokens) : null;
-  if (spelled !== null) return spelled;
+  if (spelled !== null) return opened(message, spelled);
   if (!message.reasoning) return message.text;
   const closed = message.text || message.status === 'done' ? `\n${kThinkClose}\n\n` : '';
   return `${kThinkOpen}\n${message.reasoning}${closed}${message.text}`;
@@ -152,7 +157,7 @@ export function branchFrom(message: Message, at: number, instead: Alternative): 
   if (!original) return null;
   const tokens = [...message.tokens.slice(0, at), { ...instead, top: original.top }];
   const raw = spell(tokens);
-  return raw === null ? null : { raw, tokens };
+  return raw === null ? null : { raw: opened(message, raw), tokens };
 }
 
 // Answers that left `message` at a token, by that token's index.

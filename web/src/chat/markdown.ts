@@ -34,10 +34,12 @@ md.renderer.rules.image = (tokens, i) => {
   const name = escape(tokens[i]!.content || 'picture');
   return `<a href="${address}" rel="noopener noreferrer nofollow" target="_blank">${name}</a>`;
 };
-// An answer's headings come under the page's own.
+// An answer's headings come under the page's own: its first is an h3, whatever it was written as.
 md.core.ruler.push('lower_headings', (state) => {
+  const first = (state.env as { firstHeading?: number }).firstHeading ?? 1;
   for (const token of state.tokens) {
-    if (token.type === 'heading_open' || token.type === 'heading_close') token.tag = `h${Math.min(6, Number(token.tag[1]) + 2)}`;
+    if (token.type !== 'heading_open' && token.type !== 'heading_close') continue;
+    token.tag = `h${Math.min(6, Math.max(3, Number(token.tag[1]) - first + 3))}`;
   }
 });
 
@@ -80,8 +82,9 @@ export class GrowingMarkdown {
     const starts = blockStarts(rest);
     const sources = starts.map((start, i) => lines.slice(i ? start : 0, starts[i + 1] ?? lines.length).join('\n') + (i + 1 < starts.length ? '\n' : ''));
     const tail = new Map<string, string>();
+    const firstHeading = text.match(/^#{1,6}(?=\s)/m)?.[0].length;
     const html = sources.map((source) => {
-      const rendered = this.#tail.get(source) ?? sanitise(md.render(source));
+      const rendered = this.#tail.get(source) ?? sanitise(md.render(source, { firstHeading }));
       tail.set(source, rendered);
       return rendered;
     });

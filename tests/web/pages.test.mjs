@@ -1,0 +1,602 @@
+// The pages as people use them, in real Chromium. See run.mjs.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { axeSource, launch } from './browser.mjs';
+import { startMock } from './mock.mjs';
+
+const real = process.env.GLASSBOX_PAGES_URL || null;
+const dist = process.env.GLASSBOX_PAGES_DIST || fileURLToPath(new URL('../../web/dist', import.meta.url));
+const kWide = { width: 1280, height: 800 };
+
+let browser, mock, base;
+before(async () => {
+  if (!real) mock = await startMock({ dist, rate: 300 });
+  base = real ?? mock.url;
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await mock?.stop();
+});
+
+// A test of the pages: in a browser of its own, in which no script fails, nothing is logged as an error, and no other
+// host is asked for anything. What a test expects to be logged it names in `expected`.
+function visit(name, options, body) {
+  const { needsMock = false, viewport = kWide, expected = [], ...context } = options;
+  test(name, { skip: needsMock && real ? 'needs the mock server' : false, timeout: 90_000 }, async () => {
+    const own = await browser.newContext({ viewport, permissions: ['clipboard-read', 'clipboard-write'], ...context });
+    const page = await own.newPage();
+    page.setDefaultTimeout(20_000);
+    const faults = [];
+    page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
+    page.on('pageerror', (error) => faults.push(`uncaught: ${error.message}`));
+    page.on('request', (request) => {
+      const url = request.url();
+      if (!url.startsWith(base + '/') && !/^(data|blob):/.test(url)) faults.push(`another host was asked: ${url}`);
+    });
+    if (mock) Object.assign(mock.state, { rate: 300, breakAfter: 0, requests: [], stopped: 0, trainingStep: 1400 });
+    try {
+      await body(page);
+      assert.deepEqual(faults.filter((fault) => !expected.some((pattern) => pattern.test(fault))), []);
+    } catch (error) {
+      if (process.env.GLASSBOX_PAGES_SHOTS) await page.screenshot({ path: `${process.env.GLASSBOX_PAGES_SHOTS}/${name.replace(/\W+/g, '-')}.png` });
+      throw error;
+    } finally {
+      await own.close();
+    }
+  });
+}
+
+const kAway = /Failed to load resource|net::ERR_/; // Chromium's own line when a server is away or says no
+const seen = (page) => page.locator('.frame'); // and not what is only said to screen readers
+const field = (page) => page.getByRole('textbox', { name: /^(Message|Text to continue)$/ });
+const answers = (page) => page.getByRole('article', { name: 'Answer' });
+const idle = (page, count) =>
+  page.waitForFunction((n) => document.querySelectorAll('article[data-message]').length === n && !document.querySelector('[aria-busy="true"]'), count, { timeout: 60_000 });
+
+async function open(page, path = '/') {
+  await page.goto(base + path);
+  await page.getByRole('button', { name: /^Model: \S+\/\S/ }).or(page.getByRole('heading', { level: 2 })).first().waitFor();
+}
+
+async function say(page, text) {
+  await field(page).fill(text);
+  await field(page).press('Enter');
+}
+
+async function ask(page, text) {
+  const before = await answers(page).count();
+  await say(page, text);
+  await idle(page, before + 1);
+}
+
+async function noFindings(page) {
+  await page.waitForTimeout(300); // what fades in has its colours
+  const findings = await page.evaluate(`${axeSource()};axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })`);
+  assert.deepEqual(findings.violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html.slice(0, 160) + ' ' + (node.any[0]?.message ?? '')).join(' | ')}`), []);
+}
+
+const scrollsSideways = (page) => page.evaluate(() => {
+  const wide = [...document.querySelectorAll('body *')].filter((node) => {
+    const box = node.getBoundingClientRect();
+    const inScroller = node.closest('pre, .table, [popover], .visually-hidden, .skip, .math');
+    return box.width > 0 && !inScroller && (box.right > innerWidth + 1 || box.left < -1) && getComputedStyle(node).clipPath === 'none';
+  });
+  return wide.map((node) => node.outerHTML.slice(0, 120));
+});
+
+visit('first visit: a model is there, one can type at once, nothing is wrong', {}, async (page) => {
+  await open(page);
+  assert.match(await page.title(), /^Glassbox/);
+  await page.waitForFunction(() => document.activeElement?.tagName === 'TEXTAREA');
+  assert.equal(await page.getByRole('button', { name: 'Send' }).isDisabled(), true);
+  await page.getByRole('button', { name: /What is 17 \+ 25/ }).click();
+  assert.equal(await field(page).inputValue(), 'What is 17 + 25?');
+  await noFindings(page);
+});
+
+visit('chat: an answer streams, its reasoning is folded, and what is asked next knows of it', {}, async (page) => {
+  await open(page);
+  await ask(page, 'What is 17 + 25?');
+  const answer = answers(page).first();
+  await answer.getByText(/42/).first().waitFor({ state: 'attached' });
+  const fold = answer.locator('details');
+  if (await fold.count()) {
+    assert.equal(await fold.evaluate((node) => node.open), false);
+    assert.match(await fold.locator('summary').innerText(), /Reasoned\s*· \d+ (tokens|words) · [\d.]+.s/);
+    await fold.locator('summary').click();
+    assert.ok((await fold.locator('.thoughts').innerText()).length > 5);
+  }
+  assert.match(await answer.locator('.facts').innerText(), /\d+ tokens.*[\d.,]+ tok\/s.*seed \d+/s);
+  assert.match(page.url(), /\/chat\/[a-z2-9]{8}/);
+  await ask(page, 'Tell me a story about a fox and a lighthouse.');
+  assert.ok((await answers(page).nth(1).innerText()).length > 60);
+  if (mock) {
+    const [first, second] = mock.state.requests;
+    assert.deepEqual([first.stream, first.logprobs, first.top_logprobs, first.stream_options], [true, true, 8, { include_usage: true }]);
+    assert.deepEqual(second.messages.map((message) => message.role), ['user', 'assistant', 'user']);
+    assert.equal(second.messages[1].content, '17 + 25 is **42**.'); // and not what it thought
+    assert.equal('seed' in second, false);
+  }
+  await noFindings(page);
+});
+
+visit('stop: Escape ends the answer at the server too, and it can go on', { needsMock: true }, async (page) => {
+  mock.state.rate = 60;
+  await open(page);
+  await say(page, 'A long story please');
+  await page.waitForFunction(() => document.querySelector('article[data-message]')?.innerText.length > 200);
+  await page.keyboard.press('Escape');
+  await idle(page, 1);
+  const said = await answers(page).locator('.prose').innerText();
+  await page.waitForTimeout(300);
+  assert.equal(mock.state.stopped, 1);
+  assert.equal(await answers(page).locator('.prose').innerText(), said);
+  assert.match(await answers(page).locator('.facts').innerText(), /stopped/);
+  mock.state.rate = 4000;
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.waitForFunction((length) => document.querySelector('.prose').innerText.length > length + 500, said.length);
+  await idle(page, 1);
+  const whole = await answers(page).locator('.prose').innerText();
+  assert.ok(whole.startsWith(said.trim().slice(0, -8)) && whole.trim().endsWith('lonely.'), 'goes on where it stopped');
+  const request = mock.state.requests.at(-1);
+  assert.deepEqual([request.continue_final_message, request.add_generation_prompt], [true, false]);
+});
+
+visit('branch: a token shows what else it might have been, and one goes on from there', {}, async (page) => {
+  await open(page);
+  await ask(page, 'Tell me a story about a fox and a lighthouse.');
+  await page.getByRole('button', { name: 'Tokens', exact: true }).click();
+  const token = page.locator('[data-i="9"]');
+  await token.hover();
+  const glass = page.getByRole('complementary', { name: 'The glass' });
+  await glass.getByText(/token 10 of/).waitFor();
+  assert.match(await glass.innerText(), /p\n+(0\.\d+|1\.00|< 0\.001)\n+surprise\n+[\d.]+ bits/);
+  const alternatives = glass.locator('[data-alternative]');
+  assert.ok((await alternatives.count()) >= 5);
+  await token.click();
+  assert.match(page.url(), /at=[a-z0-9]+\.9/);
+  const first = await page.locator('.tokens').innerText();
+  const other = glass.locator('[data-alternative]:not(.taken):not([disabled])').first();
+  const chosen = (await other.locator('.text').innerText()).replaceAll('␣', ' ');
+  await other.click();
+  await idle(page, 1);
+  const second = await page.locator('.tokens').innerText();
+  assert.notEqual(second, first);
+  assert.equal(await page.locator('[data-i="9"]').innerText(), chosen.replace('↵', '↵\n'));
+  const [before, after] = await Promise.all([page.locator('[data-i="8"]').innerText(), page.locator('[data-i="9"]').count()]);
+  assert.ok(first.includes(before) && after === 1);
+  await answers(page).getByText('2/2').waitFor();
+  await answers(page).getByText(/branched at token 10/).waitFor();
+  await page.getByRole('button', { name: 'Earlier answer' }).click();
+  assert.equal(await page.locator('.tokens').innerText(), first);
+  await page.reload();
+  await answers(page).getByText('1/2').waitFor();
+  assert.equal(await page.locator('.tokens').innerText(), first);
+  if (mock) {
+    const request = mock.state.requests.at(-1);
+    assert.equal(request.continue_final_message, true);
+    assert.ok(request.messages.at(-1).content.endsWith(chosen));
+    assert.equal(await page.locator('.forked').count(), 1);
+  }
+  await noFindings(page);
+});
+
+visit('branching inside the reasoning sends its marks as text and goes on in it', { needsMock: true }, async (page) => {
+  await open(page, '/chat?view=tokens&glass=token');
+  await ask(page, 'What is 17 + 25?');
+  await page.locator('[data-i="4"]').click();
+  await page.locator('[data-alternative]:not(.taken)').first().click();
+  await idle(page, 1);
+  assert.match(mock.state.requests.at(-1).messages.at(-1).content, /^<think>\nTake 25 /);
+  await page.getByRole('button', { name: 'Text', exact: true }).click();
+  assert.match(await answers(page).locator('summary').innerText(), /Reasoned/);
+});
+
+visit('tokens by keyboard: arrows move, Enter goes to the alternatives', { needsMock: true }, async (page) => {
+  await open(page, '/chat?view=tokens');
+  await ask(page, 'Tell me a story about a fox.');
+  await page.locator('[data-i="0"]').focus();
+  for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowRight');
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.i), '3');
+  await page.keyboard.press('End');
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.i), '119');
+  await page.keyboard.press('Home');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => 'alternative' in document.activeElement.dataset);
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await idle(page, 1);
+  await answers(page).getByText('2/2').waitFor();
+});
+
+visit('a token that is half a character says so and cannot end a text', { needsMock: true }, async (page) => {
+  await open(page, '/chat?view=tokens&glass=token');
+  await ask(page, 'Show me markdown');
+  const half = page.locator('[data-i]', { hasText: '‹' }).first();
+  await half.scrollIntoViewIfNeeded();
+  await half.click();
+  assert.equal(await page.locator('[data-alternative].taken').isDisabled(), true);
+  await page.getByRole('button', { name: 'Text', exact: true }).click();
+  await seen(page).getByText('日本語 and 🦊').waitFor();
+});
+
+visit('reload in the middle of an answer: what had come is kept', { needsMock: true }, async (page) => {
+  mock.state.rate = 60;
+  await open(page);
+  await say(page, 'A long story please');
+  await page.waitForFunction(() => document.querySelector('.prose')?.innerText.length > 150);
+  const said = await page.locator('.prose').innerText();
+  await page.reload();
+  await seen(page).getByText('What had come is kept').waitFor();
+  const kept = await page.locator('.prose').innerText();
+  assert.ok(kept.length >= said.length - 40 && kept.startsWith(said.slice(0, 100)));
+  mock.state.rate = 4000;
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.waitForFunction((length) => document.querySelector('.prose').innerText.length > length + 300, kept.length);
+});
+
+visit('server gone and back: the input is never lost', { needsMock: true, expected: [kAway] }, async (page) => {
+  await open(page);
+  await ask(page, 'Who are you?');
+  await field(page).fill('half a thought');
+  await mock.stop();
+  try {
+    await say(page, 'What is 1 + 2?');
+    await seen(page).getByText('Glassbox is not answering at this address.').waitFor();
+    await seen(page).getByText(/is not answering. What you write/).waitFor();
+    await field(page).fill('written while it was away');
+    await page.screenshot();
+  } finally {
+    await mock.start();
+  }
+  await seen(page).getByText(/is not answering. What you write/).waitFor({ state: 'detached' });
+  assert.equal(await field(page).inputValue(), 'written while it was away');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await answers(page).locator('.prose').getByText('1 + 2 is 3.').waitFor();
+  await page.reload();
+  await answers(page).locator('.prose').getByText('1 + 2 is 3.').waitFor();
+  assert.equal(await field(page).inputValue(), 'written while it was away');
+});
+
+visit('a connection lost in the middle is told, and the answer can go on', { needsMock: true, expected: [kAway] }, async (page) => {
+  mock.state.breakAfter = 40;
+  await open(page);
+  await ask(page, 'Tell me a story about a fox.');
+  await seen(page).getByText(/connection was lost in the middle/).waitFor();
+  assert.ok((await page.locator('.prose').innerText()).startsWith('Once there was a fox'));
+  mock.state.breakAfter = 0;
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await seen(page).getByText(/believed the lighthouse was lonely/).waitFor();
+});
+
+visit('what the server refuses is told in its words, and the question can be changed', { needsMock: true, expected: [kAway] }, async (page) => {
+  await open(page);
+  await ask(page, 'overflow');
+  await seen(page).getByText(/needs 1203 tokens, the context of glassbox\/prism is 1024/).waitFor();
+  await seen(page).getByText(/Start a new conversation/).waitFor();
+  await field(page).press('ArrowUp');
+  const edit = page.getByRole('textbox', { name: 'Edit your message' });
+  assert.equal(await edit.inputValue(), 'overflow');
+  await edit.fill('What is 3 + 4?');
+  await edit.press('Enter');
+  await answers(page).locator('.prose').getByText('3 + 4 is 7.').waitFor();
+  await page.getByRole('button', { name: 'Earlier question' }).click();
+  await seen(page).getByText(/needs 1203 tokens/).waitFor();
+  await noFindings(page);
+});
+
+visit('no model, and no server at first: both say what to do', { needsMock: true, expected: [kAway] }, async (page) => {
+  const models = mock.state.models;
+  try {
+    mock.state.models = [];
+    await open(page);
+    await seen(page).getByText('No model is loaded').waitFor();
+    await noFindings(page);
+    await page.route('**/v1/models', (route) => route.fulfill({ status: 500, contentType: 'application/json', body: '{"error":{"message":"the store is not readable","type":"server_error"}}' }));
+    await page.reload();
+    await page.locator('.welcome').getByText('the store is not readable').waitFor();
+    await page.unroute('**/v1/models');
+    mock.state.models = models;
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('button', { name: 'Model: glassbox/prism' }).waitFor();
+  } finally {
+    mock.state.models = models;
+  }
+});
+
+visit('a model without a chat template continues raw text, and the page says so', { needsMock: true }, async (page) => {
+  await open(page);
+  await page.getByRole('button', { name: /^Model:/ }).click();
+  await page.getByRole('menuitemradio', { name: /stories260K/ }).click();
+  await seen(page).getByText('continues a text as it stands').waitFor();
+  await ask(page, 'Once upon a time, there was a bird');
+  await seen(page).getByText(/no chat template: it continues/).waitFor();
+  await seen(page).getByText(/who lived in a tall tree/).waitFor();
+  const request = mock.state.requests.at(-1);
+  assert.deepEqual([request.prompt, request.messages], ['Once upon a time, there was a bird', undefined]);
+  await page.getByRole('button', { name: 'Tokens', exact: true }).click();
+  await page.locator('[data-i="3"]').click();
+  assert.ok((await page.locator('[data-alternative]').count()) >= 4);
+  await page.locator('[data-alternative]:not(.taken)').first().click();
+  await idle(page, 1);
+  assert.match(mock.state.requests.at(-1).prompt, /^Once upon a time, there was a bird who lived in \S+/);
+});
+
+visit('the address is the state: settings, model, view and prompt', { needsMock: true }, async (page) => {
+  await open(page, '/chat?temperature=0.7&seed=42&top_k=20&prompt=What+is+2+%2B+2%3F&view=tokens&glass=settings');
+  assert.equal(await field(page).inputValue(), 'What is 2 + 2?');
+  const glass = page.getByRole('complementary', { name: 'The glass' });
+  assert.equal(await glass.getByRole('textbox', { name: 'Temperature' }).inputValue(), '0.7');
+  await glass.getByRole('textbox', { name: 'Repetition penalty' }).fill('1.1');
+  await glass.getByRole('textbox', { name: 'System prompt' }).fill('Be brief.');
+  await field(page).press('Enter');
+  await idle(page, 1);
+  const request = mock.state.requests.at(-1);
+  assert.deepEqual(
+    [request.temperature, request.seed, request.top_k, request.repetition_penalty, request.top_p, request.messages[0]],
+    [0.7, 42, 20, 1.1, undefined, { role: 'system', content: 'Be brief.' }],
+  );
+  await seen(page).getByText('seed 42').first().waitFor();
+  const address = page.url();
+  assert.match(address, /\/chat\/[a-z2-9]{8}\?.*temperature=0\.7/);
+  assert.match(address, /repetition_penalty=1\.1/);
+  await page.goto('about:blank');
+  await page.goto(address);
+  await page.locator('.tokens').waitFor();
+  assert.equal(await page.getByRole('textbox', { name: 'Repetition penalty' }).inputValue(), '1.1');
+  await page.getByRole('tab', { name: 'Answer' }).click();
+  await page.goBack();
+  await page.getByRole('textbox', { name: 'Repetition penalty' }).waitFor();
+  await page.getByRole('button', { name: 'Copy link' }).click();
+  const link = new URL(await page.evaluate(() => navigator.clipboard.readText()));
+  assert.equal(link.searchParams.get('prompt'), 'What is 2 + 2?');
+  assert.equal(link.searchParams.get('model'), 'glassbox/prism');
+  await page.goto(base + '/chat/zzzzzzzz');
+  await seen(page).getByText('This conversation is not here').waitFor();
+});
+
+visit('what models write is shown safely: Markdown, code, tables, formulas', { needsMock: true }, async (page) => {
+  await open(page);
+  await ask(page, 'Show me markdown');
+  const prose = page.locator('.prose');
+  await prose.locator('.katex-display').waitFor();
+  await prose.locator('.hljs-keyword').first().waitFor();
+  assert.equal(await prose.locator('img').count(), 0);
+  assert.equal(await prose.getByText('<img src=x onerror="alert(1)">').count(), 1);
+  assert.deepEqual(await prose.locator('a').first().evaluate((a) => [a.rel, a.target, a.getAttribute('href')]), ['noopener noreferrer nofollow', '_blank', 'https://example.org/page']);
+  assert.equal(await prose.locator('td').count(), 6);
+  assert.ok(await page.evaluate(() => document.fonts.check('16px KaTeX_Main')));
+  await prose.getByRole('button', { name: 'Copy' }).click();
+  assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^def softmax\(logits\):\n {4}top/);
+  await noFindings(page);
+});
+
+visit('hostile Markdown stays text', { needsMock: true }, async (page) => {
+  await page.route('**/v1/chat/completions', (route) => {
+    const text = '[a](javascript:alert(1)) ![p](https://elsewhere.example/p.png) <script>alert(1)</script> [d](data:text/html,x)\n\n$\\href{javascript:alert(1)}{x}$ $\\includegraphics{https://elsewhere.example/q.png}$';
+    const chunk = (choice) => `data: ${JSON.stringify({ choices: [{ index: 0, ...choice }] })}\n\n`;
+    route.fulfill({ status: 200, contentType: 'text/event-stream', body: chunk({ delta: { content: text } }) + chunk({ delta: {}, finish_reason: 'stop' }) + 'data: [DONE]\n\n' });
+  });
+  await open(page);
+  await ask(page, 'x');
+  await page.waitForTimeout(800);
+  const found = await page.locator('.prose').evaluate((node) => [node.querySelectorAll('img, script, iframe').length, [...node.querySelectorAll('a')].map((a) => a.protocol)]);
+  assert.deepEqual(found, [0, ['https:']]);
+});
+
+visit('new text is announced by the sentence', { needsMock: true }, async (page) => {
+  await open(page);
+  await page.evaluate(() => {
+    window.told = [];
+    new MutationObserver((changes) => changes.forEach((change) => change.addedNodes.forEach((node) => node.textContent && window.told.push(node.textContent)))).observe(
+      document.querySelector('[aria-live="polite"][aria-relevant]'), { childList: true, subtree: true });
+  });
+  await ask(page, 'Tell me a story about a fox.');
+  await page.waitForTimeout(100);
+  const told = await page.evaluate(() => window.told);
+  assert.equal(told[0], 'Answering');
+  assert.equal(told[1], 'Once there was a fox called Rusa who lived beside an old lighthouse.');
+  assert.equal(told.length, 9);
+  assert.ok(told.at(-1).endsWith('lonely.'));
+});
+
+visit('fast text: the page changes once a frame at most, and long answers are windowed', { needsMock: true }, async (page) => {
+  mock.state.rate = 1500;
+  await open(page);
+  await page.evaluate(() => {
+    window.changes = window.frames_ = 0;
+    new MutationObserver((list) => { if (list.some((one) => one.target.closest?.('.prose'))) window.changes++; }).observe(document.querySelector('main'), { childList: true, subtree: true, characterData: true });
+    const frame = () => { window.frames_++; requestAnimationFrame(frame); };
+    requestAnimationFrame(frame);
+  });
+  await ask(page, 'A long story please');
+  const { changes, frames } = await page.evaluate(() => ({ changes: window.changes, frames: window.frames_ }));
+  assert.ok(changes > 5 && changes <= frames + 5, `${changes} changes in ${frames} frames`);
+  await page.getByRole('button', { name: 'Tokens', exact: true }).click();
+  await page.locator('.tokens').waitFor();
+  await page.waitForTimeout(500);
+  const total = 40 * 123;
+  const spans = await page.locator('[data-i]').count();
+  assert.ok(spans > 100 && spans < total / 2, `${spans} spans`);
+  const height = await page.locator('.tokens').evaluate((node) => node.offsetHeight);
+  await page.locator('.scroller').evaluate((node) => (node.scrollTop = node.scrollHeight / 2));
+  await page.waitForTimeout(500);
+  assert.ok((await page.locator('[data-i]').count()) < total / 2);
+  assert.equal(await page.locator('.tokens').evaluate((node) => node.offsetHeight), height);
+});
+
+for (const width of [320, 390]) {
+  visit(`phone, ${width} wide: nothing is cut or scrolls sideways`, { viewport: { width, height: 640 }, hasTouch: true, isMobile: true }, async (page) => {
+    await open(page);
+    assert.deepEqual(await scrollsSideways(page), []);
+    await noFindings(page);
+    await ask(page, mock ? 'Show me markdown' : 'What is 17 + 25?');
+    assert.deepEqual(await scrollsSideways(page), []);
+    await page.getByRole('button', { name: 'Tokens', exact: true }).tap();
+    await page.locator('[data-i="2"]').scrollIntoViewIfNeeded();
+    await page.locator('[data-i="2"]').tap();
+    const sheet = page.getByRole('dialog', { name: 'The glass' });
+    await sheet.getByText(/token 3 of/).waitFor();
+    assert.deepEqual(await scrollsSideways(page), []);
+    await noFindings(page);
+    for (const tab of ['Answer', 'Settings']) {
+      await sheet.getByRole('tab', { name: tab }).tap();
+      assert.deepEqual(await scrollsSideways(page), []);
+    }
+    await page.keyboard.press('Escape');
+    await sheet.waitFor({ state: 'hidden' });
+    await page.getByRole('button', { name: 'Places and conversations' }).tap();
+    await page.getByRole('dialog', { name: 'Places and conversations' }).getByRole('link', { name: 'Training' }).tap();
+    await page.getByRole('heading', { name: 'Training', level: 1 }).waitFor();
+    await page.waitForTimeout(700);
+    assert.deepEqual(await scrollsSideways(page), []);
+    await noFindings(page);
+  });
+}
+
+visit('at 200 % zoom everything is still there', { viewport: { width: 640, height: 400 } }, async (page) => {
+  await open(page);
+  await ask(page, 'What is 17 + 25?');
+  assert.deepEqual(await scrollsSideways(page), []);
+  await page.getByRole('button', { name: 'Settings' }).click();
+  await page.getByRole('dialog', { name: 'The glass' }).getByText('Temperature').waitFor();
+  assert.deepEqual(await scrollsSideways(page), []);
+});
+
+visit('dark: follows the system, and the switch wins and is remembered', { colorScheme: 'dark' }, async (page) => {
+  await open(page);
+  const paper = () => page.evaluate(() => getComputedStyle(document.querySelector('main')).backgroundColor);
+  const dark = await paper();
+  await ask(page, 'What is 17 + 25?');
+  await page.getByRole('button', { name: 'Tokens', exact: true }).click();
+  await page.locator('[data-i="1"]').click();
+  await noFindings(page);
+  await page.getByRole('button', { name: /Appearance: As the system/ }).click();
+  const light = await paper();
+  assert.notEqual(light, dark);
+  await page.reload();
+  await page.locator('main').waitFor();
+  assert.equal(await paper(), light);
+  await noFindings(page);
+});
+
+visit('keyboard only: places, search, commands, keys', {}, async (page) => {
+  await open(page);
+  await page.keyboard.type('What is 20 + 3?');
+  await page.keyboard.press('Shift+Enter');
+  assert.equal(await field(page).inputValue(), 'What is 20 + 3?\n');
+  await page.keyboard.press('Enter');
+  await idle(page, 1);
+  await page.keyboard.press('ArrowUp');
+  await page.waitForFunction(() => document.activeElement?.ariaLabel === 'Edit your message');
+  await page.keyboard.press('Escape');
+  await page.waitForFunction(() => document.activeElement?.ariaLabel === 'Message');
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox', { name: 'Commands' }).waitFor();
+  await noFindings(page);
+  await page.keyboard.type('go training');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Training', level: 1 }).waitFor();
+  await page.keyboard.press('/');
+  await page.getByRole('combobox', { name: 'Search conversations' }).waitFor();
+  await page.keyboard.type('20');
+  await page.keyboard.press('Enter');
+  await answers(page).first().waitFor();
+  await page.waitForFunction(() => document.activeElement?.ariaLabel === 'Message');
+  await page.evaluate(() => document.activeElement.blur());
+  await page.keyboard.press('?');
+  const keys = page.getByRole('dialog', { name: 'Keys' });
+  await keys.getByText('Stop the answer').waitFor();
+  await noFindings(page);
+  await page.keyboard.press('Escape');
+  await keys.waitFor({ state: 'hidden' });
+  await page.keyboard.press('g');
+  await page.getByRole('complementary', { name: 'The glass' }).waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('complementary', { name: 'The glass' }).waitFor({ state: 'hidden' });
+  // Everything that can be clicked can be reached, and shows that it is.
+  const reached = new Set();
+  for (let i = 0; i < 60; i++) {
+    await page.keyboard.press('Tab');
+    const at = await page.evaluate(() => {
+      const node = document.activeElement;
+      const style = getComputedStyle(node);
+      const seen = style.outlineStyle !== 'none' || getComputedStyle(node.closest('.box') ?? node).outlineStyle !== 'none';
+      return { name: node === document.body ? 'BODY' : node.ariaLabel || node.innerText || node.tagName, seen };
+    });
+    if (at.name === 'BODY') break;
+    assert.ok(at.seen, `${at.name} shows no focus`);
+    reached.add(at.name.trim());
+  }
+  for (const name of ['Training', 'New conversation', 'Tokens', 'Message', 'Copy this answer']) assert.ok([...reached].some((one) => one.includes(name)), `${name} is not reached: ${[...reached]}`);
+});
+
+visit('conversations: kept, searched, deleted and brought back', { needsMock: true, viewport: { width: 1360, height: 800 } }, async (page) => {
+  await open(page);
+  await ask(page, 'What is 5 + 6?');
+  await page.getByRole('link', { name: 'New conversation', exact: true }).click();
+  await ask(page, 'Who are you?');
+  const list = page.getByRole('navigation', { name: 'Conversations' });
+  await list.getByRole('link', { name: 'What is 5 + 6?' }).click();
+  await answers(page).locator('.prose').getByText('5 + 6 is 11.').waitFor();
+  await list.getByRole('button', { name: 'Delete “What is 5 + 6?”' }).click();
+  assert.equal(await list.getByRole('link', { name: 'What is 5 + 6?' }).count(), 0);
+  await list.getByRole('button', { name: 'Bring it back' }).click();
+  await list.getByRole('link', { name: 'What is 5 + 6?' }).click();
+  await answers(page).locator('.prose').getByText('5 + 6 is 11.').waitFor();
+  await page.getByRole('link', { name: 'New conversation', exact: true }).click();
+  await say(page, 'A long story please');
+  await list.getByRole('link', { name: 'Who are you?' }).click(); // an answer goes on while another is read
+  await seen(page).getByText(/I am a small model/).waitFor();
+  await list.getByRole('link', { name: 'A long story please' }).click();
+  await page.waitForFunction(() => document.querySelector('.prose')?.innerText.length > 300);
+});
+
+visit('training: runs overlaid, recipe beside, and it moves', { needsMock: true }, async (page) => {
+  await open(page, '/training');
+  await page.locator('canvas').first().waitFor();
+  const inked = () => page.locator('canvas').first().evaluate((canvas) => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let i = 3; i < data.length; i += 4) if (data[i] > 40) count++;
+    return count;
+  });
+  await page.waitForTimeout(500);
+  const both = await inked();
+  assert.ok(both > 2000, `${both} pixels`);
+  const facts = page.locator('.run').first().locator('.facts');
+  const first = await facts.innerText();
+  assert.match(first, /running · loss \d\.\d{3} · step 1,4\d\d of 2,000 · .* left/);
+  await page.waitForFunction((text) => document.querySelector('.run .facts').innerText !== text, first);
+  await page.getByRole('checkbox', { name: 'Show prism-no-warmup' }).uncheck();
+  await page.waitForTimeout(300);
+  assert.ok((await inked()) < both);
+  assert.match(page.url(), /hide=prism-no-warmup/);
+  await page.getByRole('checkbox', { name: 'Logarithmic' }).check();
+  await page.getByRole('button', { name: 'Tokens', exact: true }).click();
+  await page.locator('.run').nth(1).click();
+  const glass = page.getByRole('complementary', { name: 'The glass' });
+  await glass.getByText('learning_rate').waitFor();
+  await glass.getByRole('tab', { name: 'Figures' }).click();
+  assert.ok((await glass.getByRole('row').count()) > 50);
+  await noFindings(page);
+  const state = page.url();
+  assert.match(state, /\/training\/prism-no-warmup\?/);
+  await page.reload();
+  await glass.getByText('Loss, 60 of').waitFor();
+});
+
+visit('training: none yet, not there, away', { needsMock: true, expected: [kAway] }, async (page) => {
+  await page.route('**/api/training', (route) => route.fulfill({ json: { runs: [] } }));
+  await open(page, '/training');
+  await seen(page).getByText('Nothing has been trained here yet').waitFor();
+  await noFindings(page);
+  await page.route('**/api/training', (route) => route.fulfill({ status: 500, json: { error: { message: 'runs/ cannot be read', type: 'server_error' } } }));
+  await page.reload();
+  await seen(page).getByText('runs/ cannot be read').waitFor();
+  await page.unroute('**/api/training');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.locator('canvas').first().waitFor();
+});
