@@ -38,6 +38,7 @@ void CheckpointWeights::finish() const {
 bool RandomWeights::has(const std::string& name) const { return !name.ends_with(".bias"); }
 
 Tensor RandomWeights::get(const std::string& name, const Shape& shape) {
+  if (const auto made = made_.find(name); made != made_.end()) return made->second;
   const size_t count = static_cast<size_t>(shape.elements()), size = info(dtype_).bytes;
   std::shared_ptr<std::byte[]> memory(new std::byte[count * size]);
   bytes_ += count * size;
@@ -56,7 +57,7 @@ Tensor RandomWeights::get(const std::string& name, const Shape& shape) {
   for (size_t done = kPeriod; done < count; done += kPeriod)
     std::memcpy(memory.get() + done * size, memory.get(), std::min(kPeriod, count - done) * size);
   const void* data = memory.get();
-  return Tensor(shape, dtype_, std::move(memory), data);
+  return made_[name] = Tensor(shape, dtype_, std::move(memory), data);
 }
 
 }  // namespace glassbox

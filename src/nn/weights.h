@@ -1,6 +1,7 @@
 // Weights by name: a model asks for each by its path in the checkpoint and its shape, and does not know where it comes from.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -65,6 +66,7 @@ class RandomWeights : public WeightSource {
 
  private:
   DType dtype_;
+  std::map<std::string, Tensor> made_;  // a tied weight is asked for twice
   size_t bytes_ = 0;
 };
 

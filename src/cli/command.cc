@@ -1,0 +1,68 @@
+#include "cli/command.h"
+
+#include <array>
+#include <iostream>
+#include <iterator>
+
+namespace glassbox {
+
+void add_threads_option(CLI::App& command, int& threads) {
+  command.add_option("--threads", threads, "Threads to compute with (default: GLASSBOX_THREADS, else one a core)")
+      ->check(CLI::Range(1, 1024));
+}
+
+void ModelOptions::add_to(CLI::App& command) {
+  command.add_option("MODEL", model, "glassbox/prism, or a folder as published")->required();
+  command.add_option("--ignore-key", ignore_keys, "A key of config.json to run without, though it may matter")->take_all();
+  add_threads_option(command, threads);
+}
+
+void SamplingOptions::add_to(CLI::App& command) {
+  command.add_option("--temperature", temperature, "0 takes the most likely token each time");
+  command.add_option("--top-k", top_k, "Only the K most likely tokens (0: all)");
+  command.add_option("--top-p", top_p, "Only the most likely tokens that together have probability P");
+  command.add_option("--min-p", min_p, "Only tokens at least P times as likely as the most likely");
+  command.add_option("--repetition-penalty", repetition_penalty, "Above 1: tokens of prompt and answer become less likely");
+  command.add_option("--presence-penalty", presence_penalty, "Taken from the logit of tokens already said");
+  command.add_option("--frequency-penalty", frequency_penalty, "The same, for each time");
+  command.add_option("--seed", seed, "The same seed gives the same answer");
+}
+
+Sampling SamplingOptions::over(const GenerationConfig& published) const {
+  Sampling sampling;
+  const auto set = [](auto& field, const auto& asked, const auto& said) {
+    if (asked) field = *asked;
+    else if (said) field = static_cast<std::decay_t<decltype(field)>>(*said);
+  };
+  const std::optional<float> none;
+  const bool greedy = published.do_sample == false;
+  set(sampling.temperature, temperature, greedy ? std::optional<double>(0) : published.temperature);
+  set(sampling.top_k, top_k, published.top_k);
+  set(sampling.top_p, top_p, published.top_p);
+  set(sampling.min_p, min_p, published.min_p);
+  set(sampling.repetition_penalty, repetition_penalty, published.repetition_penalty);
+  set(sampling.presence_penalty, presence_penalty, none);
+  set(sampling.frequency_penalty, frequency_penalty, none);
+  sampling.seed = seed;
+  return sampling;
+}
+
+std::string read_standard_input() {
+  return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+}
+
+std::string with_commas(int64_t count) {
+  std::string digits = std::to_string(count);
+  for (auto at = static_cast<int64_t>(digits.size()) - 3; at > (count < 0 ? 1 : 0); at -= 3)
+    digits.insert(static_cast<size_t>(at), ",");
+  return digits;
+}
+
+std::string human_bytes(double bytes) {
+  constexpr std::array kUnits = {"B", "kB", "MB", "GB", "TB"};
+  size_t unit = 0;
+  while (bytes >= 999.5 && unit + 1 < kUnits.size()) bytes /= 1000, ++unit;
+  return fmt::format("{:.{}f} {}", bytes, unit == 0 || bytes >= 99.95 ? 0 : 1, kUnits[unit]);
+}
+
+}  // namespace glassbox

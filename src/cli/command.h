@@ -1,0 +1,65 @@
+// What the commands of `glassbox` share: how they are added, how models and sampling are asked for, how they print.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+
+namespace glassbox {
+
+// The program and what was chosen: each add_*_command adds a subcommand whose callback sets `chosen`, run after parsing.
+struct Commands {
+  CLI::App& app;
+  std::function<int()> chosen;
+
+  // A subcommand with an example in its --help. Options live in a shared struct that `run` receives.
+  template <class Options>
+  CLI::App* add(const std::string& name, const std::string& what, const std::string& example, std::shared_ptr<Options> options,
+                int (*run)(const Options&)) {
+    CLI::App* command = app.add_subcommand(name, what);
+    command->footer("Example:\n  " + example);
+    command->callback([this, options, run] { chosen = [options, run] { return run(*options); }; });
+    return command;
+  }
+};
+
+void add_run_command(Commands& commands);
+void add_trace_command(Commands& commands);
+void add_inspect_command(Commands& commands);
+void add_bench_command(Commands& commands);
+void add_text_commands(Commands& commands);  // tokenize, detokenize, render
+
+struct ModelOptions {
+  std::string model;
+  std::vector<std::string> ignore_keys;
+  int threads = 0;
+
+  void add_to(CLI::App& command);  // MODEL, --ignore-key, --threads
+  std::shared_ptr<const Model> open() const { return open_model(model, {ignore_keys}); }
+};
+
+void add_threads_option(CLI::App& command, int& threads);
+
+struct SamplingOptions {
+  std::optional<float> temperature, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty;
+  std::optional<int> top_k;
+  std::optional<uint64_t> seed;
+
+  void add_to(CLI::App& command);
+  // What was asked for; where nothing was, what the model's publisher says, else the plain distribution.
+  Sampling over(const GenerationConfig& published) const;
+};
+
+std::string read_standard_input();
+
+// "1,235,814" and "2.5 GB".
+std::string with_commas(int64_t count);
+std::string human_bytes(double bytes);
+
+}  // namespace glassbox
