@@ -1,0 +1,170 @@
+#include "engine/sampler.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "engine/stop_text.h"
+
+namespace glassbox {
+namespace {
+
+Sampling seeded(uint64_t seed = 1) {
+  Sampling sampling;
+  sampling.seed = seed;
+  return sampling;
+}
+
+// How often each token is drawn at positions 0, 1, 2, ...
+std::vector<double> frequencies(const Sampling& sampling, const std::vector<float>& logits, std::vector<int32_t> prompt = {}) {
+  Sampler sampler(sampling, prompt, 0);
+  std::vector<double> counts(logits.size());
+  constexpr int kDraws = 20000;
+  for (int position = 0; position < kDraws; ++position) counts[static_cast<size_t>(sampler.sample(logits, position))] += 1.0 / kDraws;
+  return counts;
+}
+
+const std::vector<float> kLogits = {1.0f, 3.0f, 2.0f, 3.0f, -1.0f};
+
+std::vector<double> softmax(const std::vector<float>& logits, double temperature = 1) {
+  std::vector<double> p;
+  double sum = 0;
+  for (const float logit : logits) sum += p.emplace_back(std::exp(logit / temperature));
+  for (double& share : p) share /= sum;
+  return p;
+}
+
+void expect_near(const std::vector<double>& got, const std::vector<double>& expected) {
+  for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(got[i], expected[i], 0.015) << "token " << i;
+}
+
+TEST(Sampler, DrawsFromTheSoftmax) {
+  expect_near(frequencies(seeded(), kLogits), softmax(kLogits));
+  Sampling warm = seeded();
+  warm.temperature = 2.5f;
+  expect_near(frequencies(warm, kLogits), softmax(kLogits, 2.5));
+}
+
+TEST(Sampler, TakesTheFirstOfEqualsAtTemperatureZero) {
+  Sampling greedy = seeded();
+  greedy.temperature = 0;
+  EXPECT_EQ(frequencies(greedy, kLogits)[1], 1);
+}
+
+TEST(Sampler, KeepsTheMostLikely) {
+  Sampling two = seeded();
+  two.top_k = 2;
+  expect_near(frequencies(two, kLogits), {0, 0.5, 0, 0.5, 0});
+  Sampling one = seeded();
+  one.top_k = 1;  // ties go to the lowest id
+  EXPECT_NEAR(frequencies(one, kLogits)[1], 1, 1e-9);
+  Sampling nucleus = seeded();
+  nucleus.top_p = 0.5f;  // the two at 0.40 each are needed to reach it
+  expect_near(frequencies(nucleus, kLogits), {0, 0.5, 0, 0.5, 0});
+  Sampling likely = seeded();
+  likely.min_p = 0.3f;  // exp(-1) = 0.37 of the largest stays, exp(-2) goes
+  const double e = std::exp(-1.0), sum = 2 + e;
+  expect_near(frequencies(likely, kLogits), {0, 1 / sum, e / sum, 1 / sum, 0});
+}
+
+TEST(Sampler, OrdersManyCandidatesLazilyButRightly) {
+  std::vector<float> logits(5000);
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = -static_cast<float>((i * 7919) % 5000) * 0.001f;
+  Sampling nucleus = seeded();
+  nucleus.top_p = 0.3f;
+  std::vector<double> p = softmax(logits), sorted = p;
+  std::ranges::sort(sorted, std::greater());
+  double sum = 0, least = 1;
+  for (size_t i = 0; sum < 0.3f; ++i) sum += least = sorted[i];
+  const auto counts = frequencies(nucleus, logits);
+  for (size_t i = 0; i < p.size(); ++i) {
+    if (p[i] < least * 0.9999) EXPECT_EQ(counts[i], 0) << i;
+  }
+}
+
+TEST(Sampler, PenaltiesCountWhatWasSaid) {
+  Sampling bias = seeded();
+  bias.temperature = 0;
+  bias.logit_bias = {{4, 10.0f}};
+  EXPECT_EQ(frequencies(bias, kLogits)[4], 1);
+
+  Sampling repeat = seeded();
+  repeat.temperature = 0;
+  repeat.repetition_penalty = 2;
+  EXPECT_EQ(frequencies(repeat, kLogits, {1})[3], 1);
+  EXPECT_EQ(frequencies(repeat, {-1.0f, -1.5f}, {0})[1], 1) << "a negative logit is multiplied, not divided";
+
+  Sampling presence = seeded();
+  presence.temperature = 0;
+  presence.presence_penalty = 0.5f;
+  Sampler sampler(presence, std::vector<int32_t>{1}, 0);
+  EXPECT_EQ(sampler.sample(kLogits, 0), 1) << "the prompt does not count";
+  sampler.accept(1);
+  EXPECT_EQ(sampler.sample(kLogits, 1), 3);
+  sampler.accept(3);
+  EXPECT_EQ(sampler.sample(kLogits, 2), 1);
+
+  Sampling frequency = seeded();
+  frequency.temperature = 0;
+  frequency.frequency_penalty = 0.4f;
+  Sampler counting(frequency, {}, 0);
+  for (int i = 0; i < 3; ++i) counting.accept(1), counting.accept(3);
+  EXPECT_EQ(counting.sample(kLogits, 9), 2);
+}
+
+TEST(Sampler, ADrawDependsOnSeedChoiceAndPositionAlone) {
+  const std::vector<float> flat(1000, 0.0f);
+  Sampler first(seeded(), {}, 0), second(seeded(), {}, 0), other(seeded(), {}, 1), reseeded(seeded(2), {}, 0);
+  first.sample(flat, 3);
+  EXPECT_EQ(first.sample(flat, 8), second.sample(flat, 8));
+  EXPECT_NE(first.sample(flat, 8), other.sample(flat, 8));
+  EXPECT_NE(first.sample(flat, 8), reseeded.sample(flat, 8));
+}
+
+TEST(Sampling, NamesTheFieldThatIsOutOfRange) {
+  const auto message = [](auto change) -> std::string {
+    Sampling sampling;
+    change(sampling);
+    try {
+      sampling.validate(100);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_EQ(message([](Sampling&) {}), "accepted");
+  EXPECT_NE(message([](Sampling& s) { s.temperature = -1; }).find("temperature"), std::string::npos);
+  EXPECT_NE(message([](Sampling& s) { s.top_p = 1.5f; }).find("top_p"), std::string::npos);
+  EXPECT_NE(message([](Sampling& s) { s.min_p = NAN; }).find("min_p"), std::string::npos);
+  EXPECT_NE(message([](Sampling& s) { s.logit_bias = {{100, 1.0f}}; }).find("logit_bias"), std::string::npos);
+}
+
+TEST(StopText, IsFoundWhereverTheTextIsCut) {
+  const std::string text = "one two STOP three";
+  for (size_t cut = 0; cut <= text.size(); ++cut)
+    for (size_t second = cut; second <= text.size(); ++second) {
+      StopText stop({"STOP", "never"});
+      std::string got = stop.push(text.substr(0, cut)) + stop.push(text.substr(cut, second - cut)) + stop.push(text.substr(second));
+      got += stop.finish();
+      ASSERT_TRUE(stop.stopped());
+      ASSERT_EQ(got, "one two ");
+    }
+}
+
+TEST(StopText, GivesBackWhatOnlyBeganLikeOne) {
+  StopText stop({"\n\nUser:"});
+  EXPECT_EQ(stop.push("a\n\nUs"), "a");
+  EXPECT_EQ(stop.push("eless"), "\n\nUseless");
+  EXPECT_EQ(stop.push("\n"), "");
+  EXPECT_EQ(stop.finish(), "\n");
+}
+
+TEST(StopText, TheFirstOneCounts) {
+  StopText stop({"bc", "a"});
+  EXPECT_EQ(stop.push("xabc"), "x");
+}
+
+}  // namespace
+}  // namespace glassbox
