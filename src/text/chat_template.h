@@ -26,10 +26,11 @@ namespace glassbox {
 using OrderedJson = nlohmann::ordered_json;
 
 struct RenderLimits {
-  uint64_t steps = 10'000'000;      // nodes evaluated, plus items and bytes handled: bounds time and memory
-  size_t output_bytes = 64u << 20;  // of the text, and of any one string made on the way
-  size_t depth = 1000;              // of nested evaluation: macros that call themselves
-  std::optional<std::tm> now;       // what strftime_now() tells; the machine's local time if not given
+  uint64_t steps = 10'000'000;       // nodes evaluated, plus items and bytes handled: bounds time and memory
+  size_t output_bytes = 64u << 20;   // of the text, and of any one string made on the way
+  size_t memory_bytes = 512u << 20;  // of all values alive at once
+  size_t depth = 1000;               // of nested evaluation (macros that call themselves), and of values in values
+  std::optional<std::tm> now;        // what strftime_now() tells; the machine's local time if not given
 };
 
 // What render() says besides the text: the bytes [first, second) that {% generation %} blocks wrote at top level,
@@ -46,7 +47,8 @@ class ChatTemplate {
   // `context` is an object of the template's variables: messages, tools, add_generation_prompt, documents,
   // enable_thinking ... A variable it lacks is looked up in variables(); one that neither has is undefined.
   // Throws Error(bad_request) with the template's name and line: what the template itself says through
-  // raise_exception, what Python would call a TypeError, or a limit.
+  // raise_exception, what Python would call a TypeError, or a limit. Throws Error(unsupported) for what Python can do
+  // and this does not: integers beyond 64 bits, a few rare methods.
   std::string render(const OrderedJson& context, const RenderLimits& limits = {},
                      GenerationSpans* generation = nullptr) const;
 

@@ -1,0 +1,175 @@
+#include "text/jinja_json.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "text/jinja_format.h"
+#include "text/jinja_unicode.h"
+
+namespace glassbox::jinja {
+namespace {
+
+Value checked_text(const std::string& text) {
+  if (size_t good = valid_utf8(text); good != text.size()) raise("text of the context is not UTF-8 at byte {}", good);
+  return Value::string(text);
+}
+
+Value convert(const nlohmann::ordered_json& json, size_t depth) {
+  using Kind = nlohmann::ordered_json::value_t;
+  size_t deepest = Meter::current() ? Meter::current()->depth() : 1000;
+  if (depth > deepest) raise("values nested deeper than {}", deepest);
+  switch (json.type()) {
+    case Kind::null: return Value();
+    case Kind::boolean: return Value(json.get<bool>());
+    case Kind::number_integer: return Value(json.get<int64_t>());
+    case Kind::number_unsigned:
+      if (json.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) refuse("an integer beyond 64 bits");
+      return Value(json.get<int64_t>());
+    case Kind::number_float: return Value(json.get<double>());
+    case Kind::string: return checked_text(json.get_ref<const std::string&>());
+    case Kind::array: {
+      std::vector<Value> items;
+      items.reserve(json.size());
+      for (const auto& item : json) items.push_back(convert(item, depth + 1));
+      return Value::list(std::move(items));
+    }
+    case Kind::object: {
+      auto* dict = new Dict();
+      Value value = Value::of(dict);
+      for (const auto& [key, item] : json.items()) dict->set(checked_text(key), convert(item, depth + 1));
+      return value;
+    }
+    default: raise("a context of something that JSON does not have");
+  }
+}
+
+class Writer {
+ public:
+  explicit Writer(const JsonStyle& style) : style_(style) {}
+
+  void write(const Value& value, size_t depth) {
+    spend_items(1);
+    switch (value.type()) {
+      case Type::none: out_ += "null"; break;
+      case Type::boolean: out_ += value.boolean() ? "true" : "false"; break;
+      case Type::integer: out_ += std::to_string(value.integer()); break;
+      case Type::floating: number(value.number()); break;
+      case Type::string: text(value.text()); break;
+      case Type::list:
+      case Type::tuple: list(value.items(), depth); break;
+      case Type::dict: dict(value.dict(), depth); break;
+      default: raise("Object of type {} is not JSON serializable", type_name(value));
+    }
+    check_string_size(out_.size());
+  }
+
+  std::string take() { return std::move(out_); }
+
+ private:
+  void number(double value) {
+    if (std::isnan(value)) out_ += "NaN";
+    else if (std::isinf(value)) out_ += value < 0 ? "-Infinity" : "Infinity";
+    else out_ += float_repr(value);
+  }
+
+  void text(std::string_view text) {
+    spend_bytes(text.size());
+    out_ += '"';
+    for (size_t at = 0; at < text.size();) {
+      size_t start = at;
+      uint32_t c = next_code_point(text, at);
+      switch (c) {
+        case '"': out_ += "\\\""; break;
+        case '\\': out_ += "\\\\"; break;
+        case '\n': out_ += "\\n"; break;
+        case '\r': out_ += "\\r"; break;
+        case '\t': out_ += "\\t"; break;
+        case '\f': out_ += "\\f"; break;
+        case '\b': out_ += "\\b"; break;
+        default:
+          if (c < 0x20 || (style_.ascii && c > 0x7f && c < 0x10000)) {
+            out_ += fmt::format("\\u{:04x}", c);
+          } else if (style_.ascii && c >= 0x10000) {
+            out_ += fmt::format("\\u{:04x}\\u{:04x}", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + ((c - 0x10000) & 0x3ff));
+          } else {
+            out_ += text.substr(start, at - start);
+          }
+      }
+    }
+    out_ += '"';
+  }
+
+  void line(size_t depth) {
+    if (!style_.lines) return;
+    check_string_size(style_.indent.size(), depth);
+    out_ += '\n';
+    for (size_t i = 0; i < depth; ++i) out_ += style_.indent;
+  }
+
+  void list(const std::vector<Value>& items, size_t depth) {
+    if (items.empty()) {
+      out_ += "[]";
+      return;
+    }
+    out_ += '[';
+    for (size_t i = 0; i < items.size(); ++i) {
+      if (i > 0) out_ += style_.item_separator;
+      line(depth + 1);
+      write(items[i], depth + 1);
+    }
+    line(depth);
+    out_ += ']';
+  }
+
+  static std::string key_text(const Value& key) {
+    switch (key.type()) {
+      case Type::string: return key.text();
+      case Type::none: return "null";
+      case Type::boolean: return key.boolean() ? "true" : "false";
+      case Type::integer: return std::to_string(key.integer());
+      case Type::floating: {
+        Writer writer({});
+        writer.number(key.number());
+        return writer.take();
+      }
+      default: raise("keys must be str, int, float, bool or None, not {}", type_name(key));
+    }
+  }
+
+  void dict(const Dict& dict, size_t depth) {
+    if (dict.entries.empty()) {
+      out_ += "{}";
+      return;
+    }
+    std::vector<const std::pair<Value, Value>*> entries;
+    for (const auto& entry : dict.entries) entries.push_back(&entry);
+    if (style_.sorted)
+      std::stable_sort(entries.begin(), entries.end(),
+                       [](auto* a, auto* b) { return order(a->first, b->first, "<") < 0; });
+    out_ += '{';
+    for (size_t i = 0; i < entries.size(); ++i) {
+      if (i > 0) out_ += style_.item_separator;
+      line(depth + 1);
+      text(key_text(entries[i]->first));
+      out_ += style_.key_separator;
+      write(entries[i]->second, depth + 1);
+    }
+    line(depth);
+    out_ += '}';
+  }
+
+  const JsonStyle style_;
+  std::string out_;
+};
+
+}  // namespace
+
+Value from_json(const nlohmann::ordered_json& json) { return convert(json, 1); }
+
+std::string dump_json(const Value& value, const JsonStyle& style) {
+  Writer writer(style);
+  writer.write(value, 0);
+  return writer.take();
+}
+
+}  // namespace glassbox::jinja
