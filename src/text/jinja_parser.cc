@@ -808,7 +808,7 @@ class Parser {
       node->entry = find_filter(node->name);
       if (!node->entry) {
         bool exists = filter_exists_in_jinja(node->name);
-        unknown_.push_back({line, fmt::format(exists ? "filter '{}'" : "no filter named '{}'", node->name), exists});
+        unknown_.push_back({line, (exists ? "filter '" : "no filter named '") + node->name + "'", exists});
       }
       if (is_op("(")) node->arguments = arguments();
       grow(*node, node->arguments);
