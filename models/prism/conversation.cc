@@ -59,7 +59,8 @@ std::vector<Message> story_turns(Draw& draw, Split split) {
   std::vector<Message> all;
   for (int stories = draw.percent(90) ? 1 : 2; stories > 0; --stories) {
     Request request = draw_request(draw, split);
-    say(all, typed(ask_for_story(request, draw), draw), tell_story(request, draw));
+    std::string question = typed(ask_for_story(request, draw), draw);
+    say(all, std::move(question), tell_story(request, draw));
   }
   return all;
 }

@@ -48,9 +48,10 @@ size_t size_of(const std::vector<Message>& messages) {
 std::vector<Message> mixed(const Setting& setting, Draw& draw, Split split) {
   std::vector<Message> all;
   if (draw.percent(60)) add(all, exchange(Courtesy::hello, setting, draw));
-  // A token is 2.6 characters and the longest stretch is some 900: what ends here fits a context of 1,024
+  // Sums have the most tokens for their length, so one stretch of them is enough; what ends here fits 1,024
   // tokens.
-  constexpr size_t kEnough = 1400;
+  constexpr size_t kEnough = 1200;
+  bool summed = false;
   for (int parts = draw.between(3, 5); parts > 0 && size_of(all) < kEnough; --parts) {
     switch (draw.below(10)) {
       case 0:
@@ -61,7 +62,7 @@ std::vector<Message> mixed(const Setting& setting, Draw& draw, Split split) {
         break;
       case 4:
       case 5:
-        add(all, sum_turns(setting, draw, split));
+        if (!std::exchange(summed, true)) add(all, sum_turns(setting, draw, split));
         break;
       case 6:
       case 7:

@@ -5,15 +5,15 @@
 
 namespace glassbox::prism {
 
-// Documents out of 100, with the share of tokens that this makes (measured over 20,000 documents with a
-// vocabulary of 1,536). Passages are the hardest to learn and get the most.
+// Documents out of 100. With a vocabulary of 1,536, over 60,000 documents, this makes of the tokens: passages 49 %, sums
+// 19, stories 13, talk 6, mixtures of all 12. Passages are the hardest to learn and get the most.
 struct Share {
   Kind kind;
   int documents;
 };
 
 inline constexpr Share kMixture[] = {
-    {Kind::passage, 46}, {Kind::sum, 24}, {Kind::story, 14}, {Kind::chat, 12}, {Kind::mixed, 4},
+    {Kind::passage, 56}, {Kind::sum, 17}, {Kind::story, 12}, {Kind::chat, 11}, {Kind::mixed, 4},
 };
 
 }  // namespace glassbox::prism

@@ -13,7 +13,7 @@ namespace {
 TEST(Passage, HasThreeToSixFactsOfItsSplit) {
   std::map<size_t, int> sizes;
   std::set<std::string> shapes;
-  for (uint64_t i = 0; i < 4000; ++i) {
+  for (uint64_t i = 0; i < 2000; ++i) {
     for (Split split : {Split::training, Split::held_out}) {
       Draw draw(5, i);
       Passage passage = draw_passage(draw, split);
@@ -38,7 +38,7 @@ TEST(Passage, HasThreeToSixFactsOfItsSplit) {
 // One question, one answer: no two facts of a passage are asked for in the same words, and what is asked for
 // is not what another fact says.
 TEST(Passage, QuestionsHaveOneAnswer) {
-  for (uint64_t i = 0; i < 20000; ++i) {
+  for (uint64_t i = 0; i < 10000; ++i) {
     Draw draw(6, i);
     Passage passage = draw_passage(draw, Split::training);
     std::map<std::string, std::string> asked;
@@ -54,7 +54,7 @@ TEST(Passage, QuestionsHaveOneAnswer) {
 
 // The answer copies: all its words stand in the passage or in the question.
 TEST(Passage, AnswersAreMadeOfWordsAtHand) {
-  for (uint64_t i = 0; i < 5000; ++i) {
+  for (uint64_t i = 0; i < 1500; ++i) {
     Draw draw(7, i);
     Passage passage = draw_passage(draw, Split::held_out);
     for (const Fact& fact : passage.facts)

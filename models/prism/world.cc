@@ -113,12 +113,17 @@ std::string invented_name(Draw& draw) {
                                         "r", "s", "t", "v", "z", "nd", "rl", "st"};
   constexpr std::string_view vowel[] = {"a", "e", "i", "o", "u"};
   constexpr std::string_view last[] = {"", "", "", "n", "x", "l", "m", "k"};
-  auto one = [&](const auto& list) {
-    return std::string(draw.pick(std::span<const std::string_view>(list)));
-  };
-  std::string name = one(first) + one(vowel);
-  for (int more = draw.between(1, 2); more > 0; --more) name += one(inner) + one(vowel);
-  return name + one(last);
+  // One draw a statement: C++ leaves the order within an expression open, and compilers differ.
+  std::string name;
+  auto add = [&](const auto& list) { name += draw.pick(std::span<const std::string_view>(list)); };
+  add(first);
+  add(vowel);
+  for (int more = draw.between(1, 2); more > 0; --more) {
+    add(inner);
+    add(vowel);
+  }
+  add(last);
+  return name;
 }
 
 std::string with_article(std::string_view word) {
