@@ -11,11 +11,21 @@
 namespace glassbox {
 
 using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;  // objects keep the order of their keys; finding one takes a walk
 
-// `source` names the text in errors (a file, "request body"). Throws Error(kind) on malformed text, on nesting
-// beyond `max_depth`, and on a key given twice in one object (readers would disagree about which one counts).
-Json parse_json(std::string_view text, std::string_view source, ErrorKind kind = ErrorKind::bad_file, int max_depth = 128);
-Json read_json(const std::filesystem::path& file);
+// `source` names the text in errors (a file, "request body"). Throws Error(kind) on malformed text, on
+// nesting beyond `max_depth`, and on a key given twice in one object (readers would disagree about which one
+// counts). Takes time linear in the text (n log n for Json's objects).
+Json parse_json(std::string_view text, std::string_view source, ErrorKind kind = ErrorKind::bad_file,
+                int max_depth = 128);
+OrderedJson parse_ordered_json(std::string_view text, std::string_view source,
+                               ErrorKind kind = ErrorKind::bad_file, int max_depth = 128);
+Json read_json(const std::filesystem::path& file,
+               size_t limit = size_t{1} << 30);  // Error(bad_file) beyond `limit` bytes
+
+// The handler of nlohmann's sax_parse says this of malformed text: "FILE: not JSON: parse error at line 1,
+// column 2: ...".
+[[noreturn]] void fail_not_json(const std::exception& error, std::string_view source, ErrorKind kind);
 
 // One line of text; bytes that are not UTF-8 become U+FFFD.
 std::string dump_json(const Json& value, int indent = -1);

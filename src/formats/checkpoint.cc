@@ -14,6 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr size_t kMaxIndex = 100'000'000;  // bytes: a million tensors
+
 // A shard must lie in the folder itself: names come from strangers. (A link there may point elsewhere: the
 // hub cache is made of such links, and they are the work of whoever owns the disk.)
 bool plain_file_name(std::string_view name) {
@@ -64,7 +66,7 @@ Checkpoint Checkpoint::open(const fs::path& path) {
          "{}: expected model.safetensors or model.safetensors.index.json, found neither", path.string());
 
   const std::string where = index_file.string();
-  const Json index = read_json(index_file);
+  const Json index = read_json(index_file, kMaxIndex);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
     fail(ErrorKind::bad_file, "{}: expected an object with an object \"weight_map\"", where);
   const Json& map = index["weight_map"];

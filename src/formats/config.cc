@@ -80,7 +80,7 @@ Config Config::open(const std::filesystem::path& path, std::span<const std::stri
   std::error_code ignored;
   const std::filesystem::path file =
       std::filesystem::is_directory(path, ignored) ? path / "config.json" : path;
-  return Config(read_json(file), file.string(), ignore_keys);
+  return Config(read_json(file, kMaxConfig), file.string(), ignore_keys);
 }
 
 const std::string& Config::source() const { return node_->source; }

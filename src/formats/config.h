@@ -19,6 +19,10 @@
 
 namespace glassbox {
 
+// The largest config.json or generation_config.json that is read at all, in bytes; published ones have a few
+// thousand.
+constexpr size_t kMaxConfig = 16 << 20;
+
 // A JSON object whose keys are ticked off as they are read. Whoever builds a model reads what it needs and
 // then calls finish(), which throws if anything is left that could matter. A missing key and a null are the
 // same to every reader. All errors are Error(bad_file | unsupported) naming the file and the key

@@ -122,6 +122,13 @@ TEST(Config, ManyUnknownKeysStayOneLine) {
   EXPECT_LT(error.size(), 2000u);
 }
 
+TEST(Config, AFileTooLargeToBeOneIsNotRead) {
+  testing::TemporaryFolder folder;
+  write_file(folder / "config.json", "{\"a\":\"" + std::string(kMaxConfig, 'x') + "\"}");
+  EXPECT_THAT(refusal(ErrorKind::bad_file, [&] { Config::open(folder.path()); }),
+              HasSubstr("expected at most 16777216 bytes"));
+}
+
 TEST(Config, Dtype) {
   EXPECT_EQ(read_dtype(from(R"({"torch_dtype":"bfloat16"})")), DType::bf16);
   EXPECT_EQ(read_dtype(from(R"({"dtype":"float32","torch_dtype":"torch.float32"})")), DType::f32);

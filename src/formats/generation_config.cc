@@ -126,7 +126,7 @@ GenerationConfig read_generation_config(const std::filesystem::path& folder,
                                         std::span<const std::string> ignore_keys) {
   const auto read = [](const std::filesystem::path& file) {
     std::error_code ignored;
-    return std::filesystem::exists(file, ignored) ? read_json(file) : Json();
+    return std::filesystem::exists(file, ignored) ? read_json(file, kMaxConfig) : Json();
   };
   const std::filesystem::path generation = folder / "generation_config.json", config = folder / "config.json";
   return read_both(read(generation), generation.string(), read(config), config.string(), tokenizer_eos,

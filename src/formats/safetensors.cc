@@ -25,71 +25,178 @@ uint64_t little_endian_64(std::span<const std::byte> bytes) {
   return value;
 }
 
-// A whole number that fits: JSON's 1.0 and 1e3 are not whole numbers to the reference reader either.
-std::optional<uint64_t> whole(const Json& value) {
-  if (!value.is_number_unsigned()) return std::nullopt;
-  return value.get<uint64_t>();
-}
+// Reads the header from the parser's events straight into entries: a header may have 100 MB, and held as a
+// tree of JSON values it would take twenty times that. Every entry is checked as it ends; whether offsets fit
+// the file is the caller's.
+class HeaderReader : public nlohmann::json_sax<Json> {
+ public:
+  HeaderReader(const std::string& source, std::vector<TensorInfo>& tensors, Metadata& metadata)
+      : source_(source), tensors_(tensors), metadata_(metadata) {}
 
-Metadata read_metadata(const Json& value, const std::string& source) {
-  if (!value.is_object())
-    fail(ErrorKind::bad_file, "{}: __metadata__: expected an object, got {}", source, brief(value));
-  Metadata metadata;
-  for (const auto& [key, text] : value.items()) {
-    if (!text.is_string())
-      fail(ErrorKind::bad_file, "{}: __metadata__: {}: expected a string, got {}", source, quote(key),
-           brief(text));
-    metadata.emplace(key, text.get<std::string>());
+  bool null() override { return other("null"); }
+  bool boolean(bool value) override { return other(value ? "true" : "false"); }
+  bool number_integer(int64_t value) override { return other(std::to_string(value)); }  // a negative one
+  bool number_unsigned(uint64_t value) override;
+  bool number_float(double, const std::string& text) override { return other(text.substr(0, 40)); }
+  bool string(std::string& value) override;
+  bool binary(Json::binary_t&) override { return false; }  // JSON text has none
+  bool start_object(size_t) override;
+  bool key(std::string& name) override;
+  bool end_object() override;
+  bool start_array(size_t) override;
+  bool end_array() override;
+  bool parse_error(size_t, const std::string&, const nlohmann::detail::exception& error) override {
+    fail_not_json(error, source_, ErrorKind::bad_file);
   }
-  return metadata;
-}
 
-// One entry of the header; offsets stay relative to the data, as written. Whether they fit the file is the
-// caller's.
-TensorInfo read_entry(const std::string& name, const Json& entry, const std::string& source) {
-  const auto wrong = [&](std::string_view key, std::string_view expected, const std::string& got) {
-    fail(ErrorKind::bad_file, "{}: tensor {}: {}: expected {}, got {}", source, quote(name), key, expected,
+ private:
+  // What the parser is in: nothing yet; the header, where a value is due; __metadata__; one tensor's entry;
+  // one of its two lists.
+  enum class In { start, header, metadata, entry, shape, offsets };
+  static constexpr size_t kMaxRank = 64;  // as many as NumPy and PyTorch allow
+
+  bool is_metadata() const { return name_ == kMetadataKey; }
+  [[noreturn]] void wrong(std::string_view expected, std::string_view got) const;
+  bool other(const std::string& got) const;  // refuses a value that is not due where it is
+  void finish_entry();
+
+  const std::string& source_;
+  std::vector<TensorInfo>& tensors_;
+  Metadata& metadata_;
+  In in_ = In::start;
+  bool metadata_seen_ = false;
+  std::string name_;   // of the tensor whose entry is read
+  std::string field_;  // key within the entry, or within __metadata__
+  // The entry so far.
+  std::optional<DType> dtype_;
+  std::optional<std::vector<int64_t>> shape_;
+  std::optional<std::vector<uint64_t>> offsets_;
+};
+
+void HeaderReader::wrong(std::string_view expected, std::string_view got) const {
+  if (in_ == In::start) fail(ErrorKind::bad_file, "{}: header: expected {}, got {}", source_, expected, got);
+  if (in_ == In::header && is_metadata())
+    fail(ErrorKind::bad_file, "{}: __metadata__: expected {}, got {}", source_, expected, got);
+  if (in_ == In::metadata)
+    fail(ErrorKind::bad_file, "{}: __metadata__: {}: expected {}, got {}", source_, quote(field_), expected,
          got);
-  };
-  if (!entry.is_object()) wrong("entry", "an object", brief(entry));
-  for (const auto& [key, value] : entry.items())
-    if (key != "dtype" && key != "shape" && key != "data_offsets")
-      wrong("entry", "dtype, shape and data_offsets", quote(key));
-  for (const char* key : {"dtype", "shape", "data_offsets"})
-    if (!entry.contains(key)) wrong("entry", quote(key), "none");
+  fail(ErrorKind::bad_file, "{}: tensor {}: {}: expected {}, got {}", source_, quote(name_),
+       in_ == In::header ? "entry" : field_, expected, got);
+}
 
-  const Json& dtype = entry["dtype"];
-  if (!dtype.is_string()) wrong("dtype", "a string", brief(dtype));
-  const std::string& dtype_name = dtype.get_ref<const std::string&>();
-  const std::optional<DType> type = dtype_named(dtype_name);
-  if (!type || info(*type).name != dtype_name)
-    fail(ErrorKind::unsupported, "{}: tensor {}: unknown dtype {}", source, quote(name), quote(dtype_name));
-
-  const Json& shape = entry["shape"];
-  if (!shape.is_array()) wrong("shape", "a list", brief(shape));
-  TensorInfo info{name, *type, {}, 0, 0};
-  info.shape.reserve(shape.size());
-  for (const Json& dimension : shape) {
-    const std::optional<uint64_t> size = whole(dimension);
-    if (!size || *size > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
-      wrong("shape", "whole numbers below 2^63", brief(dimension));
-    info.shape.push_back(static_cast<int64_t>(*size));
+bool HeaderReader::other(const std::string& got) const {
+  switch (in_) {
+    case In::start:
+    case In::header:
+      wrong("an object", got);
+    case In::metadata:
+      wrong("a string", got);
+    case In::entry:
+      wrong(field_ == "dtype" ? "a string" : "a list", got);
+    case In::shape:
+      wrong("whole numbers below 2^63", got);
+    case In::offsets:
+      wrong("two whole numbers", got);
   }
+  return false;
+}
 
-  const Json& offsets = entry["data_offsets"];
-  if (!offsets.is_array() || offsets.size() != 2) wrong("data_offsets", "[begin, end]", brief(offsets));
-  const std::optional<uint64_t> begin = whole(offsets[0]), end = whole(offsets[1]);
-  if (!begin || !end) wrong("data_offsets", "two whole numbers", brief(offsets));
-  if (*end < *begin) wrong("data_offsets", "begin before end", brief(offsets));
-  info.offset = *begin;
-  info.bytes = *end - *begin;
+bool HeaderReader::start_object(size_t) {
+  if (in_ != In::start && in_ != In::header) return other("an object");
+  in_ = in_ == In::start ? In::header : is_metadata() ? In::metadata : In::entry;
+  return true;
+}
 
-  const std::optional<uint64_t> needed = tensor_bytes(info.dtype, info.shape);
-  if (!needed) wrong("shape", "a size below 2^64 bytes", brief(shape));
-  if (*needed != info.bytes)
-    wrong("data_offsets", fmt::format("{} bytes for shape {} of {}", *needed, brief(shape), dtype_name),
-          fmt::format("{} bytes at {}", info.bytes, brief(offsets)));
-  return info;
+bool HeaderReader::key(std::string& name) {
+  if (in_ == In::header) {
+    name_ = std::move(name);
+    dtype_.reset();
+    shape_.reset();
+    offsets_.reset();
+    if (is_metadata() && std::exchange(metadata_seen_, true))
+      fail(ErrorKind::bad_file, "{}: __metadata__ given twice", source_);
+    return true;
+  }
+  field_ = std::move(name);
+  if (in_ == In::metadata) return true;
+  if (field_ != "dtype" && field_ != "shape" && field_ != "data_offsets")
+    fail(ErrorKind::bad_file, "{}: tensor {}: entry: expected dtype, shape and data_offsets, got {}", source_,
+         quote(name_), quote(field_));
+  if (field_ == "dtype" ? dtype_.has_value() : field_ == "shape" ? shape_.has_value() : offsets_.has_value())
+    fail(ErrorKind::bad_file, "{}: tensor {}: {} given twice", source_, quote(name_), field_);
+  return true;
+}
+
+bool HeaderReader::string(std::string& value) {
+  if (in_ == In::metadata) {
+    if (!metadata_.emplace(field_, std::move(value)).second)
+      fail(ErrorKind::bad_file, "{}: __metadata__: {} given twice", source_, quote(field_));
+    return true;
+  }
+  if (in_ != In::entry || field_ != "dtype") return other(quote(value));
+  dtype_ = dtype_named(value);
+  if (!dtype_ || info(*dtype_).name != value)
+    fail(ErrorKind::unsupported, "{}: tensor {}: unknown dtype {}", source_, quote(name_), quote(value));
+  return true;
+}
+
+bool HeaderReader::start_array(size_t) {
+  if (in_ != In::entry || field_ == "dtype") return other("a list");
+  if (field_ == "shape") {
+    in_ = In::shape;
+    shape_.emplace();
+  } else {
+    in_ = In::offsets;
+    offsets_.emplace();
+  }
+  return true;
+}
+
+bool HeaderReader::number_unsigned(uint64_t value) {
+  if (in_ == In::shape && value <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+    if (shape_->size() == kMaxRank) wrong(fmt::format("at most {} dimensions", kMaxRank), "more");
+    shape_->push_back(static_cast<int64_t>(value));
+  } else if (in_ == In::offsets) {
+    if (offsets_->size() == 2) wrong("[begin, end]", "more numbers");
+    offsets_->push_back(value);
+  } else {
+    return other(std::to_string(value));
+  }
+  return true;
+}
+
+bool HeaderReader::end_array() {
+  if (in_ == In::offsets && offsets_->size() != 2)
+    wrong("[begin, end]", fmt::format("{} numbers", offsets_->size()));
+  in_ = In::entry;
+  return true;
+}
+
+bool HeaderReader::end_object() {
+  if (in_ == In::entry) finish_entry();
+  in_ = In::header;  // or past its end, where the parser takes nothing more
+  return true;
+}
+
+void HeaderReader::finish_entry() {
+  field_ = "entry";
+  if (!dtype_) wrong("\"dtype\"", "none");
+  if (!shape_) wrong("\"shape\"", "none");
+  if (!offsets_) wrong("\"data_offsets\"", "none");
+  field_ = "data_offsets";
+  const uint64_t begin = (*offsets_)[0], end = (*offsets_)[1];
+  if (end < begin) wrong("begin before end", fmt::format("[{},{}]", begin, end));
+  const std::optional<uint64_t> needed = tensor_bytes(*dtype_, *shape_);
+  std::string shape = fmt::format("[{}]", fmt::join(*shape_, ","));
+  if (shape.size() > 120) shape = fmt::format("of {} dimensions", shape_->size());
+  if (!needed) {
+    field_ = "shape";
+    wrong("a size below 2^64 bytes", shape);
+  }
+  if (*needed != end - begin)
+    wrong(fmt::format("{} bytes for shape {} of {}", *needed, shape, info(*dtype_).name),
+          fmt::format("{} bytes at [{},{}]", end - begin, begin, end));
+  tensors_.push_back({std::move(name_), *dtype_, std::move(*shape_), begin, end - begin});
 }
 
 // A copy whose address is aligned to an element, for the rare file that misaligns.
@@ -144,18 +251,16 @@ SafeTensors SafeTensors::from_bytes(std::span<const std::byte> bytes, std::share
   if (!header.starts_with('{'))
     fail(ErrorKind::bad_file, "{}: byte 8: expected a JSON object, got {}", state->source,
          quote(header.substr(0, 8)));
-  const Json json = parse_json(header, state->source, ErrorKind::bad_file, 8);
-
-  for (const auto& [name, entry] : json.items()) {
-    if (name == kMetadataKey) {
-      state->metadata = read_metadata(entry, state->source);
-    } else {
-      state->tensors.push_back(read_entry(name, entry, state->source));
-    }
-  }
+  HeaderReader reader(state->source, state->tensors, state->metadata);
+  Json::sax_parse(header.begin(), header.end(), &reader);
   std::sort(state->tensors.begin(), state->tensors.end(), [](const TensorInfo& a, const TensorInfo& b) {
     return std::tie(a.offset, a.bytes, a.name) < std::tie(b.offset, b.bytes, b.name);
   });
+
+  state->index.reserve(state->tensors.size());
+  for (size_t i = 0; i < state->tensors.size(); ++i)
+    if (!state->index.emplace(state->tensors[i].name, i).second)
+      fail(ErrorKind::bad_file, "{}: tensor {} given twice", state->source, quote(state->tensors[i].name));
 
   // The bytes after the header belong to the tensors, each byte to exactly one.
   const uint64_t data = kLengthBytes + header_bytes, data_bytes = bytes.size() - data;
@@ -178,8 +283,6 @@ SafeTensors SafeTensors::from_bytes(std::span<const std::byte> bytes, std::share
          "{}: byte {}: expected the end of the file, got {} bytes that belong to no tensor", state->source,
          data + end, data_bytes - end);
 
-  state->index.reserve(state->tensors.size());
-  for (size_t i = 0; i < state->tensors.size(); ++i) state->index.emplace(state->tensors[i].name, i);
   SafeTensors result;
   result.state_ = std::move(state);
   return result;
