@@ -407,6 +407,9 @@ std::optional<uint32_t> Bpe::Builder::find(std::string_view text) const {
   return id == kNone ? std::nullopt : std::optional<uint32_t>(id);
 }
 
+void Bpe::Builder::unknown(uint32_t id) { bpe_->tables_->options.unknown = id; }
+void Bpe::Builder::byte_tokens(std::vector<uint32_t> ids) { bpe_->tables_->options.bytes = std::move(ids); }
+
 void Bpe::Builder::merge(uint32_t left, uint32_t right, uint32_t rank, uint32_t into) {
   bpe_->tables_->merges.push_back({left, right, rank, into});
 }

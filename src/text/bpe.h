@@ -40,6 +40,8 @@ class Bpe {
     // false: text never becomes this token (control tokens, byte tokens, names outside the byte alphabet).
     void token(uint32_t id, std::string_view text, bool reachable = true);
     std::optional<uint32_t> find(std::string_view text) const;
+    void unknown(uint32_t id);
+    void byte_tokens(std::vector<uint32_t> ids);  // 256, or none
     // A pair that may merge, and the token it becomes; of a pair given twice the last counts.
     void merge(uint32_t left, uint32_t right, uint32_t rank, uint32_t into);
     // Every way to cut a token into two others may merge, at the rank of the token: what tiktoken's rank files and

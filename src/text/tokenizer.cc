@@ -92,6 +92,7 @@ Tokenizer Tokenizer::Impl::finish(TokenizerParts given) {
       std::string storage;
       token.pattern = token.normalized ? std::string(parts.normalizer.apply(token.content, true, storage)) : token.content;
     }
+    impl->added_text.emplace(token.id, token.pattern);
     (token.normalized ? normalized : raw).push_back(token);
   }
   impl->raw = AddedTokenFinder(std::move(raw));
@@ -107,8 +108,9 @@ Tokenizer Tokenizer::Impl::finish(TokenizerParts given) {
     if (added != impl->added_names.end()) {
       // The reference reads an added token's text in the byte alphabet like any other; where that makes broken text, as
       // of "é", the text was meant.
-      std::string piece = spell(parts.decoder, added->second);
-      if (parts.decoder.byte_level && unicode::valid_prefix(piece) != piece.size()) piece = added->second;
+      const std::string& text = impl->added_text.at(static_cast<int32_t>(id));
+      std::string piece = spell(parts.decoder, text);
+      if (parts.decoder.byte_level && unicode::valid_prefix(piece) != piece.size()) piece = text;
       impl->pieces += piece;
     } else if (bpe.defined(static_cast<uint32_t>(id))) {
       if (parts.decoder.byte_level) impl->pieces += bpe.text(static_cast<uint32_t>(id));
@@ -152,7 +154,8 @@ std::string Tokenizer::Impl::name(int32_t id) const {
 std::string Tokenizer::Impl::first_piece(int32_t id) const {
   if (parts.decoder.drop_in_first.empty()) return std::string(piece(id));
   check_id(id);
-  std::string text = name(id);
+  auto added = added_text.find(id);
+  std::string text = added == added_text.end() ? name(id) : added->second;
   replace_all(text, parts.decoder.drop_in_first, "");
   return spell(parts.decoder, std::move(text));
 }
@@ -187,7 +190,7 @@ void Tokenizer::Impl::encode(std::string_view text, bool with_special, std::vect
 }
 
 Tokenizer Tokenizer::from_json(std::string_view tokenizer_json, std::string_view source, std::string_view tokenizer_config_json) {
-  TokenizerParts parts = read_tokenizer_json(parse_json(tokenizer_json, source), source);
+  TokenizerParts parts = read_tokenizer_json(parse_vocabulary_json(tokenizer_json, source), source);
   if (!tokenizer_config_json.empty()) {
     const std::string config_source = std::string(source) + " (tokenizer_config)";
     apply_config(parts, parse_json(tokenizer_config_json, config_source), nullptr, nullptr, config_source);

@@ -191,26 +191,26 @@ TokenizerParts read_vocab_and_merges(std::string_view vocab_json, std::string_vi
   const bool gpt2 = kind == "GPT2Tokenizer", qwen2 = kind == "Qwen2Tokenizer";
   if (!gpt2 && !qwen2) fail(ErrorKind::unsupported, "{}: tokenizer_class \"{}\" with a vocabulary and merges is not supported", source, kind);
 
-  Json list = Json::array();
+  VocabularyJson file;
+  file.has_vocab = file.has_merges = true;
+  file.vocab = parse_vocab_json(vocab_json, source);
   std::string_view line;
   while (next_line(merges, line))
-    if (!line.empty() && line.substr(0, 8) != "#version") list.push_back(std::string(line));
-  Json vocab = parse_json(vocab_json, source);
-  if (!vocab.is_object()) fail(ErrorKind::bad_file, "{}: expected an object of tokens and ids, got {}", source, vocab.type_name());
+    if (!line.empty() && line.substr(0, 8) != "#version") file.merges.push_back(split_merge(line, file.merges.size(), source));
   const bool space = config.is_object() && json_bool(config, "add_prefix_space", false, source, "tokenizer_config");
 
-  Json file;
-  file["model"] = {{"type", "BPE"}, {"vocab", std::move(vocab)}, {"merges", std::move(list)}};
-  file["decoder"] = {{"type", "ByteLevel"}};
+  Json& rest = file.rest;
+  rest["model"] = {{"type", "BPE"}};
+  rest["decoder"] = {{"type", "ByteLevel"}};
   Json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", space}, {"use_regex", gpt2}};
   if (gpt2) {
-    file["pre_tokenizer"] = std::move(bytes);
+    rest["pre_tokenizer"] = std::move(bytes);
   } else {
-    file["normalizer"] = {{"type", "NFC"}};
+    rest["normalizer"] = {{"type", "NFC"}};
     Json split = {{"type", "Split"}, {"pattern", {{"Regex", std::string(expression_of(KnownPattern::cl100k_1))}}}, {"behavior", "Isolated"}};
-    file["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", Json::array({std::move(split), std::move(bytes)})}};
+    rest["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", Json::array({std::move(split), std::move(bytes)})}};
   }
-  TokenizerParts parts = read_tokenizer_json(std::move(file), source);
+  TokenizerParts parts = read_tokenizer_json(file, source);
   parts.eos = "<|endoftext|>";
   if (gpt2) parts.bos = parts.unk = parts.eos;
   else parts.pad = parts.eos;
@@ -236,7 +236,7 @@ Tokenizer Tokenizer::open(const std::filesystem::path& path) {
   const size_t begin = bytes.find_first_not_of(" \t\r\n");
   TokenizerParts parts;
   if (begin != std::string::npos && bytes[begin] == '{' && file_name != "vocab.json") {
-    parts = read_tokenizer_json(parse_json(bytes, source), source);
+    parts = read_tokenizer_json(parse_vocabulary_json(bytes, source), source);
   } else if (file_name == "vocab.json" || file_name == "merges.txt") {
     const fs::path vocab = folder / "vocab.json", merges = folder / "merges.txt";
     for (const fs::path& one : {vocab, merges})

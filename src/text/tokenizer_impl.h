@@ -14,6 +14,7 @@
 #include "text/normalizer.h"
 #include "text/pretokenizer.h"
 #include "text/tokenizer.h"
+#include "text/vocabulary_json.h"
 
 namespace glassbox {
 
@@ -52,6 +53,7 @@ struct Tokenizer::Impl {
   enum Flag : uint8_t { special = 1, byte = 2, is_added = 4 };
   std::vector<uint8_t> flags;
   std::map<int32_t, std::string> added_names;
+  std::map<int32_t, std::string> added_text;  // what they decode from: their names, normalized where they are looked for so
   std::optional<int32_t> bos, eos, unk, pad;
 
   size_t size() const { return flags.size(); }
@@ -66,11 +68,12 @@ struct Tokenizer::Impl {
 
 // The largest id a file may use, plus one: ids may have gaps, but not so that a small file makes large tables.
 uint32_t id_limit(size_t entries);
-// Throws Error(bad_file) unless `value` is an integer in [0, limit).
+// Throws Error(bad_file) unless the id is an integer in [0, limit).
+uint32_t checked_id(int64_t id, uint32_t limit, std::string_view token, std::string_view source);
 uint32_t checked_id(const Json& value, uint32_t limit, std::string_view token, std::string_view source);
 
 // One loader a form. Each throws Error(bad_file | unsupported) naming `source`.
-TokenizerParts read_tokenizer_json(const Json& file, std::string_view source);
+TokenizerParts read_tokenizer_json(const VocabularyJson& file, std::string_view source);
 TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view source, const Json& config);
 TokenizerParts read_tiktoken(std::string_view bytes, std::string_view source, std::string_view file_name);
 TokenizerParts read_vocab_and_merges(std::string_view vocab_json, std::string_view merges, std::string_view source, const Json& config);

@@ -1,5 +1,6 @@
 // tokenizer.json, and the configuration files beside it.
 #include <algorithm>
+#include <map>
 
 #include "base/error.h"
 #include "text/json_fields.h"
@@ -10,11 +11,16 @@ namespace glassbox {
 
 uint32_t id_limit(size_t entries) { return static_cast<uint32_t>(std::min<size_t>(entries * 8 + 65536, size_t{1} << 28)); }
 
+uint32_t checked_id(int64_t id, uint32_t limit, std::string_view token, std::string_view source) {
+  if (id < 0 || id >= static_cast<int64_t>(limit))
+    fail(ErrorKind::bad_file, "{}: token \"{}\": expected an id in [0, {}), got {}", source, token, limit, id);
+  return static_cast<uint32_t>(id);
+}
+
 uint32_t checked_id(const Json& value, uint32_t limit, std::string_view token, std::string_view source) {
   const auto id = json_integer(value);
-  if (!id || *id < 0 || *id >= static_cast<int64_t>(limit))
-    fail(ErrorKind::bad_file, "{}: token \"{}\": expected an id in [0, {}), got {}", source, token, limit, dump_json(value).substr(0, 40));
-  return static_cast<uint32_t>(*id);
+  if (!id) fail(ErrorKind::bad_file, "{}: token \"{}\": expected an id in [0, {}), got {}", source, token, limit, dump_json(value).substr(0, 40));
+  return checked_id(*id, limit, token, source);
 }
 
 namespace {
@@ -37,79 +43,76 @@ std::vector<AddedToken> read_added(const Json& list, uint32_t limit, std::string
 }
 
 // Fills `verbatim` with the byte-level tokens whose names are not in the byte alphabet.
-Bpe read_bpe(const Json& model, bool byte_level, std::string_view source, std::vector<uint32_t>& verbatim, std::optional<std::string>& unk) {
+Bpe read_bpe(const VocabularyJson& file, bool byte_level, std::string_view source, std::vector<uint32_t>& verbatim, std::optional<std::string>& unk) {
+  const Json& model = file.rest["model"];
   static constexpr std::string_view kKnown[] = {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
-                                                "byte_fallback", "ignore_merges", "vocab", "merges"};
-  for (const auto& [key, value] : model.items())
+                                                "byte_fallback", "ignore_merges"};
+  for (const auto& [key, value] : model.items()) {
+    if (key == "vocab" || key == "merges")
+      fail(ErrorKind::bad_file, "{}: model: \"{}\" is expected to be {}, got {}", source, key, key == "vocab" ? "object" : "array", value.type_name());
     if (std::find(std::begin(kKnown), std::end(kKnown), key) == std::end(kKnown) && !value.is_null() && value != Json(false))
       fail(ErrorKind::unsupported, "{}: model: \"{}\" is not supported", source, key);
+  }
+  if (!file.has_vocab || !file.has_merges) fail(ErrorKind::bad_file, "{}: model: \"{}\" is missing", source, file.has_vocab ? "merges" : "vocab");
   if (model.contains("dropout") && !model["dropout"].is_null() && model["dropout"] != 0.0)
     fail(ErrorKind::unsupported, "{}: model: dropout {} is not supported", source, dump_json(model["dropout"]));
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
     if (const std::string value = json_string_or(model, key, "", source, "model"); !value.empty())
       fail(ErrorKind::unsupported, "{}: model: {} \"{}\" is not supported", source, key, value);
 
-  const Json& vocab = json_object(model, "vocab", source, "model");
-  const Json& merges = json_array(model, "merges", source, "model");
-  const uint32_t limit = id_limit(vocab.size());
-
   Bpe::Options options;
   options.symbols = byte_level ? Bpe::Symbols::bytes : Bpe::Symbols::characters;
   options.ignore_merges = json_bool(model, "ignore_merges", false, source, "model");
   options.fuse_unknown = json_bool(model, "fuse_unk", false, source, "model");
   options.source = source;
-  if (model.contains("unk_token") && !model["unk_token"].is_null()) {
-    unk = json_string(model, "unk_token", source, "model");
-    auto found = vocab.find(*unk);
-    if (found == vocab.end()) fail(ErrorKind::bad_file, "{}: model: unk_token \"{}\" is not in the vocabulary", source, *unk);
-    options.unknown = checked_id(*found, limit, *unk, source);
-  }
-  if (json_bool(model, "byte_fallback", false, source, "model")) {
-    for (int b = 0; b < 256; ++b) {
-      auto found = vocab.find(fmt::format("<0x{:02X}>", b));
-      if (found != vocab.end()) options.bytes.push_back(checked_id(*found, limit, found.key(), source));
-    }
-    if (byte_level && !options.bytes.empty()) fail(ErrorKind::unsupported, "{}: byte_fallback with ByteLevel is not supported", source);
-    if (!options.bytes.empty() && options.bytes.size() != 256)
-      fail(ErrorKind::unsupported, "{}: byte_fallback with {} of 256 byte tokens is not supported", source, options.bytes.size());
-  }
+  Bpe::Builder builder(std::move(options), file.vocab.size());
 
-  Bpe::Builder builder(std::move(options), vocab.size());
+  const uint32_t limit = id_limit(file.vocab.size());
+  std::map<std::string, uint32_t, std::less<>> outside;  // names that are not in the byte alphabet
   std::string text;
-  for (const auto& [name, value] : vocab.items()) {
+  for (const auto& [name, value] : file.vocab) {
     const uint32_t id = checked_id(value, limit, name, source);
     text.clear();
     const bool mapped = !byte_level || unicode::from_alphabet(name, text);
-    if (!mapped) verbatim.push_back(id);
+    if (!mapped) {
+      verbatim.push_back(id);
+      if (!outside.emplace(name, id).second) fail(ErrorKind::bad_file, "{}: token \"{}\" has two ids", source, name);
+    }
     builder.token(id, byte_level && mapped ? std::string_view(text) : std::string_view(name), mapped);
+  }
+  auto find = [&](std::string_view name) -> std::optional<uint32_t> {
+    if (!byte_level) return builder.find(name);
+    text.clear();
+    if (unicode::from_alphabet(name, text)) return builder.find(text);
+    auto found = outside.find(name);
+    return found == outside.end() ? std::nullopt : std::optional<uint32_t>(found->second);
+  };
+
+  if (model.contains("unk_token") && !model["unk_token"].is_null()) {
+    unk = json_string(model, "unk_token", source, "model");
+    const auto id = find(*unk);
+    if (!id) fail(ErrorKind::bad_file, "{}: model: unk_token \"{}\" is not in the vocabulary", source, *unk);
+    builder.unknown(*id);
+  }
+  if (json_bool(model, "byte_fallback", false, source, "model")) {
+    std::vector<uint32_t> bytes;
+    for (int b = 0; b < 256; ++b)
+      if (auto id = find(fmt::format("<0x{:02X}>", b))) bytes.push_back(*id);
+    if (byte_level && !bytes.empty()) fail(ErrorKind::unsupported, "{}: byte_fallback with ByteLevel is not supported", source);
+    if (!bytes.empty() && bytes.size() != 256)
+      fail(ErrorKind::unsupported, "{}: byte_fallback with {} of 256 byte tokens is not supported", source, bytes.size());
+    builder.byte_tokens(std::move(bytes));
   }
 
   uint32_t rank = 0;
-  std::string both;
-  for (const Json& entry : merges) {
-    std::string left, right;
-    if (entry.is_string()) {
-      const auto& line = entry.get_ref<const std::string&>();
-      const size_t space = line.find(' ');
-      if (space != std::string::npos && line.find(' ', space + 1) == std::string::npos) left = line.substr(0, space), right = line.substr(space + 1);
-    } else if (entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string()) {
-      left = entry[0].get<std::string>(), right = entry[1].get<std::string>();
-    }
-    if (left.empty() || right.empty())
-      fail(ErrorKind::bad_file, "{}: merge {}: expected two tokens, got {}", source, rank, dump_json(entry).substr(0, 60));
-    std::string parts[2] = {left, right};
-    bool reachable = true;
-    for (std::string& part : parts) {
-      if (!vocab.contains(part)) fail(ErrorKind::bad_file, "{}: merge {}: token \"{}\" is not in the vocabulary", source, rank, part);
-      if (!byte_level) continue;
-      text.clear();
-      if (unicode::from_alphabet(part, text)) part = text;
-      else reachable = false;  // no text is made of such names
-    }
-    both = left + right;
-    if (!vocab.contains(both)) fail(ErrorKind::bad_file, "{}: merge {}: token \"{}\" is not in the vocabulary", source, rank, both);
-    if (reachable) builder.merge(*builder.find(parts[0]), *builder.find(parts[1]), rank, *builder.find(parts[0] + parts[1]));
-    ++rank;
+  for (const auto& [left, right] : file.merges) {
+    auto known = [&](const std::string& name) {
+      const auto id = find(name);
+      if (!id) fail(ErrorKind::bad_file, "{}: merge {}: token \"{}\" is not in the vocabulary", source, rank, name);
+      return *id;
+    };
+    const uint32_t a = known(left), b = known(right), into = known(left + right);
+    builder.merge(a, b, rank++, into);
   }
   return std::move(builder).build();
 }
@@ -199,9 +202,10 @@ std::optional<std::string> named_token(const Json& config, const char* key, std:
 
 }  // namespace
 
-TokenizerParts read_tokenizer_json(const Json& file, std::string_view source) {
+TokenizerParts read_tokenizer_json(const VocabularyJson& whole, std::string_view source) {
+  const Json& file = whole.rest;
   const Json& model = json_object(file, "model", source, "tokenizer.json");
-  const std::string type = json_string_or(model, "type", model.contains("merges") ? "BPE" : "", source, "model");
+  const std::string type = json_string_or(model, "type", whole.has_merges ? "BPE" : "", source, "model");
   if (type != "BPE") fail(ErrorKind::unsupported, "{}: model type \"{}\" is not supported", source, type);
   auto part = [&](const char* key) -> const Json& {
     static const Json nothing;
@@ -215,7 +219,7 @@ TokenizerParts read_tokenizer_json(const Json& file, std::string_view source) {
   parts.normalizer = Normalizer::from_json(part("normalizer"), source);
   parts.pretokenizer = PreTokenizer::from_json(part("pre_tokenizer"), source);
   const bool byte_level = parts.pretokenizer.byte_level();
-  parts.bpe = read_bpe(model, byte_level, source, parts.verbatim, parts.unk);
+  parts.bpe = read_bpe(whole, byte_level, source, parts.verbatim, parts.unk);
   parts.kind = byte_level ? "byte-level BPE" : parts.bpe->options().bytes.empty() ? "BPE" : "BPE with byte fallback";
 
   if (part("decoder").is_null()) fail(ErrorKind::unsupported, "{}: a tokenizer without a decoder is not supported", source);
