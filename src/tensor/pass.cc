@@ -55,7 +55,14 @@ std::vector<std::string> Taps::unheard() const {
 }
 
 void Pass::add(std::span<const int32_t> tokens, KvCache* cache, Logits logits) {
+  std::vector<uint8_t> wanted(tokens.size(), logits == Logits::all);
+  if (logits == Logits::last && !wanted.empty()) wanted.back() = 1;
+  add(tokens, cache, wanted);
+}
+
+void Pass::add(std::span<const int32_t> tokens, KvCache* cache, std::span<const uint8_t> wanted) {
   check(!caches_open_, "Pass: add() after the pass was walked");
+  check(wanted.size() == tokens.size(), "Pass: expected a mark for each token");
   const auto begin = static_cast<int64_t>(tokens_.size());
   const auto count = static_cast<int64_t>(tokens.size());
   const int64_t position = cache ? cache->length() : 0;
@@ -65,8 +72,7 @@ void Pass::add(std::span<const int32_t> tokens, KvCache* cache, Logits logits) {
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
   for (int64_t i = 0; i < count; ++i) {
     positions_.push_back(static_cast<int32_t>(position + i));
-    if (logits == Logits::all || (logits == Logits::last && i + 1 == count))
-      logit_rows_.push_back(static_cast<int32_t>(begin + i));
+    if (wanted[static_cast<size_t>(i)]) logit_rows_.push_back(static_cast<int32_t>(begin + i));
   }
 }
 

@@ -81,6 +81,8 @@ class Pass {
   // Appends a run. With a cache it continues after cache->length(), which grows by the run when it is first walked;
   // without one it begins at position 0 and is forgotten with the pass. `tokens` are copied.
   void add(std::span<const int32_t> tokens, KvCache* cache = nullptr, Logits logits = Logits::all);
+  // The same, with logits for the tokens that are marked (one mark a token, 0 or 1).
+  void add(std::span<const int32_t> tokens, KvCache* cache, std::span<const uint8_t> wanted);
 
   std::span<const int32_t> tokens() const { return tokens_; }
   std::span<const int32_t> positions() const { return positions_; }

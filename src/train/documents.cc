@@ -1,0 +1,116 @@
+#include "train/documents.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace glassbox {
+
+std::vector<Json> read_documents(const std::vector<std::filesystem::path>& files) {
+  std::vector<Json> documents;
+  for (const auto& file : files) {
+    const std::string bytes = read_file(file, size_t{16} << 30);
+    size_t line = 0;
+    for (size_t begin = 0; begin < bytes.size(); ++line) {
+      const size_t end = std::min(bytes.find('\n', begin), bytes.size());
+      const std::string_view text = std::string_view(bytes).substr(begin, end - begin);
+      if (text.find_first_not_of(" \t\r") != std::string_view::npos)
+        documents.push_back(parse_json(text, fmt::format("{}:{}", file.string(), line + 1)));
+      begin = end + 1;
+    }
+  }
+  return documents;
+}
+
+DocumentEncoder::DocumentEncoder(Tokenizer tokenizer, std::optional<ChatTemplate> chat_template)
+    : tokenizer_(std::move(tokenizer)), chat_template_(std::move(chat_template)) {}
+
+std::string DocumentEncoder::render(const Json& document, std::string_view where, GenerationSpans& said) const {
+  if (!document.is_object()) fail(ErrorKind::bad_file, "{}: expected an object with \"messages\" or \"text\"", where);
+  if (document.contains("messages")) {
+    if (!chat_template_) fail(ErrorKind::bad_file, "{}: a conversation, but the recipe names no chat_template", where);
+    OrderedJson context = {{"messages", OrderedJson(document["messages"])}, {"add_generation_prompt", false}};
+    if (document.contains("tools")) context["tools"] = OrderedJson(document["tools"]);
+    try {
+      std::string text = chat_template_->render(context, {}, &said);
+      if (said.empty())
+        fail(ErrorKind::bad_file, "the chat template marked nothing with {{% generation %}}: what the model is to say is unknown");
+      return text;
+    } catch (const Error& error) {
+      fail(ErrorKind::bad_file, "{}: {}", where, error.what());
+    }
+  }
+  const auto text = document.find("text");
+  if (text == document.end() || !text->is_string())
+    fail(ErrorKind::bad_file, "{}: expected \"messages\" or a string \"text\"", where);
+  std::string all = text->get<std::string>();
+  if (const auto eos = tokenizer_.eos()) all += tokenizer_.token(*eos);
+  said.emplace_back(0, all.size());
+  return all;
+}
+
+std::string DocumentEncoder::text(const Json& document, std::string_view where) const {
+  GenerationSpans said;
+  return render(document, where, said);
+}
+
+Example DocumentEncoder::encode(const Json& document, std::string_view where) const {
+  GenerationSpans spans;
+  const std::string text = render(document, where, spans);
+  Example example;
+  example.tokens = tokenizer_.encode(text, false);
+  size_t at = 0, span = 0;
+  for (const int32_t id : example.tokens) {
+    const std::string_view piece = tokenizer_.piece(id);
+    // Tokens are matched with the template's spans by their bytes, so they must be the text's own.
+    if (text.compare(at, piece.size(), piece) != 0)
+      fail(ErrorKind::unsupported, "{}: the tokenizer changes the text it encodes (byte {}): training needs one that does not", where, at);
+    while (span < spans.size() && spans[span].second <= at) ++span;
+    example.said.push_back(span < spans.size() && spans[span].first <= at);
+    at += piece.size();
+  }
+  if (at != text.size())
+    fail(ErrorKind::unsupported, "{}: the tokenizer encodes {} of {} bytes: training needs one that keeps all", where, at, text.size());
+  return example;
+}
+
+Encoded encode_documents(int64_t count, const std::function<Json(int64_t)>& document,
+                         const std::function<std::string(int64_t)>& where, const DocumentEncoder& encoder, int64_t context,
+                         LongDocuments long_documents, ThreadPool& pool, const std::function<void(int64_t)>& progress) {
+  constexpr int64_t kRound = 4096, kGrain = 64;
+  Encoded result;
+  std::vector<Example> examples;
+  for (int64_t begin = 0; begin < count; begin += kRound) {
+    const int64_t here = std::min(kRound, count - begin);
+    examples.assign(static_cast<size_t>(here), {});
+    pool.parallel_ranges(here, kGrain, [&](int64_t from, int64_t to) {
+      for (int64_t i = from; i < to; ++i)
+        examples[static_cast<size_t>(i)] = encoder.encode(document(begin + i), where(begin + i));
+    });
+    for (int64_t i = 0; i < here; ++i) {
+      const Example& example = examples[static_cast<size_t>(i)];
+      const auto length = static_cast<int64_t>(example.tokens.size());
+      if (length <= context) {
+        result.corpus.add(example);
+      } else if (long_documents == LongDocuments::skip) {
+        ++result.skipped;
+      } else if (long_documents == LongDocuments::refuse) {
+        fail(ErrorKind::bad_file, "{}: {} tokens, the model's context is {} (data.long_documents = \"skip\" or \"split\" would let it pass)",
+             where(begin + i), length, context);
+      } else {
+        for (int64_t at = 0; at < length; at += context) {
+          const auto cut = [&](const auto& all) {
+            return std::vector(all.begin() + at, all.begin() + std::min(length, at + context));
+          };
+          result.corpus.add({cut(example.tokens), cut(example.said)});
+        }
+      }
+    }
+    if (progress) progress(begin + here);
+  }
+  return result;
+}
+
+}  // namespace glassbox

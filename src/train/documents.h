@@ -1,0 +1,61 @@
+// Documents to learn from, as people write them: conversations or plain text, and how they become tokens.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/threads.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+#include "train/corpus.h"
+
+namespace glassbox {
+
+// A program that makes documents, by the name recipes use. Document `index` of `seed`: {"messages": [...]} or
+// {"text": "..."}. A pure function, called from any thread. Held-out documents share no fact with the others.
+struct DocumentSource {
+  std::string name;
+  std::function<Json(uint64_t seed, uint64_t index, bool held_out)> document;
+};
+
+// The lines of JSONL files, in order. Throws Error naming the file and line.
+std::vector<Json> read_documents(const std::vector<std::filesystem::path>& files);
+
+// Documents to text, and text to tokens with the model's part marked.
+class DocumentEncoder {
+ public:
+  DocumentEncoder(Tokenizer tokenizer, std::optional<ChatTemplate> chat_template);
+
+  // A conversation as the chat template writes it; a text as it is, the end-of-sequence token after it.
+  // Throws Error(bad_file) naming `where`: a document without either, or that the template refuses.
+  std::string text(const Json& document, std::string_view where) const;
+  // The same as tokens. What stands in {% generation %} blocks (or in a plain text) is what the model is to say.
+  Example encode(const Json& document, std::string_view where) const;
+
+ private:
+  std::string render(const Json& document, std::string_view where, GenerationSpans& said) const;
+  Tokenizer tokenizer_;
+  std::optional<ChatTemplate> chat_template_;
+};
+
+// What to do with a document that is longer than the model's context.
+enum class LongDocuments { refuse, skip, split };
+
+struct Encoded {
+  Corpus corpus;
+  int64_t skipped = 0;  // documents longer than the context
+};
+
+// Documents 0 to count - 1, encoded by all threads, in order. `where(i)` names one in errors. `progress` (may be empty) is
+// told now and then how many are done; what it throws ends the work.
+Encoded encode_documents(int64_t count, const std::function<Json(int64_t)>& document,
+                         const std::function<std::string(int64_t)>& where, const DocumentEncoder& encoder, int64_t context,
+                         LongDocuments long_documents, ThreadPool& pool, const std::function<void(int64_t)>& progress = {});
+
+}  // namespace glassbox
