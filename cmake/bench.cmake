@@ -1,3 +1,6 @@
 # Benchmarks: one program a file of bench/. `make bench` runs what DESIGN.md's goals speak of.
 add_executable(kernels_bench EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/kernels_bench.cc)
 target_link_libraries(kernels_bench PRIVATE glassbox_kernels benchmark::benchmark)
+
+add_executable(train_step EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/train_step.cc)
+target_link_libraries(train_step PRIVATE glassbox_train CLI11::CLI11)
