@@ -1,0 +1,191 @@
+#include "train/recipe.h"
+
+#include <limits>
+
+#include "base/file.h"
+#include "train/section.h"
+
+namespace glassbox {
+namespace {
+
+constexpr int64_t kMany = int64_t{1} << 40;
+
+std::filesystem::path within(const std::filesystem::path& folder, const std::string& path) {
+  return path.empty() ? std::filesystem::path() : folder / path;  // an absolute path stays itself
+}
+
+std::vector<std::filesystem::path> paths(Section& section, std::string_view key, const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> list;
+  for (const std::string& path : section.texts(key)) list.push_back(folder / path);
+  return list;
+}
+
+Recipe::Model read_model(Section model, const std::filesystem::path& folder) {
+  Recipe::Model result;
+  const std::string path = model.text("path");
+  result.weights = within(folder, model.text("weights"));
+  result.deviation = model.number("initial_deviation", result.deviation, 1e-6, 1);
+  result.config = model.rest();
+  if (!path.empty()) {
+    if (!result.config.empty()) model.refuse("path", "a path and the keys of a config.json beside it contradict each other");
+    std::filesystem::path file = folder / path;
+    if (std::filesystem::is_directory(file)) file /= "config.json";
+    result.config = read_json(file);
+  }
+  if (!result.weights.empty() && result.config.empty()) result.config = read_json(result.weights / "config.json");
+  if (result.config.empty()) model.refuse("model_type", "missing: [model] holds the keys of a config.json, or `path` names one");
+  if (!result.config.contains("torch_dtype") && !result.config.contains("dtype")) result.config["torch_dtype"] = "bfloat16";
+  return result;
+}
+
+Recipe::Vocabulary read_tokenizer(Section tokenizer, const std::filesystem::path& folder) {
+  Recipe::Vocabulary result;
+  result.path = within(folder, tokenizer.text("path"));
+  const std::string chat_template = tokenizer.text("chat_template");
+  if (!chat_template.empty()) result.chat_template = read_file(folder / chat_template, 1 << 20);
+  if (!result.path.empty()) {
+    tokenizer.finish();
+    return result;
+  }
+  result.vocab_size = tokenizer.integer("vocab_size", result.vocab_size, 256, 1 << 20);
+  result.special_tokens = tokenizer.texts("special_tokens");
+  result.split_digits = tokenizer.flag("split_digits", result.split_digits);
+  result.documents = tokenizer.integer("documents", result.documents, 1, kMany);
+  for (auto [key, into] : {std::pair{"bos", &result.bos}, {"eos", &result.eos}, {"pad", &result.pad}}) {
+    *into = tokenizer.text(key);
+    if (!into->empty() && std::ranges::find(result.special_tokens, *into) == result.special_tokens.end())
+      tokenizer.refuse(key, fmt::format("expected one of special_tokens, got \"{}\"", *into));
+  }
+  if (result.eos.empty()) tokenizer.refuse("eos", "missing: the special token that ends what the model says");
+  tokenizer.finish();
+  return result;
+}
+
+Recipe::Data read_data(Section data, const std::filesystem::path& folder) {
+  Recipe::Data result;
+  result.source = data.text("source");
+  result.files = paths(data, "files", folder);
+  if (result.source.empty() == result.files.empty()) data.refuse("source", "expected either a source or files");
+  if (!result.source.empty()) {
+    result.seed = static_cast<uint64_t>(data.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
+    result.documents = data.integer("documents", 0, 1, kMany);
+    if (result.documents == 0) data.refuse("documents", "missing: how many documents the source is to make");
+  }
+  const std::string too_long = data.text("long_documents", "refuse");
+  if (too_long == "skip") result.long_documents = LongDocuments::skip;
+  else if (too_long == "split") result.long_documents = LongDocuments::split;
+  else if (too_long != "refuse") data.refuse("long_documents", fmt::format("expected \"refuse\", \"skip\" or \"split\", got \"{}\"", too_long));
+  data.finish();
+  return result;
+}
+
+void read_train(Section train, Recipe& recipe) {
+  TrainerOptions& options = recipe.train;
+  if (train.has("tokens") == train.has("steps")) train.refuse("tokens", "expected either tokens or steps");
+  recipe.tokens = train.integer("tokens", 0, 1, kMany);
+  options.schedule.steps = train.integer("steps", 0, 1, kMany);
+  options.seed = static_cast<uint64_t>(train.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
+  options.batch_tokens = train.integer("batch_tokens", options.batch_tokens, 1, kMany);
+  options.micro_batch_tokens = train.integer("micro_batch_tokens", std::min(options.micro_batch_tokens, options.batch_tokens), 1, kMany);
+  if (options.micro_batch_tokens > options.batch_tokens)
+    train.refuse("micro_batch_tokens", fmt::format("expected at most batch_tokens, {}, got {}", options.batch_tokens, options.micro_batch_tokens));
+  options.schedule.rate = train.number("learning_rate", 1e-3, 1e-9, 10);
+  options.schedule.min_rate = train.number("min_learning_rate", options.schedule.rate / 10, 0, options.schedule.rate);
+  options.schedule.warmup = train.integer("warmup_steps", 0, 0, kMany);
+  const auto betas = train.numbers("betas", 2, {options.adamw.beta1, options.adamw.beta2}, 0, 0.99999);
+  options.adamw.beta1 = betas[0];
+  options.adamw.beta2 = betas[1];
+  options.adamw.eps = train.number("eps", options.adamw.eps, 1e-15, 1);
+  options.adamw.weight_decay = train.number("weight_decay", options.adamw.weight_decay, 0, 10);
+  options.adamw.clip = train.number("clip", options.adamw.clip, 0, 1e9);
+  options.said_weight = train.number("said_weight", options.said_weight, 0, 1000);
+  options.rest_weight = train.number("rest_weight", options.rest_weight, 0, 1000);
+  if (options.said_weight + options.rest_weight == 0) train.refuse("said_weight", "no token would have a weight");
+  recipe.log_every = train.integer("log_every", recipe.log_every, 1, kMany);
+  train.finish();
+}
+
+Json texts(const std::vector<std::filesystem::path>& files) {
+  Json list = Json::array();
+  for (const auto& file : files) list.push_back(file.filename().string());
+  return list;
+}
+
+// Files are named without their folder: a run may resume where the recipe has moved.
+Json to_json(const Recipe& r) {
+  Json tokenizer = {{"chat_template", r.tokenizer.chat_template}};
+  if (r.tokenizer.path.empty())
+    tokenizer.update({{"vocab_size", r.tokenizer.vocab_size}, {"special_tokens", r.tokenizer.special_tokens},
+                      {"split_digits", r.tokenizer.split_digits}, {"documents", r.tokenizer.documents},
+                      {"bos", r.tokenizer.bos}, {"eos", r.tokenizer.eos}, {"pad", r.tokenizer.pad}});
+  else
+    tokenizer["path"] = r.tokenizer.path.filename().string();
+  Json data = {{"long_documents", r.data.long_documents == LongDocuments::skip    ? "skip"
+                                  : r.data.long_documents == LongDocuments::split ? "split"
+                                                                                  : "refuse"}};
+  if (r.data.source.empty()) data["files"] = texts(r.data.files);
+  else data.update({{"source", r.data.source}, {"seed", r.data.seed}, {"documents", r.data.documents}});
+  const TrainerOptions& t = r.train;
+  Json train = {{"seed", t.seed}, {"batch_tokens", t.batch_tokens}, {"micro_batch_tokens", t.micro_batch_tokens},
+                {"learning_rate", t.schedule.rate}, {"min_learning_rate", t.schedule.min_rate},
+                {"warmup_steps", t.schedule.warmup}, {"betas", {t.adamw.beta1, t.adamw.beta2}}, {"eps", t.adamw.eps},
+                {"weight_decay", t.adamw.weight_decay}, {"clip", t.adamw.clip}, {"said_weight", t.said_weight},
+                {"rest_weight", t.rest_weight}, {"log_every", r.log_every}};
+  if (r.tokens > 0) train["tokens"] = r.tokens;
+  else train["steps"] = t.schedule.steps;
+  return {{"name", r.name},
+          {"model", {{"config", r.model.config}, {"weights", r.model.weights.filename().string()}, {"initial_deviation", r.model.deviation}}},
+          {"tokenizer", tokenizer},
+          {"data", data},
+          {"train", train},
+          {"checkpoint", {{"every", r.checkpoint.every}, {"keep", r.checkpoint.keep}}},
+          {"evaluate", {{"every", r.evaluate.every}, {"documents", r.evaluate.documents}, {"files", texts(r.evaluate.files)}}},
+          {"publish", {{"generation", r.publish.generation}, {"license", r.publish.license}}}};
+}
+
+}  // namespace
+
+Recipe parse_recipe(std::string_view toml, const std::string& source, const std::filesystem::path& folder) {
+  toml::table table;
+  try {
+    table = toml::parse(toml, source);
+  } catch (const toml::parse_error& error) {
+    fail(ErrorKind::bad_file, "{}:{}: {}", source, error.source().begin.line, error.description());
+  }
+  Section file(table, source, "");
+  Recipe recipe;
+  recipe.name = file.text("name");
+  if (recipe.name.empty()) file.refuse("name", "missing: what the model is to be called");
+  recipe.model = read_model(file.section("model"), folder);
+  recipe.tokenizer = read_tokenizer(file.section("tokenizer"), folder);
+  recipe.data = read_data(file.section("data"), folder);
+  read_train(file.section("train"), recipe);
+
+  Section checkpoint = file.section("checkpoint");
+  recipe.checkpoint.every = checkpoint.integer("every", recipe.checkpoint.every, 1, kMany);
+  recipe.checkpoint.keep = checkpoint.integer("keep", recipe.checkpoint.keep, 1, kMany);
+  checkpoint.finish();
+
+  Section evaluate = file.section("evaluate");
+  recipe.evaluate.every = evaluate.integer("every", recipe.evaluate.every, 0, kMany);
+  recipe.evaluate.files = paths(evaluate, "files", folder);
+  if (!recipe.evaluate.files.empty() && evaluate.has("documents"))
+    evaluate.refuse("documents", "expected either files or a number of documents");
+  recipe.evaluate.documents = evaluate.integer("documents", recipe.evaluate.files.empty() ? recipe.evaluate.documents : 0, 0, kMany);
+  evaluate.finish();
+
+  Section publish = file.section("publish");
+  recipe.publish.generation = publish.section("generation").rest();
+  recipe.publish.license = publish.text("license");
+  if (const std::string readme = publish.text("readme"); !readme.empty()) recipe.publish.readme = read_file(folder / readme, 1 << 20);
+  publish.finish();
+  file.finish();
+  recipe.json = to_json(recipe);
+  return recipe;
+}
+
+Recipe read_recipe(const std::filesystem::path& file) {
+  return parse_recipe(read_file(file, 1 << 20), file.string(), file.parent_path());
+}
+
+}  // namespace glassbox
