@@ -1,6 +1,7 @@
 #include "train/corpus.h"
 
 #include <numeric>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -18,6 +19,18 @@ void Corpus::add(const Example& example) {
 Corpus::Document Corpus::operator[](size_t i) const {
   const size_t begin = i == 0 ? 0 : ends_[i - 1], count = ends_[i] - begin;
   return {std::span(tokens_).subspan(begin, count), std::span(said_).subspan(begin, count)};
+}
+
+uint64_t Corpus::digest() const {
+  uint64_t key = 0;
+  const auto mix = [&](const auto& values) {
+    const auto bytes = std::as_bytes(std::span(values));
+    key = key_of(key, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  };
+  mix(tokens_);
+  mix(said_);
+  mix(ends_);
+  return key;
 }
 
 Batches::Batches(const Corpus& corpus, uint64_t seed, int64_t batch_tokens)

@@ -26,6 +26,7 @@ class Corpus {
   size_t size() const { return ends_.size(); }
   int64_t tokens() const { return static_cast<int64_t>(tokens_.size()); }
   Document operator[](size_t i) const;  // valid until the next add()
+  uint64_t digest() const;              // of all of it: a run resumes only on the corpus it began with
 
  private:
   std::vector<int32_t> tokens_;

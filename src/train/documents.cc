@@ -24,41 +24,41 @@ std::vector<Json> read_documents(const std::vector<std::filesystem::path>& files
   return documents;
 }
 
-DocumentEncoder::DocumentEncoder(Tokenizer tokenizer, std::optional<ChatTemplate> chat_template)
-    : tokenizer_(std::move(tokenizer)), chat_template_(std::move(chat_template)) {}
-
-std::string DocumentEncoder::render(const Json& document, std::string_view where, GenerationSpans& said) const {
+std::string document_text(const Json& document, std::string_view where, const std::optional<ChatTemplate>& chat_template,
+                          std::string_view eos, GenerationSpans* said) {
   if (!document.is_object()) fail(ErrorKind::bad_file, "{}: expected an object with \"messages\" or \"text\"", where);
+  GenerationSpans spans;
+  std::string all;
   if (document.contains("messages")) {
-    if (!chat_template_) fail(ErrorKind::bad_file, "{}: a conversation, but the recipe names no chat_template", where);
+    if (!chat_template) fail(ErrorKind::bad_file, "{}: a conversation, but there is no chat template", where);
     OrderedJson context = {{"messages", OrderedJson(document["messages"])}, {"add_generation_prompt", false}};
     if (document.contains("tools")) context["tools"] = OrderedJson(document["tools"]);
     try {
-      std::string text = chat_template_->render(context, {}, &said);
-      if (said.empty())
-        fail(ErrorKind::bad_file, "the chat template marked nothing with {{% generation %}}: what the model is to say is unknown");
-      return text;
+      all = chat_template->render(context, {}, &spans);
     } catch (const Error& error) {
       fail(ErrorKind::bad_file, "{}: {}", where, error.what());
     }
+    if (spans.empty())
+      fail(ErrorKind::bad_file, "{}: the chat template marks nothing with {{% generation %}}: what the model is to say is unknown", where);
+  } else {
+    const auto text = document.find("text");
+    if (text == document.end() || !text->is_string()) fail(ErrorKind::bad_file, "{}: expected \"messages\" or a string \"text\"", where);
+    all = text->get<std::string>();
+    all += eos;
+    spans.emplace_back(0, all.size());
   }
-  const auto text = document.find("text");
-  if (text == document.end() || !text->is_string())
-    fail(ErrorKind::bad_file, "{}: expected \"messages\" or a string \"text\"", where);
-  std::string all = text->get<std::string>();
-  if (const auto eos = tokenizer_.eos()) all += tokenizer_.token(*eos);
-  said.emplace_back(0, all.size());
+  if (said) *said = std::move(spans);
   return all;
 }
 
-std::string DocumentEncoder::text(const Json& document, std::string_view where) const {
-  GenerationSpans said;
-  return render(document, where, said);
+DocumentEncoder::DocumentEncoder(Tokenizer tokenizer, std::optional<ChatTemplate> chat_template)
+    : tokenizer_(std::move(tokenizer)), chat_template_(std::move(chat_template)) {
+  if (const auto eos = tokenizer_.eos()) eos_ = tokenizer_.token(*eos);
 }
 
 Example DocumentEncoder::encode(const Json& document, std::string_view where) const {
   GenerationSpans spans;
-  const std::string text = render(document, where, spans);
+  const std::string text = document_text(document, where, chat_template_, eos_, &spans);
   Example example;
   example.tokens = tokenizer_.encode(text, false);
   size_t at = 0, span = 0;

@@ -27,21 +27,24 @@ struct DocumentSource {
 // The lines of JSONL files, in order. Throws Error naming the file and line.
 std::vector<Json> read_documents(const std::vector<std::filesystem::path>& files);
 
-// Documents to text, and text to tokens with the model's part marked.
+// A document's text: a conversation as the chat template writes it, a text as it is with `eos` after it. `said`, if not null:
+// the bytes that the model is to say, which are those in {% generation %} blocks, or all of a plain text.
+// Throws Error(bad_file) naming `where`: a document without either, or that the template refuses.
+std::string document_text(const Json& document, std::string_view where, const std::optional<ChatTemplate>& chat_template,
+                          std::string_view eos, GenerationSpans* said = nullptr);
+
+// Documents to tokens. Safe to share between threads.
 class DocumentEncoder {
  public:
   DocumentEncoder(Tokenizer tokenizer, std::optional<ChatTemplate> chat_template);
 
-  // A conversation as the chat template writes it; a text as it is, the end-of-sequence token after it.
-  // Throws Error(bad_file) naming `where`: a document without either, or that the template refuses.
-  std::string text(const Json& document, std::string_view where) const;
-  // The same as tokens. What stands in {% generation %} blocks (or in a plain text) is what the model is to say.
+  // A token is the model's to say if its first byte is.
   Example encode(const Json& document, std::string_view where) const;
 
  private:
-  std::string render(const Json& document, std::string_view where, GenerationSpans& said) const;
   Tokenizer tokenizer_;
   std::optional<ChatTemplate> chat_template_;
+  std::string eos_;
 };
 
 // What to do with a document that is longer than the model's context.

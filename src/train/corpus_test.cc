@@ -1,0 +1,83 @@
+#include "train/corpus.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+namespace glassbox {
+namespace {
+
+Corpus corpus_of(const std::vector<size_t>& lengths) {
+  Corpus corpus;
+  for (const size_t length : lengths) corpus.add({std::vector<int32_t>(length, static_cast<int32_t>(length)), std::vector<uint8_t>(length, 1)});
+  return corpus;
+}
+
+TEST(Corpus, KeepsDocumentsApart) {
+  Corpus corpus;
+  corpus.add({{1, 2, 3}, {0, 1, 1}});
+  corpus.add({{}, {}});
+  corpus.add({{4}, {0}});
+  ASSERT_EQ(corpus.size(), 3u);
+  EXPECT_EQ(corpus.tokens(), 4);
+  EXPECT_TRUE(std::ranges::equal(corpus[0].tokens, std::vector<int32_t>{1, 2, 3}));
+  EXPECT_TRUE(std::ranges::equal(corpus[0].said, std::vector<uint8_t>{0, 1, 1}));
+  EXPECT_TRUE(corpus[1].tokens.empty());
+  EXPECT_EQ(corpus[2].tokens[0], 4);
+}
+
+TEST(Corpus, DigestTellsCorporaApart) {
+  const auto digest = [](std::vector<Example> examples) {
+    Corpus corpus;
+    for (const Example& example : examples) corpus.add(example);
+    return corpus.digest();
+  };
+  const std::set<uint64_t> different{digest({{{1, 2}, {0, 1}}}), digest({{{1, 3}, {0, 1}}}), digest({{{1, 2}, {1, 1}}}),
+                                     digest({{{1}, {0}}, {{2}, {1}}})};
+  EXPECT_EQ(different.size(), 4u);
+  EXPECT_EQ(digest({{{1, 2}, {0, 1}}}), digest({{{1, 2}, {0, 1}}}));
+}
+
+TEST(Batches, EachTimeThroughMeetsEachDocumentOnceInAnotherOrder) {
+  std::vector<size_t> lengths;
+  for (size_t i = 0; i < 100; ++i) lengths.push_back(1 + i % 7);
+  const Corpus corpus = corpus_of(lengths);
+  Batches batches(corpus, 5, 1);  // a document a step
+  std::vector<uint32_t> first, second;
+  for (int64_t step = 0; step < 100; ++step) first.push_back(batches.documents(step).at(0));
+  for (int64_t step = 100; step < 200; ++step) second.push_back(batches.documents(step).at(0));
+  EXPECT_NE(first, second);
+  EXPECT_EQ(std::set<uint32_t>(first.begin(), first.end()).size(), 100u);
+  EXPECT_EQ(std::set<uint32_t>(second.begin(), second.end()).size(), 100u);
+  EXPECT_FALSE(std::ranges::is_sorted(first));
+  EXPECT_NE(Batches(corpus, 6, 1).documents(0), Batches(corpus, 5, 1).documents(0)) << "or one in a hundred";
+}
+
+TEST(Batches, AStepIsThatStepHoweverOneComesToIt) {
+  const Corpus corpus = corpus_of({5, 9, 2, 7, 7, 1, 30, 4, 4, 8});
+  Batches forwards(corpus, 1, 16), straight(corpus, 1, 16);
+  std::vector<std::vector<uint32_t>> steps;
+  for (int64_t step = 0; step < 40; ++step) steps.push_back(forwards.documents(step));
+  EXPECT_EQ(straight.documents(37), steps[37]);
+  EXPECT_EQ(straight.documents(3), steps[3]);  // and back, into an epoch it has left
+  int64_t tokens = 0;
+  for (int64_t step = 0; step < 40; ++step) {
+    EXPECT_EQ(straight.tokens_before(step), tokens);
+    int64_t here = 0;
+    for (const uint32_t d : steps[static_cast<size_t>(step)]) here += static_cast<int64_t>(corpus[d].tokens.size());
+    EXPECT_TRUE(here <= 16 || steps[static_cast<size_t>(step)].size() == 1) << "only a longer document exceeds the batch";
+    tokens += here;
+  }
+}
+
+TEST(Batches, StepsForTokens) {
+  const Corpus corpus = corpus_of({10, 10, 10, 10});
+  Batches batches(corpus, 1, 20);
+  EXPECT_EQ(batches.steps_for(20), 1);
+  EXPECT_EQ(batches.steps_for(21), 2);
+  EXPECT_EQ(batches.steps_for(1000), 50);
+}
+
+}  // namespace
+}  // namespace glassbox
