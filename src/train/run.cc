@@ -271,7 +271,7 @@ class TrainingRun {
 
   void train(Trainer& trainer) {
     begun_ = written_ = Clock::now();
-    double rate = 0;                                        // tokens a second, smoothed
+    double rate = 0, sampled = 0;                           // tokens a second, smoothed over 20 steps
     double loss = 0, tokens = 0, took = 0, steps = 0;       // since the last point
     const auto is_due = [&](int64_t every) { return every > 0 && trainer.steps_done() % every == 0; };
     while (trainer.steps_done() < trainer.steps()) {
@@ -283,9 +283,9 @@ class TrainingRun {
       const auto begin = Clock::now();
       const Trainer::Step step = trainer.step();
       const double now = since(begin);
-      smoothed_ = smoothed_ == 0 ? step.loss : 0.95 * smoothed_ + 0.05 * step.loss;
+      smoothed_ += (step.loss - smoothed_) / static_cast<double>(std::min<int64_t>(step.step, 20));
       const double speed = static_cast<double>(step.tokens) / now;
-      rate = rate == 0 ? speed : 0.95 * rate + 0.05 * speed;
+      rate += (speed - rate) / std::min(++sampled, 20.0);
       loss += step.loss, tokens += static_cast<double>(step.tokens), took += now, steps += 1;
       const bool last = trainer.steps_done() == trainer.steps();
       if (options_.watcher.progress)
