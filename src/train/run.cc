@@ -241,6 +241,7 @@ class TrainingRun {
   }
 
   void checkpoint(Trainer& trainer) {
+    write_curve("running");  // first, so that a run that goes on from here misses no point
     const std::string file = fmt::format("checkpoints/step-{:08}.safetensors", trainer.steps_done());
     const Json notes = {{"recipe", recipe_.json}, {"documents", digest_}, {"kernels", kernels().name},
                         {"seconds", seconds()},   {"smoothed", smoothed_}};
