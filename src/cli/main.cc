@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
   add_trace_command(commands);
   add_text_commands(commands);
   add_bench_command(commands);
+  add_train_command(commands);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
