@@ -130,6 +130,8 @@ BENCHMARK(gemm_dx)
     ->Args({2048, 256, 256})
     ->Args({2048, 256, 1536})
     ->Args({64, 256, 640})
+    ->Args({252, 256, 640})
+    ->Args({256, 256, 640})
     ->Args({512, 2048, 2048})
     ->UseManualTime();
 
@@ -149,6 +151,7 @@ BENCHMARK(gemm_dw)
     ->Args({256, 256, 2048})
     ->Args({1536, 256, 2048})
     ->Args({320, 128, 2048})
+    ->Args({322, 128, 384})
     ->UseManualTime();
 
 // A sequence of `tokens` from its beginning, the heads of one key/value head, in calls of 64 tokens.

@@ -4,70 +4,70 @@ struct V { __m256 l, h; };
 struct I { __m256i l, h; };
 struct M { __m256 l, h; };
 
-inline __m256i eight(int64_t n) {  // the first n of 8 lanes; n may be below 0 or above 8
+KERNEL_INLINE __m256i eight(int64_t n) {  // the first n of 8 lanes; n may be below 0 or above 8
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int32_t>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-inline M first_lanes(int64_t n) { return {_mm256_castsi256_ps(eight(n)), _mm256_castsi256_ps(eight(n - 8))}; }
+KERNEL_INLINE M first_lanes(int64_t n) { return {_mm256_castsi256_ps(eight(n)), _mm256_castsi256_ps(eight(n - 8))}; }
 
-inline V zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
-inline V broadcast(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
-inline V broadcast(const float* p) { const __m256 x = _mm256_broadcast_ss(p); return {x, x}; }
-inline V load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
-inline V load(const float* p, int64_t n) {
+KERNEL_INLINE V zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+KERNEL_INLINE V broadcast(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+KERNEL_INLINE V broadcast(const float* p) { const __m256 x = _mm256_broadcast_ss(p); return {x, x}; }
+KERNEL_INLINE V load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+KERNEL_INLINE V load(const float* p, int64_t n) {
   return {_mm256_maskload_ps(p, eight(n)), n > 8 ? _mm256_maskload_ps(p + 8, eight(n - 8)) : _mm256_setzero_ps()};
 }
-inline void store(float* p, V a) { _mm256_storeu_ps(p, a.l); _mm256_storeu_ps(p + 8, a.h); }
-inline void store(float* p, V a, int64_t n) {
+KERNEL_INLINE void store(float* p, V a) { _mm256_storeu_ps(p, a.l); _mm256_storeu_ps(p + 8, a.h); }
+KERNEL_INLINE void store(float* p, V a, int64_t n) {
   _mm256_maskstore_ps(p, eight(n), a.l);
   if (n > 8) _mm256_maskstore_ps(p + 8, eight(n - 8), a.h);
 }
 
-inline V add(V a, V b) { return {_mm256_add_ps(a.l, b.l), _mm256_add_ps(a.h, b.h)}; }
-inline V sub(V a, V b) { return {_mm256_sub_ps(a.l, b.l), _mm256_sub_ps(a.h, b.h)}; }
-inline V mul(V a, V b) { return {_mm256_mul_ps(a.l, b.l), _mm256_mul_ps(a.h, b.h)}; }
-inline V div(V a, V b) { return {_mm256_div_ps(a.l, b.l), _mm256_div_ps(a.h, b.h)}; }
-inline V sqrt(V a) { return {_mm256_sqrt_ps(a.l), _mm256_sqrt_ps(a.h)}; }
-inline V fma(V a, V b, V c) { return {_mm256_fmadd_ps(a.l, b.l, c.l), _mm256_fmadd_ps(a.h, b.h, c.h)}; }
-inline V fnma(V a, V b, V c) { return {_mm256_fnmadd_ps(a.l, b.l, c.l), _mm256_fnmadd_ps(a.h, b.h, c.h)}; }
-inline V max(V a, V b) { return {_mm256_max_ps(a.l, b.l), _mm256_max_ps(a.h, b.h)}; }  // b if either is NaN
-inline V min(V a, V b) { return {_mm256_min_ps(a.l, b.l), _mm256_min_ps(a.h, b.h)}; }
+KERNEL_INLINE V add(V a, V b) { return {_mm256_add_ps(a.l, b.l), _mm256_add_ps(a.h, b.h)}; }
+KERNEL_INLINE V sub(V a, V b) { return {_mm256_sub_ps(a.l, b.l), _mm256_sub_ps(a.h, b.h)}; }
+KERNEL_INLINE V mul(V a, V b) { return {_mm256_mul_ps(a.l, b.l), _mm256_mul_ps(a.h, b.h)}; }
+KERNEL_INLINE V div(V a, V b) { return {_mm256_div_ps(a.l, b.l), _mm256_div_ps(a.h, b.h)}; }
+KERNEL_INLINE V sqrt(V a) { return {_mm256_sqrt_ps(a.l), _mm256_sqrt_ps(a.h)}; }
+KERNEL_INLINE V fma(V a, V b, V c) { return {_mm256_fmadd_ps(a.l, b.l, c.l), _mm256_fmadd_ps(a.h, b.h, c.h)}; }
+KERNEL_INLINE V fnma(V a, V b, V c) { return {_mm256_fnmadd_ps(a.l, b.l, c.l), _mm256_fnmadd_ps(a.h, b.h, c.h)}; }
+KERNEL_INLINE V max(V a, V b) { return {_mm256_max_ps(a.l, b.l), _mm256_max_ps(a.h, b.h)}; }  // b if either is NaN
+KERNEL_INLINE V min(V a, V b) { return {_mm256_min_ps(a.l, b.l), _mm256_min_ps(a.h, b.h)}; }
 
-inline M less(V a, V b) { return {_mm256_cmp_ps(a.l, b.l, _CMP_LT_OQ), _mm256_cmp_ps(a.h, b.h, _CMP_LT_OQ)}; }
-inline M is_nan(V a) { return {_mm256_cmp_ps(a.l, a.l, _CMP_UNORD_Q), _mm256_cmp_ps(a.h, a.h, _CMP_UNORD_Q)}; }
-inline V select(M m, V a, V b) { return {_mm256_blendv_ps(b.l, a.l, m.l), _mm256_blendv_ps(b.h, a.h, m.h)}; }
+KERNEL_INLINE M less(V a, V b) { return {_mm256_cmp_ps(a.l, b.l, _CMP_LT_OQ), _mm256_cmp_ps(a.h, b.h, _CMP_LT_OQ)}; }
+KERNEL_INLINE M is_nan(V a) { return {_mm256_cmp_ps(a.l, a.l, _CMP_UNORD_Q), _mm256_cmp_ps(a.h, a.h, _CMP_UNORD_Q)}; }
+KERNEL_INLINE V select(M m, V a, V b) { return {_mm256_blendv_ps(b.l, a.l, m.l), _mm256_blendv_ps(b.h, a.h, m.h)}; }
 
-inline I bits(V a) { return {_mm256_castps_si256(a.l), _mm256_castps_si256(a.h)}; }
-inline V from_bits(I a) { return {_mm256_castsi256_ps(a.l), _mm256_castsi256_ps(a.h)}; }
-inline I integer(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
-inline I add(I a, I b) { return {_mm256_add_epi32(a.l, b.l), _mm256_add_epi32(a.h, b.h)}; }
-inline I sub(I a, I b) { return {_mm256_sub_epi32(a.l, b.l), _mm256_sub_epi32(a.h, b.h)}; }
-inline I bit_and(I a, I b) { return {_mm256_and_si256(a.l, b.l), _mm256_and_si256(a.h, b.h)}; }
-template <int n> inline I shift_left(I a) { return {_mm256_slli_epi32(a.l, n), _mm256_slli_epi32(a.h, n)}; }
-template <int n> inline I shift_right(I a) { return {_mm256_srai_epi32(a.l, n), _mm256_srai_epi32(a.h, n)}; }
-inline V to_float(I a) { return {_mm256_cvtepi32_ps(a.l), _mm256_cvtepi32_ps(a.h)}; }
+KERNEL_INLINE I bits(V a) { return {_mm256_castps_si256(a.l), _mm256_castps_si256(a.h)}; }
+KERNEL_INLINE V from_bits(I a) { return {_mm256_castsi256_ps(a.l), _mm256_castsi256_ps(a.h)}; }
+KERNEL_INLINE I integer(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+KERNEL_INLINE I add(I a, I b) { return {_mm256_add_epi32(a.l, b.l), _mm256_add_epi32(a.h, b.h)}; }
+KERNEL_INLINE I sub(I a, I b) { return {_mm256_sub_epi32(a.l, b.l), _mm256_sub_epi32(a.h, b.h)}; }
+KERNEL_INLINE I bit_and(I a, I b) { return {_mm256_and_si256(a.l, b.l), _mm256_and_si256(a.h, b.h)}; }
+template <int n> KERNEL_INLINE I shift_left(I a) { return {_mm256_slli_epi32(a.l, n), _mm256_slli_epi32(a.h, n)}; }
+template <int n> KERNEL_INLINE I shift_right(I a) { return {_mm256_srai_epi32(a.l, n), _mm256_srai_epi32(a.h, n)}; }
+KERNEL_INLINE V to_float(I a) { return {_mm256_cvtepi32_ps(a.l), _mm256_cvtepi32_ps(a.h)}; }
 
 struct Halves { __m128i l, h; };
-inline Halves load_halves(const uint16_t* p) {
+KERNEL_INLINE Halves load_halves(const uint16_t* p) {
   return {_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8))};
 }
-inline Halves load_halves(const uint16_t* p, int64_t n) {
+KERNEL_INLINE Halves load_halves(const uint16_t* p, int64_t n) {
   alignas(32) uint16_t copy[16] = {};
   for (int64_t i = 0; i < n; ++i) copy[i] = p[i];
   return load_halves(copy);
 }
-inline __m256 widen_bf16(__m128i a) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(a), 16)); }
-inline V widen_bf16(Halves a) { return {widen_bf16(a.l), widen_bf16(a.h)}; }
-inline V load(const uint16_t* p) { return widen_bf16(load_halves(p)); }
-inline V load(const uint16_t* p, int64_t n) { return widen_bf16(load_halves(p, n)); }
-inline V load_f16(Halves a) { return {_mm256_cvtph_ps(a.l), _mm256_cvtph_ps(a.h)}; }
-inline V load_f16(const uint16_t* p) { return load_f16(load_halves(p)); }
-inline V load_f16(const uint16_t* p, int64_t n) { return load_f16(load_halves(p, n)); }
-inline V broadcast(const uint16_t* p) {
+KERNEL_INLINE __m256 widen_bf16(__m128i a) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(a), 16)); }
+KERNEL_INLINE V widen_bf16(Halves a) { return {widen_bf16(a.l), widen_bf16(a.h)}; }
+KERNEL_INLINE V load(const uint16_t* p) { return widen_bf16(load_halves(p)); }
+KERNEL_INLINE V load(const uint16_t* p, int64_t n) { return widen_bf16(load_halves(p, n)); }
+KERNEL_INLINE V load_f16(Halves a) { return {_mm256_cvtph_ps(a.l), _mm256_cvtph_ps(a.h)}; }
+KERNEL_INLINE V load_f16(const uint16_t* p) { return load_f16(load_halves(p)); }
+KERNEL_INLINE V load_f16(const uint16_t* p, int64_t n) { return load_f16(load_halves(p, n)); }
+KERNEL_INLINE V broadcast(const uint16_t* p) {
   const __m256 x = _mm256_castsi256_ps(_mm256_set1_epi32(*p << 16));
   return {x, x};
 }
 
-inline __m256i narrow(__m256 a) {
+KERNEL_INLINE __m256i narrow(__m256 a) {
   const __m256i x = _mm256_castps_si256(a);
   const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(x, 16), _mm256_set1_epi32(1));
   const __m256i rounded = _mm256_add_epi32(x, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
@@ -75,31 +75,31 @@ inline __m256i narrow(__m256 a) {
   const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q));
   return _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, nan), 16);
 }
-inline void store(uint16_t* p, V a) {
+KERNEL_INLINE void store(uint16_t* p, V a) {
   const __m256i packed = _mm256_packus_epi32(narrow(a.l), narrow(a.h));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xd8));
 }
-inline void store(uint16_t* p, V a, int64_t n) {
+KERNEL_INLINE void store(uint16_t* p, V a, int64_t n) {
   alignas(32) uint16_t copy[16];
   store(copy, a);
   for (int64_t i = 0; i < n; ++i) p[i] = copy[i];
 }
 
 // The tree: lanes l and l + 8, l + 4, l + 2, l + 1.
-inline float tree(V a) {
+KERNEL_INLINE float tree(V a) {
   const __m256 e = _mm256_add_ps(a.l, a.h);
   const __m128 q = _mm_add_ps(_mm256_castps256_ps128(e), _mm256_extractf128_ps(e, 1));
   const __m128 d = _mm_add_ps(q, _mm_movehl_ps(q, q));
   return _mm_cvtss_f32(_mm_add_ss(d, _mm_shuffle_ps(d, d, 1)));
 }
-inline float largest(V a) {
+KERNEL_INLINE float largest(V a) {
   const __m256 e = _mm256_max_ps(a.l, a.h);
   const __m128 q = _mm_max_ps(_mm256_castps256_ps128(e), _mm256_extractf128_ps(e, 1));
   const __m128 d = _mm_max_ps(q, _mm_movehl_ps(q, q));
   return _mm_cvtss_f32(_mm_max_ss(d, _mm_shuffle_ps(d, d, 1)));
 }
 
-inline void transpose(__m256 (&r)[8]) {
+KERNEL_INLINE void transpose(__m256 (&r)[8]) {
   __m256 t[8];
   UNROLL
   for (int i = 0; i < 4; ++i) {
@@ -123,7 +123,7 @@ inline void transpose(__m256 (&r)[8]) {
 }
 
 // Rows of a 16 x 16 matrix become its columns: four transposes of 8 x 8.
-inline void transpose(V (&a)[16]) {
+KERNEL_INLINE void transpose(V (&a)[16]) {
   __m256 q[8];
   V out[16];
   UNROLL
@@ -152,21 +152,21 @@ inline void transpose(V (&a)[16]) {
 
 // Sixteen pairs of bf16 (one from each of 16 rows) become two vectors of floats.
 struct Pairs { __m256i l, h; };
-inline void transpose_pairs(const uint16_t* const* rows, int64_t at, Pairs (&out)[16]) {
+KERNEL_INLINE void transpose_pairs(const uint16_t* const* rows, int64_t at, Pairs (&out)[16]) {
   V r[16];
   for (int i = 0; i < 16; ++i) r[i] = load(reinterpret_cast<const float*>(rows[i] + at));
   transpose(r);
   for (int i = 0; i < 16; ++i) out[i] = {_mm256_castps_si256(r[i].l), _mm256_castps_si256(r[i].h)};
 }
-inline V even(Pairs a) {
+KERNEL_INLINE V even(Pairs a) {
   return {_mm256_castsi256_ps(_mm256_slli_epi32(a.l, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(a.h, 16))};
 }
-inline V odd(Pairs a) {
+KERNEL_INLINE V odd(Pairs a) {
   const __m256i upper = _mm256_set1_epi32(static_cast<int32_t>(0xffff0000));
   return {_mm256_castsi256_ps(_mm256_and_si256(a.l, upper)), _mm256_castsi256_ps(_mm256_and_si256(a.h, upper))};
 }
 
-inline void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+KERNEL_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 // Register tiles: 16 registers of half a vector each.
 constexpr int kGemmRows = 6, kGemmVectors = 1;

@@ -2,15 +2,43 @@
 // of b stays in the first-level cache, a block of a in the second, a tile of c in registers. Cutting k into blocks keeps
 // the chain, as a tile of c is read where it was left.
 
-constexpr int64_t kGemmDepth = 256;             // of k
+constexpr int64_t kGemmDepth = 384;             // of k
 constexpr int64_t kGemmHeight = 24 * kGemmRows;  // rows of a held at once
 constexpr int64_t kGemmWidth = 16 * kGemmVectors;
 constexpr int64_t kGemmSpan = 512;               // columns of b held at once
 
-// Rows of a tile, as columns: packed[p][row].
+// Rows become columns, tile by tile: packed[tile][p][row], missing rows as zeros.
 inline void pack_a(const float* a, int64_t a_row, int64_t a_column, int64_t rows, int64_t depth, float* packed) {
-  for (int64_t p = 0; p < depth; ++p)
-    for (int64_t r = 0; r < kGemmRows; ++r) packed[p * kGemmRows + r] = r < rows ? a[r * a_row + p * a_column] : 0.0f;
+  constexpr int64_t tile_size = kGemmRows * kGemmDepth;
+  if (a_row == 1) {  // columns lie in memory already: each is read once, along
+    for (int64_t p = 0; p < depth; ++p) {
+      const float* from = a + p * a_column;
+      float* to = packed + p * kGemmRows;
+      int64_t left = rows;
+      for (; left >= 16; left -= kGemmRows, from += kGemmRows, to += tile_size) store(to, load(from), kGemmRows);
+      for (; left > 0; left -= kGemmRows, from += kGemmRows, to += tile_size)
+        store(to, load(from, left < kGemmRows ? left : kGemmRows), kGemmRows);
+    }
+    return;
+  }
+  for (int64_t r = 0; r < rows; r += kGemmRows) {
+    const float* from = a + r * a_row;
+    float* to = packed + r * kGemmDepth;
+    const int64_t count = rows - r < kGemmRows ? rows - r : kGemmRows;
+    int64_t p = 0;
+    if (a_column == 1) {
+      for (; p + 16 <= depth; p += 16) {
+        V tile[16];
+        UNROLL
+        for (int i = 0; i < 16; ++i) tile[i] = i < count ? load(from + i * a_row + p) : zero();
+        transpose(tile);
+        UNROLL
+        for (int i = 0; i < 16; ++i) store(to + (p + i) * kGemmRows, tile[i], kGemmRows);
+      }
+    }
+    for (; p < depth; ++p)
+      for (int64_t i = 0; i < kGemmRows; ++i) to[p * kGemmRows + i] = i < count ? from[i * a_row + p * a_column] : 0.0f;
+  }
 }
 
 template <class B>
@@ -26,6 +54,8 @@ inline void pack_b(const B* b, int64_t ldb, int64_t columns, int64_t depth, floa
 template <int rows>
 inline void gemm_tile(const float* a, const float* b, float* c, int64_t ldc, int64_t depth) {
   V sum[rows][kGemmVectors];
+  UNROLL
+  for (int r = 0; r < rows; ++r) prefetch(c + (rows + r) * ldc);  // the tile below comes next
   UNROLL
   for (int r = 0; r < rows; ++r)
     UNROLL
@@ -47,6 +77,12 @@ inline void gemm_tile(const float* a, const float* b, float* c, int64_t ldc, int
     for (int v = 0; v < kGemmVectors; ++v) store(c + r * ldc + v * 16, sum[r][v]);
 }
 
+template <int rows>
+inline void gemm_rows(int64_t count, const float* a, const float* b, float* c, int64_t ldc, int64_t depth) {
+  if (count >= rows) return gemm_tile<rows>(a, b, c, ldc, depth);
+  if constexpr (rows > 1) gemm_rows<rows - 1>(count, a, b, c, ldc, depth);
+}
+
 template <class B>
 inline void gemm_of(const float* a, int64_t a_row, int64_t a_column, const B* b, int64_t ldb, float* c, int64_t ldc, int64_t m,
                     int64_t n, int64_t k) {
@@ -63,23 +99,22 @@ inline void gemm_of(const float* a, int64_t a_row, int64_t a_column, const B* b,
         pack_b(b + from * ldb + j + i, ldb, columns - i, depth, packed_b + i * kGemmDepth);
       for (int64_t r = 0; r < m; r += kGemmHeight) {
         const int64_t height = m - r < kGemmHeight ? m - r : kGemmHeight;
-        for (int64_t i = 0; i < height; i += kGemmRows)
-          pack_a(a + (r + i) * a_row + from * a_column, a_row, a_column, height - i < kGemmRows ? height - i : kGemmRows, depth,
-                 packed_a + i * kGemmDepth);
+        pack_a(a + r * a_row + from * a_column, a_row, a_column, height, depth, packed_a);
         for (int64_t q = 0; q < columns; q += kGemmWidth) {
           for (int64_t i = 0; i < height; i += kGemmRows) {
             const float *tile_a = packed_a + i * kGemmDepth, *tile_b = packed_b + q * kGemmDepth;
             float* to = c + (r + i) * ldc + j + q;
             const int64_t rows = height - i, width = columns - q;
-            if (rows >= kGemmRows && width >= kGemmWidth) {
-              gemm_tile<kGemmRows>(tile_a, tile_b, to, ldc, depth);
+            if (width >= kGemmWidth) {
+              gemm_rows<kGemmRows>(rows, tile_a, tile_b, to, ldc, depth);
               continue;
             }
-            for (int64_t x = 0; x < kGemmRows; ++x)
-              for (int64_t y = 0; y < kGemmWidth; ++y) edge[x * kGemmWidth + y] = x < rows && y < width ? to[x * ldc + y] : 0.0f;
-            gemm_tile<kGemmRows>(tile_a, tile_b, edge, kGemmWidth, depth);
-            for (int64_t x = 0; x < rows && x < kGemmRows; ++x)
-              for (int64_t y = 0; y < width && y < kGemmWidth; ++y) to[x * ldc + y] = edge[x * kGemmWidth + y];
+            const int64_t used = rows < kGemmRows ? rows : kGemmRows;
+            for (int64_t x = 0; x < used; ++x)
+              for (int64_t y = 0; y < kGemmWidth; ++y) edge[x * kGemmWidth + y] = y < width ? to[x * ldc + y] : 0.0f;
+            gemm_rows<kGemmRows>(rows, tile_a, tile_b, edge, kGemmWidth, depth);
+            for (int64_t x = 0; x < used; ++x)
+              for (int64_t y = 0; y < width; ++y) to[x * ldc + y] = edge[x * kGemmWidth + y];
           }
         }
       }

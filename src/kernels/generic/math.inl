@@ -3,7 +3,7 @@
 
 // e^x: x = n ln 2 + r with |r| <= ln 2 / 2; e^r = 1 + (r + r^2 q(r)); 2^n enters the exponent. Results that would be
 // denormal are 0. Exact at 0.
-inline V exp(V x) {
+KERNEL_INLINE V exp(V x) {
   const V magic = broadcast(0x1.8p23f);  // adding it rounds to an integer, which its low bits then hold
   const V lowest = broadcast(-87.33654f), highest = broadcast(88.72283f);
   const V inside = min(max(x, lowest), highest);
@@ -23,7 +23,7 @@ inline V exp(V x) {
 }
 
 // ln x: x = 2^e (1 + f), sqrt(1/2) <= 1 + f < sqrt(2); ln(1 + f) = f - f^2 / 2 + f^3 q(f). Zero and denormals give -inf.
-inline V log(V x) {
+KERNEL_INLINE V log(V x) {
   const I half = integer(0x3f3504f3);  // sqrt(1/2)
   const I e = shift_right<23>(sub(bits(x), half));
   const V f = sub(from_bits(sub(bits(x), shift_left<23>(e))), broadcast(1.0f));
@@ -47,11 +47,4 @@ inline V log(V x) {
   return select(is_nan(x), x, result);
 }
 
-inline V sigmoid(V x) { return div(broadcast(1.0f), add(broadcast(1.0f), exp(sub(zero(), x)))); }
-
-// A scalar's value is a lane's.
-inline float exp1(float x) {
-  float r[16];
-  store(r, exp(broadcast(x)));
-  return r[0];
-}
+KERNEL_INLINE V sigmoid(V x) { return div(broadcast(1.0f), add(broadcast(1.0f), exp(sub(zero(), x)))); }

@@ -12,6 +12,9 @@
 #include "kernels/kernels.h"
 #include "kernels/scratch.h"
 
+// Words of a vector: calling them would take their operands through memory.
+#define KERNEL_INLINE inline __attribute__((always_inline))
+
 // Accumulators live in registers only if the loops over them are unrolled to the end.
 #if defined(__clang__)
 #define UNROLL

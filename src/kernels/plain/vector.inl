@@ -10,48 +10,48 @@ struct M { bool v[16]; };
   for (int i = 0; i < 16; ++i) r.v[i] = (expression); \
   return r
 
-inline float float_of(uint32_t bits) { return __builtin_bit_cast(float, bits); }
-inline uint32_t bits_of(float x) { return __builtin_bit_cast(uint32_t, x); }
+KERNEL_INLINE float float_of(uint32_t bits) { return __builtin_bit_cast(float, bits); }
+KERNEL_INLINE uint32_t bits_of(float x) { return __builtin_bit_cast(uint32_t, x); }
 
-inline M first_lanes(int64_t n) { GLASSBOX_LANES(M, i < n); }
-inline V broadcast(float x) { GLASSBOX_LANES(V, x); }
-inline V broadcast(const float* p) { return broadcast(*p); }
-inline V zero() { return broadcast(0.0f); }
-inline V load(const float* p) { GLASSBOX_LANES(V, p[i]); }
-inline V load(const float* p, int64_t n) { GLASSBOX_LANES(V, i < n ? p[i] : 0.0f); }
-inline void store(float* p, V a) { for (int i = 0; i < 16; ++i) p[i] = a.v[i]; }
-inline void store(float* p, V a, int64_t n) { for (int i = 0; i < n; ++i) p[i] = a.v[i]; }
+KERNEL_INLINE M first_lanes(int64_t n) { GLASSBOX_LANES(M, i < n); }
+KERNEL_INLINE V broadcast(float x) { GLASSBOX_LANES(V, x); }
+KERNEL_INLINE V broadcast(const float* p) { return broadcast(*p); }
+KERNEL_INLINE V zero() { return broadcast(0.0f); }
+KERNEL_INLINE V load(const float* p) { GLASSBOX_LANES(V, p[i]); }
+KERNEL_INLINE V load(const float* p, int64_t n) { GLASSBOX_LANES(V, i < n ? p[i] : 0.0f); }
+KERNEL_INLINE void store(float* p, V a) { for (int i = 0; i < 16; ++i) p[i] = a.v[i]; }
+KERNEL_INLINE void store(float* p, V a, int64_t n) { for (int i = 0; i < n; ++i) p[i] = a.v[i]; }
 
-inline V add(V a, V b) { GLASSBOX_LANES(V, a.v[i] + b.v[i]); }
-inline V sub(V a, V b) { GLASSBOX_LANES(V, a.v[i] - b.v[i]); }
-inline V mul(V a, V b) { GLASSBOX_LANES(V, a.v[i] * b.v[i]); }
-inline V div(V a, V b) { GLASSBOX_LANES(V, a.v[i] / b.v[i]); }
-inline V sqrt(V a) { GLASSBOX_LANES(V, __builtin_sqrtf(a.v[i])); }
-inline V fma(V a, V b, V c) { GLASSBOX_LANES(V, __builtin_fmaf(a.v[i], b.v[i], c.v[i])); }
-inline V fnma(V a, V b, V c) { GLASSBOX_LANES(V, __builtin_fmaf(-a.v[i], b.v[i], c.v[i])); }
-inline V max(V a, V b) { GLASSBOX_LANES(V, a.v[i] > b.v[i] ? a.v[i] : b.v[i]); }  // b if either is NaN
-inline V min(V a, V b) { GLASSBOX_LANES(V, a.v[i] < b.v[i] ? a.v[i] : b.v[i]); }
+KERNEL_INLINE V add(V a, V b) { GLASSBOX_LANES(V, a.v[i] + b.v[i]); }
+KERNEL_INLINE V sub(V a, V b) { GLASSBOX_LANES(V, a.v[i] - b.v[i]); }
+KERNEL_INLINE V mul(V a, V b) { GLASSBOX_LANES(V, a.v[i] * b.v[i]); }
+KERNEL_INLINE V div(V a, V b) { GLASSBOX_LANES(V, a.v[i] / b.v[i]); }
+KERNEL_INLINE V sqrt(V a) { GLASSBOX_LANES(V, __builtin_sqrtf(a.v[i])); }
+KERNEL_INLINE V fma(V a, V b, V c) { GLASSBOX_LANES(V, __builtin_fmaf(a.v[i], b.v[i], c.v[i])); }
+KERNEL_INLINE V fnma(V a, V b, V c) { GLASSBOX_LANES(V, __builtin_fmaf(-a.v[i], b.v[i], c.v[i])); }
+KERNEL_INLINE V max(V a, V b) { GLASSBOX_LANES(V, a.v[i] > b.v[i] ? a.v[i] : b.v[i]); }  // b if either is NaN
+KERNEL_INLINE V min(V a, V b) { GLASSBOX_LANES(V, a.v[i] < b.v[i] ? a.v[i] : b.v[i]); }
 
-inline M less(V a, V b) { GLASSBOX_LANES(M, a.v[i] < b.v[i]); }
-inline M is_nan(V a) { GLASSBOX_LANES(M, a.v[i] != a.v[i]); }
-inline V select(M m, V a, V b) { GLASSBOX_LANES(V, m.v[i] ? a.v[i] : b.v[i]); }
+KERNEL_INLINE M less(V a, V b) { GLASSBOX_LANES(M, a.v[i] < b.v[i]); }
+KERNEL_INLINE M is_nan(V a) { GLASSBOX_LANES(M, a.v[i] != a.v[i]); }
+KERNEL_INLINE V select(M m, V a, V b) { GLASSBOX_LANES(V, m.v[i] ? a.v[i] : b.v[i]); }
 
-inline I bits(V a) { GLASSBOX_LANES(I, static_cast<int32_t>(bits_of(a.v[i]))); }
-inline V from_bits(I a) { GLASSBOX_LANES(V, float_of(static_cast<uint32_t>(a.v[i]))); }
-inline I integer(int32_t x) { GLASSBOX_LANES(I, x); }
-inline int32_t wrap(uint32_t x) { return static_cast<int32_t>(x); }
-inline I add(I a, I b) { GLASSBOX_LANES(I, wrap(static_cast<uint32_t>(a.v[i]) + static_cast<uint32_t>(b.v[i]))); }
-inline I sub(I a, I b) { GLASSBOX_LANES(I, wrap(static_cast<uint32_t>(a.v[i]) - static_cast<uint32_t>(b.v[i]))); }
-inline I bit_and(I a, I b) { GLASSBOX_LANES(I, a.v[i] & b.v[i]); }
-template <int n> inline I shift_left(I a) { GLASSBOX_LANES(I, wrap(static_cast<uint32_t>(a.v[i]) << n)); }
-template <int n> inline I shift_right(I a) { GLASSBOX_LANES(I, a.v[i] >> n); }  // keeps the sign
-inline V to_float(I a) { GLASSBOX_LANES(V, static_cast<float>(a.v[i])); }
+KERNEL_INLINE I bits(V a) { GLASSBOX_LANES(I, static_cast<int32_t>(bits_of(a.v[i]))); }
+KERNEL_INLINE V from_bits(I a) { GLASSBOX_LANES(V, float_of(static_cast<uint32_t>(a.v[i]))); }
+KERNEL_INLINE I integer(int32_t x) { GLASSBOX_LANES(I, x); }
+KERNEL_INLINE int32_t wrap(uint32_t x) { return static_cast<int32_t>(x); }
+KERNEL_INLINE I add(I a, I b) { GLASSBOX_LANES(I, wrap(static_cast<uint32_t>(a.v[i]) + static_cast<uint32_t>(b.v[i]))); }
+KERNEL_INLINE I sub(I a, I b) { GLASSBOX_LANES(I, wrap(static_cast<uint32_t>(a.v[i]) - static_cast<uint32_t>(b.v[i]))); }
+KERNEL_INLINE I bit_and(I a, I b) { GLASSBOX_LANES(I, a.v[i] & b.v[i]); }
+template <int n> KERNEL_INLINE I shift_left(I a) { GLASSBOX_LANES(I, wrap(static_cast<uint32_t>(a.v[i]) << n)); }
+template <int n> KERNEL_INLINE I shift_right(I a) { GLASSBOX_LANES(I, a.v[i] >> n); }  // keeps the sign
+KERNEL_INLINE V to_float(I a) { GLASSBOX_LANES(V, static_cast<float>(a.v[i])); }
 
-inline float bf16(uint16_t x) { return float_of(static_cast<uint32_t>(x) << 16); }
-inline V load(const uint16_t* p) { GLASSBOX_LANES(V, bf16(p[i])); }
-inline V load(const uint16_t* p, int64_t n) { GLASSBOX_LANES(V, i < n ? bf16(p[i]) : 0.0f); }
-inline V broadcast(const uint16_t* p) { return broadcast(bf16(*p)); }
-inline float f16(uint16_t x) {
+KERNEL_INLINE float bf16(uint16_t x) { return float_of(static_cast<uint32_t>(x) << 16); }
+KERNEL_INLINE V load(const uint16_t* p) { GLASSBOX_LANES(V, bf16(p[i])); }
+KERNEL_INLINE V load(const uint16_t* p, int64_t n) { GLASSBOX_LANES(V, i < n ? bf16(p[i]) : 0.0f); }
+KERNEL_INLINE V broadcast(const uint16_t* p) { return broadcast(bf16(*p)); }
+KERNEL_INLINE float f16(uint16_t x) {
   const uint32_t sign = static_cast<uint32_t>(x & 0x8000u) << 16;
   uint32_t exponent = (x >> 10) & 31u, fraction = x & 0x3ffu;
   if (exponent == 31) return float_of(sign | 0x7f800000u | (fraction ? 0x400000u : 0u) | (fraction << 13));
@@ -61,29 +61,29 @@ inline float f16(uint16_t x) {
   }
   return float_of(sign | ((exponent + 112u) << 23) | ((fraction & 0x3ffu) << 13));
 }
-inline V load_f16(const uint16_t* p) { GLASSBOX_LANES(V, f16(p[i])); }
-inline V load_f16(const uint16_t* p, int64_t n) { GLASSBOX_LANES(V, i < n ? f16(p[i]) : 0.0f); }
+KERNEL_INLINE V load_f16(const uint16_t* p) { GLASSBOX_LANES(V, f16(p[i])); }
+KERNEL_INLINE V load_f16(const uint16_t* p, int64_t n) { GLASSBOX_LANES(V, i < n ? f16(p[i]) : 0.0f); }
 
-inline uint16_t narrow(float a) {
+KERNEL_INLINE uint16_t narrow(float a) {
   const uint32_t x = bits_of(a);
   if ((x & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>((x >> 16) | 0x40u);
   return static_cast<uint16_t>((x + 0x7fffu + ((x >> 16) & 1u)) >> 16);
 }
-inline void store(uint16_t* p, V a) { for (int i = 0; i < 16; ++i) p[i] = narrow(a.v[i]); }
-inline void store(uint16_t* p, V a, int64_t n) { for (int i = 0; i < n; ++i) p[i] = narrow(a.v[i]); }
+KERNEL_INLINE void store(uint16_t* p, V a) { for (int i = 0; i < 16; ++i) p[i] = narrow(a.v[i]); }
+KERNEL_INLINE void store(uint16_t* p, V a, int64_t n) { for (int i = 0; i < n; ++i) p[i] = narrow(a.v[i]); }
 
-inline float tree(V a) {
+KERNEL_INLINE float tree(V a) {
   for (int step = 8; step > 0; step /= 2)
     for (int i = 0; i < step; ++i) a.v[i] = a.v[i] + a.v[i + step];
   return a.v[0];
 }
-inline float largest(V a) {
+KERNEL_INLINE float largest(V a) {
   for (int step = 8; step > 0; step /= 2)
     for (int i = 0; i < step; ++i) a.v[i] = a.v[i] > a.v[i + step] ? a.v[i] : a.v[i + step];
   return a.v[0];
 }
 
-inline void transpose(V (&a)[16]) {
+KERNEL_INLINE void transpose(V (&a)[16]) {
   for (int i = 0; i < 16; ++i)
     for (int j = 0; j < i; ++j) {
       const float t = a[i].v[j];
@@ -93,17 +93,17 @@ inline void transpose(V (&a)[16]) {
 }
 
 struct Pairs { uint16_t v[32]; };
-inline void transpose_pairs(const uint16_t* const* rows, int64_t at, Pairs (&out)[16]) {
+KERNEL_INLINE void transpose_pairs(const uint16_t* const* rows, int64_t at, Pairs (&out)[16]) {
   for (int i = 0; i < 16; ++i)
     for (int j = 0; j < 16; ++j) {
       out[i].v[2 * j] = rows[j][at + 2 * i];
       out[i].v[2 * j + 1] = rows[j][at + 2 * i + 1];
     }
 }
-inline V even(const Pairs& a) { GLASSBOX_LANES(V, bf16(a.v[2 * i])); }
-inline V odd(const Pairs& a) { GLASSBOX_LANES(V, bf16(a.v[2 * i + 1])); }
+KERNEL_INLINE V even(const Pairs& a) { GLASSBOX_LANES(V, bf16(a.v[2 * i])); }
+KERNEL_INLINE V odd(const Pairs& a) { GLASSBOX_LANES(V, bf16(a.v[2 * i + 1])); }
 
-inline void prefetch(const void*) {}
+KERNEL_INLINE void prefetch(const void*) {}
 
 #undef GLASSBOX_LANES
 
