@@ -2,8 +2,9 @@
 // inputs are transposed in registers as pairs, and each pair is widened to its even and its odd float32.
 
 constexpr int64_t kPairBlock = 32;      // inputs whose products form one even and one odd chain
-constexpr int64_t kChainInputs = 256;   // inputs of a panel
-constexpr int64_t kChainOutputs = 512;  // outputs of the panels that are held at once: 512 KiB, in the second-level cache
+constexpr int64_t kChainInputs = 256;   // inputs of a panel, which is then 32 KiB: it stays in the first-level cache
+constexpr int64_t kChainTokens = 512;   // tokens that are widened and pass by it: 512 KiB, in the second-level cache
+constexpr int64_t kChainOutputs = 512;  // outputs whose totals, 1 MiB, stay there too from one cut of the inputs to the next
 
 // Rows of w that a panel reads: those that exist, and the last of them again for lanes whose results nobody stores.
 inline void panel_rows(const uint16_t* w, int64_t ldw, int64_t count, const uint16_t* (&rows)[16]) {
@@ -74,7 +75,7 @@ inline void matmul_few(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_
   }
 }
 
-// --- many tokens: panels of weights, transposed and widened once ---
+// --- many tokens: a panel of weights is transposed and widened once for all of them ---
 
 // A panel holds kChainVectors x 16 outputs: for each pair of inputs the even vectors, then the odd ones.
 constexpr int64_t kPanelOutputs = 16 * kChainVectors;
@@ -107,6 +108,9 @@ inline void make_panel(const uint16_t* w, int64_t ldw, int64_t outputs, int64_t 
 // x: [rows][blocks * 32] floats. `first`: the total begins at zero here, else in y.
 template <int rows>
 inline void panel_tile(const float* x, int64_t ldx, const float* panel, float* y, int64_t ldy, int64_t blocks, bool first) {
+  UNROLL
+  for (int r = 0; r < rows; ++r)
+    for (int64_t i = 0; i < kPanelOutputs; i += 16) prefetch(y + (rows + r) * ldy + i);  // the tile below comes next
   for (int64_t block = 0; block < blocks; ++block) {
     V e[rows][kChainVectors], o[rows][kChainVectors];
     UNROLL
@@ -152,39 +156,40 @@ inline void panel_rows_of(int64_t count, const float* x, int64_t ldx, const floa
 
 inline void matmul_many(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m,
                         int64_t n, int64_t k) {
-  const int64_t group = (n < kChainOutputs ? n + kPanelOutputs - 1 : kChainOutputs) / kPanelOutputs * kPanelOutputs;
-  float* const panels = static_cast<float*>(
-      kernel_scratch(static_cast<size_t>(group * kChainInputs + kChainRows * (kChainInputs + kPanelOutputs)) * sizeof(float)));
-  float* const wide_x = panels + group * kChainInputs;
-  float* const edge = wide_x + kChainRows * kChainInputs;  // where outputs past the last go
-  for (int64_t o = 0; o < n; o += group) {
-    const int64_t outputs = n - o < group ? n - o : group;
-    for (int64_t from = 0; from < k; from += kChainInputs) {
-      const int64_t inputs = k - from < kChainInputs ? k - from : kChainInputs;
-      const int64_t blocks = (inputs + kPairBlock - 1) / kPairBlock;
-      for (int64_t i = 0; i < outputs; i += kPanelOutputs)
-        make_panel(w + (o + i) * ldw, ldw, outputs - i < kPanelOutputs ? outputs - i : kPanelOutputs, from, inputs,
-                   panels + i * kChainInputs);
-      for (int64_t r = 0; r < m; r += kChainRows) {
-        const int64_t rows = m - r < kChainRows ? m - r : kChainRows;
-        for (int64_t i = 0; i < rows; ++i) {
+  const int64_t held = m < kChainTokens ? m : kChainTokens;
+  float* const panel = static_cast<float*>(kernel_scratch(
+      static_cast<size_t>(kPanelOutputs * kChainInputs + held * kChainInputs + kChainRows * kPanelOutputs) * sizeof(float)));
+  float* const wide_x = panel + kPanelOutputs * kChainInputs;
+  float* const edge = wide_x + held * kChainInputs;  // where the outputs of a panel that is not full go
+  for (int64_t o = 0; o < n; o += kChainOutputs) {
+    const int64_t outputs = n - o < kChainOutputs ? n - o : kChainOutputs;
+    for (int64_t t = 0; t < m; t += kChainTokens) {
+      const int64_t tokens = m - t < kChainTokens ? m - t : kChainTokens;
+      for (int64_t from = 0; from < k; from += kChainInputs) {
+        const int64_t inputs = k - from < kChainInputs ? k - from : kChainInputs;
+        const int64_t blocks = (inputs + kPairBlock - 1) / kPairBlock;
+        for (int64_t i = 0; i < tokens; ++i) {
           float* to = wide_x + i * kChainInputs;
-          from_bf16(x + (r + i) * ldx + from, to, inputs);
+          from_bf16(x + (t + i) * ldx + from, to, inputs);
           for (int64_t j = inputs; j < blocks * kPairBlock; ++j) to[j] = 0;
         }
         for (int64_t i = 0; i < outputs; i += kPanelOutputs) {
-          const float* panel = panels + i * kChainInputs;
-          float* to = y + r * ldy + o + i;
-          const int64_t count = outputs - i;
-          if (count >= kPanelOutputs) {
-            panel_rows_of<kChainRows>(rows, wide_x, kChainInputs, panel, to, ldy, blocks, from == 0);
-            continue;
+          const int64_t width = outputs - i < kPanelOutputs ? outputs - i : kPanelOutputs;
+          make_panel(w + (o + i) * ldw, ldw, width, from, inputs, panel);
+          for (int64_t r = 0; r < tokens; r += kChainRows) {
+            const int64_t rows = tokens - r < kChainRows ? tokens - r : kChainRows;
+            const float* xs = wide_x + r * kChainInputs;
+            float* to = y + (t + r) * ldy + o + i;
+            if (width == kPanelOutputs) {
+              panel_rows_of<kChainRows>(rows, xs, kChainInputs, panel, to, ldy, blocks, from == 0);
+              continue;
+            }
+            for (int64_t a = 0; a < rows; ++a)
+              for (int64_t b = 0; b < width; ++b) edge[a * kPanelOutputs + b] = from == 0 ? 0.0f : to[a * ldy + b];
+            panel_rows_of<kChainRows>(rows, xs, kChainInputs, panel, edge, kPanelOutputs, blocks, from == 0);
+            for (int64_t a = 0; a < rows; ++a)
+              for (int64_t b = 0; b < width; ++b) to[a * ldy + b] = edge[a * kPanelOutputs + b];
           }
-          for (int64_t a = 0; a < rows; ++a)
-            for (int64_t b = 0; b < count; ++b) edge[a * kPanelOutputs + b] = from == 0 ? 0.0f : to[a * ldy + b];
-          panel_rows_of<kChainRows>(rows, wide_x, kChainInputs, panel, edge, kPanelOutputs, blocks, from == 0);
-          for (int64_t a = 0; a < rows; ++a)
-            for (int64_t b = 0; b < count; ++b) to[a * ldy + b] = edge[a * kPanelOutputs + b];
         }
       }
     }
