@@ -174,4 +174,5 @@ constexpr int kChainRows = 3, kChainVectors = 1;
 constexpr int kDotRows = 3, kDotOutputs = 2;
 constexpr int kScoreRows = 1;
 constexpr int kValueRows = 3, kValueVectors = 2;
+constexpr int kKeyPositions = 3, kKeyVectors = 2;  // attend_backward: positions x vectors of head_dim
 constexpr int kBurnChains = 6;

@@ -135,4 +135,5 @@ constexpr int kChainRows = 6, kChainVectors = 2;     // matmul_bf16: tokens x ve
 constexpr int kDotRows = 6, kDotOutputs = 4;         // matmul_f32: tokens x outputs
 constexpr int kScoreRows = 6;                        // attend: queries x the four vectors of a block
 constexpr int kValueRows = 6, kValueVectors = 4;     // attend: queries x vectors of head_dim
+constexpr int kKeyPositions = 8, kKeyVectors = 2;  // attend_backward: positions x vectors of head_dim
 constexpr int kBurnChains = 16;

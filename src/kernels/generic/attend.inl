@@ -4,37 +4,56 @@
 constexpr int64_t kBlock = kAttentionBlock;
 constexpr int kBlockVectors = 4;  // of positions
 
-// score[r][64] = scale * q[r] . keys, keys being [head_dim][64].
-template <int rows, class K>
+struct Range {
+  int64_t from, to;
+};
+
+// The positions of a block that a row uses, counted from the block's first.
+inline Range used(int64_t first, int64_t last, int64_t block) {
+  const int64_t from = first - block * kBlock, to = last - block * kBlock;
+  return {from < 0 ? 0 : from, to > kBlock ? kBlock : to};
+}
+
+// score[r][64] = scale * q[r] . keys, keys being [head_dim][64]; the first `vectors` sixteens of them.
+template <int rows, int vectors, class K>
 inline void score_tile(const float* q, int64_t ldq, const K* keys, int64_t head_dim, float scale, float* score) {
-  V sum[rows][kBlockVectors];
+  V sum[rows][vectors];
   UNROLL
   for (int r = 0; r < rows; ++r)
     UNROLL
-    for (int v = 0; v < kBlockVectors; ++v) sum[r][v] = zero();
+    for (int v = 0; v < vectors; ++v) sum[r][v] = zero();
   for (int64_t d = 0; d < head_dim; ++d) {
-    V k[kBlockVectors];
+    V k[vectors];
     UNROLL
-    for (int v = 0; v < kBlockVectors; ++v) k[v] = load(keys + d * kBlock + v * 16);
+    for (int v = 0; v < vectors; ++v) k[v] = load(keys + d * kBlock + v * 16);
     UNROLL
     for (int r = 0; r < rows; ++r) {
       const V a = broadcast(q + r * ldq + d);
       UNROLL
-      for (int v = 0; v < kBlockVectors; ++v) sum[r][v] = fma(a, k[v], sum[r][v]);
+      for (int v = 0; v < vectors; ++v) sum[r][v] = fma(a, k[v], sum[r][v]);
     }
   }
   const V by = broadcast(scale);
   UNROLL
   for (int r = 0; r < rows; ++r)
     UNROLL
-    for (int v = 0; v < kBlockVectors; ++v) store(score + r * kBlock + v * 16, mul(sum[r][v], by));
+    for (int v = 0; v < vectors; ++v) store(score + r * kBlock + v * 16, mul(sum[r][v], by));
 }
 
+// Positions past the last that any row of a tile uses are not computed: a causal block is half empty.
 template <int rows = kScoreRows, class K>
-inline void score_rows(const float* q, int64_t ldq, int64_t count, const K* keys, int64_t head_dim, float scale, float* score) {
-  for (; count >= rows; count -= rows, q += rows * ldq, score += rows * kBlock)
-    score_tile<rows>(q, ldq, keys, head_dim, scale, score);
-  if constexpr (rows > 1) score_rows<rows - 1>(q, ldq, count, keys, head_dim, scale, score);
+inline void score_rows(const float* q, int64_t ldq, const Range* range, int64_t count, const K* keys, int64_t head_dim, float scale,
+                       float* score) {
+  for (; count >= rows; count -= rows, q += rows * ldq, range += rows, score += rows * kBlock) {
+    int64_t to = range[0].to;
+    for (int r = 1; r < rows; ++r)
+      if (range[r].to > to) to = range[r].to;
+    if (to <= 16) score_tile<rows, 1>(q, ldq, keys, head_dim, scale, score);
+    else if (to <= 32) score_tile<rows, 2>(q, ldq, keys, head_dim, scale, score);
+    else if (to <= 48) score_tile<rows, 3>(q, ldq, keys, head_dim, scale, score);
+    else score_tile<rows, 4>(q, ldq, keys, head_dim, scale, score);
+  }
+  if constexpr (rows > 1) score_rows<rows - 1>(q, ldq, range, count, keys, head_dim, scale, score);
 }
 
 // sum[r][d] = chain over positions [from, to) of weight[r][position] values[position][d], begun at what is there.
@@ -71,22 +90,15 @@ inline void value_tile(const float* weight, const T* values, int64_t ldv, int64_
 template <int rows, int vectors = kValueVectors, class T>
 inline void value_range(const float* weight, const T* values, int64_t head_dim, int64_t from, int64_t to, float* sum, int64_t lds) {
   int64_t d = 0;
-  if constexpr (vectors > 1) {
+  if constexpr (vectors > 2) {
     for (; d + vectors * 16 <= head_dim; d += vectors * 16)
       value_tile<rows, vectors>(weight, values + d, head_dim, from, to, sum + d, lds, 16);
   }
+  if constexpr (vectors > 1) {
+    for (; d + 32 <= head_dim; d += 32) value_tile<rows, 2>(weight, values + d, head_dim, from, to, sum + d, lds, 16);
+  }
   for (; d < head_dim; d += 16)
     value_tile<rows, 1>(weight, values + d, head_dim, from, to, sum + d, lds, head_dim - d < 16 ? head_dim - d : 16);
-}
-
-struct Range {
-  int64_t from, to;
-};
-
-// The positions of a block that a row uses, counted from the block's first.
-inline Range used(int64_t first, int64_t last, int64_t block) {
-  const int64_t from = first - block * kBlock, to = last - block * kBlock;
-  return {from < 0 ? 0 : from, to > kBlock ? kBlock : to};
 }
 
 // Each of `rows` rows over its own range: what all have in common is done together, the ends row by row.
@@ -128,19 +140,27 @@ inline V keep(V a, Range range, int64_t at, V other) {
   return a;
 }
 
-// Scores become exp(score - largest), 0 where the row does not look; gives largest and sum.
+// Scores become exp(score - largest), 0 where the row does not look; gives largest and sum. Sixteens that lie past the
+// range are not read, as nobody computed them.
 inline void exp_of_scores(float* score, Range range, float* largest_score, float* sum) {
-  V s[kBlockVectors];
-  UNROLL
-  for (int v = 0; v < kBlockVectors; ++v) s[v] = keep(load(score + v * 16), range, v * 16, broadcast(-__builtin_inff()));
-  const float top = largest(max(max(s[0], s[1]), max(s[2], s[3])));
-  const V shift = broadcast(top);
+  const V lowest = broadcast(-__builtin_inff());
+  V s[kBlockVectors], top = lowest;
   UNROLL
   for (int v = 0; v < kBlockVectors; ++v) {
-    s[v] = keep(exp(sub(s[v], shift)), range, v * 16, zero());
+    s[v] = v * 16 < range.to ? keep(load(score + v * 16), range, v * 16, lowest) : lowest;
+    top = max(s[v], top);
+  }
+  *largest_score = largest(top);
+  const V shift = broadcast(*largest_score);
+  UNROLL
+  for (int v = 0; v < kBlockVectors; ++v) {
+    if (v * 16 >= range.to) {
+      s[v] = zero();
+      continue;
+    }
+    s[v] = keep(exp_below(sub(s[v], shift)), range, v * 16, zero());
     store(score + v * 16, s[v]);
   }
-  *largest_score = top;
   *sum = tree(add(add(s[0], s[1]), add(s[2], s[3])));
 }
 
@@ -170,20 +190,33 @@ template <class T> inline const float* widened(const T* block, int64_t count, fl
 template <class K>
 inline void attend_block(const float* q, int64_t ldq, int64_t count, const Range* range, const K* keys, const K* values,
                          int64_t head_dim, float scale, float* out, int64_t ldo, float* stats, float* score, float* sum) {
-  score_rows(q, ldq, count, keys, head_dim, scale, score);
-  float top[kAttendRows], total[kAttendRows];
+  score_rows(q, ldq, range, count, keys, head_dim, scale, score);
+  float top[kAttendRows] = {}, total[kAttendRows] = {};
   for (int64_t r = 0; r < count; ++r) exp_of_scores(score + r * kBlock, range[r], top + r, total + r);
   for (int64_t i = 0; i < count * head_dim; ++i) sum[i] = 0;
   value_all(score, range, count, values, head_dim, sum, head_dim);
-  for (int64_t r = 0; r < count; ++r) {  // merge what was and what came
-    float* was = stats + 2 * r;
-    const float both = was[0] > top[r] ? was[0] : top[r];
-    float factors[16];
-    store(factors, exp(sub(select(first_lanes(1), broadcast(was[0]), broadcast(top[r])), broadcast(both))));
-    const float old_by = factors[0], new_by = factors[1];
-    was[1] = __builtin_fmaf(was[1], old_by, total[r] * new_by);
-    was[0] = both;
-    const V old_factor = broadcast(old_by), new_factor = broadcast(new_by);
+  // Merge what was and what came: sixteen rows' statistics at a time.
+  float old_by[kAttendRows], new_by[kAttendRows];
+  for (int64_t r = 0; r < count; r += 16) {
+    float was_top[16] = {}, was_total[16] = {};
+    const int64_t n = count - r < 16 ? count - r : 16;
+    for (int64_t i = 0; i < n; ++i) {
+      was_top[i] = stats[2 * (r + i)];
+      was_total[i] = stats[2 * (r + i) + 1];
+    }
+    const V old_top = load(was_top), new_top = load(top + r), both = max(old_top, new_top);
+    const V old_factor = exp_below(sub(old_top, both)), new_factor = exp_below(sub(new_top, both));
+    store(was_top, both);
+    store(was_total, fma(load(was_total), old_factor, mul(load(total + r), new_factor)));
+    store(old_by + r, old_factor);
+    store(new_by + r, new_factor);
+    for (int64_t i = 0; i < n; ++i) {
+      stats[2 * (r + i)] = was_top[i];
+      stats[2 * (r + i) + 1] = was_total[i];
+    }
+  }
+  for (int64_t r = 0; r < count; ++r) {
+    const V old_factor = broadcast(old_by[r]), new_factor = broadcast(new_by[r]);
     float* to = out + r * ldo;
     const float* from = sum + r * head_dim;
     each(head_dim, [=](int64_t i, int64_t c) { put(to + i, fma(some(to + i, c), old_factor, mul(some(from + i, c), new_factor)), c); });
@@ -250,7 +283,7 @@ inline void pattern_of(const float* q, int64_t first, int64_t last, const void* 
   const V shift = broadcast(stats[0]), by = broadcast(1.0f / stats[1]);
   for (int64_t block = first / kBlock; block * kBlock < last; ++block) {
     float score[kBlock], weight[kBlock];
-    score_tile<1>(q, 0, static_cast<const K*>(keys[block]), head_dim, scale, score);
+    score_tile<1, kBlockVectors>(q, 0, static_cast<const K*>(keys[block]), head_dim, scale, score);
     for (int64_t i = 0; i < kBlock; i += 16) store(weight + i, mul(exp(sub(load(score + i), shift)), by));
     const Range range = used(first, last, block);
     for (int64_t i = range.from; i < range.to; ++i) {

@@ -31,13 +31,14 @@ inline void key_tile(const float* weight, const float* x, int64_t ldx, int64_t r
     }
 }
 
-template <int positions = kValueRows, int vectors = kValueVectors>
+template <int positions = kKeyPositions>
 inline void key_gradient(const float* weight, int64_t count, const float* x, int64_t ldx, int64_t rows, float* to, int64_t ldd,
                          int64_t head_dim) {
   for (; count >= positions; count -= positions, weight += positions, to += positions * ldd) {
     int64_t d = 0;
-    if constexpr (vectors > 1) {
-      for (; d + vectors * 16 <= head_dim; d += vectors * 16) key_tile<positions, vectors>(weight, x + d, ldx, rows, to + d, ldd, 16);
+    if constexpr (kKeyVectors > 1) {
+      for (; d + kKeyVectors * 16 <= head_dim; d += kKeyVectors * 16)
+        key_tile<positions, kKeyVectors>(weight, x + d, ldx, rows, to + d, ldd, 16);
     }
     for (; d < head_dim; d += 16)
       key_tile<positions, 1>(weight, x + d, ldx, rows, to + d, ldd, head_dim - d < 16 ? head_dim - d : 16);
@@ -101,25 +102,38 @@ inline void attend_backward_of(const float* q, int64_t ldq, int64_t rows, const 
         turned(k, head_dim, kBlock, turned_keys);
         turned(static_cast<const K*>(values[block]), kBlock, head_dim, turned_values);
       }
-      score_rows(q + r * ldq, ldq, count, k, head_dim, scale, weight);
-      score_rows(d_out + r * ld_out, ld_out, count, turned_values, head_dim, 1.0f, slope);
+      score_rows(q + r * ldq, ldq, range, count, k, head_dim, scale, weight);
+      score_rows(d_out + r * ld_out, ld_out, range, count, turned_values, head_dim, 1.0f, slope);
       for (int64_t i = 0; i < count; ++i) {
         const V shift = broadcast(stats[2 * (r + i)]), by = broadcast(1.0f / stats[2 * (r + i) + 1]);
         const V dot = broadcast(along[r + i]), factor = broadcast(scale);
         UNROLL
         for (int v = 0; v < kBlockVectors; ++v) {
           float *w = weight + i * kBlock + v * 16, *s = slope + i * kBlock + v * 16;
-          const V p = mul(exp(sub(load(w), shift)), by);
+          if (v * 16 >= range[i].to) {
+            store(w, zero());
+            store(s, zero());
+            continue;
+          }
+          const V p = mul(exp_below(sub(load(w), shift)), by);
           const V ds = mul(mul(p, sub(load(s), dot)), factor);
           store(w, keep(p, range[i], v * 16, zero()));
           store(s, keep(ds, range[i], v * 16, zero()));
         }
       }
       value_all(slope, range, count, turned_keys, head_dim, dq + r * lddq, lddq);
-      if (taped.from < taped.to) {
-        const int64_t to = (block * kBlock + taped.from - base) * ldd;
-        key_gradient(weight + taped.from, taped.to - taped.from, d_out + r * ld_out, ld_out, count, d_values + to, ldd, head_dim);
-        key_gradient(slope + taped.from, taped.to - taped.from, q + r * ldq, ldq, count, d_keys + to, ldd, head_dim);
+      // Sixteen positions at a time, the rows from the first to the last that use any of them: of a causal block half.
+      for (int64_t at = 0; at < kBlock; at += 16) {
+        const int64_t from = taped.from > at ? taped.from : at, to = taped.to < at + 16 ? taped.to : at + 16;
+        if (from >= to) continue;
+        const auto uses = [&](int64_t i) { return range[i].from < at + 16 && range[i].to > at; };
+        int64_t begin = 0, end_row = count;
+        while (begin < end_row && !uses(begin)) ++begin;
+        while (begin < end_row && !uses(end_row - 1)) --end_row;
+        const int64_t first_row = r + begin, used_rows = end_row - begin, in = begin * kBlock + from;
+        const int64_t into = (block * kBlock + from - base) * ldd;
+        key_gradient(weight + in, to - from, d_out + first_row * ld_out, ld_out, used_rows, d_values + into, ldd, head_dim);
+        key_gradient(slope + in, to - from, q + first_row * ldq, ldq, used_rows, d_keys + into, ldd, head_dim);
       }
       r += count;
     }

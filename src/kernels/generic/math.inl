@@ -1,22 +1,33 @@
 // exp and log of sixteen floats. Coefficients: minimax fits made for these intervals (Lawson's iteration, lower ones
 // rounded to float32 first), relative error of the polynomials below 4e-9 and 6e-9.
 
-// e^x: x = n ln 2 + r with |r| <= ln 2 / 2; e^r = 1 + (r + r^2 q(r)); 2^n enters the exponent. Results that would be
-// denormal are 0. Exact at 0.
-KERNEL_INLINE V exp(V x) {
+// e^x: x = n ln 2 + r with |r| <= ln 2 / 2; e^r = 1 + (r + r^2 q(r)); 2^n enters the exponent.
+KERNEL_INLINE V exp_inside(V x) {
   const V magic = broadcast(0x1.8p23f);  // adding it rounds to an integer, which its low bits then hold
-  const V lowest = broadcast(-87.33654f), highest = broadcast(88.72283f);
-  const V inside = min(max(x, lowest), highest);
-  const V shifted = fma(inside, broadcast(0x1.715476p+0f), magic);
+  const V shifted = fma(x, broadcast(0x1.715476p+0f), magic);
   const V n = sub(shifted, magic);
-  const V r = fnma(n, broadcast(0x1.7f7d1cp-20f), fnma(n, broadcast(0x1.62e4p-1f), inside));
+  const V r = fnma(n, broadcast(0x1.7f7d1cp-20f), fnma(n, broadcast(0x1.62e4p-1f), x));
   V q = broadcast(0x1.6a4d6p-10f);
   q = fma(q, r, broadcast(0x1.12398ep-7f));
   q = fma(q, r, broadcast(0x1.5558bp-5f));
   q = fma(q, r, broadcast(0x1.555492p-3f));
   q = fma(q, r, broadcast(0x1.fffffcp-2f));
   const V p = add(broadcast(1.0f), fma(q, mul(r, r), r));
-  V result = from_bits(add(bits(p), shift_left<23>(bits(shifted))));
+  return from_bits(add(bits(p), shift_left<23>(bits(shifted))));
+}
+
+constexpr float kExpLowest = -87.33654f, kExpHighest = 88.72283f;
+
+// For x <= 0, as softmax has them, the same bits as exp. NaN stays NaN.
+KERNEL_INLINE V exp_below(V x) {
+  const V lowest = broadcast(kExpLowest);
+  return select(less(x, lowest), zero(), exp_inside(max(lowest, x)));
+}
+
+// Results that would be denormal are 0. Exact at 0.
+KERNEL_INLINE V exp(V x) {
+  const V lowest = broadcast(kExpLowest), highest = broadcast(kExpHighest);
+  V result = exp_inside(min(max(x, lowest), highest));
   result = select(less(x, lowest), zero(), result);
   result = select(less(highest, x), broadcast(__builtin_inff()), result);
   return select(is_nan(x), x, result);

@@ -112,4 +112,5 @@ constexpr int kChainRows = 1, kChainVectors = 1;
 constexpr int kDotRows = 2, kDotOutputs = 1;
 constexpr int kScoreRows = 1;
 constexpr int kValueRows = 1, kValueVectors = 1;
+constexpr int kKeyPositions = 1, kKeyVectors = 1;  // attend_backward: positions x vectors of head_dim
 constexpr int kBurnChains = 4;
