@@ -2,7 +2,11 @@
 // inputs are transposed in registers as pairs, and each pair is widened to its even and its odd float32.
 
 constexpr int64_t kPairBlock = 32;      // inputs whose products form one even and one odd chain
+constexpr int64_t kPrefetch = 384;       // inputs ahead: three quarters of a kilobyte of each row; 256 to 1,024 do as well
 constexpr int64_t kChainInputs = 256;   // inputs of a panel, which is then 32 KiB: it stays in the first-level cache
+constexpr int64_t kFewTokens = 16;      // tokens that weights are used by as they come, in registers
+constexpr int64_t kAlongInputs = 128;   // the same where few tokens let it
+constexpr int64_t kAlongTokens = 64;
 constexpr int64_t kChainTokens = 512;   // tokens that are widened and pass by it: 512 KiB, in the second-level cache
 constexpr int64_t kChainOutputs = 512;  // outputs whose totals, 1 MiB, stay there too from one cut of the inputs to the next
 
@@ -42,36 +46,70 @@ inline void chain_block(const Pairs (&w)[16], const float* x, int64_t ldx, V (&t
   for (int r = 0; r < rows; ++r) total[r] = add(total[r], add(e[r], o[r]));
 }
 
-template <int rows>
-inline void matmul_few(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t n,
-                       int64_t k) {
-  const int64_t whole = k / kPairBlock * kPairBlock, padded = (k + kPairBlock - 1) / kPairBlock * kPairBlock;
-  float* const wide_x = static_cast<float*>(kernel_scratch(static_cast<size_t>(rows * padded) * sizeof(float)));
-  for (int r = 0; r < rows; ++r) {
-    from_bf16(x + r * ldx, wide_x + r * padded, k);
-    for (int64_t i = k; i < padded; ++i) wide_x[r * padded + i] = 0;
+template <int rows = kFewRows>
+inline void chain_block_of(int64_t count, const Pairs (&w)[16], const float* x, int64_t ldx, V* total) {
+  if (count == rows) return chain_block<rows>(w, x, ldx, *reinterpret_cast<V(*)[rows]>(total));
+  if constexpr (rows > 1) chain_block_of<rows - 1>(count, w, x, ldx, total);
+}
+
+inline int64_t blocks_in(int64_t inputs) { return (inputs + kPairBlock - 1) / kPairBlock; }
+
+// Tokens as floats, filled up with zeros to a whole block.
+inline void widen_tokens(const uint16_t* x, int64_t ldx, int64_t tokens, int64_t inputs, float* to, int64_t ld) {
+  for (int64_t i = 0; i < tokens; ++i) {
+    from_bf16(x + i * ldx, to + i * ld, inputs);
+    for (int64_t j = inputs; j < blocks_in(inputs) * kPairBlock; ++j) to[i * ld + j] = 0;
   }
+}
+
+// `fixed` tokens, or m of them in groups that have registers enough where `fixed` is 0.
+template <int fixed>
+inline void matmul_few(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m, int64_t n,
+                       int64_t k) {
+  const int64_t whole = k / kPairBlock * kPairBlock;
+  const int64_t ld = blocks_in(k) * kPairBlock + 16;  // 16: tokens must not all fall into one set of the cache
+  float* const wide_x = static_cast<float*>(kernel_scratch(static_cast<size_t>(m * ld) * sizeof(float)));
+  widen_tokens(x, ldx, m, k, wide_x, ld);
+  const int64_t groups = (m + kFewRows - 1) / kFewRows;
   for (int64_t o = 0; o < n; o += 16) {
     const int64_t count = n - o < 16 ? n - o : 16;
     const uint16_t* ws[16];
     panel_rows(w + o * ldw, ldw, count, ws);
-    V total[rows];
+    V total[fixed > 0 ? fixed : kFewTokens];
     UNROLL
-    for (int r = 0; r < rows; ++r) total[r] = zero();
+    for (int r = 0; r < (fixed > 0 ? fixed : kFewTokens); ++r) total[r] = zero();
     Pairs pairs[16];
+    const auto multiply = [&](int64_t at) {
+      if constexpr (fixed > 0) {
+        chain_block<fixed>(pairs, wide_x + at, ld, total);
+      } else {
+        for (int64_t group = 0; group < groups; ++group) {
+          const int64_t r = m * group / groups, rows = m * (group + 1) / groups - r;
+          chain_block_of(rows, pairs, wide_x + r * ld + at, ld, total + r);
+        }
+      }
+    };
     for (int64_t at = 0; at < whole; at += kPairBlock) {
+      // Sixteen streams are more than the hardware follows: ask for each row's line ahead, at the end for the next rows'.
+      const int64_t ahead = at + kPrefetch < whole ? at + kPrefetch : at + kPrefetch - whole + 16 * ldw;
+      UNROLL
+      for (int i = 0; i < 16; ++i) prefetch(ws[i] + ahead);
       transpose_pairs(ws, at, pairs);
-      chain_block<rows>(pairs, wide_x + at, padded, total);
+      multiply(at);
     }
     if (whole < k) {
       BlockTail tail;
       const uint16_t* tails[16];
       block_tail(ws, whole, k - whole, tail, tails);
       transpose_pairs(tails, 0, pairs);
-      chain_block<rows>(pairs, wide_x + whole, padded, total);
+      multiply(whole);
     }
-    UNROLL
-    for (int r = 0; r < rows; ++r) put(y + r * ldy + o, total[r], count);
+    if constexpr (fixed > 0) {
+      UNROLL
+      for (int r = 0; r < fixed; ++r) put(y + r * ldy + o, total[r], count);
+    } else {
+      for (int64_t r = 0; r < m; ++r) put(y + r * ldy + o, total[r], count);
+    }
   }
 }
 
@@ -80,7 +118,8 @@ inline void matmul_few(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_
 // A panel holds kChainVectors x 16 outputs: for each pair of inputs the even vectors, then the odd ones.
 constexpr int64_t kPanelOutputs = 16 * kChainVectors;
 
-inline void make_panel(const uint16_t* w, int64_t ldw, int64_t outputs, int64_t from, int64_t inputs, float* panel) {
+// `all`: inputs of a row, for asking ahead.
+inline void make_panel(const uint16_t* w, int64_t ldw, int64_t outputs, int64_t from, int64_t inputs, int64_t all, float* panel) {
   for (int v = 0; v < kChainVectors; ++v) {
     const uint16_t* rows[16];
     const int64_t first = v * 16 < outputs ? v * 16 : outputs - 1;
@@ -88,6 +127,9 @@ inline void make_panel(const uint16_t* w, int64_t ldw, int64_t outputs, int64_t 
     Pairs pairs[16];
     for (int64_t at = 0; at < inputs; at += kPairBlock) {
       if (inputs - at >= kPairBlock) {
+        const int64_t next = from + at + kPrefetch < all ? from + at + kPrefetch : from + at + kPrefetch - all + kPanelOutputs * ldw;
+        UNROLL
+        for (int i = 0; i < 16; ++i) prefetch(rows[i] + next);
         transpose_pairs(rows, from + at, pairs);
       } else {
         BlockTail tail;
@@ -147,49 +189,72 @@ inline void panel_tile(const float* x, int64_t ldx, const float* panel, float* y
   }
 }
 
-template <int rows>
+template <int rows = kChainRows>
 inline void panel_rows_of(int64_t count, const float* x, int64_t ldx, const float* panel, float* y, int64_t ldy, int64_t blocks,
                           bool first) {
   if (count == rows) return panel_tile<rows>(x, ldx, panel, y, ldy, blocks, first);
   if constexpr (rows > 1) panel_rows_of<rows - 1>(count, x, ldx, panel, y, ldy, blocks, first);
 }
 
+// All tokens over one panel of `width` outputs; edge: [kChainRows][kPanelOutputs], for a panel that is not full.
+inline void panel_tokens(int64_t tokens, const float* x, int64_t ldx, const float* panel, int64_t width, float* y, int64_t ldy,
+                         int64_t blocks, bool first, float* edge) {
+  // Tiles of much the same height: a low one at the end would wait for its few chains.
+  const int64_t tiles = (tokens + kChainRows - 1) / kChainRows;
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t r = tokens * tile / tiles, rows = tokens * (tile + 1) / tiles - r;
+    float* to = y + r * ldy;
+    if (width == kPanelOutputs) {
+      panel_rows_of(rows, x + r * ldx, ldx, panel, to, ldy, blocks, first);
+      continue;
+    }
+    for (int64_t a = 0; a < rows; ++a)
+      for (int64_t b = 0; b < width; ++b) edge[a * kPanelOutputs + b] = first ? 0.0f : to[a * ldy + b];
+    panel_rows_of(rows, x + r * ldx, ldx, panel, edge, kPanelOutputs, blocks, first);
+    for (int64_t a = 0; a < rows; ++a)
+      for (int64_t b = 0; b < width; ++b) to[a * ldy + b] = edge[a * kPanelOutputs + b];
+  }
+}
+
+// Few enough tokens to hold them whole: weights are followed along their rows, as they come from memory.
+inline void matmul_along(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m,
+                         int64_t n, int64_t k) {
+  const int64_t blocks = blocks_in(k), ld = blocks * kPairBlock + 16;  // 16: rows must not all fall into one set of the cache
+  float* const panel =
+      static_cast<float*>(kernel_scratch(static_cast<size_t>(kPanelOutputs * (kAlongInputs + m) + m * ld) * sizeof(float)));
+  float* const total = panel + kPanelOutputs * kAlongInputs;
+  float* const wide_x = total + kPanelOutputs * m;
+  widen_tokens(x, ldx, m, k, wide_x, ld);
+  for (int64_t o = 0; o < n; o += kPanelOutputs) {
+    const int64_t width = n - o < kPanelOutputs ? n - o : kPanelOutputs;
+    for (int64_t from = 0; from < k; from += kAlongInputs) {
+      const int64_t inputs = k - from < kAlongInputs ? k - from : kAlongInputs;
+      make_panel(w + o * ldw, ldw, width, from, inputs, k, panel);
+      panel_tokens(m, wide_x + from, ld, panel, kPanelOutputs, total, kPanelOutputs, blocks_in(inputs), from == 0, nullptr);
+    }
+    for (int64_t r = 0; r < m; ++r) each(width, [&](int64_t i, int64_t c) { put(y + r * ldy + o + i, load(total + r * kPanelOutputs + i), c); });
+  }
+}
+
 inline void matmul_many(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m,
                         int64_t n, int64_t k) {
   const int64_t held = m < kChainTokens ? m : kChainTokens;
+  const int64_t chunk = k < kChainInputs ? blocks_in(k) * kPairBlock : kChainInputs, ld = chunk + 16;
   float* const panel = static_cast<float*>(kernel_scratch(
-      static_cast<size_t>(kPanelOutputs * kChainInputs + held * kChainInputs + kChainRows * kPanelOutputs) * sizeof(float)));
-  float* const wide_x = panel + kPanelOutputs * kChainInputs;
-  float* const edge = wide_x + held * kChainInputs;  // where the outputs of a panel that is not full go
+      static_cast<size_t>(kPanelOutputs * kChainInputs + kChainRows * kPanelOutputs + held * ld) * sizeof(float)));
+  float* const edge = panel + kPanelOutputs * kChainInputs;
+  float* const wide_x = edge + kChainRows * kPanelOutputs;
   for (int64_t o = 0; o < n; o += kChainOutputs) {
     const int64_t outputs = n - o < kChainOutputs ? n - o : kChainOutputs;
     for (int64_t t = 0; t < m; t += kChainTokens) {
       const int64_t tokens = m - t < kChainTokens ? m - t : kChainTokens;
       for (int64_t from = 0; from < k; from += kChainInputs) {
         const int64_t inputs = k - from < kChainInputs ? k - from : kChainInputs;
-        const int64_t blocks = (inputs + kPairBlock - 1) / kPairBlock;
-        for (int64_t i = 0; i < tokens; ++i) {
-          float* to = wide_x + i * kChainInputs;
-          from_bf16(x + (t + i) * ldx + from, to, inputs);
-          for (int64_t j = inputs; j < blocks * kPairBlock; ++j) to[j] = 0;
-        }
+        widen_tokens(x + t * ldx + from, ldx, tokens, inputs, wide_x, ld);
         for (int64_t i = 0; i < outputs; i += kPanelOutputs) {
           const int64_t width = outputs - i < kPanelOutputs ? outputs - i : kPanelOutputs;
-          make_panel(w + (o + i) * ldw, ldw, width, from, inputs, panel);
-          for (int64_t r = 0; r < tokens; r += kChainRows) {
-            const int64_t rows = tokens - r < kChainRows ? tokens - r : kChainRows;
-            const float* xs = wide_x + r * kChainInputs;
-            float* to = y + (t + r) * ldy + o + i;
-            if (width == kPanelOutputs) {
-              panel_rows_of<kChainRows>(rows, xs, kChainInputs, panel, to, ldy, blocks, from == 0);
-              continue;
-            }
-            for (int64_t a = 0; a < rows; ++a)
-              for (int64_t b = 0; b < width; ++b) edge[a * kPanelOutputs + b] = from == 0 ? 0.0f : to[a * ldy + b];
-            panel_rows_of<kChainRows>(rows, xs, kChainInputs, panel, edge, kPanelOutputs, blocks, from == 0);
-            for (int64_t a = 0; a < rows; ++a)
-              for (int64_t b = 0; b < width; ++b) to[a * ldy + b] = edge[a * kPanelOutputs + b];
-          }
+          make_panel(w + (o + i) * ldw, ldw, width, from, inputs, k, panel);
+          panel_tokens(tokens, wide_x, ld, panel, width, y + t * ldy + o + i, ldy, blocks_in(inputs), from == 0, edge);
         }
       }
     }
@@ -205,10 +270,13 @@ void matmul_bf16(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw,
   }
   switch (m) {
     case 0: return;
-    case 1: return matmul_few<1>(x, ldx, w, ldw, y, ldy, n, k);
-    case 2: return matmul_few<2>(x, ldx, w, ldw, y, ldy, n, k);
-    case 3: return matmul_few<3>(x, ldx, w, ldw, y, ldy, n, k);
-    case 4: return matmul_few<4>(x, ldx, w, ldw, y, ldy, n, k);
-    default: return matmul_many(x, ldx, w, ldw, y, ldy, m, n, k);
+    case 1: return matmul_few<1>(x, ldx, w, ldw, y, ldy, m, n, k);
+    case 2: return matmul_few<2>(x, ldx, w, ldw, y, ldy, m, n, k);
+    case 3: return matmul_few<3>(x, ldx, w, ldw, y, ldy, m, n, k);
+    case 4: return matmul_few<4>(x, ldx, w, ldw, y, ldy, m, n, k);
+    default:
+      if (m <= kFewTokens) return matmul_few<0>(x, ldx, w, ldw, y, ldy, m, n, k);
+      if (m <= kAlongTokens && m * k <= kChainTokens * kChainInputs) return matmul_along(x, ldx, w, ldw, y, ldy, m, n, k);
+      return matmul_many(x, ldx, w, ldw, y, ldy, m, n, k);
   }
 }

@@ -109,6 +109,7 @@ KERNEL_INLINE void prefetch(const void*) {}
 
 constexpr int kGemmRows = 2, kGemmVectors = 1;
 constexpr int kChainRows = 1, kChainVectors = 1;
+constexpr int kFewRows = 1;                          // matmul_bf16 of few tokens: tokens, two chains each
 constexpr int kDotRows = 2, kDotOutputs = 1;
 constexpr int kScoreRows = 1;
 constexpr int kValueRows = 1, kValueVectors = 1;
