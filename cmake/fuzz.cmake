@@ -18,3 +18,4 @@ endfunction()
 # NAME, and the floors it needs.
 glassbox_fuzz(safetensors formats)
 glassbox_fuzz(config formats)
+glassbox_fuzz(template text)

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "text/jinja_parser.h"
 #include "text/jinja_render.h"
+#include "text/jinja_text.h"
 
 namespace glassbox {
 
@@ -57,7 +58,7 @@ std::string ChatTemplate::render(const OrderedJson& context, const RenderLimits&
   try {
     return renderer.run(generation);
   } catch (const jinja::Failure& failure) {
-    fail(failure.kind, "{}: line {}: {}", program->name, renderer.line(), failure.what());
+    fail(failure.kind, "{}: line {}: {}", program->name, renderer.line(), jinja::one_line(failure.what()));
   } catch (const std::bad_alloc&) {
     fail(ErrorKind::bad_request, "{}: line {}: out of memory", program->name, renderer.line());
   }

@@ -28,7 +28,7 @@ using OrderedJson = nlohmann::ordered_json;
 struct RenderLimits {
   uint64_t steps = 10'000'000;       // nodes evaluated, plus items and bytes handled: bounds time and memory
   size_t output_bytes = 64u << 20;   // of the text, and of any one string made on the way
-  size_t memory_bytes = 512u << 20;  // of all values alive at once
+  size_t memory_bytes = 256u << 20;  // of all values alive at once
   size_t depth = 1000;               // of nested evaluation (macros that call themselves), and of values in values
   std::optional<std::tm> now;        // what strftime_now() tells; the machine's local time if not given
 };

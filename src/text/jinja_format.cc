@@ -452,7 +452,7 @@ class BraceFormatter {
       : renderer_(renderer), arguments_(arguments), markup_(markup) {}
 
   std::string format(std::string_view text, int depth) {
-    if (depth > 2) raise("max string recursion exceeded");
+    if (depth > 3) raise("max string recursion exceeded");
     std::string out;
     for (size_t at = 0; at < text.size();) {
       char c = text[at];

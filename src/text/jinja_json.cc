@@ -87,7 +87,7 @@ class Writer {
         case '\f': out_ += "\\f"; break;
         case '\b': out_ += "\\b"; break;
         default:
-          if (c < 0x20 || (style_.ascii && c > 0x7f && c < 0x10000)) {
+          if (c < 0x20 || (style_.ascii && c >= 0x7f && c < 0x10000)) {
             out_ += fmt::format("\\u{:04x}", c);
           } else if (style_.ascii && c >= 0x10000) {
             out_ += fmt::format("\\u{:04x}\\u{:04x}", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + ((c - 0x10000) & 0x3ff));

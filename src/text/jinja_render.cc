@@ -217,13 +217,11 @@ Renderer::Flow Renderer::loop(const Loop& node, const Value& iterable, int64_t d
   // A loop names itself: its state holds the scope around it, and the scope within holds the state.
   Value state = Value::of(new LoopState(node, iterable, std::move(source), scope_, depth));
   auto* items = state.as<LoopState>();
-  bool any = false;
-  Flow left = Flow::next;
+  bool completed = false;
   {
     Within within(*this, Ref<Scope>(new Scope(scope_)));
     Ref<Scope> around = scope_->parent;
     for (Value item; items->next(item);) {
-      any = true;
       line_ = node.line;
       if (scope_.alone())
         scope_->names.clear();
@@ -231,11 +229,13 @@ Renderer::Flow Renderer::loop(const Loop& node, const Value& iterable, int64_t d
         scope_ = Ref<Scope>(new Scope(around));  // a macro of the last round keeps that one
       scope_->set(kLoop, state);
       assign(node.target, item);
-      left = run(node.body);
+      Flow left = run(node.body);
+      completed |= left == Flow::next;
       if (left == Flow::leave_loop) break;
     }
   }
-  if (any) return Flow::next;
+  // As Jinja2 does it, {% else %} runs unless some round reached the end of the body.
+  if (completed) return Flow::next;
   Within within(*this, Ref<Scope>(new Scope(scope_)));
   return run(node.otherwise);
 }

@@ -114,6 +114,14 @@ std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends)
   return lines;
 }
 
+std::string one_line(std::string_view text) {
+  constexpr size_t kLongest = 1000;
+  std::string out(text.substr(0, prefix_bytes(text, kLongest)));
+  if (out.size() < text.size()) out += "...";
+  std::replace_if(out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+  return out;
+}
+
 std::string justify(std::string_view text, int64_t width, char align, std::string_view fill) {
   auto length = static_cast<int64_t>(count_code_points(text));
   if (length >= width) return std::string(text);

@@ -24,4 +24,7 @@ std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends)
 // Padded with `fill`, one character, to `width` characters; align < > ^ as ljust, rjust and center do.
 std::string justify(std::string_view text, int64_t width, char align, std::string_view fill);
 
+// For an error: line breaks become spaces, and a text that is too long is cut.
+std::string one_line(std::string_view text);
+
 }  // namespace glassbox::jinja

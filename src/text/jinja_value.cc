@@ -197,6 +197,7 @@ void Dict::set(const Value& key, Value value) {
     return;
   }
   charge(2 * sizeof(Value) + 48);
+  spend_items(1);
   entries.emplace_back(key, std::move(value));
   if (entries.size() < text_key_index_from) return;
   if (entries.size() == text_key_index_from) {

@@ -1,0 +1,64 @@
+// Any text as a chat template: an Error of one line, or a text within the limits; the same text the second time.
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "text/chat_template.h"
+
+namespace {
+
+using namespace glassbox;
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+const OrderedJson& context() {
+  static const OrderedJson kContext = OrderedJson::parse(R"({
+    "messages": [{"role": "system", "content": "Be <brief>."},
+                 {"role": "user", "content": [{"type": "text", "text": "Hé 你 "}]},
+                 {"role": "assistant", "content": null,
+                  "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": {"x": 1, "y": [2.5, true]}}}]},
+                 {"role": "tool", "content": "{}"}],
+    "tools": [{"type": "function", "function": {"name": "f", "parameters": {"properties": {"x": {"type": "integer"}}}}}],
+    "add_generation_prompt": true, "bos_token": "<s>", "eos_token": "</s>",
+    "x": -7, "f": 2.5, "s": " some Text\n", "e": "", "n": null, "b": false,
+    "l": [3, 1, 2], "d": {"b": 1, "a": "z", "items": []}})");
+  return kContext;
+}
+
+std::string attempt(const ChatTemplate& chat, const RenderLimits& limits) {
+  try {
+    GenerationSpans spans;
+    std::string text = chat.render(context(), limits, &spans);
+    require(text.size() <= limits.output_bytes);
+    for (const auto& [first, second] : spans) require(first <= second && second <= text.size());
+    return text;
+  } catch (const Error& error) {
+    require(std::strchr(error.what(), '\n') == nullptr && std::strlen(error.what()) < 5000);
+    return std::string("!") + error.what();
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  RenderLimits limits;
+  limits.steps = 20'000;
+  limits.output_bytes = 100'000;
+  limits.memory_bytes = 4u << 20;
+  limits.depth = 200;
+  limits.now = std::tm{};
+  limits.now->tm_year = 124;
+  limits.now->tm_mday = 1;
+  try {
+    auto chat = ChatTemplate::parse(std::string_view(reinterpret_cast<const char*>(data), size), "fuzz");
+    require(attempt(chat, limits) == attempt(chat, limits));
+  } catch (const Error& error) {
+    require(std::strchr(error.what(), '\n') == nullptr && std::strlen(error.what()) < 5000);
+  }
+  return 0;
+}
