@@ -24,10 +24,10 @@ after(async () => {
 // host is asked for anything. What a test expects to be logged it names in `expected`.
 function visit(name, options, body) {
   const { needsMock = false, viewport = kWide, expected = [], ...context } = options;
-  test(name, { skip: needsMock && real ? 'needs the mock server' : false, timeout: 90_000 }, async () => {
+  test(name, { skip: needsMock && real ? 'needs the mock server' : false, timeout: 300_000 }, async () => {
     const own = await browser.newContext({ viewport, permissions: ['clipboard-read', 'clipboard-write'], ...context });
     const page = await own.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(60_000);
     const faults = [];
     page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
     page.on('pageerror', (error) => faults.push(`uncaught: ${error.message}`));
@@ -53,7 +53,7 @@ const seen = (page) => page.locator('.frame'); // and not what is only said to s
 const field = (page) => page.getByRole('textbox', { name: /^(Message|Text to continue)$/ });
 const answers = (page) => page.getByRole('article', { name: 'Answer' });
 const idle = (page, count) =>
-  page.waitForFunction((n) => document.querySelectorAll('article[data-message]').length === n && !document.querySelector('[aria-busy="true"]'), count, { timeout: 60_000 });
+  page.waitForFunction((n) => document.querySelectorAll('article[data-message]').length === n && !document.querySelector('[aria-busy="true"]'), count, { timeout: 120_000 });
 
 async function open(page, path = '/') {
   await page.goto(base + path);
@@ -181,6 +181,31 @@ visit('branch: a token shows what else it might have been, and one goes on from 
     assert.equal(await page.locator('.forked').count(), 1);
   }
   await noFindings(page);
+});
+
+visit('rendered text knows its tokens too: pointing, holding, colours', { needsMock: true }, async (page) => {
+  await open(page, '/chat?glass=token');
+  await ask(page, 'Show me markdown');
+  await page.locator('.prose .katex-display').waitFor();
+  const glass = page.getByRole('complementary', { name: 'The glass' });
+  const word = page.locator('.prose strong', { hasText: 'three parts' });
+  await word.scrollIntoViewIfNeeded();
+  await word.hover({ position: { x: 12, y: 10 } });
+  assert.equal((await glass.locator('.token').innerText()).replace(/^␣/, ''), 'three');
+  await page.locator('.prose td', { hasText: 'cat' }).hover({ position: { x: 24, y: 14 } });
+  assert.equal(await glass.locator('.token').innerText(), '␣cat');
+  await page.locator('.prose li', { hasText: 'one point' }).click({ position: { x: 10, y: 10 } });
+  await page.mouse.move(5, 5);
+  assert.equal(await glass.locator('.token').innerText(), '␣one');
+  assert.match(page.url(), /at=/);
+  const marked = (name) => page.evaluate((of) => [...(CSS.highlights.get(of) ?? [])].map((range) => range.startContainer.data.slice(range.startOffset, range.endOffset)), name);
+  assert.deepEqual(await marked('token-selected'), ['one']);
+  assert.deepEqual(await marked('ramp-7'), []);
+  await page.evaluate(() => document.activeElement.blur());
+  await page.keyboard.press('c');
+  await page.getByText('Colour by probability').waitFor();
+  assert.ok((await marked('ramp-7')).length > 3);
+  assert.match(page.url(), /colour=probability/);
 });
 
 visit('branching inside the reasoning sends its marks as text and goes on in it', { needsMock: true }, async (page) => {

@@ -66,11 +66,17 @@ export interface TrainingPoint {
   learning_rate?: number;
   tokens_per_s?: number;
   seconds?: number;
+  [more: string]: number | undefined; // the norm of the gradient, ...
 }
 
 export interface TrainingRun {
   name: string;
   status: string;
+  steps?: number; // in all
+  tokens?: number;
+  parameters?: number;
+  kernels?: string;
+  threads?: number;
   recipe: Record<string, unknown>;
   points: TrainingPoint[];
   evaluations?: ({ step: number } & Record<string, unknown>)[];

@@ -1,11 +1,14 @@
 // The conversations of this browser, and the answers that are being streamed into them.
 import { ApiError, stream } from '../api/client';
 import type { Chunk } from '../api/types';
+import { address } from '../shell/address.svelte';
 import { server } from '../shell/server.svelte';
+import { shell } from '../shell/shell.svelte';
 import {
   add, apiMessages, before, branchFrom, newConversation, path, rawPrompt, rawText, replace, splitThinking,
   type Branch, type Conversation, type Message, type Settings,
 } from './conversation';
+import { sentencesAfter } from './sentences';
 import { requestSettings } from './settings';
 import { ConversationStorage, ForgetfulStorage, type Summary } from './storage';
 import { tokenOf, tokensOfLegacy, type Alternative } from './tokens';
@@ -179,14 +182,23 @@ class Chats {
   async #stream(id: string, message: Message, begun: string | null): Promise<void> {
     const stop = new AbortController();
     this.#stops.set(id, stop);
-    const [address, body] = this.#request(this.get(id)!, message, begun);
+    const [path, body] = this.#request(this.get(id)!, message, begun);
     const now = { ...message, tokens: [...message.tokens] };
     const live: Live = { message: message.id, asked: performance.now(), first: 0, tokens: 0, thinking: begun !== null && splitThinking(begun).open };
     let thinkingSince = live.thinking ? live.asked : 0;
     let frame = 0;
+    let told = now.text.length; // of the text, by the sentence, to screen readers
+    const tell = (ended: boolean) => {
+      if (address.thing !== id) return;
+      const { sentences, next } = sentencesAfter(now.text, told, ended);
+      sentences.forEach((sentence) => shell.announce(sentence));
+      told = next;
+    };
+    shell.announce('Answering');
 
     const show = () => {
       frame = 0;
+      tell(false);
       const c = this.get(id);
       if (!c?.messages[message.id]) return; // deleted meanwhile
       this.live = { ...this.live, [id]: { ...live } };
@@ -227,7 +239,7 @@ class Chats {
     };
 
     try {
-      for await (const chunk of stream(address, body, stop.signal)) {
+      for await (const chunk of stream(path, body, stop.signal)) {
         take(chunk);
         showSoon();
       }
@@ -251,6 +263,7 @@ class Chats {
         this.#stops.delete(id);
         if (mine) this.live = others;
       }
+      tell(true);
       const c = this.get(id);
       if (c?.messages[message.id]) this.put(replace(c, now));
     }

@@ -25,7 +25,9 @@ describe('curves', () => {
   });
 
   it('tells how long it will be', () => {
-    expect(stepsOf(run.recipe)).toBe(100);
+    expect(stepsOf(run)).toBe(100);
+    expect(stepsOf({ ...run, steps: 7 })).toBe(7);
+    expect(stepsOf({ recipe: {} })).toBeNull();
     expect(secondsLeft(run)).toBeCloseTo(160);
     expect(secondsLeft({ ...run, status: 'done' })).toBeNull();
     expect(secondsLeft({ ...run, recipe: {} })).toBeNull();
@@ -37,7 +39,8 @@ describe('curves', () => {
   });
 
   it('finds what was measured', () => {
-    expect(measures([run])).toEqual(['sums', 'passages']);
+    expect(measures([run.evaluations, undefined, []])).toEqual(['sums', 'passages']);
+    expect(measures([run.points])).toEqual(['loss']);
   });
 
   it('thins evenly and keeps the ends', () => {

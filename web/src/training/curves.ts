@@ -16,7 +16,7 @@ export function smooth(values: readonly number[], weight: number): number[] {
   });
 }
 
-export function curve(points: readonly TrainingPoint[], axis: Axis, value: keyof TrainingPoint): Curve {
+export function curve(points: readonly TrainingPoint[], axis: Axis, value: string): Curve {
   const found: Curve = [];
   for (const point of points) {
     const [x, y] = [point[axis], point[value]];
@@ -30,12 +30,16 @@ export function smoothed(points: Curve, weight: number): Curve {
   return points.map(([x], i) => [x, values[i]!]);
 }
 
-// The first number called "steps" in a recipe, wherever it is in it.
-export function stepsOf(recipe: Record<string, unknown>): number | null {
-  for (const key of ['steps', 'max_steps', 'total_steps']) if (typeof recipe[key] === 'number') return recipe[key];
-  for (const value of Object.values(recipe)) {
+// How many steps a run has in all: as it says, else the first number called "steps" in its recipe, wherever it is in it.
+export function stepsOf(run: Pick<TrainingRun, 'steps' | 'recipe'>): number | null {
+  return run.steps ?? named(run.recipe, 'steps');
+}
+
+function named(table: Record<string, unknown>, name: string): number | null {
+  if (typeof table[name] === 'number') return table[name];
+  for (const value of Object.values(table)) {
     if (value && typeof value === 'object' && !Array.isArray(value)) {
-      const found = stepsOf(value as Record<string, unknown>);
+      const found = named(value as Record<string, unknown>, name);
       if (found !== null) return found;
     }
   }
@@ -44,7 +48,7 @@ export function stepsOf(recipe: Record<string, unknown>): number | null {
 
 // Seconds until a run is over, at the speed of its last tenth; null where that cannot be told.
 export function secondsLeft(run: TrainingRun): number | null {
-  const steps = stepsOf(run.recipe);
+  const steps = stepsOf(run);
   const last = run.points.at(-1);
   const earlier = run.points[Math.floor(run.points.length * 0.9) - 1] ?? run.points[0];
   if (run.status !== 'running' || steps === null || !last || !earlier || last === earlier) return null;
@@ -61,14 +65,16 @@ export function rows(recipe: Record<string, unknown>, under = ''): [string, stri
   });
 }
 
-// Names of the numbers that evaluations report, in the order they first appear.
-export function measures(runs: readonly TrainingRun[]): string[] {
+// Names of the numbers in entries of runs (points, or evaluations) that are no axis, in the order they first appear.
+export function measures(entries: readonly (readonly object[] | undefined)[]): string[] {
   const names = new Set<string>();
-  for (const run of runs) {
-    for (const evaluation of run.evaluations ?? []) {
-      for (const [name, value] of Object.entries(evaluation)) if (typeof value === 'number' && name !== 'step') names.add(name);
+  for (const list of entries) {
+    // The first and the last tell: what is measured does not change from one point to the next.
+    for (const entry of list && list.length ? [list[0]!, list.at(-1)!] : []) {
+      for (const [name, value] of Object.entries(entry)) if (typeof value === 'number') names.add(name);
     }
   }
+  for (const axis of ['step', 'tokens', 'seconds']) names.delete(axis);
   return [...names];
 }
 
