@@ -17,8 +17,11 @@ class Runs {
     let over = false;
     const look = async () => {
       clearTimeout(this.#timer);
+      const began = performance.now();
       if (document.visibilityState === 'visible') await this.load();
-      if (!over) this.#timer = window.setTimeout(look, this.list.some((run) => run.status === 'running') ? kWhileRunning : kOtherwise);
+      await new Promise(requestAnimationFrame); // shown: a machine that is busy training is asked less often
+      const took = performance.now() - began;
+      if (!over) this.#timer = window.setTimeout(look, this.list.some((run) => run.status === 'running') ? Math.max(kWhileRunning, 10 * took) : kOtherwise);
     };
     const seen = () => document.visibilityState === 'visible' && void look();
     document.addEventListener('visibilitychange', seen);
