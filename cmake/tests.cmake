@@ -1,3 +1,9 @@
 # Programs that tests and people run from the shell.
 add_executable(stories260k_dir ${CMAKE_SOURCE_DIR}/tests/stories260k_dir.cc)
 target_link_libraries(stories260k_dir PRIVATE glassbox_formats glassbox_testing GTest::gtest)
+
+# The shipped model against its card.
+add_executable(test_prism_model ${CMAKE_SOURCE_DIR}/tests/prism_model_test.cc)
+target_link_libraries(test_prism_model PRIVATE glassbox_engine prism_world glassbox_testing GTest::gtest_main)
+gtest_discover_tests(test_prism_model TEST_PREFIX "prism_model." WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+  PROPERTIES LABELS prism TIMEOUT 1200)

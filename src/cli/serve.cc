@@ -1,0 +1,46 @@
+// glassbox serve: the APIs and the pages on one port.
+#include "server/serve.h"
+
+#include "cli/command.h"
+#include "engine/shipped.h"
+
+namespace glassbox {
+namespace {
+
+int run(const ServeOptions& given) {
+  ServeOptions options = given;
+  if (options.models.empty())
+    for (const std::string_view name : shipped_models()) options.models.emplace_back(name);
+  return serve(options);
+}
+
+}  // namespace
+
+void add_serve_command(Commands& commands) {
+  auto options = std::make_shared<ServeOptions>();
+  auto* command = commands.add("serve", "Serve models behind the APIs that apps speak, with the pages, on one port",
+                               "glassbox serve glassbox/prism --port 8080", options, run);
+  command->add_option("MODEL", options->models, "glassbox/prism, or folders as published (default: what is shipped)");
+  command->add_option("--port", options->port, "0 lets the system choose")->capture_default_str();
+  command->add_option("--host", options->address, "Address to listen on; any but this machine's own needs --api-key")
+      ->capture_default_str();
+  command
+      ->add_option("--api-key", options->api_keys,
+                   "A key that clients must show (may be given several times; GLASSBOX_API_KEY is another)")
+      ->take_all();
+  command->add_option("--allow-origin", options->allow_origins, "A web origin whose pages may call the API")->take_all();
+  command->add_option("--runs", options->runs, "Folder of training runs to show on the page");
+  command->add_option("--context", options->engine.context, "Longest conversation in tokens (default: each model's own)")
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--cache-tokens", options->engine.cache_tokens,
+                   "Positions all conversations of a model may hold together (default: by memory)")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--body-limit", options->body_limit, "Largest request in bytes")->capture_default_str();
+  command->add_option("--ignore-key", options->ignore_keys, "A key of config.json to run without, though it may matter")
+      ->take_all();
+  command->add_flag("--quiet", options->quiet, "No line for each request");
+  add_threads_option(*command, options->engine.threads);
+}
+
+}  // namespace glassbox
