@@ -20,8 +20,8 @@ std::string printable(const std::string& key) {
 template <class J>
 class Builder : public nlohmann::json_sax<J> {
  public:
-  Builder(std::string_view source, ErrorKind kind, size_t max_depth)
-      : source_(source), kind_(kind), max_depth_(max_depth) {}
+  Builder(std::string_view source, ErrorKind kind, size_t max_depth, size_t max_values)
+      : source_(source), kind_(kind), max_depth_(max_depth), values_left_(max_values), max_values_(max_values) {}
   J take() { return std::move(root_); }
 
   bool null() override { return place(nullptr); }
@@ -58,6 +58,7 @@ class Builder : public nlohmann::json_sax<J> {
   // open.
   template <class V>
   bool place(V&& value) {
+    if (values_left_-- == 0) fail(kind_, "{}: more than {} values", source_, max_values_);
     if (open_.empty()) {
       root_ = std::forward<V>(value);
       value_ = &root_;
@@ -84,7 +85,7 @@ class Builder : public nlohmann::json_sax<J> {
 
   std::string_view source_;
   ErrorKind kind_;
-  size_t max_depth_;
+  size_t max_depth_, values_left_, max_values_;
   J root_;
   J* value_ = nullptr;                       // placed last, or to be placed after a key
   std::vector<J*> open_;                     // containers that have not ended, outermost first
@@ -92,8 +93,9 @@ class Builder : public nlohmann::json_sax<J> {
 };
 
 template <class J>
-J parse(std::string_view text, std::string_view source, ErrorKind kind, int max_depth) {
-  Builder<J> builder(source, kind, static_cast<size_t>(max_depth));
+J parse(std::string_view text, std::string_view source, ErrorKind kind, int max_depth,
+        size_t max_values = std::numeric_limits<size_t>::max()) {
+  Builder<J> builder(source, kind, static_cast<size_t>(max_depth), max_values);
   J::sax_parse(text.begin(), text.end(), &builder);
   return builder.take();
 }
@@ -105,8 +107,8 @@ Json parse_json(std::string_view text, std::string_view source, ErrorKind kind, 
 }
 
 OrderedJson parse_ordered_json(std::string_view text, std::string_view source, ErrorKind kind,
-                               int max_depth) {
-  return parse<OrderedJson>(text, source, kind, max_depth);
+                               int max_depth, size_t max_values) {
+  return parse<OrderedJson>(text, source, kind, max_depth, max_values);
 }
 
 void fail_not_json(const std::exception& error, std::string_view source, ErrorKind kind) {
@@ -123,6 +125,9 @@ Json read_json(const std::filesystem::path& file, size_t limit) {
 
 std::string dump_json(const Json& value, int indent) {
   return value.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+std::string dump_ordered_json(const OrderedJson& value, int indent) {
+  return value.dump(indent, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 }  // namespace glassbox

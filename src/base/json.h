@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -18,8 +19,10 @@ using OrderedJson = nlohmann::ordered_json;  // objects keep the order of their 
 // counts). Takes time linear in the text (n log n for Json's objects).
 Json parse_json(std::string_view text, std::string_view source, ErrorKind kind = ErrorKind::bad_file,
                 int max_depth = 128);
+// `max_values`: for text of strangers, since a value takes tens of bytes of memory for one or two of text.
 OrderedJson parse_ordered_json(std::string_view text, std::string_view source,
-                               ErrorKind kind = ErrorKind::bad_file, int max_depth = 128);
+                               ErrorKind kind = ErrorKind::bad_file, int max_depth = 128,
+                               size_t max_values = std::numeric_limits<size_t>::max());
 Json read_json(const std::filesystem::path& file,
                size_t limit = size_t{1} << 30);  // Error(bad_file) beyond `limit` bytes
 
@@ -29,5 +32,6 @@ Json read_json(const std::filesystem::path& file,
 
 // One line of text; bytes that are not UTF-8 become U+FFFD.
 std::string dump_json(const Json& value, int indent = -1);
+std::string dump_ordered_json(const OrderedJson& value, int indent = -1);
 
 }  // namespace glassbox

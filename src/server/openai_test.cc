@@ -1,0 +1,658 @@
+#include "server/openai.h"
+
+#include <gmock/gmock.h>
+
+namespace glassbox::openai {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+ModelCard card() {
+  ModelCard card;
+  card.id = "glassbox/prism";
+  card.created = 1'700'000'000;
+  card.context = 1024;
+  card.vocabulary = 2000;
+  card.has_template = true;
+  card.template_source = "{% for m in messages %}...{% endfor %} tool_calls enable_thinking";
+  return card;
+}
+
+OrderedJson json(std::string_view text) { return OrderedJson::parse(text); }
+
+// A chat's body: these fields beside a model and a message.
+OrderedJson chat(std::string_view fields = "{}") {
+  OrderedJson body = json(R"({"model": "m", "messages": [{"role": "user", "content": "hi"}]})");
+  body.update(json(fields));
+  return body;
+}
+OrderedJson completion(std::string_view fields = "{}") {
+  OrderedJson body = json(R"({"model": "m", "prompt": "Once"})");
+  body.update(json(fields));
+  return body;
+}
+
+ChatRequest parsed(std::string_view fields) { return parse_chat(chat(fields), card()); }
+
+// What a chat with these fields is refused with: "code param: message".
+template <class Parse>
+std::string refusal_of(Parse parse) {
+  try {
+    parse();
+  } catch (const ApiError& error) {
+    EXPECT_EQ(error.status, 400);
+    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
+    return error.code + " " + error.param + ": " + error.what();
+  }
+  return "accepted";
+}
+std::string refused(std::string_view fields) {
+  return refusal_of([&] { parse_chat(chat(fields), card()); });
+}
+std::string refused_completion(std::string_view fields) {
+  return refusal_of([&] { parse_completion(completion(fields), card()); });
+}
+
+TEST(OpenaiRequest, DefaultsAreOpenais) {
+  ChatRequest request = parsed("{}");
+  EXPECT_EQ(request.model, "m");
+  EXPECT_EQ(request.n, 1);
+  EXPECT_FALSE(request.stream);
+  const GenerationRequest& g = request.generation;
+  EXPECT_EQ(g.max_tokens, -1);
+  EXPECT_EQ(g.logprobs, -1);
+  EXPECT_TRUE(g.stop.empty());
+  EXPECT_FALSE(g.ignore_eos);
+  EXPECT_EQ(g.sampling.temperature, 1);
+  EXPECT_EQ(g.sampling.top_p, 1);
+  EXPECT_EQ(g.sampling.top_k, 0);
+  EXPECT_EQ(request.context["tools"], nullptr);
+  EXPECT_EQ(request.context["add_generation_prompt"], true);
+  EXPECT_EQ(parse_completion(completion(), card()).generation.max_tokens, 16);
+}
+
+TEST(OpenaiRequest, EveryFieldArrives) {
+  ChatRequest request = parsed(R"({
+    "temperature": 0.25, "top_p": 0.5, "top_k": 7, "min_p": 0.125, "repetition_penalty": 1.5, "presence_penalty": -1,
+    "frequency_penalty": 2, "logit_bias": {"5": -100, "1999": 1.5}, "seed": 42, "n": 3, "stream": true,
+    "stream_options": {"include_usage": true, "include_obfuscation": false}, "max_completion_tokens": 9, "stop": ["a", "b"],
+    "logprobs": true, "top_logprobs": 4, "ignore_eos": true, "response_format": {"type": "text"}, "user": "u", "store": true,
+    "metadata": {"k": "v"}, "service_tier": "auto", "safety_identifier": "s", "prompt_cache_key": "p",
+    "prompt_cache_retention": "24h", "prompt_cache_options": {}, "parallel_tool_calls": true, "modalities": ["text"],
+    "verbosity": "medium", "prediction": {"type": "content", "content": "x"}, "tools": [], "tool_choice": "auto",
+    "chat_template_kwargs": {"enable_thinking": false}})");
+  EXPECT_EQ(request.n, 3);
+  EXPECT_TRUE(request.stream);
+  EXPECT_TRUE(request.include_usage);
+  const GenerationRequest& g = request.generation;
+  EXPECT_EQ(g.max_tokens, 9);
+  EXPECT_EQ(g.stop, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(g.logprobs, 4);
+  EXPECT_TRUE(g.ignore_eos);
+  EXPECT_EQ(g.sampling.temperature, 0.25f);
+  EXPECT_EQ(g.sampling.top_p, 0.5f);
+  EXPECT_EQ(g.sampling.top_k, 7);
+  EXPECT_EQ(g.sampling.min_p, 0.125f);
+  EXPECT_EQ(g.sampling.repetition_penalty, 1.5f);
+  EXPECT_EQ(g.sampling.presence_penalty, -1);
+  EXPECT_EQ(g.sampling.frequency_penalty, 2);
+  EXPECT_EQ(g.sampling.logit_bias, (std::map<int32_t, float>{{5, -100}, {1999, 1.5}}));
+  EXPECT_EQ(g.sampling.seed, 42u);
+  EXPECT_EQ(request.seed, 42);
+  EXPECT_EQ(request.context["enable_thinking"], false);
+}
+
+TEST(OpenaiRequest, NullIsAbsent) {
+  OrderedJson body = chat();
+  for (const char* name : {"temperature",
+                           "top_p",
+                           "n",
+                           "stop",
+                           "seed",
+                           "max_tokens",
+                           "max_completion_tokens",
+                           "logprobs",
+                           "top_logprobs",
+                           "logit_bias",
+                           "response_format",
+                           "tools",
+                           "tool_choice",
+                           "stream",
+                           "stream_options",
+                           "user",
+                           "metadata",
+                           "audio",
+                           "presence_penalty",
+                           "reasoning_effort",
+                           "functions",
+                           "function_call",
+                           "chat_template_kwargs"})
+    body[name] = nullptr;
+  EXPECT_NO_THROW(parse_chat(body, card()));
+}
+
+TEST(OpenaiRequest, ThePublishersDefaultsYieldToTheRequest) {
+  ModelCard published = card();
+  published.defaults.temperature = 0.6f;
+  published.defaults.top_k = 40;
+  published.stop = {"END"};
+  ChatRequest request = parse_chat(chat(R"({"top_k": 5, "stop": "x"})"), published);
+  EXPECT_EQ(request.generation.sampling.temperature, 0.6f);
+  EXPECT_EQ(request.generation.sampling.top_k, 5);
+  EXPECT_EQ(request.generation.stop, (std::vector<std::string>{"x", "END"}));
+}
+
+TEST(OpenaiRequest, SeedsOfEverySizeAreKept) {
+  ChatRequest drawn = parsed("{}");
+  EXPECT_EQ(drawn.seed, OrderedJson(*drawn.generation.sampling.seed));
+  EXPECT_LT(*drawn.generation.sampling.seed, uint64_t{1} << 53);
+  EXPECT_NE(drawn.seed, parsed("{}").seed);
+  EXPECT_EQ(parsed(R"({"seed": -1})").generation.sampling.seed, ~uint64_t{0});
+  EXPECT_EQ(parsed(R"({"seed": -1})").seed, -1);
+  EXPECT_EQ(parsed(R"({"seed": 18446744073709551615})").generation.sampling.seed, ~uint64_t{0});
+  EXPECT_THAT(refused(R"({"seed": 1.5})"), HasSubstr("seed: expected a whole number"));
+  EXPECT_THAT(refused(R"({"seed": 18446744073709551616})"), HasSubstr("seed: expected a whole number"));
+}
+
+TEST(OpenaiRequest, WrongValuesAreNamed) {
+  EXPECT_EQ(refused(R"({"temperature": "hot"})"),
+            "invalid_type temperature: temperature: expected a number from 0 to 2, got the string \"hot\"");
+  EXPECT_EQ(refused(R"({"temperature": 2.5})"),
+            "invalid_value temperature: temperature: expected a number from 0 to 2, got the number 2.5");
+  EXPECT_EQ(refused(R"({"n": 0})"),
+            "invalid_value n: n: expected a whole number from 1 to 16, got the number 0");
+  EXPECT_EQ(refused(R"({"n": 1.5})"),
+            "invalid_value n: n: expected a whole number from 1 to 16, got the number 1.5");
+  EXPECT_EQ(refused(R"({"n": 3.0})"), "accepted");
+  EXPECT_EQ(refused(R"({"n": 99999999999999999999})"),
+            "invalid_value n: n: expected a whole number from 1 to 16, got the number 1e+20");
+  EXPECT_THAT(refused(R"({"top_p": -0.1})"), HasSubstr("invalid_value top_p"));
+  EXPECT_THAT(refused(R"({"presence_penalty": 3})"), HasSubstr("invalid_value presence_penalty"));
+  EXPECT_THAT(refused(R"({"max_tokens": 0})"),
+              HasSubstr("max_tokens: expected a whole number from 1, got the number 0"));
+  EXPECT_THAT(refused(R"({"max_tokens": 5, "max_completion_tokens": 6})"), HasSubstr("contradicts"));
+  EXPECT_EQ(refused(R"({"max_tokens": 5, "max_completion_tokens": 5})"), "accepted");
+  EXPECT_THAT(refused(R"({"stream": "yes"})"), HasSubstr("stream: expected true or false"));
+  EXPECT_THAT(refused(R"({"stream_options": {"include_usage": true}})"),
+              HasSubstr("only where stream is true"));
+  EXPECT_THAT(refused(R"({"stream": true, "stream_options": {"x": 1}})"),
+              HasSubstr("\"stream_options.x\": unknown field"));
+  EXPECT_THAT(refused(R"({"stop": 5})"),
+              HasSubstr("stop: expected a string or a list of strings, got the number 5"));
+  EXPECT_THAT(refused(R"({"stop": ["a", 5]})"), HasSubstr("stop[1]: expected a string"));
+  EXPECT_THAT(refused(R"({"stop": ""})"), HasSubstr("not empty"));
+  OrderedJson stops = chat();
+  stops["stop"] = std::vector<std::string>(17, "s");
+  EXPECT_THAT(refusal_of([&] { parse_chat(stops, card()); }), HasSubstr("at most 16 texts, got 17"));
+  EXPECT_THAT(refused(R"({"logit_bias": {"2000": 1}})"), HasSubstr("token ids from 0 to 1999"));
+  EXPECT_THAT(refused(R"({"logit_bias": {"-1": 1}})"), HasSubstr("token ids from 0 to 1999"));
+  EXPECT_THAT(refused(R"({"logit_bias": {"99999999999999999999": 1}})"),
+              HasSubstr("token ids from 0 to 1999"));
+  EXPECT_THAT(refused(R"({"logit_bias": {"5": 101}})"), HasSubstr("from -100 to 100"));
+  EXPECT_THAT(refused(R"({"logit_bias": [1]})"), HasSubstr("logit_bias: expected an object, got a list"));
+  EXPECT_THAT(refused(R"({"top_logprobs": 3})"), HasSubstr("only where logprobs is true"));
+  EXPECT_THAT(refused(R"({"logprobs": true, "top_logprobs": 21})"), HasSubstr("from 0 to 20"));
+  EXPECT_THAT(refused(R"({"logprobs": 1})"), HasSubstr("logprobs: expected true or false"));
+  EXPECT_THAT(refused(R"({"user": 1})"), HasSubstr("invalid_type user: user: expected a string"));
+  EXPECT_THAT(refused(R"({"store": "no"})"), HasSubstr("invalid_type store"));
+}
+
+TEST(OpenaiRequest, WhatIsNotDoneIsRefusedByName) {
+  EXPECT_EQ(refused(R"({"temprature": 1})"), "unknown_parameter temprature: \"temprature\": unknown field");
+  EXPECT_THAT(refused(R"({"response_format": {"type": "json_object"}})"),
+              HasSubstr("unsupported_value response_format.type"));
+  EXPECT_THAT(refused(R"({"response_format": {"type": "json_schema", "json_schema": {}}})"),
+              HasSubstr("response_format.type"));
+  std::string tools = R"("tools": [{"type": "function", "function": {"name": "f"}}])";
+  EXPECT_THAT(refused("{" + tools + "}"), HasSubstr("unsupported_parameter tools"));
+  EXPECT_THAT(refused("{" + tools + R"(, "tool_choice": "auto"})"), HasSubstr("unsupported_parameter tools"));
+  EXPECT_EQ(refused("{" + tools + R"(, "tool_choice": "none"})"), "accepted");
+  EXPECT_THAT(refused(R"({"tool_choice": "required"})"), HasSubstr("unsupported_parameter tool_choice"));
+  EXPECT_THAT(refused(R"({"tool_choice": 3})"), HasSubstr("invalid_type tool_choice"));
+  EXPECT_THAT(refused(R"({"functions": [{}]})"), HasSubstr("unsupported_parameter functions"));
+  EXPECT_THAT(refused(R"({"modalities": ["text", "audio"]})"), HasSubstr("modalities"));
+  EXPECT_THAT(refused(R"({"audio": {"voice": "x"}})"), HasSubstr("audio: not supported"));
+  EXPECT_THAT(refused(R"({"web_search_options": {}})"), HasSubstr("web_search_options"));
+  EXPECT_THAT(refused(R"({"verbosity": "high"})"), HasSubstr("verbosity"));
+  EXPECT_THAT(refused(R"({"reasoning_effort": "high"})"), HasSubstr("template does not read it"));
+  EXPECT_THAT(refused(R"({"chat_template_kwargs": {"thinking": 1}})"),
+              HasSubstr("chat_template_kwargs.thinking"));
+  EXPECT_THAT(refused(R"({"chat_template_kwargs": {"messages": []}})"), HasSubstr("a field of its own"));
+  // What belongs to the other endpoint is unknown here.
+  EXPECT_THAT(refused(R"({"prompt": "x"})"), HasSubstr("unknown_parameter prompt"));
+  EXPECT_THAT(refused_completion(R"({"messages": []})"), HasSubstr("unknown_parameter messages"));
+  EXPECT_THAT(refused_completion(R"({"top_logprobs": 1})"), HasSubstr("unknown_parameter top_logprobs"));
+}
+
+TEST(OpenaiRequest, BodiesThatAreNoRequest) {
+  EXPECT_THAT(refusal_of([] { parse_body("{"); }), HasSubstr("invalid_json : the request's body: not JSON"));
+  EXPECT_THAT(refusal_of([] { parse_body(""); }), HasSubstr("not JSON"));
+  EXPECT_THAT(refusal_of([] { parse_body("[1]"); }), HasSubstr("expected an object, got a list"));
+  EXPECT_THAT(refusal_of([] { parse_body("{\"a\":1,\"a\":2}"); }), HasSubstr("given twice"));
+  EXPECT_THAT(refusal_of([] { parse_body("{\"a\":\"\xff\"}"); }), HasSubstr("not JSON"));
+  EXPECT_THAT(refusal_of([] { parse_body(std::string(100'000, '[')); }), HasSubstr("nested deeper than 64"));
+  std::string many = "[0";
+  for (int i = 0; i < 1'000'001; ++i) many += ",0";
+  EXPECT_THAT(refusal_of([&] { parse_body("{\"a\":" + many + "]}"); }),
+              HasSubstr("more than 1000000 values"));
+  std::string keys = "{\"k\":0";
+  for (int i = 0; i < 5000; ++i) keys += fmt::format(",\"{}\":0", i);
+  EXPECT_THAT(refusal_of([&] { parse_body(keys + "}"); }), HasSubstr("more than 4096 keys"));
+  EXPECT_THAT(refusal_of([] { model_of(json("{}")); }), HasSubstr("missing_required_parameter model"));
+  EXPECT_THAT(refusal_of([] { model_of(json(R"({"model": 5})")); }), HasSubstr("model: expected a string"));
+  EXPECT_EQ(model_of(json(R"({"model": "m"})")), "m");
+}
+
+// The messages a template gets for these.
+OrderedJson messages_of(std::string_view messages) {
+  OrderedJson body = chat();
+  body["messages"] = json(messages);
+  return parse_chat(body, card()).context["messages"];
+}
+std::string messages_refused(std::string_view messages) {
+  return refusal_of([&] { messages_of(messages); });
+}
+
+TEST(OpenaiRequest, Messages) {
+  EXPECT_EQ(
+      messages_of(
+          R"([{"role": "developer", "content": "d"}, {"role": "user", "content": "u", "name": "Ann"}])"),
+      json(R"([{"role": "system", "content": "d"}, {"role": "user", "content": "u", "name": "Ann"}])"));
+  EXPECT_EQ(
+      messages_of(
+          R"([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}])"),
+      json(R"([{"role": "user", "content": "a\nb"}])"));
+  // An answer as clients send it back.
+  EXPECT_EQ(
+      messages_of(R"([{"role": "assistant", "content": "a", "refusal": null, "annotations": [], "audio": null,
+                             "function_call": null, "tool_calls": null, "reasoning_content": "r"}])"),
+      json(R"([{"role": "assistant", "reasoning_content": "r", "content": "a"}])"));
+  EXPECT_EQ(
+      messages_of(R"([{"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function",
+                             "function": {"name": "f", "arguments": "{\"z\": 1, \"a\": 2}"}}]},
+                            {"role": "tool", "tool_call_id": "1", "content": "3"}])"),
+      json(R"([{"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function",
+                      "function": {"name": "f", "arguments": {"z": 1, "a": 2}}}]},
+                     {"role": "tool", "content": "3", "tool_call_id": "1"}])"));
+}
+
+TEST(OpenaiRequest, WrongMessagesAreNamed) {
+  EXPECT_THAT(refused(R"({"messages": null})"), HasSubstr("messages: required, and missing"));
+  EXPECT_THAT(refused(R"({"messages": "hi"})"),
+              HasSubstr("messages: expected a list, got the string \"hi\""));
+  EXPECT_THAT(messages_refused("[]"), HasSubstr("at least one message"));
+  EXPECT_THAT(messages_refused("[5]"), HasSubstr("messages[0]: expected an object, got the number 5"));
+  EXPECT_THAT(messages_refused(R"([{"content": "x"}])"),
+              HasSubstr("messages[0].role: required, and missing"));
+  EXPECT_THAT(messages_refused(R"([{"role": "wizard", "content": "x"}])"),
+              HasSubstr("got the string \"wizard\""));
+  EXPECT_EQ(
+      messages_refused(
+          R"([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": 7}])"),
+      "invalid_type messages[2].content: messages[2].content: expected a string or a list of parts, got the "
+      "number 7");
+  EXPECT_THAT(messages_refused(R"([{"role": "user"}])"), HasSubstr("messages[0].content: required"));
+  EXPECT_THAT(
+      messages_refused(
+          R"([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}])"),
+      HasSubstr(
+          "messages[0].content[0].type: only \"text\" parts are supported, got the string \"image_url\""));
+  EXPECT_THAT(messages_refused(R"([{"role": "user", "content": [{"text": "x"}]}])"),
+              HasSubstr("messages[0].content[0].type: required"));
+  EXPECT_THAT(messages_refused(R"([{"role": "user", "content": "x", "mood": "good"}])"),
+              HasSubstr("\"messages[0].mood\": unknown field"));
+  EXPECT_THAT(messages_refused(R"([{"role": "tool", "content": "x"}])"),
+              HasSubstr("messages[0].tool_call_id: required"));
+  EXPECT_THAT(messages_refused(R"([{"role": "assistant", "refusal": "no"}])"),
+              HasSubstr("messages[0].refusal: not supported"));
+  std::string call =
+      R"([{"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "ARGS"}}]}])";
+  auto with = [&](std::string_view arguments) {
+    return std::string(call).replace(call.find("ARGS"), 4, arguments);
+  };
+  EXPECT_THAT(messages_refused(with("not json")), HasSubstr("messages[0].tool_calls[0].function.arguments"));
+  EXPECT_THAT(messages_refused(with("[1]")), HasSubstr("the JSON text of an object"));
+  ModelCard plain = card();
+  plain.template_source = "";
+  OrderedJson body = chat();
+  body["messages"] = json(with("{}"));
+  EXPECT_THAT(refusal_of([&] { parse_chat(body, plain); }), HasSubstr("knows no tool calls"));
+}
+
+TEST(OpenaiRequest, Prompts) {
+  auto prompts = [](std::string_view prompt) {
+    return parse_completion(completion(fmt::format(R"({{"prompt": {}}})", prompt)), card()).prompts;
+  };
+  using Ids = std::vector<int32_t>;
+  EXPECT_EQ(std::get<std::string>(prompts(R"("a")").at(0)), "a");
+  EXPECT_EQ(std::get<std::string>(prompts(R"(["a", "b"])").at(1)), "b");
+  EXPECT_EQ(std::get<Ids>(prompts("[1, 2]").at(0)), (Ids{1, 2}));
+  EXPECT_EQ(std::get<Ids>(prompts("[[1, 2], [3]]").at(1)), (Ids{3}));
+  auto refused = [](std::string_view prompt) {
+    return refused_completion(fmt::format(R"({{"prompt": {}}})", prompt));
+  };
+  EXPECT_THAT(refused("null"), HasSubstr("prompt: required"));
+  EXPECT_THAT(refused("5"), HasSubstr("prompt: expected a string, a list of strings"));
+  EXPECT_THAT(refused("[]"), HasSubstr("at least one prompt"));
+  EXPECT_THAT(refused("[[]]"), HasSubstr("prompt[0]: expected at least one token"));
+  EXPECT_THAT(refused("[1, \"a\"]"),
+              HasSubstr("prompt[1]: expected a token id from 0 to 1999, got the string \"a\""));
+  EXPECT_THAT(refused("[1, 2000]"),
+              HasSubstr("prompt[1]: expected a token id from 0 to 1999, got the number 2000"));
+  EXPECT_THAT(refused("[1, -1]"), HasSubstr("prompt[1]"));
+  EXPECT_THAT(refused("[1, 18446744073709551615]"), HasSubstr("prompt[1]"));
+  EXPECT_THAT(refused("[\"a\", [1]]"), HasSubstr("prompt[1]: expected a string"));
+  EXPECT_THAT(refused("[[1], \"a\"]"), HasSubstr("prompt[1]: expected a list of token ids"));
+  EXPECT_THAT(refused("[{}]"), HasSubstr("prompt[0]: expected a string, got an object"));
+}
+
+TEST(OpenaiRequest, CompletionsOwnFields) {
+  CompletionRequest request =
+      parse_completion(completion(R"({"logprobs": 2, "n": 2, "best_of": 2, "suffix": ""})"), card());
+  EXPECT_EQ(request.generation.logprobs, 2);
+  EXPECT_TRUE(parse_completion(completion(R"({"echo": true})"), card()).echo);
+  EXPECT_THAT(refused_completion(R"({"echo": true, "logprobs": 0})"),
+              HasSubstr("unsupported_parameter echo"));
+  EXPECT_THAT(refused_completion(R"({"best_of": 3})"), HasSubstr("unsupported_parameter best_of"));
+  EXPECT_THAT(refused_completion(R"({"suffix": "end"})"), HasSubstr("unsupported_parameter suffix"));
+  EXPECT_THAT(refused_completion(R"({"logprobs": true})"),
+              HasSubstr("logprobs: expected a whole number from 0 to 20"));
+}
+
+// Templates as models have them: one keeps a message's space, one trims it, one drops what it does not like.
+std::string chatml(const OrderedJson& context, auto write) {
+  std::string text;
+  for (const auto& message : context["messages"])
+    text += "<" + message["role"].get<std::string>() + ">" + write(message["content"].get<std::string>()) +
+            "</>\n";
+  if (context["add_generation_prompt"] == true) text += "<assistant>";
+  return text;
+}
+
+TEST(OpenaiRequest, FinalMessagesAreContinued) {
+  auto rendered = [](std::string_view content, auto write) {
+    OrderedJson body = chat(R"({"continue_final_message": true})");
+    body["messages"].push_back({{"role", "assistant"}, {"content", content}});
+    ChatRequest request = parse_chat(body, card());
+    return render_prompt(request, [&](const OrderedJson& context) { return chatml(context, write); });
+  };
+  auto keep = [](const std::string& text) { return text; };
+  auto trim = [](const std::string& text) {
+    size_t begin = text.find_first_not_of(" \n");
+    return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(" \n") + 1 - begin);
+  };
+  EXPECT_EQ(rendered("It is", keep), "<user>hi</>\n<assistant>It is");
+  EXPECT_EQ(rendered("It is ", keep), "<user>hi</>\n<assistant>It is ");
+  EXPECT_EQ(rendered("hi", keep),
+            "<user>hi</>\n<assistant>hi");  // the last one, though the text is in the prompt twice
+  EXPECT_EQ(rendered("It is ", trim), "<user>hi</>\n<assistant>It is");
+  EXPECT_EQ(rendered("", keep), "<user>hi</>\n<assistant>");
+  EXPECT_THAT(refusal_of([&] { rendered("x", [](const std::string&) { return std::string(); }); }),
+              HasSubstr("does not write the last message as it is"));
+  EXPECT_THAT(refused(R"({"continue_final_message": true})"), HasSubstr("must be an assistant's"));
+  EXPECT_THAT(refused(R"({"continue_final_message": true, "add_generation_prompt": true})"),
+              HasSubstr("contradicts"));
+  ChatRequest plain = parsed("{}");
+  EXPECT_EQ(render_prompt(plain, [&](const OrderedJson& context) { return chatml(context, keep); }),
+            "<user>hi</>\n<assistant>");
+}
+
+TEST(OpenaiAnswer, Errors) {
+  EXPECT_EQ(
+      error_json(ApiError(400, "n: wrong", "invalid_value", "n")),
+      json(
+          R"({"error": {"message": "n: wrong", "type": "invalid_request_error", "param": "n", "code": "invalid_value"}})"));
+  EXPECT_EQ(error_json(ApiError(500, "x", ""))["error"]["type"], "server_error");
+  EXPECT_EQ(error_json(ApiError(500, "x", ""))["error"]["code"], nullptr);
+  auto of = [](auto thrown) { return error_of(std::make_exception_ptr(thrown)); };
+  EXPECT_EQ(of(Error(ErrorKind::bad_request, "temperature: expected less")).param, "temperature");
+  EXPECT_EQ(of(Error(ErrorKind::bad_request, "a template: said no")).param, "");
+  EXPECT_EQ(of(Error(ErrorKind::full, "prompt: too long")).code, "context_length_exceeded");
+  EXPECT_EQ(of(Error(ErrorKind::full, "prompt: too long")).status, 400);
+  EXPECT_EQ(of(Error(ErrorKind::io, "disk")).status, 500);
+  EXPECT_EQ(of(ApiError(404, "m", "model_not_found", "model")).status, 404);
+  EXPECT_EQ(of(std::logic_error("l")).status, 500);
+}
+
+TEST(OpenaiAnswer, Models) {
+  ModelCard one = card();
+  OrderedJson list = models_json({&one});
+  EXPECT_EQ(list["object"], "list");
+  EXPECT_EQ(list["data"][0]["id"], "glassbox/prism");
+  EXPECT_EQ(list["data"][0]["object"], "model");
+  EXPECT_EQ(list["data"][0]["created"], 1'700'000'000);
+  EXPECT_EQ(list["data"][0]["owned_by"], "glassbox");
+  EXPECT_EQ(list["data"][0]["glassbox"]["context"], 1024);
+}
+
+const std::vector<std::string> kPieces = {"<think>", "2",        "+",    "</think>", "Four",
+                                          " is",     "\xe2\x82", "\xac", ""};
+
+// A fake engine's words, by number.
+TokenEvent said(int32_t id, std::string text, float logprob = -0.5f,
+                std::vector<Alternative> alternatives = {}) {
+  return {id, std::move(text), logprob, std::move(alternatives)};
+}
+Finished ended(FinishReason reason = FinishReason::stop, std::string text = "") {
+  Finished finished;
+  finished.reason = reason;
+  finished.text = std::move(text);
+  finished.prompt_tokens = 10;
+  finished.cached_tokens = 4;
+  finished.completion_tokens = 5;
+  finished.prefill_s = 0.5;
+  finished.decode_s = 2;
+  return finished;
+}
+
+Answer answer(const Request& request, size_t choices, bool chat = true, std::vector<std::string> echoes = {},
+              std::string begun = "") {
+  Answer::Options options{"id-1", 1'700'000'000, chat, std::move(echoes), std::move(begun)};
+  return Answer(request, options, choices,
+                [](int32_t id) { return std::string_view(kPieces.at(static_cast<size_t>(id))); });
+}
+
+// The JSON of each event; "[DONE]" as a string.
+std::vector<OrderedJson> events_of(std::string_view text) {
+  std::vector<OrderedJson> events;
+  while (!text.empty()) {
+    size_t end = text.find("\n\n");
+    EXPECT_TRUE(text.starts_with("data: ")) << text;
+    std::string_view data = text.substr(6, end - 6);
+    events.push_back(data == "[DONE]" ? OrderedJson("[DONE]") : json(data));
+    text.remove_prefix(end + 2);
+  }
+  return events;
+}
+
+TEST(OpenaiAnswer, WholeChat) {
+  ChatRequest request = parsed(R"({"seed": 7, "logprobs": true, "top_logprobs": 2})");
+  Answer a = answer(request, 1);
+  EXPECT_EQ(a.begin(), "");
+  EXPECT_EQ(a.token(0, said(0, "<think>")), "");
+  a.token(0, said(1, "2"));
+  a.token(0, said(3, "</think>"));
+  a.token(0, said(4, "Four", -0.25f, {{4, -0.25f}, {6, -std::numeric_limits<float>::infinity()}}));
+  EXPECT_FALSE(a.done());
+  a.finished(0, ended(FinishReason::length, "!"));
+  EXPECT_TRUE(a.done());
+  OrderedJson expected = json(R"({
+    "id": "id-1", "object": "chat.completion", "created": 1700000000, "model": "m", "system_fingerprint": "F",
+    "choices": [{"index": 0,
+      "message": {"role": "assistant", "content": "Four!", "reasoning_content": "2", "refusal": null},
+      "logprobs": {"content": [
+        {"token": "<think>", "logprob": -0.5, "bytes": [60, 116, 104, 105, 110, 107, 62], "top_logprobs": []},
+        {"token": "2", "logprob": -0.5, "bytes": [50], "top_logprobs": []},
+        {"token": "</think>", "logprob": -0.5, "bytes": [60, 47, 116, 104, 105, 110, 107, 62], "top_logprobs": []},
+        {"token": "Four", "logprob": -0.25, "bytes": [70, 111, 117, 114], "top_logprobs": [
+          {"token": "Four", "logprob": -0.25, "bytes": [70, 111, 117, 114]},
+          {"token": "\\xe2\\x82", "logprob": -9999.0, "bytes": [226, 130]}]}], "refusal": null},
+      "finish_reason": "length"}],
+    "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "prompt_tokens_details": {"cached_tokens": 4},
+              "completion_tokens_details": {"reasoning_tokens": 3}},
+    "seed": 7, "timings": {"prefill_tokens_per_s": 12.0, "decode_tokens_per_s": 2.0}})");
+  OrderedJson whole = a.whole();
+  EXPECT_THAT(whole["system_fingerprint"].get<std::string>(), HasSubstr("fp_glassbox_"));
+  expected["system_fingerprint"] = whole["system_fingerprint"];
+  EXPECT_EQ(whole.dump(1), expected.dump(1));
+}
+
+TEST(OpenaiAnswer, StreamedChat) {
+  ChatRequest request = parsed(R"({"seed": 7, "stream": true})");
+  Answer a = answer(request, 1);
+  auto begin = events_of(a.begin());
+  ASSERT_EQ(begin.size(), 1u);
+  OrderedJson expected = json(
+      R"({"id": "id-1", "object": "chat.completion.chunk", "created": 1700000000, "model": "m", "system_fingerprint": "F",
+    "choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": null, "finish_reason": null}], "seed": 7})");
+  expected["system_fingerprint"] = begin[0]["system_fingerprint"];
+  EXPECT_EQ(begin[0].dump(1), expected.dump(1));
+
+  EXPECT_EQ(a.token(0, said(0, "<think>")), "");
+  auto thought = events_of(a.token(0, said(1, "2")));
+  ASSERT_EQ(thought.size(), 1u);
+  EXPECT_EQ(thought[0]["choices"][0]["delta"], json(R"({"reasoning_content": "2"})"));
+  EXPECT_EQ(a.token(0, said(3, "</think>")), "");
+  auto word = events_of(a.token(0, said(4, "Four")));
+  ASSERT_EQ(word.size(), 1u);
+  EXPECT_EQ(word[0]["choices"][0]["delta"], json(R"({"content": "Four"})"));
+  EXPECT_FALSE(word[0].contains("usage"));
+  EXPECT_EQ(a.token(0, said(6, "")), "");  // half a character: nothing to tell yet
+  auto end = events_of(a.finished(0, ended()));
+  ASSERT_EQ(end.size(), 2u);
+  EXPECT_EQ(end[0]["choices"][0],
+            json(R"({"index": 0, "delta": {}, "logprobs": null, "finish_reason": "stop"})"));
+  EXPECT_EQ(end[0]["seed"], 7);
+  EXPECT_EQ(end[0]["timings"], json(R"({"prefill_tokens_per_s": 12.0, "decode_tokens_per_s": 2.0})"));
+  EXPECT_EQ(end[1], "[DONE]");
+}
+
+TEST(OpenaiAnswer, StreamedUsageComesLastAndAlone) {
+  ChatRequest request =
+      parsed(R"({"seed": 7, "n": 2, "stream": true, "stream_options": {"include_usage": true}})");
+  Answer a = answer(request, 2);
+  auto begin = events_of(a.begin());
+  ASSERT_EQ(begin.size(), 2u);
+  EXPECT_EQ(begin[1]["choices"][0]["index"], 1);
+  EXPECT_TRUE(begin[0]["usage"].is_null() && begin[0].contains("usage"));
+  auto first = events_of(a.finished(1, ended()));
+  ASSERT_EQ(first.size(), 1u);  // another choice still speaks
+  EXPECT_EQ(first[0]["choices"][0]["finish_reason"], "stop");
+  auto last = events_of(a.finished(0, ended(FinishReason::length, "left")));
+  ASSERT_EQ(last.size(), 4u);
+  EXPECT_EQ(last[0]["choices"][0]["delta"]["content"], "left");
+  EXPECT_EQ(last[1]["choices"][0]["finish_reason"], "length");
+  EXPECT_EQ(last[2]["choices"], OrderedJson::array());
+  EXPECT_EQ(last[2]["usage"]["prompt_tokens"], 10);  // one prompt for both
+  EXPECT_EQ(last[2]["usage"]["completion_tokens"], 10);
+  EXPECT_EQ(last[2]["seed"], 7);
+  EXPECT_EQ(last[3], "[DONE]");
+}
+
+TEST(OpenaiAnswer, StreamedLogprobsCoverEveryToken) {
+  ChatRequest request = parsed(R"({"stream": true, "logprobs": true})");
+  Answer a = answer(request, 1);
+  a.begin();
+  std::vector<std::string> tokens;
+  std::string content, reasoning;
+  auto take = [&](const std::string& text) {
+    for (const OrderedJson& event : events_of(text)) {
+      if (event.is_string()) continue;
+      const OrderedJson& choice = event["choices"][0];
+      content += choice["delta"].value("content", "");
+      reasoning += choice["delta"].value("reasoning_content", "");
+      if (!choice["logprobs"].is_null())
+        for (const OrderedJson& entry : choice["logprobs"]["content"]) tokens.push_back(entry["token"]);
+    }
+  };
+  take(a.token(0, said(0, "<think>")));
+  take(a.token(0, said(1, "2")));
+  take(a.token(0, said(3, "</think>Four")));  // both sides of the tag in one piece
+  take(a.token(0, said(6, "")));
+  take(a.token(0, said(7, "\u20ac")));
+  take(a.finished(0, ended()));
+  EXPECT_EQ(reasoning, "2");
+  EXPECT_EQ(content, "Four\u20ac");
+  EXPECT_EQ(tokens, (std::vector<std::string>{"<think>", "2", "</think>", "\\xe2\\x82", "\\xac"}));
+}
+
+TEST(OpenaiAnswer, ReasoningThatThePromptBegan) {
+  ChatRequest request = parsed(R"({})");
+  auto split = [&](std::string begun, std::vector<std::string> pieces) {
+    Answer a = answer(request, 1, true, {}, std::move(begun));
+    for (const std::string& piece : pieces) a.token(0, said(8, piece));
+    a.finished(0, ended());
+    OrderedJson message = a.whole()["choices"][0]["message"];
+    return message.value("reasoning_content", "") + "|" + message["content"].get<std::string>();
+  };
+  EXPECT_EQ(split("", {"a", " b"}), "|a b");
+  EXPECT_EQ(split("<think>\n", {"so", "</think>", "\n\n4"}), "so|4");
+  EXPECT_EQ(split("<think>so it", {" is", "</think>4"}), " is|4");  // the space belongs to the reasoning
+  EXPECT_EQ(split("<think>so it ", {"is", "</think>4"}), "is|4");
+  EXPECT_EQ(split("<think>so</think>It is", {" 4"}), "| 4");
+  EXPECT_EQ(split("It is", {" <think>"}), "| <think>");
+}
+
+TEST(OpenaiAnswer, Completions) {
+  CompletionRequest request = parse_completion(
+      completion(R"({"seed": 1, "n": 2, "prompt": ["A", "B\u20ac"], "echo": true})"), card());
+  Answer a = answer(request, 4, false, {"A", "B\u20ac"});
+  for (size_t i : {3, 1, 0, 2}) a.token(i, said(5, fmt::format(" is{}", i)));
+  for (size_t i = 0; i < 4; ++i) a.finished(i, ended());
+  OrderedJson whole = a.whole();
+  EXPECT_EQ(whole["object"], "text_completion");
+  EXPECT_EQ(whole["choices"][0],
+            json(R"({"index": 0, "text": "A is0", "logprobs": null, "finish_reason": "stop"})"));
+  EXPECT_EQ(whole["choices"][3]["text"], "B\u20ac is3");
+  EXPECT_EQ(whole["usage"]["prompt_tokens"], 20);  // two prompts, once each
+  EXPECT_EQ(whole["usage"]["completion_tokens"], 20);
+  EXPECT_FALSE(whole["usage"].contains("completion_tokens_details"));
+}
+
+TEST(OpenaiAnswer, CompletionLogprobs) {
+  CompletionRequest request = parse_completion(completion(R"({"logprobs": 2})"), card());
+  Answer a = answer(request, 1, false);
+  a.token(0, said(4, "Four", -0.5f, {{4, -0.5f}, {5, -1}}));
+  a.token(0, said(6, "", -3, {{4, -0.5f}, {5, -1}}));
+  a.token(0, said(7, "\u20ac", -0.5f, {{7, -0.5f}, {5, -1}}));
+  a.token(0, said(5, " is", -0.5f, {{5, -0.5f}, {4, -1}}));
+  a.finished(0, ended());
+  EXPECT_EQ(a.whole()["choices"][0]["logprobs"].dump(), json(R"({
+    "tokens": ["Four", "bytes:\\xe2\\x82", "bytes:\\xac", " is"],
+    "token_logprobs": [-0.5, -3.0, -0.5, -0.5],
+    "top_logprobs": [{"Four": -0.5, " is": -1.0}, {"Four": -0.5, " is": -1.0, "bytes:\\xe2\\x82": -3.0},
+                     {"bytes:\\xac": -0.5, " is": -1.0}, {" is": -0.5, "Four": -1.0}],
+    "text_offset": [0, 4, 5, 5]})")
+                                                            .dump());
+}
+
+TEST(OpenaiAnswer, StreamedCompletions) {
+  CompletionRequest request =
+      parse_completion(completion(R"({"stream": true, "logprobs": 0, "seed": 3})"), card());
+  Answer a = answer(request, 1, false);
+  EXPECT_EQ(a.begin(), "");
+  auto events = events_of(a.token(0, said(4, "Four")));
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0]["object"], "text_completion");
+  EXPECT_EQ(events[0]["choices"][0],
+            json(R"({"index": 0, "text": "Four", "logprobs": {"tokens": ["Four"], "token_logprobs": [-0.5],
+    "top_logprobs": [null], "text_offset": [0]}, "finish_reason": null})"));
+  auto end = events_of(a.finished(0, ended()));
+  EXPECT_EQ(end[0]["choices"][0],
+            json(R"({"index": 0, "text": "", "logprobs": null, "finish_reason": "stop"})"));
+  EXPECT_EQ(end[0]["seed"], 3);
+  EXPECT_EQ(end[1], "[DONE]");
+  // With echo the prompt is the first text.
+  CompletionRequest echo = parse_completion(completion(R"({"stream": true, "echo": true})"), card());
+  Answer b = answer(echo, 1, false, {"Once"});
+  EXPECT_EQ(events_of(b.begin()).at(0)["choices"][0]["text"], "Once");
+}
+
+TEST(OpenaiAnswer, IdsAreNew) {
+  EXPECT_EQ(new_id("chatcmpl-").size(), 9 + 24u);
+  EXPECT_NE(new_id("x"), new_id("x"));
+}
+
+}  // namespace
+}  // namespace glassbox::openai
