@@ -106,10 +106,6 @@ void check_headers(const Response& response) {
           "a header's value holds a line break");
 }
 
-Response plain_failure(int status, std::string_view message) {
-  return Response{status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::string(message) + "\n"};
-}
-
 class Connection;
 
 }  // namespace
@@ -169,10 +165,24 @@ std::optional<std::string_view> Request::header(std::string_view name) const {
   return std::nullopt;
 }
 
+std::optional<Response> Site::admit(const Request&) { return std::nullopt; }
+void Site::served(const Served&) {}
+
+Response Site::failure(int status, std::string_view message) {
+  return Response{status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::string(message) + "\n"};
+}
+
+Response Site::thrown(std::exception_ptr what) {
+  try {
+    std::rethrow_exception(what);
+  } catch (const std::exception& error) { return failure(500, error.what()); } catch (...) {
+    return failure(500, "unknown exception");
+  }
+}
+
 struct Server::State {
-  explicit State(Options given, Handler handler_)
+  explicit State(Options given)
       : options(std::move(given)),
-        handler(std::move(handler_)),
         io(std::max(1, options.io_threads)),
         pool(static_cast<size_t>(std::max(1, options.workers))),
         acceptor(asio::make_strand(io)),
@@ -180,7 +190,7 @@ struct Server::State {
         signals(acceptor.get_executor()) {}
 
   Options options;
-  Handler handler;
+  Site* site = nullptr;  // set by run(), before anything is accepted
   asio::io_context io;
   asio::thread_pool pool;
   tcp::acceptor acceptor;
@@ -193,18 +203,6 @@ struct Server::State {
   std::unordered_map<Connection*, std::weak_ptr<Connection>> connections;
   int64_t streams = 0;    // ResponseStreams alive
   bool stopping = false;  // set once by stop(), read by connections
-
-  Response failure(int status, std::string_view message) const {
-    return options.failure ? options.failure(status, message) : plain_failure(status, message);
-  }
-  Response thrown(std::exception_ptr what) const {
-    if (options.thrown) return options.thrown(what);
-    try {
-      std::rethrow_exception(what);
-    } catch (const std::exception& error) { return failure(500, error.what()); } catch (...) {
-      return failure(500, "unknown exception");
-    }
-  }
 
   bool is_stopping() {
     std::lock_guard lock(mutex);
@@ -247,7 +245,7 @@ struct ResponseStream::Exchange : std::enable_shared_from_this<Exchange> {
   }
 
   void fail(std::exception_ptr what) {
-    Response response = server->thrown(what);
+    Response response = server->site->thrown(what);
     std::lock_guard lock(mutex);
     if (ended) return;
     if (!head) {
@@ -266,7 +264,7 @@ struct ResponseStream::Exchange : std::enable_shared_from_this<Exchange> {
     if (head)
       broken = true;
     else if (!gone)
-      head = server->failure(500, "the request was dropped without an answer");
+      head = server->site->failure(500, "the request was dropped without an answer");
     ended = true;
     notify();
   }
@@ -457,7 +455,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
   void end_record() {
     served_.seconds = std::chrono::duration<double>(Clock::now() - began_).count();
-    if (server_.options.served) server_.options.served(served_);
+    server_.site->served(served_);
   }
 
   // Answers without a handler, and without reading what else the client may say.
@@ -469,7 +467,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     end_record();
   }
   asio::awaitable<void> refuse(int status, std::string_view message) {
-    return refuse(server_.failure(status, message));
+    return refuse(server_.site->failure(status, message));
   }
 
   static std::string_view target_of(const Parser& parser) {
@@ -547,21 +545,20 @@ class Connection : public std::enable_shared_from_this<Connection> {
       co_await refuse(400, fmt::format("the Host header: expected one, got {}", hosts));
       co_return false;
     }
-    if (server_.options.admit)
-      if (auto refusal = server_.options.admit(request)) {
-        // Its body is unread: without one the connection can go on.
-        bool go_on = parser.is_done() && parser.keep_alive() && !server_.is_stopping();
-        if (!go_on) {
-          co_await refuse(std::move(*refusal));
-          co_return false;
-        }
-        served_.status = refusal->status;
-        std::string text = head_text(*refusal, Framing::counted, true);
-        if (request.method != "HEAD") text += refusal->body;
-        served_.gone = !co_await write_all(text);
-        end_record();
-        co_return !served_.gone;
+    if (auto refusal = server_.site->admit(request)) {
+      // Its body is unread: without one the connection can go on.
+      bool go_on = parser.is_done() && parser.keep_alive() && !server_.is_stopping();
+      if (!go_on) {
+        co_await refuse(std::move(*refusal));
+        co_return false;
       }
+      served_.status = refusal->status;
+      std::string text = head_text(*refusal, Framing::counted, true);
+      if (request.method != "HEAD") text += refusal->body;
+      served_.gone = !co_await write_all(text);
+      end_record();
+      co_return !served_.gone;
+    }
 
     if (auto expect = request.header("Expect"); expect && !parser.is_done()) {
       if (!equal_ignoring_case(*expect, "100-continue")) {
@@ -623,10 +620,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
     {
       auto stream = std::make_shared<ResponseStream>(exchange);
       exchange->post(
-          [this_server = &server_, stream = std::move(stream), request = std::move(request)]() mutable {
+          [site = server_.site, stream = std::move(stream), request = std::move(request)]() mutable {
             // A copy: this lambda's own must outlive the handler, so that what it throws comes before
             // "dropped".
-            this_server->handler(std::move(request), stream);
+            site->handle(std::move(request), stream);
           });
     }
     bool head_only = served_.method == "HEAD";
@@ -847,17 +844,15 @@ void Server::State::drop_connections() {
     if (auto alive = connection.lock()) asio::post(alive->executor(), [alive] { alive->drop(); });
 }
 
-Server::Server(Options options, Handler handler)
-    : state_(std::make_unique<State>(std::move(options), std::move(handler))) {
-  state_->listen();
-}
+Server::Server(Options options) : state_(std::make_unique<State>(std::move(options))) { state_->listen(); }
 
 Server::~Server() = default;
 
 uint16_t Server::port() const { return state_->port; }
 
-void Server::run() {
+void Server::run(Site& site) {
   State& state = *state_;
+  state.site = &site;
   if (state.options.stop_on_signals) {
     state.signals.add(SIGINT);
     state.signals.add(SIGTERM);

@@ -67,7 +67,7 @@ class ResponseStream {
   void end();
 
   // Runs `work` on a worker thread: one at a time for this request, in order, the handler itself being the
-  // first. What it throws is answered by Options::thrown, as are the handler's own exceptions; an answer
+  // first. What it throws is answered by Site::thrown, as are the handler's own exceptions; an answer
   // already begun breaks off.
   void post(std::function<void()> work);
   // Posts `callback` once if the client goes (or the server stops) before the answer is complete. Replaces an
@@ -78,9 +78,6 @@ class ResponseStream {
  private:
   std::shared_ptr<Exchange> exchange_;
 };
-
-// Takes a request that was read whole and answers it through `stream`, now or later.
-using Handler = std::function<void(Request request, std::shared_ptr<ResponseStream> stream)>;
 
 // What became of a request, for logs and figures.
 struct Served {
@@ -110,28 +107,38 @@ struct Options {
   std::chrono::milliseconds grace{5'000};  // what is being answered when stop() is called has this long
 
   bool stop_on_signals = false;  // SIGINT and SIGTERM call stop(); a second one ends the grace
+};
 
-  // Asked with the head alone, before the body is read: an answer refuses the request. Must be quick.
-  std::function<std::optional<Response>(const Request& head)> admit;
-  // Makes the transport's own refusals: 400, 408, 413, 431, 500, 503.
-  std::function<Response(int status, std::string_view message)> failure;
-  // Makes the answer to what a handler or posted work threw; failure(500) without it.
-  std::function<Response(std::exception_ptr thrown)> thrown;
-  std::function<void(const Served&)> served;
+// What is served. Everything but handle() must be quick; all of it is called by several threads at once.
+class Site {
+ public:
+  virtual ~Site() = default;
+
+  // Takes a request that was read whole and answers it through `stream`, now or later. On a worker thread.
+  virtual void handle(Request request, std::shared_ptr<ResponseStream> stream) = 0;
+
+  // Asked with the head alone, before the body is read: an answer refuses the request.
+  virtual std::optional<Response> admit(const Request& head);
+  // Makes the transport's own refusals: 400, 408, 413, 431, 500, 503. Plain text unless overridden.
+  virtual Response failure(int status, std::string_view message);
+  // Makes the answer to what handle() or posted work threw: failure(500) unless overridden.
+  virtual Response thrown(std::exception_ptr what);
+  virtual void served(const Served& served);
 };
 
 class Server {
  public:
   // Binds and listens. Throws Error(io) naming address, port and reason.
-  Server(Options options, Handler handler);
+  explicit Server(Options options);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   uint16_t port() const;
 
-  // Serves until stop(). Returns when every connection is closed and every ResponseStream was let go.
-  void run();
+  // Serves until stop(): once. Returns when every connection is closed and every ResponseStream was let go.
+  // Who connects before it waits.
+  void run(Site& site);
   // Any thread. Accepts no more, closes idle connections, lets answers finish for Options::grace, then drops
   // them (their on_gone is called). A second call ends the grace.
   void stop();

@@ -17,26 +17,24 @@ using glassbox::testing::TestClient;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+using Handler = std::function<void(Request, std::shared_ptr<ResponseStream>)>;
+
 // A server on a port of its own, in a thread of its own.
-class Running {
+class Running : public Site {
  public:
-  explicit Running(Handler handler, Options options = {}) {
+  explicit Running(Handler handler, Options options = {}) : handler_(std::move(handler)) {
     options.port = 0;
-    options.served = [this](const Served& served) {
-      std::lock_guard lock(mutex_);
-      served_.push_back(served);
-    };
-    server_ = std::make_unique<Server>(std::move(options), std::move(handler));
-    thread_ = std::jthread([this] { server_->run(); });
+    server_ = std::make_unique<Server>(std::move(options));
+    thread_ = std::jthread([this] { server_->run(*this); });
   }
-  ~Running() { stop(); }
+  ~Running() override { stop(); }
   void stop() {
     server_->stop();
     if (thread_.joinable()) thread_.join();
   }
   Server& server() { return *server_; }
   uint16_t port() const { return server_->port(); }
-  std::vector<Served> served(size_t at_least) {
+  std::vector<Served> served_so_far(size_t at_least) {
     for (int i = 0; i < 1000; ++i) {
       {
         std::lock_guard lock(mutex_);
@@ -48,7 +46,27 @@ class Running {
     return served_;
   }
 
+  void handle(Request request, std::shared_ptr<ResponseStream> stream) override {
+    handler_(std::move(request), std::move(stream));
+  }
+  std::optional<Response> admit(const Request& head) override {
+    if (head.path == "/no") return Response{401, {{"WWW-Authenticate", "Bearer"}}, "who?"};
+    return std::nullopt;
+  }
+  Response thrown(std::exception_ptr what) override {
+    try {
+      std::rethrow_exception(what);
+    } catch (const Error& error) { return Response{418, {}, error.what()}; } catch (...) {
+      return Site::thrown(what);
+    }
+  }
+  void served(const Served& served) override {
+    std::lock_guard lock(mutex_);
+    served_.push_back(served);
+  }
+
  private:
+  const Handler handler_;
   std::mutex mutex_;
   std::vector<Served> served_;
   std::unique_ptr<Server> server_;
@@ -74,7 +92,7 @@ TEST(Http, AnswersAndKeepsTheConnection) {
   EXPECT_EQ(client.post("/p", "body").body, "POST /p? body");
   EXPECT_EQ(client.get("/last", "Connection: close\r\n").headers["connection"], "close");
   EXPECT_TRUE(client.closed_within(2s));
-  auto served = server.served(3);
+  auto served = server.served_so_far(3);
   ASSERT_EQ(served.size(), 3u);
   EXPECT_EQ(served[1].method, "POST");
   EXPECT_EQ(served[1].path, "/p");
@@ -186,7 +204,7 @@ TEST(Http, ALeavingClientIsNoticedBeforeAndDuringTheAnswer) {
       }
     }
     EXPECT_EQ(gone.get_future().wait_for(5s), std::future_status::ready);
-    auto served = server.served(1);
+    auto served = server.served_so_far(1);
     ASSERT_EQ(served.size(), 1u);
     EXPECT_TRUE(served[0].gone);
     EXPECT_EQ(served[0].status, streaming ? 200 : 499);
@@ -325,12 +343,7 @@ TEST(Http, BodiesOverTheLimitAreRefusedAndTheClientLivesToReadIt) {
 }
 
 TEST(Http, AdmissionComesBeforeTheBody) {
-  Options options;
-  options.admit = [](const Request& head) -> std::optional<Response> {
-    if (head.path == "/no") return Response{401, {{"WWW-Authenticate", "Bearer"}}, "who?"};
-    return std::nullopt;
-  };
-  Running server(echo, options);
+  Running server(echo);
   TestClient client(server.port());
   EXPECT_EQ(client.get("/no").status, 401);
   EXPECT_EQ(client.get("/yes").status, 200);  // no body was left unread: the connection goes on
@@ -342,27 +355,22 @@ TEST(Http, AdmissionComesBeforeTheBody) {
 }
 
 TEST(Http, WhatHandlersThrowBecomesAnAnswer) {
-  Options options;
-  options.thrown = [](std::exception_ptr thrown) {
-    try {
-      std::rethrow_exception(thrown);
-    } catch (const std::exception& error) { return Response{418, {}, error.what()}; }
-  };
-  Running server(
-      [&](const Request& request, const std::shared_ptr<ResponseStream>& stream) {
-        if (request.path == "/dropped") return;
-        if (request.path == "/posted") return stream->post([stream] { throw std::runtime_error("later"); });
-        if (request.path == "/midway") {
-          stream->begin({});
-          stream->write("half");
-        }
-        fail(ErrorKind::io, "the disk");
-      },
-      options);
+  Running server([&](const Request& request, const std::shared_ptr<ResponseStream>& stream) {
+    if (request.path == "/dropped") return;
+    if (request.path == "/posted") return stream->post([stream] { fail(ErrorKind::io, "later"); });
+    if (request.path == "/ours") check(false, "our own fault");
+    if (request.path == "/midway") {
+      stream->begin({});
+      stream->write("half");
+    }
+    fail(ErrorKind::io, "the disk");
+  });
   TestClient client(server.port());
   EXPECT_EQ(client.get("/dropped").status, 500);
   EXPECT_EQ(client.get("/posted").body, "later");
   EXPECT_EQ(client.get("/thrown").body, "the disk");
+  EXPECT_EQ(client.get("/thrown").status, 418);
+  EXPECT_EQ(client.get("/ours").status, 500);
   auto half = client.get("/midway");
   EXPECT_FALSE(half.complete);
   EXPECT_TRUE(client.closed_within(2s));
@@ -484,14 +492,14 @@ TEST(Http, AddressesThatCannotBeHad) {
   Options options;
   options.port = server.port();
   try {
-    Server second(options, echo);
+    Server second(options);
     FAIL() << "two servers on one port";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::io);
     EXPECT_EQ(error.what(), fmt::format("cannot listen on 127.0.0.1 port {}: already in use", server.port()));
   }
   options.address = "example";
-  EXPECT_THROW(Server(options, echo), Error);
+  EXPECT_THROW(Server{options}, Error);
 }
 
 }  // namespace

@@ -96,7 +96,9 @@ class Answer {
   // REQUIRES: done().
   OrderedJson whole() const;
 
+  // Of those that are done; a prompt with n answers counts once.
   int64_t prompt_tokens() const;
+  int64_t cached_tokens() const;
   int64_t completion_tokens() const;
 
  private:

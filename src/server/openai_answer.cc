@@ -315,8 +315,13 @@ std::string Answer::failed(const ApiError& error) { return sse(error_json(error)
 
 int64_t Answer::prompt_tokens() const {
   int64_t tokens = 0;
-  for (size_t i = 0; i < choices_.size(); i += n_)
-    tokens += choices_[i].finished.prompt_tokens;  // once for its n answers
+  for (size_t i = 0; i < choices_.size(); i += n_) tokens += choices_[i].finished.prompt_tokens;
+  return tokens;
+}
+
+int64_t Answer::cached_tokens() const {
+  int64_t tokens = 0;
+  for (size_t i = 0; i < choices_.size(); i += n_) tokens += choices_[i].finished.cached_tokens;
   return tokens;
 }
 
@@ -327,13 +332,12 @@ int64_t Answer::completion_tokens() const {
 }
 
 OrderedJson Answer::usage() const {
-  int64_t cached = 0, reasoning = 0;
-  for (size_t i = 0; i < choices_.size(); i += n_) cached += choices_[i].finished.cached_tokens;
+  int64_t reasoning = 0;
   for (const Choice& choice : choices_) reasoning += choice.reasoning_tokens;
   OrderedJson usage = {{"prompt_tokens", prompt_tokens()},
                        {"completion_tokens", completion_tokens()},
                        {"total_tokens", prompt_tokens() + completion_tokens()},
-                       {"prompt_tokens_details", {{"cached_tokens", cached}}}};
+                       {"prompt_tokens_details", {{"cached_tokens", cached_tokens()}}}};
   if (options_.chat) usage["completion_tokens_details"] = {{"reasoning_tokens", reasoning}};
   return usage;
 }

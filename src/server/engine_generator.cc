@@ -1,0 +1,105 @@
+#include <chrono>
+#include <map>
+#include <optional>
+
+#include "engine/shipped.h"
+#include "formats/safetensors.h"
+#include "server/generator.h"
+
+namespace glassbox {
+namespace {
+
+int64_t seconds_since_1970(const std::filesystem::path& file) {
+  std::error_code ec;
+  auto time = std::filesystem::last_write_time(file, ec);
+  if (ec) return 0;
+  auto system = std::chrono::file_clock::to_sys(time);
+  return std::chrono::duration_cast<std::chrono::seconds>(system.time_since_epoch()).count();
+}
+
+// As `run` samples: what the publisher says, else the plain distribution.
+Sampling published(const GenerationConfig& config) {
+  Sampling sampling;
+  auto set = [](auto& field, const auto& said) {
+    if (said) field = static_cast<std::decay_t<decltype(field)>>(*said);
+  };
+  set(sampling.temperature, config.do_sample == false ? std::optional<double>(0) : config.temperature);
+  set(sampling.top_k, config.top_k);
+  set(sampling.top_p, config.top_p);
+  set(sampling.min_p, config.min_p);
+  set(sampling.repetition_penalty, config.repetition_penalty);
+  return sampling;
+}
+
+// Parameters, bytes and the dtype of most of them, as the checkpoint's header says.
+void measure(const Checkpoint& checkpoint, ModelCard& card) {
+  std::map<DType, int64_t> of_type;
+  for (const TensorInfo* tensor : checkpoint.tensors()) {
+    int64_t values = 1;
+    for (int64_t n : tensor->shape) values *= n;
+    card.parameters += values;
+    of_type[tensor->dtype] += values;
+  }
+  card.memory_bytes = static_cast<int64_t>(checkpoint.total_bytes());
+  int64_t most = 0;
+  for (const auto& [type, values] : of_type)
+    if (values > most) {
+      most = values;
+      card.dtype = info(type).name;
+    }
+  for (char& c : card.dtype) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+}
+
+class EngineGenerator : public Generator {
+ public:
+  EngineGenerator(std::shared_ptr<const Model> model, const EngineOptions& options)
+      : model_(std::move(model)), engine_(model_, options) {
+    card_.id = model_->name;
+    card_.context = engine_.context();
+    card_.vocabulary = model_->network->shape().vocabulary;
+    card_.has_template = model_->chat_template.has_value();
+    if (card_.has_template) card_.template_source = model_->chat_template->source();
+    card_.defaults = published(model_->generation);
+    card_.stop = model_->generation.stop_strings;
+    if (auto shipped = shipped_model(model_->name); shipped && model_->folder.empty()) {
+      card_.created = seconds_since_1970("/proc/self/exe");
+      measure(Checkpoint::of(SafeTensors::from_bytes(shipped->weights, nullptr, model_->name)), card_);
+    } else {
+      card_.created = seconds_since_1970(model_->folder / "config.json");
+      measure(Checkpoint::open(model_->folder), card_);
+    }
+  }
+
+  const ModelCard& card() const override { return card_; }
+  std::string render(const OrderedJson& context) const override { return model_->render(context); }
+  std::vector<int32_t> encode_prompt(std::string_view rendered) const override {
+    return model_->encode_prompt(rendered);
+  }
+  std::vector<int32_t> encode(std::string_view text) const override { return model_->tokenizer.encode(text); }
+  std::string_view piece(int32_t id) const override {
+    // Checkpoints pad their vocabulary: a padding row is a token without text.
+    if (id >= static_cast<int32_t>(model_->tokenizer.size()) && id < card_.vocabulary) return {};
+    return model_->tokenizer.piece(id);
+  }
+  std::string decode(const std::vector<int32_t>& ids) const override { return model_->tokenizer.decode(ids); }
+
+  Engine::RequestId submit(GenerationRequest request, Engine::OnToken on_token,
+                           Engine::OnFinished on_finished) override {
+    return engine_.submit(std::move(request), std::move(on_token), std::move(on_finished));
+  }
+  void cancel(Engine::RequestId request) override { engine_.cancel(request); }
+  EngineStatistics statistics() const override { return engine_.statistics(); }
+
+ private:
+  const std::shared_ptr<const Model> model_;
+  ModelCard card_;
+  Engine engine_;  // last: it ends first, and its callbacks may use the rest
+};
+
+}  // namespace
+
+std::unique_ptr<Generator> make_generator(std::shared_ptr<const Model> model, const EngineOptions& options) {
+  return std::make_unique<EngineGenerator>(std::move(model), options);
+}
+
+}  // namespace glassbox

@@ -1,0 +1,409 @@
+#include "server/service.h"
+
+#include <gmock/gmock.h>
+#include <spdlog/spdlog.h>
+
+#include <thread>
+
+#include "base/file.h"
+#include "server/fake_generator.h"
+#include "server/test_client.h"
+#include "tests/testing.h"
+
+namespace glassbox {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::FakeGenerator;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::TestClient;
+
+OrderedJson json(std::string_view text) { return OrderedJson::parse(text); }
+
+std::optional<Asset> fake_page(std::string_view path) {
+  if (path == "/" || path == "/chat/7")
+    return Asset{"/index.html", "text/html; charset=utf-8", "\"e1\"", "<!doctype html>", "GZIPPED", false};
+  if (path == "/assets/a.js")
+    return Asset{"/assets/a.js", "text/javascript; charset=utf-8", "\"e2\"", "let a", "", true};
+  return std::nullopt;
+}
+
+// The whole server over a fake model.
+class Serving {
+ public:
+  explicit Serving(ServiceOptions options = {}, http::Options transport = {}) {
+    spdlog::set_level(spdlog::level::off);
+    fake = std::make_shared<FakeGenerator>();
+    if (options.models.empty()) options.models = {fake};
+    options.find_page = fake_page;
+    service_ = std::make_unique<Service>(std::move(options));
+    transport.port = 0;
+    server_ = std::make_unique<http::Server>(transport);
+    thread_ = std::jthread([this] { server_->run(*service_); });
+  }
+  ~Serving() {
+    server_->stop();
+    thread_.join();
+    spdlog::set_level(spdlog::level::info);
+  }
+  uint16_t port() const { return server_->port(); }
+  http::Server& server() { return *server_; }
+
+  std::shared_ptr<FakeGenerator> fake;
+
+ private:
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<http::Server> server_;
+  std::jthread thread_;
+};
+
+const char* kChat = "/v1/chat/completions";
+
+std::string chat(std::string_view fields = "{}") {
+  OrderedJson body =
+      json(R"({"model": "fake/one", "seed": 7, "messages": [{"role": "user", "content": "hi"}]})");
+  body.update(json(fields));
+  return body.dump();
+}
+std::string completion(std::string_view fields = "{}") {
+  OrderedJson body = json(R"({"model": "fake/one", "seed": 7, "prompt": "Once"})");
+  body.update(json(fields));
+  return body.dump();
+}
+
+// The data of each event of a stream.
+std::vector<std::string> events_of(std::string_view text) {
+  std::vector<std::string> events;
+  for (size_t end; (end = text.find("\n\n")) != std::string_view::npos; text.remove_prefix(end + 2))
+    events.emplace_back(text.substr(6, end - 6));
+  return events;
+}
+// The text a stream says, by choice.
+std::map<size_t, std::string> said(const std::vector<std::string>& events) {
+  std::map<size_t, std::string> texts;
+  for (const std::string& event : events) {
+    if (event == "[DONE]") continue;
+    OrderedJson chunk = json(event);
+    for (const auto& choice : chunk["choices"])
+      texts[choice["index"]] +=
+          choice.contains("delta") ? choice["delta"].value("content", "") : choice["text"].get<std::string>();
+  }
+  return texts;
+}
+OrderedJson error_of(const TestClient::Answer& answer) { return json(answer.body)["error"]; }
+
+bool eventually(auto condition) {
+  for (int i = 0; i < 1000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(5ms);
+  }
+  return false;
+}
+
+TEST(Service, Chat) {
+  Serving serving;
+  TestClient client(serving.port());
+  auto answer = client.post(kChat, chat());
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.headers["content-type"], "application/json");
+  EXPECT_EQ(answer.headers["x-content-type-options"], "nosniff");
+  EXPECT_THAT(answer.headers["x-request-id"], HasSubstr("req_"));
+  OrderedJson body = json(answer.body);
+  EXPECT_EQ(body["model"], "fake/one");
+  EXPECT_EQ(body["choices"][0]["message"]["content"], "7.0.0 7.0.1 7.0.2 7.0.3 7.0.4 ");
+  EXPECT_EQ(body["choices"][0]["finish_reason"], "stop");
+  EXPECT_EQ(body["seed"], 7);
+  EXPECT_EQ(body["usage"]["prompt_tokens"], std::string("<user>hi</><assistant>").size());
+  EXPECT_EQ(body["usage"]["completion_tokens"], 5);
+  EXPECT_EQ(json(client.post(kChat, chat(R"({"max_tokens": 2})")).body)["choices"][0]["finish_reason"],
+            "length");
+  OrderedJson drawn = json(client.post(kChat, chat(R"({"seed": null})")).body);
+  EXPECT_THAT(drawn["choices"][0]["message"]["content"].get<std::string>(),
+              HasSubstr(drawn["seed"].dump() + ".0.0 "));
+}
+
+TEST(Service, ChatStreamed) {
+  Serving serving;
+  TestClient client(serving.port());
+  auto answer =
+      client.post(kChat, chat(R"({"stream": true, "n": 2, "stream_options": {"include_usage": true}})"));
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_TRUE(answer.complete);
+  EXPECT_THAT(answer.headers["content-type"], HasSubstr("text/event-stream"));
+  auto events = events_of(answer.body);
+  EXPECT_EQ(events.back(), "[DONE]");
+  EXPECT_EQ(said(events), (std::map<size_t, std::string>{{0, "7.0.0 7.0.1 7.0.2 7.0.3 7.0.4 "},
+                                                         {1, "7.1.0 7.1.1 7.1.2 7.1.3 7.1.4 "}}));
+  EXPECT_EQ(json(events[events.size() - 2])["usage"]["completion_tokens"], 10);
+  EXPECT_EQ(client.get("/health").status, 200);  // the connection goes on
+}
+
+TEST(Service, ReasoningIsApart) {
+  Serving serving;
+  serving.fake->prefix = "<think>hm</think>\n\n";
+  TestClient client(serving.port());
+  OrderedJson message = json(client.post(kChat, chat()).body)["choices"][0]["message"];
+  EXPECT_EQ(message["reasoning_content"], "hm");
+  EXPECT_EQ(message["content"], "7.0.0 7.0.1 7.0.2 7.0.3 7.0.4 ");
+}
+
+TEST(Service, ContinuedMessagesAreCut) {
+  Serving serving;
+  TestClient client(serving.port());
+  auto tokens = [&](std::string_view fields) {
+    return json(client.post(kChat, chat(fields)).body)["usage"]["prompt_tokens"].get<size_t>();
+  };
+  EXPECT_EQ(
+      tokens(
+          R"({"continue_final_message": true, "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "Well"}]})"),
+      std::string("<user>hi</><assistant>Well").size());
+}
+
+TEST(Service, Completions) {
+  Serving serving;
+  TestClient client(serving.port());
+  OrderedJson body =
+      json(client
+               .post("/v1/completions",
+                     completion(R"({"prompt": ["A", "B"], "n": 2, "echo": true, "max_tokens": 1})"))
+               .body);
+  ASSERT_EQ(body["choices"].size(), 4u);
+  EXPECT_EQ(body["choices"][0]["text"], "A7.0.0 ");
+  EXPECT_EQ(body["choices"][3]["text"], "B7.1.0 ");
+  EXPECT_EQ(
+      json(client
+               .post("/v1/completions", completion(R"({"prompt": [72, 105], "echo": true, "max_tokens": 1})"))
+               .body)["choices"][0]["text"],
+      "Hi7.0.0 ");
+  auto events =
+      events_of(client.post("/v1/completions", completion(R"({"stream": true, "logprobs": 1})")).body);
+  EXPECT_EQ(said(events)[0], "7.0.0 7.0.1 7.0.2 7.0.3 7.0.4 ");
+  EXPECT_EQ(json(events[1])["choices"][0]["logprobs"]["tokens"], json(R"(["b"])"));
+}
+
+TEST(Service, Errors) {
+  ServiceOptions options;
+  Serving serving(options);
+  TestClient client(serving.port());
+  auto expect = [&](const TestClient::Answer& answer, int status, std::string_view code) {
+    EXPECT_EQ(answer.status, status) << answer.body;
+    EXPECT_EQ(error_of(answer)["code"], code) << answer.body;
+    EXPECT_EQ(answer.headers.at("x-content-type-options"), "nosniff");
+  };
+  expect(client.post(kChat, "{"), 400, "invalid_json");
+  expect(client.post(kChat, chat(R"({"temperature": "hot"})")), 400, "invalid_type");
+  expect(client.post(kChat, chat(R"({"colour": 1})")), 400, "unknown_parameter");
+  expect(client.post(kChat, chat(R"({"model": "gpt-4"})")), 404, "model_not_found");
+  expect(client.post(kChat, chat(R"({"messages": [{"role": "tool", "tool_call_id": "1", "content": "x"}]})")),
+         400, "invalid_value");
+  OrderedJson longer = json(chat());
+  longer["messages"][0]["content"] = std::string(2000, 'x');
+  expect(client.post(kChat, longer.dump()), 400, "context_length_exceeded");
+  EXPECT_EQ(error_of(client.post(kChat, longer.dump()))["param"], "prompt");
+  expect(client.get("/v1/nothing"), 404, "unknown_path");
+  expect(client.get("/api/nothing"), 404, "unknown_path");
+  expect(client.get("/no/such/page"), 404, "unknown_path");
+  expect(client.get("/v1/models/none"), 404, "model_not_found");
+  expect(client.get(kChat), 405, "method_not_allowed");
+  {
+    TestClient other(serving.port());  // refused with its body unread: the connection ends
+    expect(other.post("/v1/models", "{}"), 405, "method_not_allowed");
+  }
+  {
+    TestClient form(serving.port());
+    form.send(
+        "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: "
+        "2\r\n\r\n{}");
+    expect(form.receive(), 415, "unsupported_media_type");
+  }
+  EXPECT_EQ(serving.fake->submitted, 0);
+  serving.fake->waiting = 1000;
+  auto full = client.post(kChat, chat());
+  expect(full, 429, "queue_full");
+  EXPECT_EQ(full.headers["retry-after"], "1");
+  EXPECT_EQ(error_of(full)["type"], "rate_limit_error");
+  expect(TestClient(serving.port()).get("/health", "Host: evil.example\r\n"), 400,
+         "bad_http_request");  // two Hosts
+}
+
+TEST(Service, BodiesTooLarge) {
+  http::Options transport;
+  transport.body_limit = 1 << 20;
+  Serving serving({}, transport);
+  TestClient client(serving.port());
+  auto answer = client.post(kChat, std::string(100'000'000, ' '));
+  EXPECT_EQ(answer.status, 413);
+  EXPECT_EQ(error_of(answer)["code"], "request_too_large");
+  EXPECT_EQ(error_of(answer)["message"], "the request's body is larger than 1048576 bytes");
+}
+
+TEST(Service, AnEngineThatFails) {
+  Serving serving;
+  serving.fake->error = "the matmul broke";
+  TestClient client(serving.port());
+  auto whole = client.post(kChat, chat());
+  EXPECT_EQ(whole.status, 500);
+  EXPECT_EQ(error_of(whole)["message"], "the matmul broke");
+  auto streamed = client.post(kChat, chat(R"({"stream": true})"));
+  EXPECT_EQ(streamed.status, 200);
+  auto events = events_of(streamed.body);
+  EXPECT_EQ(json(events.back())["error"]["message"], "the matmul broke");
+  EXPECT_EQ(json(events.back())["error"]["type"], "server_error");
+}
+
+TEST(Service, WorkStopsWhenTheClientLeaves) {
+  for (bool stream : {false, true}) {
+    Serving serving;
+    serving.fake->tokens = 1'000'000;
+    serving.fake->pause = 500us;
+    {
+      TestClient client(serving.port());
+      client.send_post(kChat, chat(stream ? R"({"stream": true, "n": 3})" : R"({"n": 3})"));
+      ASSERT_TRUE(eventually([&] { return serving.fake->submitted == 3; }));
+      if (stream) {
+        client.head();
+        client.chunk();
+      }
+    }
+    EXPECT_TRUE(eventually([&] { return serving.fake->cancelled == 3; })) << stream;
+    EXPECT_TRUE(eventually([&] { return serving.fake->statistics().running == 0; }));
+    TestClient after(serving.port());
+    EXPECT_THAT(after.get("/metrics").body, HasSubstr("glassbox_clients_left_total{model=\"fake/one\"} 1\n"));
+  }
+}
+
+TEST(Service, FiftyStreamsAtOnce) {
+  Serving serving;
+  serving.fake->tokens = 100;
+  serving.fake->pause = 100us;
+  std::atomic<int> right = 0;
+  std::vector<std::jthread> clients;
+  for (int i = 0; i < 50; ++i)
+    clients.emplace_back([&, i] {
+      TestClient client(serving.port());
+      auto answer = client.post(kChat, chat(fmt::format(R"({{"stream": true, "seed": {}}})", i)));
+      std::string expected;
+      for (int t = 0; t < 100; ++t) expected += fmt::format("{}.0.{} ", i, t);
+      if (answer.complete && said(events_of(answer.body))[0] == expected) ++right;
+    });
+  clients.clear();
+  EXPECT_EQ(right, 50);
+}
+
+TEST(Service, StoppingEndsWhatIsBeingSaid) {
+  http::Options transport;
+  transport.grace = 100ms;
+  auto serving = std::make_unique<Serving>(ServiceOptions{}, transport);
+  auto fake = serving->fake;
+  fake->tokens = 1'000'000;
+  fake->pause = 1ms;
+  TestClient client(serving->port());
+  client.send_post(kChat, chat(R"({"stream": true})"));
+  client.head();
+  client.chunk();
+  auto before = std::chrono::steady_clock::now();
+  serving.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 3s);
+  EXPECT_EQ(fake->cancelled, 1);
+}
+
+TEST(Service, ModelsAndHealth) {
+  auto one = std::make_shared<FakeGenerator>("fake/one"), two = std::make_shared<FakeGenerator>("two");
+  ServiceOptions options;
+  options.models = {one, two};
+  Serving serving(options);
+  TestClient client(serving.port());
+  OrderedJson list = json(client.get("/v1/models").body);
+  EXPECT_EQ(list["data"][1]["id"], "two");
+  EXPECT_EQ(json(client.get("/v1/models/two").body)["id"], "two");
+  EXPECT_EQ(json(client.get("/v1/models/fake/one").body)["id"], "fake/one");
+  EXPECT_EQ(json(client.get("/v1/models/fake%2Fone").body)["id"], "fake/one");
+  EXPECT_EQ(json(client.get("/health").body)["status"], "ok");
+  client.post(kChat, chat(R"({"model": "two"})"));
+  EXPECT_EQ(two->submitted, 1);
+  EXPECT_EQ(one->submitted, 0);
+  options.models = {one, one};
+  EXPECT_THROW(Service{options}, Error);
+}
+
+TEST(Service, Pages) {
+  Serving serving;
+  TestClient client(serving.port());
+  auto page = client.get("/chat/7");
+  EXPECT_EQ(page.status, 200);
+  EXPECT_EQ(page.body, "<!doctype html>");
+  EXPECT_EQ(page.headers["content-type"], "text/html; charset=utf-8");
+  EXPECT_EQ(page.headers["cache-control"], "no-cache");
+  EXPECT_EQ(page.headers["x-frame-options"], "DENY");
+  EXPECT_THAT(page.headers["content-security-policy"], HasSubstr("script-src 'self'"));
+  auto gzip = client.get("/", "Accept-Encoding: br, gzip\r\n");
+  EXPECT_EQ(gzip.body, "GZIPPED");
+  EXPECT_EQ(gzip.headers["content-encoding"], "gzip");
+  EXPECT_EQ(client.get("/", "Accept-Encoding: gzip;q=0\r\n").body, "<!doctype html>");
+  EXPECT_EQ(client.get("/", "If-None-Match: \"e1\"\r\n").status, 304);
+  EXPECT_EQ(client.get("/", "If-None-Match: \"e0\"\r\n").status, 200);
+  EXPECT_THAT(client.get("/assets/a.js").headers["cache-control"], HasSubstr("immutable"));
+  EXPECT_EQ(client.get("/assets/../a.js").status, 404);
+}
+
+TEST(Service, KeysAndOrigins) {
+  ServiceOptions options;
+  options.guard.api_keys = {"secret"};
+  options.guard.allow_origins = {"https://friend.example"};
+  Serving serving(options);
+  TestClient client(serving.port());
+  auto refused = client.get("/v1/models");
+  EXPECT_EQ(refused.status, 401);
+  EXPECT_EQ(refused.headers["www-authenticate"], "Bearer");
+  EXPECT_EQ(error_of(refused)["code"], "invalid_api_key");
+  EXPECT_EQ(client.get("/health").status, 200);
+  EXPECT_EQ(client.get("/").status, 200);
+  EXPECT_EQ(client.get("/v1/models", "Authorization: Bearer secret\r\n").status, 200);
+  EXPECT_EQ(
+      client.get("/v1/models", "Authorization: Bearer secret\r\nOrigin: https://evil.example\r\n").status,
+      403);
+  auto friendly =
+      client.get("/v1/models", "Authorization: Bearer secret\r\nOrigin: https://friend.example\r\n");
+  EXPECT_EQ(friendly.headers["access-control-allow-origin"], "https://friend.example");
+  auto streamed = client.post(kChat, chat(R"({"stream": true})"),
+                              "Authorization: Bearer secret\r\nOrigin: https://friend.example\r\n");
+  EXPECT_EQ(streamed.headers["access-control-allow-origin"], "https://friend.example");
+  TestClient stranger(serving.port());
+  EXPECT_EQ(stranger.post(kChat, chat()).status, 401);
+}
+
+TEST(Service, TrainingRuns) {
+  testing::TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "run");
+  write_file(folder / "run/loss.json",
+             R"({"name": "r", "status": "running", "recipe": {}, "points": [{"step": 1, "loss": 2.5}]})");
+  ServiceOptions options;
+  options.runs = folder.path();
+  Serving serving(options);
+  TestClient client(serving.port());
+  EXPECT_EQ(json(client.get("/api/training").body)["runs"][0]["points"][0]["loss"], 2.5);
+}
+
+TEST(Service, Figures) {
+  Serving serving;
+  TestClient client(serving.port());
+  client.post(kChat, chat());
+  client.get("/v1/models/" + std::string(50, 'x'));
+  client.get("/stranger/typed/this");
+  auto answer = client.get("/metrics");
+  EXPECT_THAT(answer.headers["content-type"], HasSubstr("version=0.0.4"));
+  auto has = [&](std::string_view line) { EXPECT_THAT(answer.body, HasSubstr(line)); };
+  has("glassbox_http_requests_total{route=\"/v1/chat/completions\",status=\"200\"} 1\n");
+  has("glassbox_http_requests_total{route=\"/v1/models/{model}\",status=\"404\"} 1\n");
+  has("glassbox_http_requests_total{route=\"page\",status=\"404\"} 1\n");
+  has("glassbox_prompt_tokens_total{model=\"fake/one\"} 22\n");
+  has("glassbox_completion_tokens_total{model=\"fake/one\"} 5\n");
+  has("glassbox_time_to_first_token_seconds_count{model=\"fake/one\"} 1\n");
+  has("glassbox_request_duration_seconds_count{route=\"/v1/chat/completions\"} 1\n");
+  has("glassbox_sequences_running{model=\"fake/one\"} 0\n");
+  EXPECT_THAT(answer.body, Not(HasSubstr("stranger")));
+}
+
+}  // namespace
+}  // namespace glassbox
