@@ -34,6 +34,7 @@ void add_trace_command(Commands& commands);
 void add_inspect_command(Commands& commands);
 void add_bench_command(Commands& commands);
 void add_text_commands(Commands& commands);  // tokenize, detokenize, render
+void add_serve_command(Commands& commands);
 void add_train_command(Commands& commands);
 
 struct ModelOptions {

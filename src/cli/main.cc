@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   app.footer("glassbox COMMAND --help shows a command's options and an example.");
   glassbox::Commands commands{app, {}};
   add_run_command(commands);
+  add_serve_command(commands);
   add_inspect_command(commands);
   add_trace_command(commands);
   add_text_commands(commands);
