@@ -3,3 +3,9 @@ find_package(Boost 1.81 REQUIRED)
 find_package(prometheus-cpp REQUIRED CONFIG)
 glassbox_floor(server USES glassbox_engine glassbox_web Boost::headers prometheus-cpp::core)
 target_compile_definitions(glassbox_server PRIVATE GLASSBOX_VERSION="${PROJECT_VERSION}")
+
+# OpenAI's own client against the program itself. Skipped (77) where that client is not installed.
+add_test(NAME conformance.openai_client
+  COMMAND sh -c "python=build/venv/bin/python; [ -x $python ] || python=python3; exec $python tests/clients/openai_client_test.py $<TARGET_FILE:glassbox>"
+  WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+set_tests_properties(conformance.openai_client PROPERTIES LABELS conformance SKIP_RETURN_CODE 77 TIMEOUT 900)

@@ -10,7 +10,8 @@ namespace glassbox::openai {
 namespace {
 
 constexpr int kMostChoices = 16, kMostStops = 16, kMostAlternatives = 20;
-constexpr size_t kMostPrompts = 128;
+constexpr size_t kMostPrompts = 128, kMostValues = 1'000'000;
+constexpr int kMostDepth = 64;
 constexpr int64_t kCompletionTokens = 16;  // what /v1/completions generates where max_tokens is left out
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 constexpr std::string_view kSpace = " \t\r\n\v\f";
@@ -178,7 +179,7 @@ OrderedJson read_tool_calls(const OrderedJson& calls, const std::string& path) {
     inner.finish();
     OrderedJson parsed;
     try {
-      parsed = parse_ordered_json(*arguments, at + ".function.arguments", ErrorKind::bad_request, 64);
+      parsed = parse_ordered_json(*arguments, at + ".function.arguments", ErrorKind::bad_request, kMostDepth);
     } catch (const Error& error) {
       throw ApiError(400, error.what(), "invalid_value", at + ".function.arguments");
     }
@@ -286,7 +287,7 @@ void refuse_other_modes(Fields& fields) {
 OrderedJson parse_body(std::string_view body) {
   OrderedJson parsed;
   try {
-    parsed = parse_ordered_json(body, "the request's body", ErrorKind::bad_request, 64);
+    parsed = parse_ordered_json(body, "the request's body", ErrorKind::bad_request, kMostDepth, kMostValues);
   } catch (const Error& error) { throw ApiError(400, error.what(), "invalid_json"); }
   if (!parsed.is_object()) refuse_type("the request's body", "an object", parsed);
   return parsed;
