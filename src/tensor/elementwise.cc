@@ -49,11 +49,14 @@ Tensor operator+(const Tensor& a, const Tensor& b) {
     kernels().add(a.f32() + begin, b.f32() + begin, Pass::mutable_f32(y) + begin, end - begin);
   });
   pass.record(y, {&a, &b}, [&pass, a, b, count](const float* dy) {
-    for (float* into : {pass.accumulate(a), pass.accumulate(b)})
-      if (into)
-        pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
-          kernels().add(into + begin, dy + begin, into + begin, end - begin);
-        });
+    const auto add_to = [&](const Tensor& t) {
+      float* into = pass.accumulate(t);
+      pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
+        kernels().add(into + begin, dy + begin, into + begin, end - begin);
+      });
+    };
+    if (b.gradient()) add_to(b);
+    if (a.gradient() && !pass.hand_on(a)) add_to(a);
   });
   return y;
 }
@@ -138,17 +141,19 @@ Tensor rms_norm(const Tensor& x, const Tensor& w, float eps) {
 Tensor embed(Pass& pass, const Tensor& table) {
   const int64_t rows = static_cast<int64_t>(pass.tokens().size()), n = table.width(), vocabulary = table.shape()[0];
   Tensor y = pass.empty({rows, n});
-  for (int64_t row = 0; row < rows; ++row) {
-    const int64_t id = pass.tokens()[static_cast<size_t>(row)];
-    check(id >= 0 && id < vocabulary, "embed: token id outside the vocabulary");
-    float* to = Pass::mutable_f32(y) + row * n;
-    switch (table.dtype()) {
-      case DType::f32: std::memcpy(to, table.f32() + id * n, static_cast<size_t>(n) * sizeof(float)); break;
-      case DType::bf16: kernels().from_bf16(table.data<uint16_t>() + id * n, to, n); break;
-      case DType::f16: kernels().from_f16(table.data<uint16_t>() + id * n, to, n); break;
-      default: fail(ErrorKind::unsupported, "embed: tables of dtype {} are not supported", info(table.dtype()).name);
+  for (const int32_t id : pass.tokens()) check(id >= 0 && id < vocabulary, "embed: token id outside the vocabulary");
+  pass.pool().parallel_ranges(rows, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t id = pass.tokens()[static_cast<size_t>(row)];
+      float* to = Pass::mutable_f32(y) + row * n;
+      switch (table.dtype()) {
+        case DType::f32: std::memcpy(to, table.f32() + id * n, static_cast<size_t>(n) * sizeof(float)); break;
+        case DType::bf16: kernels().from_bf16(table.data<uint16_t>() + id * n, to, n); break;
+        case DType::f16: kernels().from_f16(table.data<uint16_t>() + id * n, to, n); break;
+        default: fail(ErrorKind::unsupported, "embed: tables of dtype {} are not supported", info(table.dtype()).name);
+      }
     }
-  }
+  });
   pass.record(y, {&table}, [&pass, table, rows, n, vocabulary](const float* dy) {
     float* sum = pass.accumulate(table);
     const int64_t part = (vocabulary + pass.pool().threads() - 1) / pass.pool().threads();
@@ -213,12 +218,20 @@ Tensor logit_rows(const Tensor& x) {
   const int64_t n = x.width();
   if (static_cast<int64_t>(rows.size()) == x.rows()) return x;
   Tensor y = pass.empty({static_cast<int64_t>(rows.size()), n});
-  for (size_t i = 0; i < rows.size(); ++i)
-    std::memcpy(Pass::mutable_f32(y) + static_cast<int64_t>(i) * n, x.f32() + rows[i] * n, static_cast<size_t>(n) * sizeof(float));
-  pass.record(y, {&x}, [&pass, x, rows, n](const float* dy) {
+  const int64_t grain = std::max<int64_t>(1, kGrain / n);
+  pass.pool().parallel_ranges(y.rows(), grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      std::memcpy(Pass::mutable_f32(y) + i * n, x.f32() + rows[static_cast<size_t>(i)] * n, static_cast<size_t>(n) * sizeof(float));
+  });
+  pass.record(y, {&x}, [&pass, x, rows, n, grain](const float* dy) {
     float* dx = pass.accumulate(x);
-    for (size_t i = 0; i < rows.size(); ++i)
-      kernels().add(dx + rows[i] * n, dy + static_cast<int64_t>(i) * n, dx + rows[i] * n, n);
+    // A row of x is wanted once, so parts do not meet.
+    pass.pool().parallel_ranges(static_cast<int64_t>(rows.size()), grain, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        float* to = dx + rows[static_cast<size_t>(i)] * n;
+        kernels().add(to, dy + i * n, to, n);
+      }
+    });
   });
   return y;
 }

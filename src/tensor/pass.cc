@@ -99,11 +99,19 @@ float* Pass::accumulate(const Tensor& t) {
   Gradient* gradient = t.gradient();
   if (!gradient) return nullptr;
   if (!gradient->memory) {
-    const size_t bytes = static_cast<size_t>(gradient->size) * sizeof(float);
-    gradient->memory = workspace_.arena.allocate(bytes);
-    std::memset(gradient->memory.get(), 0, bytes);
+    gradient->memory = workspace_.arena.allocate(static_cast<size_t>(gradient->size) * sizeof(float));
+    workspace_.pool.parallel_ranges(gradient->size, 1 << 16, [&](int64_t begin, int64_t end) {
+      std::memset(gradient->sum() + begin, 0, static_cast<size_t>(end - begin) * sizeof(float));
+    });
   }
   return gradient->sum();
+}
+
+bool Pass::hand_on(const Tensor& t) {
+  check(running_ && running_->size == t.gradient()->size, "Pass: a gradient is handed on by a step of its size");
+  if (t.gradient()->memory) return false;
+  t.gradient()->memory = std::move(running_->memory);
+  return true;
 }
 
 void Pass::open_caches(const CacheShape& shape) {
@@ -130,7 +138,9 @@ void Pass::backward(const Tensor& loss) {
   while (!tape_.empty()) {
     Step step = std::move(tape_.back());
     tape_.pop_back();  // the values a step kept are free for reuse once it has run
-    if (step.y.gradient()->memory) step.backward(step.y.gradient()->sum());
+    running_ = step.y.gradient();
+    if (running_->memory) step.backward(running_->sum());
+    running_ = nullptr;
   }
 }
 

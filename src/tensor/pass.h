@@ -105,6 +105,9 @@ class Pass {
   void record(Tensor& y, std::initializer_list<const Tensor*> inputs, Backward backward);
   // Where the gradient of `t` is summed, cleared the first time; null if none is wanted.
   float* accumulate(const Tensor& t);
+  // While a step of the tape runs: lets `t` have the step's own gradient for its sum, which saves clearing and adding. The
+  // step may not read it afterwards. False if `t` has a sum already: then it is for the step to add.
+  bool hand_on(const Tensor& t);
 
   // Makes sure every run has a cache of this shape with room for its tokens.
   void open_caches(const CacheShape& shape);
@@ -130,6 +133,7 @@ class Pass {
   std::deque<KvCache> own_caches_;  // of runs that came without
   bool caches_open_ = false;
   std::vector<Step> tape_;
+  Gradient* running_ = nullptr;  // of the step of the tape that runs
   std::string_view here_;
 };
 
