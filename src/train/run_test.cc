@@ -1,0 +1,243 @@
+// From a recipe and documents to a published model: what is learnt from which text, and that a run goes on where it ended.
+#include "train/run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "engine/model.h"
+#include "tests/testing.h"
+#include "train/publish.h"
+
+namespace glassbox {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kTemplate =
+    "{{- bos_token -}}{%- for message in messages -%}{{- '<|' + message['role'] + '|>' -}}"
+    "{%- if message['role'] == 'assistant' -%}{%- generation -%}{{- message['content'] + eos_token -}}{%- endgeneration -%}"
+    "{%- else -%}{{- message['content'] + eos_token -}}{%- endif -%}{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}";
+
+constexpr const char* kRecipe = R"(
+name = "echo"
+[model]
+model_type = "llama"
+hidden_size = 32
+num_hidden_layers = 2
+num_attention_heads = 2
+num_key_value_heads = 1
+intermediate_size = 64
+max_position_embeddings = 64
+rms_norm_eps = 1e-5
+tie_word_embeddings = true
+[tokenizer]
+vocab_size = 300
+special_tokens = ["<|begin|>", "<|end|>", "<|user|>", "<|assistant|>"]
+bos = "<|begin|>"
+eos = "<|end|>"
+chat_template = "chat.jinja"
+[data]
+source = "echo"
+documents = 60
+[train]
+steps = 9
+batch_tokens = 256
+micro_batch_tokens = 128
+learning_rate = 1e-2
+log_every = 2
+[checkpoint]
+every = 4
+[evaluate]
+every = 4
+documents = 5
+[publish.generation]
+temperature = 0.5
+)";
+
+Json conversation(const std::string& question, const std::string& answer) {
+  return {{"messages", {{{"role", "user"}, {"content", question}}, {{"role", "assistant"}, {"content", answer}}}}};
+}
+
+DocumentSource echo() {
+  return {"echo", [](uint64_t seed, uint64_t index, bool held_out) {
+            const std::string word = fmt::format("word {} of {}", index * 7 % 100, held_out ? seed + 50 : seed);
+            return conversation("Say " + word, word);
+          }};
+}
+
+struct Place {
+  testing::TemporaryFolder folder;
+  RunOptions options;
+
+  Place() {
+    std::ofstream(folder / "chat.jinja") << kTemplate;
+    options.out = folder / "out";
+    options.threads = 2;
+    options.sources = {echo()};
+  }
+  Recipe recipe(const std::string& text = kRecipe) const { return parse_recipe(text, "echo.toml", folder.path()); }
+  std::string weights() const { return read_file(folder / "out" / "model" / "model.safetensors"); }
+};
+
+std::string with(std::string text, const std::string& from, const std::string& to) { return text.replace(text.find(from), from.size(), to); }
+
+TEST(Run, EndsInAModelThatOpens) {
+  Place place;
+  const Json curve = run_training(place.recipe(), place.options);
+  EXPECT_EQ(curve["status"], "done");
+  EXPECT_EQ(curve, read_json(place.options.out / "loss.json"));
+  ASSERT_EQ(curve["points"].size(), 5u);  // steps 2, 4, 6, 8, 9
+  EXPECT_EQ(curve["points"][4]["step"], 9);
+  EXPECT_EQ(curve["points"][4]["tokens"], curve["tokens"]);
+  EXPECT_LT(curve["points"][4]["loss"].get<double>(), 0.8 * curve["points"][0]["loss"].get<double>());
+  ASSERT_EQ(curve["evaluations"].size(), 3u);  // steps 4, 8, 9
+  EXPECT_EQ(read_json(place.options.out / "state.json")["step"], 9);
+  size_t checkpoints = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(place.options.out / "checkpoints")) ++checkpoints;
+  EXPECT_EQ(checkpoints, 2u);
+
+  const auto model = open_model((place.options.out / "model").string());
+  EXPECT_EQ(model->network->shape().hidden, 32);
+  EXPECT_EQ(model->generation.temperature, 0.5);
+  EXPECT_EQ(model->generation.eos, std::vector<int32_t>{1});
+  EXPECT_EQ(model->render({{"messages", {{{"role", "user"}, {"content", "Hi"}}}}, {"add_generation_prompt", true}}),
+            "<|begin|><|user|>Hi<|end|><|assistant|>");
+  EXPECT_THAT(read_file(place.options.out / "model" / "README.md"), HasSubstr("| trained on | "));
+}
+
+TEST(Run, StoppedAndResumedGivesTheBitsOfAWholeRun) {
+  Place whole, cut;
+  run_training(whole.recipe(), whole.options);
+
+  std::atomic<bool> stop{false};
+  cut.options.stop = &stop;
+  cut.options.watcher.progress = [&](const RunProgress& p) { stop = p.step == 3; };
+  EXPECT_EQ(run_training(cut.recipe(), cut.options)["status"], "stopped");
+  EXPECT_EQ(read_json(cut.options.out / "state.json")["step"], 3);
+  EXPECT_THROW(run_training(cut.recipe(), cut.options), Error) << "an old run is not overwritten by accident";
+
+  stop = false;
+  // An exception is as good as a kill: nothing is written on the way out, and step 4's checkpoint is the last.
+  cut.options.resume = true;
+  cut.options.watcher.progress = [&](const RunProgress& p) {
+    if (p.step == 6) throw std::runtime_error("killed");
+  };
+  EXPECT_THROW(run_training(cut.recipe(), cut.options), std::runtime_error);
+  EXPECT_EQ(read_json(cut.options.out / "state.json")["step"], 4);
+
+  cut.options.watcher.progress = {};
+  const Json curve = run_training(cut.recipe(), cut.options);
+  EXPECT_EQ(curve["points"].back()["step"], 9);
+  EXPECT_TRUE(cut.weights() == whole.weights());
+}
+
+TEST(Run, ResumesOnlyWhatItBegan) {
+  Place place;
+  std::atomic<bool> stop{false};
+  place.options.stop = &stop;
+  place.options.watcher.progress = [&](const RunProgress& p) { stop = p.step == 2; };
+  run_training(place.recipe(), place.options);
+  place.options.resume = true;
+  stop = false;
+  place.options.watcher.progress = {};
+  const auto error_of = [&](const Recipe& recipe) -> std::string {
+    try {
+      run_training(recipe, place.options);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_THAT(error_of(place.recipe(with(kRecipe, "learning_rate = 1e-2", "learning_rate = 2e-2"))), HasSubstr("train.learning_rate differs"));
+  place.options.sources[0].document = [](uint64_t, uint64_t, bool) { return conversation("Say something", "else"); };
+  EXPECT_THAT(error_of(place.recipe()), HasSubstr("other documents"));
+  place.options.sources = {echo()};
+  EXPECT_EQ(error_of(place.recipe(with(kRecipe, "log_every = 2", "log_every = 1"))), "no error");
+}
+
+TEST(Run, LearnsFromFilesAndHoldsSomeOut) {
+  Place place;
+  std::ofstream file(place.folder / "texts.jsonl");
+  for (int i = 0; i < 40; ++i) file << dump_json({{"text", fmt::format("Line {} says nothing new.", i)}}) << "\n\n";
+  file.close();
+  const std::string text = with(kRecipe, "source = \"echo\"\ndocuments = 60", "files = [\"texts.jsonl\"]");
+  std::vector<std::string> notes;
+  place.options.watcher.note = [&](const std::string& note) { notes.push_back(note); };
+  EXPECT_EQ(run_training(place.recipe(text), place.options)["status"], "done");
+  EXPECT_THAT(notes, ::testing::Contains(HasSubstr("data: 35 documents")));
+  EXPECT_THAT(notes, ::testing::Contains(HasSubstr("5 held out")));
+}
+
+TEST(Run, RefusesWhatItCannotLearnFrom) {
+  Place place;
+  const auto error_of = [&](const std::string& text) -> std::string {
+    std::filesystem::remove_all(place.options.out);
+    try {
+      run_training(place.recipe(text), place.options);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_THAT(error_of(with(kRecipe, "source = \"echo\"", "source = \"ecko\"")), HasSubstr("expected one of [echo], got \"ecko\""));
+  EXPECT_THAT(error_of(with(kRecipe, "hidden_size = 32", "hidden_size = 32\nhidden_sise = 3")), HasSubstr("hidden_sise"));
+  EXPECT_THAT(error_of(with(kRecipe, "max_position_embeddings = 64", "max_position_embeddings = 8")), HasSubstr("the model's context is 8"));
+  EXPECT_THAT(error_of(with(kRecipe, "max_position_embeddings = 64", "max_position_embeddings = 64\nvocab_size = 100")), HasSubstr("vocab_size"));
+  EXPECT_THAT(error_of(with(kRecipe, "chat_template = \"chat.jinja\"", "")), HasSubstr("no chat template"));
+  std::ofstream(place.folder / "chat.jinja") << "{{ messages[0]['content'] }}";
+  EXPECT_THAT(error_of(kRecipe), HasSubstr("{% generation %}"));
+  std::ofstream(place.folder / "bad.jsonl") << "{\"text\": \"fine\"}\n{\"words\": 3}\n";
+  EXPECT_THAT(error_of(with(with(kRecipe, "source = \"echo\"\ndocuments = 60", "files = [\"bad.jsonl\"]"), "documents = 5", "documents = 0")),
+              HasSubstr("expected \"messages\" or a string \"text\""));
+}
+
+TEST(DocumentEncoder, MarksWhatTheAssistantSaysToTheToken) {
+  Place place;
+  run_training(place.recipe(), place.options);
+  const PublishedTokenizer published = open_tokenizer(place.options.out / "model");
+  const DocumentEncoder encoder(published.tokenizer, published.chat_template);
+  const Json document = {{"messages", {{{"role", "user"}, {"content", "Say 12"}}, {{"role", "assistant"}, {"content", "12, é!"}},
+                                       {{"role", "user"}, {"content", "Thanks"}}, {{"role", "assistant"}, {"content", ""}}}}};
+  const Example example = encoder.encode(document, "here");
+  std::string said, rest;
+  for (size_t i = 0; i < example.tokens.size(); ++i) (example.said[i] ? said : rest) += published.tokenizer.piece(example.tokens[i]);
+  EXPECT_EQ(said, "12, é!<|end|><|end|>");
+  EXPECT_EQ(rest, "<|begin|><|user|>Say 12<|end|><|assistant|><|user|>Thanks<|end|><|assistant|>");
+  EXPECT_EQ(published.tokenizer.decode(example.tokens), "<|begin|><|user|>Say 12<|end|><|assistant|>12, é!<|end|><|user|>Thanks<|end|><|assistant|><|end|>");
+
+  const Example text = encoder.encode({{"text", "all of it"}}, "here");
+  EXPECT_TRUE(std::ranges::all_of(text.said, [](uint8_t s) { return s == 1; }));
+  EXPECT_EQ(text.tokens.back(), published.tokenizer.eos());
+}
+
+TEST(EncodeDocuments, LongOnesAreSkippedOrSplit) {
+  Place place;
+  run_training(place.recipe(), place.options);
+  const PublishedTokenizer published = open_tokenizer(place.options.out / "model");
+  const DocumentEncoder encoder(published.tokenizer, published.chat_template);
+  ThreadPool pool(2);
+  const auto document = [](int64_t i) -> Json { return {{"text", i == 1 ? std::string(50, 'z') + "end" : "short"}}; };
+  const auto where = [](int64_t i) { return fmt::format("document {}", i); };
+  const auto encode = [&](LongDocuments how) { return encode_documents(3, document, where, encoder, 20, how, pool); };
+  EXPECT_THROW(encode(LongDocuments::refuse), Error);
+  const Encoded skipped = encode(LongDocuments::skip), split = encode(LongDocuments::split);
+  EXPECT_EQ(skipped.corpus.size(), 2u);
+  EXPECT_EQ(skipped.skipped, 1);
+  EXPECT_EQ(split.skipped, 0);
+  EXPECT_GT(split.corpus.size(), 3u);
+  std::string whole;
+  for (size_t i = 1; i + 1 < split.corpus.size(); ++i) {
+    EXPECT_LE(split.corpus[i].tokens.size(), 20u);
+    for (const int32_t id : split.corpus[i].tokens) whole += published.tokenizer.piece(id);
+  }
+  EXPECT_EQ(whole, std::string(50, 'z') + "end<|end|>");
+}
+
+}  // namespace
+}  // namespace glassbox
