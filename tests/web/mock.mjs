@@ -15,7 +15,7 @@ const kPolicy =
 const kTypes = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' };
 
 const kModels = [
-  { id: 'glassbox/prism', glassbox: { parameters: 3_670_016, dtype: 'bf16', context: 1024, memory_bytes: 19_300_000, has_chat_template: true } },
+  { id: 'glassbox/prism', glassbox: { parameters: 3_670_016, dtype: 'bf16', context: 1024, memory_bytes: 19_300_000, has_chat_template: true, sampling: { temperature: 0.8, top_k: 0, top_p: 0.95, min_p: 0, repetition_penalty: 1 } } },
   { id: 'a-rather-long-organisation/SmolLM2-135M-Instruct-with-a-long-name', glassbox: { parameters: 134_515_008, dtype: 'bf16', context: 8192, memory_bytes: 412_000_000, has_chat_template: true } },
   { id: 'karpathy/stories260K', glassbox: { parameters: 260_032, dtype: 'f32', context: 512, memory_bytes: 2_900_000, has_chat_template: false } },
 ];
@@ -146,7 +146,7 @@ function training(running) {
 }
 
 export async function startMock({ port = 0, dist = join(root, 'web/dist'), rate = 60, prefill = 30 } = {}) {
-  const state = { rate, requests: [], stopped: 0, breakAfter: 0, trainingStep: 1400, models: kModels };
+  const state = { rate, requests: [], stopped: 0, breakAfter: 0, trainingStep: 1400, models: kModels, key: null };
   const sleep = (ms) => new Promise((wake) => setTimeout(wake, ms));
 
   function file(request, response) {
@@ -233,6 +233,7 @@ export async function startMock({ port = 0, dist = join(root, 'web/dist'), rate 
   const server = createServer(async (request, response) => {
     const path = new URL(request.url, 'http://x').pathname;
     if (path === '/health') return json(response, 200, { status: 'ok' });
+    if (state.key && /^\/(v1|api)\//.test(path) && request.headers.authorization !== `Bearer ${state.key}`) return json(response, 401, { error: { message: 'this server asks for a key: Authorization: Bearer KEY', type: 'invalid_request_error', param: null, code: 'invalid_api_key' } });
     if (path === '/v1/models') return json(response, 200, { object: 'list', data: state.models.map((model) => ({ object: 'model', created: 1, owned_by: 'glassbox', ...model })) });
     if (path === '/api/training') return json(response, 200, training((state.trainingStep = Math.min(2000, state.trainingStep + 10))));
     if (path === '/v1/chat/completions' || path === '/v1/completions') {

@@ -286,7 +286,7 @@ visit('server gone and back: the input is never lost', { needsMock: true, expect
 });
 
 visit('a connection lost in the middle is told, and the answer can go on', { needsMock: true, expected: [kAway] }, async (page) => {
-  mock.state.breakAfter = 40;
+  Object.assign(mock.state, { breakAfter: 60, rate: 30 }); // a browser drops what it has not read when a connection breaks
   await open(page);
   await ask(page, 'Tell me a story about a fox.');
   await seen(page).getByText(/connection was lost in the middle/).waitFor();
@@ -331,6 +331,27 @@ visit('no model, and no server at first: both say what to do', { needsMock: true
   }
 });
 
+visit('a server that asks for a key gets it, and it is kept', { needsMock: true, expected: [kAway] }, async (page) => {
+  mock.state.key = 'sesame';
+  try {
+    await open(page);
+    await page.getByRole('heading', { name: 'This server asks for a key' }).waitFor();
+    await noFindings(page);
+    await page.getByLabel('Key', { exact: true }).fill('wrong');
+    await page.getByRole('button', { name: 'Use it' }).click();
+    await page.getByRole('alert').getByText('asks for a key').waitFor();
+    await page.getByLabel('Key', { exact: true }).fill('sesame');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Model: glassbox/prism' }).waitFor();
+    await page.reload();
+    await page.getByRole('button', { name: 'Model: glassbox/prism' }).waitFor();
+    await ask(page, 'What is 2 + 3?');
+    await answers(page).locator('.prose').getByText('2 + 3 is 5.').waitFor();
+  } finally {
+    mock.state.key = null;
+  }
+});
+
 visit('a model without a chat template continues raw text, and the page says so', { needsMock: true }, async (page) => {
   await open(page);
   await page.getByRole('button', { name: /^Model:/ }).click();
@@ -353,6 +374,7 @@ visit('the address is the state: settings, model, view and prompt', { needsMock:
   await open(page, '/chat?temperature=0.7&seed=42&top_k=20&prompt=What+is+2+%2B+2%3F&view=tokens&glass=settings');
   assert.equal(await field(page).inputValue(), 'What is 2 + 2?');
   const glass = page.getByRole('complementary', { name: 'The glass' });
+  assert.equal(await glass.getByRole('textbox', { name: 'Top p' }).getAttribute('placeholder'), '0.95');
   assert.equal(await glass.getByRole('textbox', { name: 'Temperature' }).inputValue(), '0.7');
   await glass.getByRole('textbox', { name: 'Repetition penalty' }).fill('1.1');
   await glass.getByRole('textbox', { name: 'System prompt' }).fill('Be brief.');

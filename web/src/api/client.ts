@@ -18,6 +18,27 @@ export class ApiError extends Error {
   }
 }
 
+// A server that is not on this machine alone asks for a key: kept by this browser, sent with every question.
+const kKey = 'glassbox.key';
+let key: string | null = null;
+try {
+  key = localStorage.getItem(kKey);
+} catch {
+  // Storage is forbidden: the key lasts as long as the page.
+}
+
+export function setKey(text: string): void {
+  key = text || null;
+  try {
+    if (key) localStorage.setItem(kKey, key);
+    else localStorage.removeItem(kKey);
+  } catch {
+    // As above.
+  }
+}
+
+export const hasKey = () => key !== null;
+
 const kUnreachable = 'Glassbox is not answering at this address.';
 
 async function refusal(response: Response): Promise<ApiError> {
@@ -37,7 +58,7 @@ async function refusal(response: Response): Promise<ApiError> {
 async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(path, init);
+    response = await fetch(path, key ? { ...init, headers: { ...init.headers, Authorization: `Bearer ${key}` } } : init);
   } catch (error) {
     if ((error as Error).name === 'AbortError') throw error;
     throw new ApiError('unreachable', kUnreachable);
@@ -58,7 +79,17 @@ async function askJson<T>(path: string, seconds = 10): Promise<T> {
 }
 
 export const fetchModels = async () => (await askJson<{ data: ModelInfo[] }>('/v1/models')).data;
-export const fetchTraining = async () => (await askJson<{ runs: TrainingRun[] }>('/api/training')).runs;
+
+export async function fetchTraining(): Promise<TrainingRun[]> {
+  const { runs } = await askJson<{ runs: Partial<TrainingRun>[] }>('/api/training');
+  const seen = new Map<string, number>();
+  return runs.map((run) => {
+    const name = run.name ?? 'unnamed';
+    const count = (seen.get(name) ?? 0) + 1;
+    seen.set(name, count);
+    return { ...run, name, id: count > 1 ? `${name} (${count})` : name, status: run.status ?? 'unknown', recipe: run.recipe ?? {}, points: run.points ?? [] };
+  });
+}
 
 export async function isHealthy(): Promise<boolean> {
   try {

@@ -9,6 +9,7 @@ export interface ModelInfo {
     context?: number;
     memory_bytes?: number;
     has_chat_template?: boolean;
+    sampling?: Record<string, number>; // what is used where a request says nothing
   };
 }
 
@@ -70,8 +71,10 @@ export interface TrainingPoint {
 }
 
 export interface TrainingRun {
+  id: string; // its name, or its name and a number where several have it (set by the client)
   name: string;
   status: string;
+  error?: string; // why it could not be read
   steps?: number; // in all
   tokens?: number;
   parameters?: number;

@@ -1,11 +1,12 @@
 // Whether the server is there, and which models it has. One object for the whole page.
-import { ApiError, fetchModels, isHealthy } from '../api/client';
+import { ApiError, fetchModels, isHealthy, setKey } from '../api/client';
 import type { ModelInfo } from '../api/types';
 
 class Server {
   models = $state.raw<ModelInfo[]>([]);
   state = $state<'loading' | 'ready' | 'failed'>('loading'); // of the list of models
   reason = $state(''); // why it failed
+  asksForKey = $state(false);
   away = $state(false); // nobody answers
   retryAt = $state(0); // when we look again, milliseconds since 1970
   #attempt = 0;
@@ -27,15 +28,22 @@ class Server {
     try {
       this.models = await fetchModels();
       this.state = 'ready';
+      this.asksForKey = false;
       this.back();
     } catch (error) {
       const api = error as ApiError;
       if (api.trouble === 'unreachable') this.gone();
-      if (this.state !== 'ready') {
+      this.asksForKey = api.status === 401;
+      if (this.state !== 'ready' || this.asksForKey) {
         this.state = 'failed';
         this.reason = api.message;
       }
     }
+  }
+
+  useKey(key: string): Promise<void> {
+    setKey(key);
+    return this.load();
   }
 
   // Somebody noticed that nobody answers.

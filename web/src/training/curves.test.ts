@@ -3,6 +3,7 @@ import type { TrainingRun } from '../api/types';
 import { curve, measures, rows, secondsLeft, smooth, smoothed, stepsOf, thinned } from './curves';
 
 const run: TrainingRun = {
+  id: 'r',
   name: 'r',
   status: 'running',
   recipe: { model: { layers: 2 }, train: { steps: 100 }, data: 'x', splits: [1, 2] },
