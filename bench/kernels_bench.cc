@@ -173,8 +173,17 @@ struct Sequence {
   std::vector<int64_t> first, last;
 
   Sequence(int64_t count, int64_t per_kv, int64_t dim)
-      : tokens(count), heads(per_kv), head_dim(dim), ld(dim), q(floats(count * per_kv * dim)), out(q), d_out(q), dq(q), stats(2 * count * per_kv),
-        d_keys(floats(count * dim)), d_values(d_keys) {
+      : tokens(count),
+        heads(per_kv),
+        head_dim(dim),
+        ld(dim),
+        q(floats(count * per_kv * dim)),
+        out(q),
+        d_out(q),
+        dq(q),
+        stats(2 * count * per_kv),
+        d_keys(floats(count * dim)),
+        d_values(d_keys) {
     const int64_t blocks = (count + kAttentionBlock - 1) / kAttentionBlock;
     keys = bf16s(blocks * kAttentionBlock * dim);
     values = keys;
@@ -187,19 +196,21 @@ struct Sequence {
       last.push_back(r / heads + 1);
     }
   }
-  double multiply_adds() const { return static_cast<double>(heads * head_dim) * static_cast<double>(tokens) * static_cast<double>(tokens + 1) / 2; }
+  double multiply_adds() const {
+    return static_cast<double>(heads * head_dim) * static_cast<double>(tokens) * static_cast<double>(tokens + 1) / 2;
+  }
   void forward() {
     const int64_t rows = tokens * heads, step = 64 * heads;
     for (int64_t r = 0; r < rows; r += step)
-      kernels().attend(&q[r * ld], ld, std::min(step, rows - r), &first[r], &last[r], key_blocks.data(), value_blocks.data(), DType::bf16, head_dim,
-                       0.2f, &out[r * ld], ld, &stats[2 * r]);
+      kernels().attend(&q[r * ld], ld, std::min(step, rows - r), &first[r], &last[r], key_blocks.data(),
+                       value_blocks.data(), DType::bf16, head_dim, 0.2f, &out[r * ld], ld, &stats[2 * r]);
   }
   void backward() {
     const int64_t rows = tokens * heads, step = 64 * heads;
     for (int64_t r = 0; r < rows; r += step)
-      kernels().attend_backward(&q[r * ld], ld, std::min(step, rows - r), &first[r], &last[r], key_blocks.data(), value_blocks.data(), DType::bf16,
-                                head_dim, 0.2f, &out[r * ld], ld, &stats[2 * r], &d_out[r * ld], ld, &dq[r * ld], ld, d_keys.data(),
-                                d_values.data(), head_dim, 0);
+      kernels().attend_backward(&q[r * ld], ld, std::min(step, rows - r), &first[r], &last[r], key_blocks.data(),
+                                value_blocks.data(), DType::bf16, head_dim, 0.2f, &out[r * ld], ld, &stats[2 * r],
+                                &d_out[r * ld], ld, &dq[r * ld], ld, d_keys.data(), d_values.data(), head_dim, 0);
   }
 };
 
@@ -218,8 +229,21 @@ void attend_backward(benchmark::State& state) {
   });
 }
 const std::vector<std::string> kAttendNames = {"tokens", "heads", "head_dim"};
-BENCHMARK(attend)->ArgNames(kAttendNames)->Args({200, 2, 32})->Args({200, 4, 32})->Args({200, 1, 32})->Args({512, 4, 64})->Args({2048, 4, 64})->UseManualTime();
-BENCHMARK(attend_backward)->ArgNames(kAttendNames)->Args({200, 2, 32})->Args({200, 4, 32})->Args({200, 1, 32})->Args({512, 4, 64})->UseManualTime();
+BENCHMARK(attend)
+    ->ArgNames(kAttendNames)
+    ->Args({200, 2, 32})
+    ->Args({200, 4, 32})
+    ->Args({200, 1, 32})
+    ->Args({512, 4, 64})
+    ->Args({2048, 4, 64})
+    ->UseManualTime();
+BENCHMARK(attend_backward)
+    ->ArgNames(kAttendNames)
+    ->Args({200, 2, 32})
+    ->Args({200, 4, 32})
+    ->Args({200, 1, 32})
+    ->Args({512, 4, 64})
+    ->UseManualTime();
 
 // One token over a long past: keys and values are read once.
 void attend_decode(benchmark::State& state) {
@@ -229,11 +253,15 @@ void attend_decode(benchmark::State& state) {
   std::vector<float> out(q.size()), stats(2 * static_cast<size_t>(heads));
   const std::vector<int64_t> first(heads, 0), last(heads, positions);
   per_value(state, static_cast<double>(positions * dim), [&] {
-    kernels().attend(q.data(), dim, heads, first.data(), last.data(), s.key_blocks.data(), s.value_blocks.data(), DType::bf16, dim, 0.2f, out.data(),
-                     dim, stats.data());
+    kernels().attend(q.data(), dim, heads, first.data(), last.data(), s.key_blocks.data(), s.value_blocks.data(),
+                     DType::bf16, dim, 0.2f, out.data(), dim, stats.data());
   });
 }
-BENCHMARK(attend_decode)->ArgNames({"positions", "heads", "head_dim"})->Args({2048, 1, 64})->Args({2048, 4, 64})->UseManualTime();
+BENCHMARK(attend_decode)
+    ->ArgNames({"positions", "heads", "head_dim"})
+    ->Args({2048, 1, 64})
+    ->Args({2048, 4, 64})
+    ->UseManualTime();
 
 void rows(benchmark::State& state) {
   const int64_t n = state.range(1), count = 32768 / n;
@@ -242,22 +270,67 @@ void rows(benchmark::State& state) {
   auto u = bf16s(32768);
   const Kernels& k = kernels();
   switch (state.range(0)) {
-    case 0: return per_value(state, 32768, [&] { for (int64_t r = 0; r < count; ++r) k.rms_norm(&x[r * n], w.data(), 1e-5f, &y[r * n], &z[r], n); });
-    case 1: return per_value(state, 32768, [&] { for (int64_t r = 0; r < count; ++r) k.rms_norm_backward(&x[r * n], w.data(), 0.5f, &dy[r * n], &y[r * n], z.data(), n); });
-    case 2: return per_value(state, 32768, [&] { for (int64_t r = 0; r < count; ++r) k.silu(&x[r * n], &y[r * n], n); });
-    case 3: return per_value(state, 32768, [&] { for (int64_t r = 0; r < count; ++r) k.silu_backward(&x[r * n], &dy[r * n], &y[r * n], n); });
-    case 4: return per_value(state, 32768, [&] { for (int64_t r = 0; r < count; ++r) k.add(&x[r * n], &w[r * n], &y[r * n], n); });
-    case 5: return per_value(state, 32768, [&] { for (int64_t r = 0; r < count; ++r) k.to_bf16(&x[r * n], &u[r * n], n); });
-    case 6: return per_value(state, 32768, [&] { for (int64_t r = 0; r < count; ++r) { float a, b; k.log_sum_exp(&x[r * n], n, &a, &b); k.softmax(&x[r * n], n, a, b, 1.0f, &y[r * n], false); } });
-    case 7: return per_value(state, 32768, [&] { for (int64_t r = 0; r < count; ++r) k.rope(&y[r * n], w.data(), dy.data(), n); });
-    case 8: return per_value(state, 32768, [&] { k.adamw({1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 1, 1, 1}, dy.data(), y.data(), z.data(), z.data(), 32768); });
-    default: return;
+    case 0:
+      return per_value(state, 32768, [&] {
+        for (int64_t r = 0; r < count; ++r) k.rms_norm(&x[r * n], w.data(), 1e-5f, &y[r * n], &z[r], n);
+      });
+    case 1:
+      return per_value(state, 32768, [&] {
+        for (int64_t r = 0; r < count; ++r)
+          k.rms_norm_backward(&x[r * n], w.data(), 0.5f, &dy[r * n], &y[r * n], z.data(), n);
+      });
+    case 2:
+      return per_value(state, 32768, [&] {
+        for (int64_t r = 0; r < count; ++r) k.silu(&x[r * n], &y[r * n], n);
+      });
+    case 3:
+      return per_value(state, 32768, [&] {
+        for (int64_t r = 0; r < count; ++r) k.silu_backward(&x[r * n], &dy[r * n], &y[r * n], n);
+      });
+    case 4:
+      return per_value(state, 32768, [&] {
+        for (int64_t r = 0; r < count; ++r) k.add(&x[r * n], &w[r * n], &y[r * n], n);
+      });
+    case 5:
+      return per_value(state, 32768, [&] {
+        for (int64_t r = 0; r < count; ++r) k.to_bf16(&x[r * n], &u[r * n], n);
+      });
+    case 6:
+      return per_value(state, 32768, [&] {
+        for (int64_t r = 0; r < count; ++r) {
+          float a, b;
+          k.log_sum_exp(&x[r * n], n, &a, &b);
+          k.softmax(&x[r * n], n, a, b, 1.0f, &y[r * n], false);
+        }
+      });
+    case 7:
+      return per_value(state, 32768, [&] {
+        for (int64_t r = 0; r < count; ++r) k.rope(&y[r * n], w.data(), dy.data(), n);
+      });
+    case 8:
+      return per_value(state, 32768, [&] {
+        k.adamw({1e-3f, 0.9f, 0.95f, 1e-8f, 0.1f, 1, 1, 1}, dy.data(), y.data(), z.data(), z.data(), 32768);
+      });
+    default:
+      return;
   }
 }
 const std::vector<std::string> kRowNames = {"what", "n"};
-BENCHMARK(rows)->ArgNames(kRowNames)->Args({0, 256})->Args({1, 256})->Args({2, 640})->Args({3, 640})->Args({4, 256})->Args({5, 256})->Args({6, 1536})->Args({7, 32})->Args({8, 32768})->UseManualTime();
+BENCHMARK(rows)
+    ->ArgNames(kRowNames)
+    ->Args({0, 256})
+    ->Args({1, 256})
+    ->Args({2, 640})
+    ->Args({3, 640})
+    ->Args({4, 256})
+    ->Args({5, 256})
+    ->Args({6, 1536})
+    ->Args({7, 32})
+    ->Args({8, 32768})
+    ->UseManualTime();
 
-// Decode: weights far beyond the caches, read once, outputs split among threads; beside the bandwidth of the same threads.
+// Decode: weights far beyond the caches, read once, outputs split among threads; beside the bandwidth of the same
+// threads.
 void decode(benchmark::State& state) {
   const int64_t m = state.range(0), n = state.range(1), k = state.range(2), tile = 64;
   const bool bf16 = state.range(3);
@@ -266,24 +339,33 @@ void decode(benchmark::State& state) {
   const FlushDenormals flush;
   const Kernels& set = kernels();
   const int64_t matrices = std::max<int64_t>(1, (int64_t{600} << 20) / (n * k * (bf16 ? 2 : 4)));
-  const int64_t bytes = matrices * n * k * (bf16 ? 2 : 4), floats_in_all = bytes / 4, share = floats_in_all / threads / 64 * 64;
-  std::unique_ptr<void, void (*)(void*)> memory(std::aligned_alloc(size_t{2} << 20, static_cast<size_t>((bytes >> 21) + 1) << 21), std::free);
+  const int64_t bytes = matrices * n * k * (bf16 ? 2 : 4), floats_in_all = bytes / 4,
+                share = floats_in_all / threads / 64 * 64;
+  std::unique_ptr<void, void (*)(void*)> memory(
+      std::aligned_alloc(size_t{2} << 20, static_cast<size_t>((bytes >> 21) + 1) << 21), std::free);
   madvise(memory.get(), static_cast<size_t>(bytes), MADV_HUGEPAGE);
   float* const w = static_cast<float*>(memory.get());
-  pool.parallel_ranges(floats_in_all, 1 << 20, [&](int64_t from, int64_t to) { std::fill(w + from, w + to, __builtin_bit_cast(float, 0x3c013c02)); });
+  pool.parallel_ranges(floats_in_all, 1 << 20, [&](int64_t from, int64_t to) {
+    std::fill(w + from, w + to, __builtin_bit_cast(float, 0x3c013c02));
+  });
   const auto x16 = bf16s(m * k);
   const auto x = floats(m * k);
   auto y = floats(m * n);
   // One thread is timed by its own clock, several by the wall's.
-  const auto now = [&] { return threads == 1 ? cpu_seconds() : std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); };
+  const auto now = [&] {
+    return threads == 1 ? cpu_seconds()
+                        : std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  };
   std::vector<double> times, reads;
   for (auto _ : state) {
     const double start = now();
     for (int64_t i = 0; i < matrices; ++i)
       pool.parallel_ranges(n, tile, [&](int64_t from, int64_t to) {
         const int64_t at = (i * n + from) * k;
-        if (bf16) set.matmul_bf16(x16.data(), k, reinterpret_cast<const uint16_t*>(w) + at, k, &y[from], n, m, to - from, k);
-        else set.matmul_f32(x.data(), k, w + at, k, &y[from], n, m, to - from, k);
+        if (bf16)
+          set.matmul_bf16(x16.data(), k, reinterpret_cast<const uint16_t*>(w) + at, k, &y[from], n, m, to - from, k);
+        else
+          set.matmul_f32(x.data(), k, w + at, k, &y[from], n, m, to - from, k);
       });
     const double took = now() - start;
     pool.parallel_for(threads, [&](int64_t t) { benchmark::DoNotOptimize(set.read_memory(w + t * share, share)); });

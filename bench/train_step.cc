@@ -33,11 +33,16 @@ int main(int argc, char** argv) {
   app.add_flag("--all-rows", all_rows, "loss on every token, not on the half that is said");
   CLI11_PARSE(app, argc, argv);
 
-  const Json json = {{"model_type", "llama"},  {"hidden_size", hidden},
-                     {"num_hidden_layers", layers}, {"num_attention_heads", 8},
-                     {"num_key_value_heads", 4},    {"intermediate_size", intermediate},
-                     {"vocab_size", vocabulary},    {"max_position_embeddings", 1024},
-                     {"rms_norm_eps", 1e-5},        {"tie_word_embeddings", true},
+  const Json json = {{"model_type", "llama"},
+                     {"hidden_size", hidden},
+                     {"num_hidden_layers", layers},
+                     {"num_attention_heads", 8},
+                     {"num_key_value_heads", 4},
+                     {"intermediate_size", intermediate},
+                     {"vocab_size", vocabulary},
+                     {"max_position_embeddings", 1024},
+                     {"rms_norm_eps", 1e-5},
+                     {"tie_word_embeddings", true},
                      {"torch_dtype", dtype == "f32" ? "float32" : "bfloat16"}};
   Config config(json, "bench");
   Parameters parameters(dtype == "f32" ? DType::f32 : DType::bf16, 1);
@@ -74,6 +79,9 @@ int main(int argc, char** argv) {
   const double cpu_seconds = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
   // 6 operations a token and number in a matrix: the embedding counts where it is the output matrix.
   const double flops = 6.0 * static_cast<double>(parameters.count());
-  fmt::print("{{\"parameters\":{},\"kernels\":\"{}\",\"threads\":{},\"tokens_per_s\":{:.0f},\"best_tokens_per_s\":{:.0f},\"tokens_per_cpu_s\":{:.0f},\"gflops\":{:.1f}}}\n",
-             parameters.count(), kernels().name, workspace.pool.threads(), tokens / seconds, best, tokens / cpu_seconds, flops * best / 1e9);
+  fmt::print(
+      "{{\"parameters\":{},\"kernels\":\"{}\",\"threads\":{},\"tokens_per_s\":{:.0f},\"best_tokens_per_s\":{:.0f},"
+      "\"tokens_per_cpu_s\":{:.0f},\"gflops\":{:.1f}}}\n",
+      parameters.count(), kernels().name, workspace.pool.threads(), tokens / seconds, best, tokens / cpu_seconds,
+      flops * best / 1e9);
 }

@@ -56,5 +56,5 @@ glassbox_assets:
   set_tests_properties(web.types PROPERTIES LABELS web TIMEOUT 300)
   add_test(NAME web.pages COMMAND ${NODE} ${CMAKE_SOURCE_DIR}/tests/web/run.mjs --dist ${web_out}/dist
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(web.pages PROPERTIES LABELS web TIMEOUT 3000 SKIP_RETURN_CODE 77 PROCESSORS 2)
+  set_tests_properties(web.pages PROPERTIES LABELS conformance TIMEOUT 3000 SKIP_RETURN_CODE 77 PROCESSORS 2)
 endif()

@@ -53,8 +53,11 @@ void check_common(const openai::Request& request) {
 // An answer of a few tokens, whole or streamed, is always valid JSON.
 void answer(const openai::Request& request, bool chat, std::vector<std::string> echoes, std::string begun) {
   const std::string bytes = "<think>\xe2\x82\xac</think>abc";
-  const auto piece = [&](int32_t id) { return std::string_view(bytes).substr(static_cast<size_t>(id) % bytes.size(), 3); };
-  openai::Answer answer(request, {"id", 0, chat, std::move(echoes), std::move(begun)}, static_cast<size_t>(request.n), piece);
+  const auto piece = [&](int32_t id) {
+    return std::string_view(bytes).substr(static_cast<size_t>(id) % bytes.size(), 3);
+  };
+  openai::Answer answer(request, {"id", 0, chat, std::move(echoes), std::move(begun)}, static_cast<size_t>(request.n),
+                        piece);
   std::string events = answer.begin();
   for (int i = 0; i < request.n; ++i) {
     TokenEvent event;

@@ -22,8 +22,7 @@ void read(std::string_view text) {
   const std::shared_ptr<std::byte[]> bytes(new std::byte[text.size()]);
   if (!text.empty()) std::memcpy(bytes.get(), text.data(), text.size());
   try {
-    const Checkpoint checkpoint =
-        Checkpoint::of(SafeTensors::from_bytes({bytes.get(), text.size()}, bytes, "fuzz"));
+    const Checkpoint checkpoint = Checkpoint::of(SafeTensors::from_bytes({bytes.get(), text.size()}, bytes, "fuzz"));
     uint64_t total = 0;
     unsigned sum = 0;
     for (const std::string_view name : checkpoint.names()) {

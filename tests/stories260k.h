@@ -104,15 +104,13 @@ inline std::string stories260k_sentencepiece(const std::filesystem::path& file, 
 }
 
 // Rows of q or k, from neighbours that turn together to the checkpoint's halves of a head that do.
-inline std::vector<float> stories260k_halves(const std::vector<float>& rows, int heads, int head_dim,
-                                             int width) {
+inline std::vector<float> stories260k_halves(const std::vector<float>& rows, int heads, int head_dim, int width) {
   std::vector<float> result(rows.size());
   for (int head = 0; head < heads; ++head)
     for (int pair = 0; pair < head_dim / 2; ++pair)
       for (int side = 0; side < 2; ++side)
         std::memcpy(&result[static_cast<size_t>((head * head_dim + side * head_dim / 2 + pair) * width)],
-                    &rows[static_cast<size_t>((head * head_dim + 2 * pair + side) * width)],
-                    sizeof(float) * width);
+                    &rows[static_cast<size_t>((head * head_dim + 2 * pair + side) * width)], sizeof(float) * width);
   return result;
 }
 
@@ -121,8 +119,7 @@ inline std::vector<float> stories260k_halves(const std::vector<float>& rows, int
 inline void write_stories260k(const std::filesystem::path& folder,
                               const std::filesystem::path& data = data_folder() / "weights" / "stories260K") {
   Reader in(read_file(data / "checkpoint_v1.bin"));
-  constexpr uint32_t kMagic =
-      0x616b3432;  // "ak42", version 1: the header takes 256 bytes, weights are float32
+  constexpr uint32_t kMagic = 0x616b3432;  // "ak42", version 1: the header takes 256 bytes, weights are float32
   if (in.value<uint32_t>() != kMagic || in.value<int32_t>() != 1)
     throw std::runtime_error("stories260K: not a version 1 checkpoint");
   const int width = in.value<int32_t>(), inner = in.value<int32_t>(), layers = in.value<int32_t>();
@@ -168,8 +165,7 @@ inline void write_stories260k(const std::filesystem::path& folder,
   std::filesystem::create_directories(folder);
   std::vector<RawTensor> tensors;
   for (const Weight& weight : weights)
-    tensors.push_back(
-        {weight.name, DType::f32, weight.shape, std::as_bytes(std::span(weight.values)), nullptr});
+    tensors.push_back({weight.name, DType::f32, weight.shape, std::as_bytes(std::span(weight.values)), nullptr});
   write_safetensors(folder / "model.safetensors", tensors, {{"format", "pt"}});
 
   const Json config = {{"architectures", {"LlamaForCausalLM"}},

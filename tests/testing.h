@@ -40,6 +40,7 @@ class TemporaryFolder {
 }  // namespace glassbox::testing
 
 // In a test that needs the data folder: counts as skipped where the folder is absent.
-#define GLASSBOX_NEEDS_DATA()                                      \
+#define GLASSBOX_NEEDS_DATA()                                       \
   if (!std::filesystem::exists(::glassbox::testing::data_folder())) \
-  GTEST_SKIP() << "no data folder: set GLASSBOX_DATA"
+  GTEST_SKIP() << "no data folder: set "                            \
+                  "GLASSBOX_DATA"

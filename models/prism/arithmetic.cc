@@ -56,9 +56,7 @@ const Grammar& questions() {
   return grammar;
 }
 
-std::string expression(const Sum& sum) {
-  return fmt::format("{} {} {}", sum.a, sum.subtract ? '-' : '+', sum.b);
-}
+std::string expression(const Sum& sum) { return fmt::format("{} {} {}", sum.a, sum.subtract ? '-' : '+', sum.b); }
 
 // The steps and their conclusion. Two single digits need no steps.
 std::string add_steps(const Sum& sum) {
@@ -78,8 +76,8 @@ std::string subtract_steps(const Sum& sum) {
   if (a < 10) return fmt::format("{} = {}.", expression(sum), a - b);
   std::string steps = fmt::format("{}. Ones: {} - {}", expression(sum), a % 10, b % 10);
   if (a % 10 < b % 10)
-    steps += fmt::format(", borrow 1: {} - {} = {}. Tens: {} - {} - 1 = {}.", a % 10 + 10, b % 10,
-                         a % 10 + 10 - b % 10, a / 10, b / 10, a / 10 - b / 10 - 1);
+    steps += fmt::format(", borrow 1: {} - {} = {}. Tens: {} - {} - 1 = {}.", a % 10 + 10, b % 10, a % 10 + 10 - b % 10,
+                         a / 10, b / 10, a / 10 - b / 10 - 1);
   else
     steps += fmt::format(" = {}. Tens: {} - {} = {}.", a % 10 - b % 10, a / 10, b / 10, a / 10 - b / 10);
   return steps + fmt::format(" So {} = {}.", expression(sum), a - b);
@@ -96,9 +94,7 @@ std::string plain_answer(const Sum& sum, bool brief) {
 
 }  // namespace
 
-std::string key(const Sum& sum) {
-  return fmt::format("sum {} {}", std::min(sum.a, sum.b), std::max(sum.a, sum.b));
-}
+std::string key(const Sum& sum) { return fmt::format("sum {} {}", std::min(sum.a, sum.b), std::max(sum.a, sum.b)); }
 
 Sum draw_sum(Draw& draw, Split split) {
   for (;;) {
@@ -150,8 +146,7 @@ std::optional<std::string> wrong_step(std::string_view reasoning) {
       if (!left || !right || *left != *right) {
         std::string step;
         for (const Token& t : tokens)
-          step += (step.empty() ? "" : " ") +
-                  (t.sign == 'n' ? fmt::format("{}", t.value) : std::string(1, t.sign));
+          step += (step.empty() ? "" : " ") + (t.sign == 'n' ? fmt::format("{}", t.value) : std::string(1, t.sign));
         wrong = step;
       }
     }
@@ -179,16 +174,13 @@ std::optional<std::string> wrong_step(std::string_view reasoning) {
 
 SumTurn ask(const Sum& sum, Draw& draw, bool brief) {
   bool negative = sum.result() < 0;
-  Bindings words{{"a", fmt::format("{}", sum.a)},
-                 {"b", fmt::format("{}", sum.b)},
-                 {"c", fmt::format("{}", sum.result())}};
+  Bindings words{
+      {"a", fmt::format("{}", sum.a)}, {"b", fmt::format("{}", sum.b)}, {"c", fmt::format("{}", sum.result())}};
   if (sum.a == 0 || sum.b == 0 || negative || !draw.percent(35))
     return {questions().say(sum.subtract ? "subtract" : "add", draw, words), plain_answer(sum, brief)};
 
   const Noun& noun = draw.pick(draw.percent(50) ? world::things : world::foods);
-  auto person = [&] {
-    return draw.percent(10) ? invented_name(draw) : std::string(draw.pick(world::people));
-  };
+  auto person = [&] { return draw.percent(10) ? invented_name(draw) : std::string(draw.pick(world::people)); };
   std::string p = person(), q = person();
   while (q == p) q = person();
   words.set("p", p), words.set("q", q), words.set("things", std::string(noun.many));
@@ -197,14 +189,13 @@ SumTurn ask(const Sum& sum, Draw& draw, bool brief) {
   std::string story(draw.pick(std::span<const std::string_view>(
       sum.subtract ? std::span(kSubtractStories) : std::span<const std::string_view>(kAddStories))));
   std::string question = questions().say(story, draw, words);
-  return {question, brief ? plain_answer(sum, true)
-                          : with_reasoning(sum, questions().say(story + "_answer", draw, words))};
+  return {question,
+          brief ? plain_answer(sum, true) : with_reasoning(sum, questions().say(story + "_answer", draw, words))};
 }
 
 SumTurn ask_next(const Sum& sum, Draw& draw, bool brief) {
   Bindings words{{"a", fmt::format("{}", sum.a)}, {"b", fmt::format("{}", sum.b)}};
-  return {questions().say(sum.subtract ? "next_subtract" : "next_add", draw, words),
-          plain_answer(sum, brief)};
+  return {questions().say(sum.subtract ? "next_subtract" : "next_add", draw, words), plain_answer(sum, brief)};
 }
 
 std::string_view without_reasoning(std::string_view answer) {
@@ -224,8 +215,8 @@ std::optional<int> final_number(std::string_view answer) {
   if (begin == end || std::from_chars(answer.data() + begin, answer.data() + end, value).ec != std::errc())
     return std::nullopt;
   // In "42-17" the sign is an operator, in "is -25" it belongs to the number.
-  bool minus = begin > 0 && answer[begin - 1] == '-' &&
-               (begin == 1 || answer[begin - 2] == ' ' || answer[begin - 2] == '(');
+  bool minus =
+      begin > 0 && answer[begin - 1] == '-' && (begin == 1 || answer[begin - 2] == ' ' || answer[begin - 2] == '(');
   return minus ? -value : value;
 }
 

@@ -11,8 +11,7 @@ namespace glassbox::prism {
 namespace {
 
 TEST(Arithmetic, ReasonsAsOnPaper) {
-  EXPECT_EQ(reasoning({17, 25, false}),
-            "17 + 25. Ones: 7 + 5 = 12, carry 1. Tens: 1 + 2 + 1 = 4. So 17 + 25 = 42.");
+  EXPECT_EQ(reasoning({17, 25, false}), "17 + 25. Ones: 7 + 5 = 12, carry 1. Tens: 1 + 2 + 1 = 4. So 17 + 25 = 42.");
   EXPECT_EQ(reasoning({88, 11, false}), "88 + 11. Ones: 8 + 1 = 9. Tens: 8 + 1 = 9. So 88 + 11 = 99.");
   EXPECT_EQ(reasoning({42, 17, true}),
             "42 - 17. Ones: 2 - 7, borrow 1: 12 - 7 = 5. Tens: 4 - 1 - 1 = 2. So 42 - 17 = 25.");
@@ -61,8 +60,7 @@ TEST(Arithmetic, AnswersSayTheResultHoweverAsked) {
     std::string_view said = without_reasoning(turn.answer);
     ASSERT_EQ(turn.answer, "<think>" + reasoning(sum) + "</think>" + std::string(said));
     if (brief) { ASSERT_EQ(said, fmt::format("{}", sum.result())); }
-    ASSERT_TRUE(says(turn.question, fmt::format("{}", sum.a)) &&
-                says(turn.question, fmt::format("{}", sum.b)))
+    ASSERT_TRUE(says(turn.question, fmt::format("{}", sum.a)) && says(turn.question, fmt::format("{}", sum.b)))
         << turn.question;
     stories += turn.question.find("How many") != std::string::npos;
     negatives += sum.result() < 0;

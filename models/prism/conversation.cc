@@ -33,8 +33,7 @@ std::vector<Message> sum_turns(const Setting& setting, Draw& draw, Split split) 
   int sums = draw.percent(50) ? 1 : draw.between(2, 4);
   for (int i = 0; i < sums; ++i) {
     Sum sum = draw_sum(draw, split);
-    SumTurn turn =
-        i > 0 && draw.percent(50) ? ask_next(sum, draw, setting.brief) : ask(sum, draw, setting.brief);
+    SumTurn turn = i > 0 && draw.percent(50) ? ask_next(sum, draw, setting.brief) : ask(sum, draw, setting.brief);
     say(all, typed(turn.question, draw), turn.answer);
   }
   return all;
@@ -103,8 +102,7 @@ std::string typed(std::string text, Draw& draw) {
   std::string_view first = std::string_view(text).substr(0, text.find_first_of(" ,!?."));
   if (lower && std::ranges::find(starts, first) != std::end(starts))
     text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
-  if (bare && text.size() > 1 && std::string_view("?.!").find(text.back()) != std::string_view::npos)
-    text.pop_back();
+  if (bare && text.size() > 1 && std::string_view("?.!").find(text.back()) != std::string_view::npos) text.pop_back();
   return text;
 }
 

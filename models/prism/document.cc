@@ -30,8 +30,7 @@ Kind draw_kind(Draw& draw, Split split) {
     const Share* share = kMixture;
     for (; at >= share->documents; ++share) at -= share->documents;
     // Talk has no held-out part, and mixtures contain talk.
-    if (split == Split::training || (share->kind != Kind::chat && share->kind != Kind::mixed))
-      return share->kind;
+    if (split == Split::training || (share->kind != Kind::chat && share->kind != Kind::mixed)) return share->kind;
   }
 }
 
@@ -75,8 +74,7 @@ std::vector<Message> mixed(const Setting& setting, Draw& draw, Split split) {
         add(all, draw_talk(setting, draw).messages);
     }
   }
-  if (draw.percent(40))
-    add(all, exchange(draw.percent(50) ? Courtesy::thanks : Courtesy::bye, setting, draw));
+  if (draw.percent(40)) add(all, exchange(draw.percent(50) ? Courtesy::thanks : Courtesy::bye, setting, draw));
   return all;
 }
 
@@ -140,14 +138,12 @@ Json to_json(const Document& document) {
 }
 
 std::vector<Message> messages_from(const Json& json, std::string_view source) {
-  if (!json.is_array())
-    fail(ErrorKind::bad_file, "{}: messages: expected a list, got {}", source, json.type_name());
+  if (!json.is_array()) fail(ErrorKind::bad_file, "{}: messages: expected a list, got {}", source, json.type_name());
   std::vector<Message> messages;
   for (const Json& item : json) {
-    if (!item.is_object() || !item.contains("role") || !item.contains("content") ||
-        !item["role"].is_string() || !item["content"].is_string())
-      fail(ErrorKind::bad_file, "{}: message {}: expected a role and a content, both text", source,
-           messages.size());
+    if (!item.is_object() || !item.contains("role") || !item.contains("content") || !item["role"].is_string() ||
+        !item["content"].is_string())
+      fail(ErrorKind::bad_file, "{}: message {}: expected a role and a content, both text", source, messages.size());
     auto role = std::ranges::find(kRoles, item["role"].get_ref<const std::string&>());
     if (role == kRoles.end())
       fail(ErrorKind::bad_file, "{}: message {}: role \"{}\", expected system, user or assistant", source,

@@ -17,8 +17,7 @@ std::string_view name(Role role);
 struct Message {
   Role role;
   std::string content;
-  bool learn =
-      true;  // false: an earlier answer as clients send it back, its reasoning left out; read, never imitated
+  bool learn = true;  // false: an earlier answer as clients send it back, its reasoning left out; read, never imitated
   bool operator==(const Message&) const = default;
 };
 
@@ -41,9 +40,7 @@ Document make_document(uint64_t seed, uint64_t index, Split split = Split::train
 
 // A tenth of all facts is held out; `key` names the fact ("sum 17 25").
 bool is_held_out(std::string_view key);
-inline bool belongs(std::string_view key, Split split) {
-  return is_held_out(key) == (split == Split::held_out);
-}
+inline bool belongs(std::string_view key, Split split) { return is_held_out(key) == (split == Split::held_out); }
 
 // {"kind":"sum","messages":[{"role":"user","content":...},...]}; "learn" is written where it is false.
 Json to_json(const Document& document);

@@ -75,8 +75,7 @@ struct Seen {
         if (std::isalnum(static_cast<unsigned char>(c))) {
           words.back() += c;
         } else if (!words.back().empty()) {
-          if (std::isdigit(static_cast<unsigned char>(words.back()[0])))
-            numbers.push_back(std::stoi(words.back()));
+          if (std::isdigit(static_cast<unsigned char>(words.back()[0]))) numbers.push_back(std::stoi(words.back()));
           words.emplace_back();
         }
       }
@@ -110,8 +109,7 @@ TEST(Document, TrainingNeverSeesWhatIsHeldOut) {
   for (const std::string& pair : held_out.stories) EXPECT_TRUE(is_held_out("story " + pair)) << pair;
   for (uint64_t i = 0; i < 100000; ++i) {
     Document document = make_document(1, i);
-    training.facts
-        .clear();  // a hundred thousand documents' facts at once would be some 200 MB under a sanitizer
+    training.facts.clear();  // a hundred thousand documents' facts at once would be some 200 MB under a sanitizer
     training.read(document);
     for (const std::string& fact : training.facts) ASSERT_FALSE(held_out.facts.contains(fact)) << fact;
   }
@@ -128,8 +126,7 @@ TEST(Document, EveryReasoningInItHolds) {
       std::string_view said = without_reasoning(message.content);
       if (said.size() == message.content.size()) continue;
       ++reasonings;
-      auto wrong =
-          wrong_step(std::string_view(message.content).substr(0, message.content.size() - said.size()));
+      auto wrong = wrong_step(std::string_view(message.content).substr(0, message.content.size() - said.size()));
       ASSERT_FALSE(wrong) << message.content;
     }
   EXPECT_GT(reasonings, 5000);
@@ -166,9 +163,8 @@ TEST(Document, JsonGoesThereAndBack) {
     EXPECT_EQ(json["kind"], name(document.kind));
     EXPECT_EQ(messages_from(json["messages"], "line"), document.messages);
   }
-  for (const char* wrong :
-       {"{}", "[1]", "[{\"role\":\"user\"}]", "[{\"role\":\"cat\",\"content\":\"\"}]",
-        "[{\"role\":\"user\",\"content\":1}]", R"([{"role":"user","content":"","learn":1}])"})
+  for (const char* wrong : {"{}", "[1]", "[{\"role\":\"user\"}]", "[{\"role\":\"cat\",\"content\":\"\"}]",
+                            "[{\"role\":\"user\",\"content\":1}]", R"([{"role":"user","content":"","learn":1}])"})
     EXPECT_THROW(messages_from(parse_json(wrong, "line"), "line"), Error) << wrong;
 }
 

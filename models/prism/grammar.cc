@@ -168,8 +168,7 @@ void Grammar::say(const Node& node, Draw& draw, Bindings& words, std::string& te
       const std::string* word = words.find(node.text);
       if (!word) {
         auto slot = slots_.find(node.text);
-        check(slot != slots_.end() && !slot->second.words.empty(),
-              "a slot without a list is bound before it is said");
+        check(slot != slots_.end() && !slot->second.words.empty(), "a slot without a list is bound before it is said");
         const std::string* other = words.find(slot->second.unlike);
         do word = &draw.pick(std::span<const std::string>(slot->second.words));
         while (other && *word == *other);
@@ -223,8 +222,7 @@ struct Grammar::Recogniser {
       const std::string* other = words.find(slot.unlike);
       std::string piece = grammar.render(node, word);
       size_t end = at + piece.size();
-      if ((other && *other == word) || !begins(at, piece) || (end < text.size() && is_letter(text[end])))
-        return false;
+      if ((other && *other == word) || !begins(at, piece) || (end < text.size() && is_letter(text[end]))) return false;
       size_t before = words.size();
       words.set(node.text, word);
       if (rest(end)) return true;

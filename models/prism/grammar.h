@@ -37,7 +37,7 @@ class Bindings {
 
 struct Slot {
   std::vector<std::string>
-      words;  // empty: any one capitalised word (a name); such a slot must be bound before it is said
+      words;                // empty: any one capitalised word (a name); such a slot must be bound before it is said
   std::string unlike = {};  // another slot, whose word this one may not take
 };
 

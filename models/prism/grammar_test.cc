@@ -33,8 +33,8 @@ TEST(Grammar, SaysWhatItAcceptsAndNothingElse) {
   // Four pairs of unlike animals, three ways to go on.
   EXPECT_EQ(said.size(), 12u);
   EXPECT_TRUE(grammar.accepts("greeting", "Good evening, Zilo!"));
-  for (const char* wrong : {"Good evening, zilo!", "Good evening, !", "Good night, Mia!", "Hello, Mia",
-                            " Hello, Mia!", "Hello, Mia! ", ""})
+  for (const char* wrong :
+       {"Good evening, zilo!", "Good evening, !", "Good night, Mia!", "Hello, Mia", " Hello, Mia!", "Hello, Mia! ", ""})
     EXPECT_FALSE(grammar.accepts("greeting", wrong)) << wrong;
   EXPECT_TRUE(grammar.accepts("pair", "a foxhound and an owl were very glad."));
   for (const char* wrong : {"an fox and an owl.", "a fox and a fox.", "a fox and an owl were very  glad.",
@@ -57,13 +57,11 @@ TEST(Grammar, BindsWhatItMetAndKeepsWhatWasBound) {
 }
 
 TEST(Grammar, RefusesTextThatIsNoGrammar) {
-  for (const char* wrong :
-       {"a = (x", "a = x)", "a = <b>", "a = {", "no rule", " x", "a = x\na = y", "a = {form slot}"})
+  for (const char* wrong : {"a = (x", "a = x)", "a = <b>", "a = {", "no rule", " x", "a = x\na = y", "a = {form slot}"})
     EXPECT_THROW(Grammar{wrong}, std::logic_error) << wrong;
   Draw draw(1, 1);
   Bindings words;
-  EXPECT_THROW(small().say("greeting", draw, words), std::logic_error)
-      << "a slot without a list must be bound";
+  EXPECT_THROW(small().say("greeting", draw, words), std::logic_error) << "a slot without a list must be bound";
   EXPECT_THROW(small().say("absent", draw, words), std::logic_error);
 }
 

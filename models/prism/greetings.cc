@@ -192,9 +192,8 @@ Setting draw_setting(Draw& draw) {
 }
 
 Setting named_setting(Draw& draw) {
-  std::string self = draw.percent(40)
-                         ? invented_name(draw)
-                         : std::string(draw.pick(draw.percent(50) ? world::people : world::pet_names));
+  std::string self = draw.percent(40) ? invented_name(draw)
+                                      : std::string(draw.pick(draw.percent(50) ? world::people : world::pet_names));
   Bindings words{{"self", self}};
   return {talk().say("named_system", draw, words), self, false};
 }

@@ -90,10 +90,7 @@ Json to_json(const Prompt& prompt) {
     expect = {{"animal", prompt.story.animal}, {"place", prompt.story.place}, {"name", prompt.story.name}};
   else
     expect = {{"any", prompt.any}, {"none", prompt.none}};
-  return {{"id", prompt.id},
-          {"kind", name(prompt.kind)},
-          {"messages", to_json(prompt.messages)},
-          {"expect", expect}};
+  return {{"id", prompt.id}, {"kind", name(prompt.kind)}, {"messages", to_json(prompt.messages)}, {"expect", expect}};
 }
 
 Prompt prompt_from(const Json& json, std::string_view source) {
@@ -117,9 +114,7 @@ Prompt prompt_from(const Json& json, std::string_view source) {
       fail(ErrorKind::bad_file, "{}: kind \"{}\", expected sum, passage, story or chat", source, kind);
     }
     return prompt;
-  } catch (const Json::exception& error) {
-    fail(ErrorKind::bad_file, "{}: not a prompt: {}", source, error.what());
-  }
+  } catch (const Json::exception& error) { fail(ErrorKind::bad_file, "{}: not a prompt: {}", source, error.what()); }
 }
 
 bool says(std::string_view text, std::string_view words) {
@@ -139,8 +134,8 @@ Verdict judge(const Prompt& prompt, std::string_view answer) {
     case Kind::story: {
       std::vector<std::string> parts = sentences(said);
       verdict.sentences = static_cast<int>(parts.size());
-      verdict.accepted = static_cast<int>(
-          std::ranges::count_if(parts, [](const std::string& s) { return is_story_sentence(s); }));
+      verdict.accepted =
+          static_cast<int>(std::ranges::count_if(parts, [](const std::string& s) { return is_story_sentence(s); }));
       bool named = prompt.story.name.empty() || says(said, prompt.story.name);
       verdict.right = parts.size() >= 5 && parts.size() <= 8 && says(said, prompt.story.animal) &&
                       says(said, prompt.story.place) && named;

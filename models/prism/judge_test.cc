@@ -24,8 +24,7 @@ TEST(Judge, PromptsAreBalancedAndHeldOut) {
     Prompt back = prompt_from(parse_json(dump_json(to_json(prompt)), "line"), "line");
     EXPECT_EQ(to_json(back), to_json(prompt));
   }
-  for (Kind kind : {Kind::sum, Kind::passage, Kind::story, Kind::chat})
-    EXPECT_EQ(kinds[kind], 100) << name(kind);
+  for (Kind kind : {Kind::sum, Kind::passage, Kind::story, Kind::chat}) EXPECT_EQ(kinds[kind], 100) << name(kind);
   EXPECT_EQ(to_json(make_prompts(8, 3)[7]), to_json(make_prompts(400, 3)[7]));
   EXPECT_NE(to_json(make_prompts(8, 3)[7]), to_json(make_prompts(8, 4)[7]));
 }
@@ -62,8 +61,7 @@ TEST(Judge, ChatAnswersOfTheGeneratorAreRight) {
     for (size_t turn = 0; turn < talk.expect.size(); ++turn) {
       const Message& answer = talk.messages[2 * turn + 1];
       ASSERT_EQ(answer.role, Role::assistant);
-      ASSERT_TRUE(judge({.kind = Kind::chat, .any = talk.expect[turn]}, answer.content).right)
-          << answer.content;
+      ASSERT_TRUE(judge({.kind = Kind::chat, .any = talk.expect[turn]}, answer.content).right) << answer.content;
       ASSERT_FALSE(judge({.kind = Kind::chat, .any = talk.expect[turn]}, "Fish swim.").right);
     }
     // Another name is kept to: only questions about the maker may speak of Prism.
@@ -138,10 +136,10 @@ TEST(Judge, WordsAreWhole) {
 }
 
 TEST(Judge, RefusesWhatIsNoPrompt) {
-  for (const char* wrong : {"{}", "[]", R"({"id":"a","kind":"sum","messages":[],"expect":{"number":1}})",
-                            R"({"id":1,"kind":"cat","messages":[],"expect":{}})",
-                            R"({"id":1,"kind":"sum","messages":[],"expect":{}})",
-                            R"({"id":1,"kind":"chat","messages":[],"expect":{"any":[1],"none":[]}})"})
+  for (const char* wrong :
+       {"{}", "[]", R"({"id":"a","kind":"sum","messages":[],"expect":{"number":1}})",
+        R"({"id":1,"kind":"cat","messages":[],"expect":{}})", R"({"id":1,"kind":"sum","messages":[],"expect":{}})",
+        R"({"id":1,"kind":"chat","messages":[],"expect":{"any":[1],"none":[]}})"})
     EXPECT_THROW(prompt_from(parse_json(wrong, "line"), "line"), Error) << wrong;
 }
 

@@ -29,10 +29,9 @@ struct Options {
 void write_shards(const Options& options) {
   std::filesystem::create_directories(options.out);
   int64_t shards = (options.documents + options.shard_documents - 1) / options.shard_documents;
-  if (options.shard >= shards)
-    fail(ErrorKind::bad_request, "--shard {}: there are {} shards", options.shard, shards);
-  for (int64_t shard = std::max<int64_t>(options.shard, 0);
-       shard < (options.shard < 0 ? shards : options.shard + 1); ++shard) {
+  if (options.shard >= shards) fail(ErrorKind::bad_request, "--shard {}: there are {} shards", options.shard, shards);
+  for (int64_t shard = std::max<int64_t>(options.shard, 0); shard < (options.shard < 0 ? shards : options.shard + 1);
+       ++shard) {
     std::string text;
     int64_t first = shard * options.shard_documents,
             last = std::min(options.documents, first + options.shard_documents);
@@ -49,8 +48,7 @@ void write_shards(const Options& options) {
 
 void write_prompts(const Options& options) {
   std::string text;
-  for (const Prompt& prompt : make_prompts(options.prompts, options.seed))
-    (text += dump_json(to_json(prompt))) += '\n';
+  for (const Prompt& prompt : make_prompts(options.prompts, options.seed)) (text += dump_json(to_json(prompt))) += '\n';
   write_file(options.out, text);
 }
 
@@ -69,12 +67,11 @@ void each_line(const std::string& file, Line line) {
 void judge_answers(const Options& options) {
   std::vector<Prompt> prompts;
   std::map<int, std::string> answers;
-  each_line(options.prompts_file, [&](const Json& json, const std::string& source) {
-    prompts.push_back(prompt_from(json, source));
-  });
+  each_line(options.prompts_file,
+            [&](const Json& json, const std::string& source) { prompts.push_back(prompt_from(json, source)); });
   each_line(options.answers_file, [&](const Json& json, const std::string& source) {
-    if (!json.is_object() || !json.contains("id") || !json["id"].is_number_integer() ||
-        !json.contains("answer") || !json["answer"].is_string())
+    if (!json.is_object() || !json.contains("id") || !json["id"].is_number_integer() || !json.contains("answer") ||
+        !json["answer"].is_string())
       fail(ErrorKind::bad_file, "{}: expected {{\"id\": number, \"answer\": text}}", source);
     if (!answers.emplace(json["id"].get<int>(), json["answer"].get<std::string>()).second)
       fail(ErrorKind::bad_file, "{}: a second answer to prompt {}", source, json["id"].get<int>());
@@ -95,14 +92,12 @@ int run(int argc, char** argv) {
   app.add_option("--shard-documents", options.shard_documents, "documents a shard")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 24))
       ->capture_default_str();
-  app.add_option("--shard", options.shard, "write this shard alone")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
+  app.add_option("--shard", options.shard, "write this shard alone")->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
   app.add_option("--seed", options.seed, "the same seed makes the same text")->capture_default_str();
   app.add_flag("--heldout", options.held_out, "only what training never sees");
   app.add_option("--prompts", options.prompts, "how many evaluation prompts")->check(CLI::Range(1, 1 << 24));
   app.add_option("--judge", options.prompts_file, "file of prompts to judge answers to");
-  app.add_option("--answers", options.answers_file,
-                 "file of answers: {\"id\": 0, \"answer\": \"...\"} a line");
+  app.add_option("--answers", options.answers_file, "file of answers: {\"id\": 0, \"answer\": \"...\"} a line");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; }

@@ -10,18 +10,16 @@
 namespace glassbox::prism {
 namespace {
 
-constexpr Verb kHold[] = {{"have", "has", "had"},          {"have", "has", "had"},
-                          {"have", "has", "had"},          {"want", "wants", "wanted"},
-                          {"carry", "carries", "carried"}, {"hold", "holds", "held"},
-                          {"need", "needs", "needed"},     {"see", "sees", "saw"}};
+constexpr Verb kHold[] = {{"have", "has", "had"},      {"have", "has", "had"},          {"have", "has", "had"},
+                          {"want", "wants", "wanted"}, {"carry", "carries", "carried"}, {"hold", "holds", "held"},
+                          {"need", "needs", "needed"}, {"see", "sees", "saw"}};
 constexpr Verb kGet[] = {{"find", "finds", "found"},
                          {"buy", "buys", "bought"},
                          {"lose", "loses", "lost"},
                          {"make", "makes", "made"},
                          {"sell", "sells", "sold"}};
-constexpr Verb kStay[] = {{"live", "lives", "lived"},  {"work", "works", "worked"},
-                          {"play", "plays", "played"}, {"sit", "sits", "sat"},
-                          {"wait", "waits", "waited"}, {"sleep", "sleeps", "slept"}};
+constexpr Verb kStay[] = {{"live", "lives", "lived"}, {"work", "works", "worked"}, {"play", "plays", "played"},
+                          {"sit", "sits", "sat"},     {"wait", "waits", "waited"}, {"sleep", "sleeps", "slept"}};
 constexpr Verb kLike[] = {{"like", "likes", "liked"},
                           {"like", "likes", "liked"},
                           {"love", "loves", "loved"},
@@ -42,8 +40,7 @@ class Writer {
     int people = draw_.percent(50) ? size : std::max(2, size - draw_.between(1, 2));
     bool invented = draw_.percent(20);
     while (static_cast<int>(people_.size()) < people) {
-      std::string name =
-          invented && draw_.percent(60) ? invented_name(draw_) : std::string(draw_.pick(world::people));
+      std::string name = invented && draw_.percent(60) ? invented_name(draw_) : std::string(draw_.pick(world::people));
       if (claimed_.insert(name).second) people_.push_back(name);
     }
     while (static_cast<int>(passage.facts.size()) < size) {
@@ -115,8 +112,7 @@ class Writer {
               {what, p}};
     if (says == "has") {
       std::string answer = fmt::format("{}'s {} is {}.", p, noun.one, colour);
-      fact.questions.push_back(
-          {fmt::format("What {} is {}'s {}?", color(), p, noun.one), answer, std::string(colour)});
+      fact.questions.push_back({fmt::format("What {} is {}'s {}?", color(), p, noun.one), answer, std::string(colour)});
       fact.values.emplace_back(colour);
     }
     return fact;
@@ -130,12 +126,11 @@ class Writer {
     if (!claim("where", p) || !claim("noun", place.noun)) return {};
     std::string at = fmt::format("{} {}", place.at, place.noun);
     std::string sentence = fmt::format("{} {} {}.", p, verb.third, at);
-    return {
-        fmt::format("fact {} {} {}", p, verb.third, place.noun),
-        sentence,
-        {{is ? fmt::format("Where is {}?", p) : fmt::format("Where does {} {}?", p, verb.base), sentence, at},
-         {fmt::format("Who {} {}?", verb.third, at), sentence, p}},
-        {at, p}};
+    return {fmt::format("fact {} {} {}", p, verb.third, place.noun),
+            sentence,
+            {{is ? fmt::format("Where is {}?", p) : fmt::format("Where does {} {}?", p, verb.base), sentence, at},
+             {fmt::format("Who {} {}?", verb.third, at), sentence, p}},
+            {at, p}};
   }
 
   Fact animal_spot() {
@@ -152,8 +147,7 @@ class Writer {
     std::string_view base = says == "is" ? "" : std::string_view(says).substr(0, says.size() - 1);
     return {fmt::format("fact {} {} {}", noun, says, spot),
             sentence,
-            {{says == "is" ? fmt::format("Where is the {}?", noun)
-                           : fmt::format("Where does the {} {}?", noun, base),
+            {{says == "is" ? fmt::format("Where is the {}?", noun) : fmt::format("Where does the {} {}?", noun, base),
               sentence, spot},
              {fmt::format("What {} {}?", says, spot), sentence, std::string(noun)}},
             {spot, std::string(noun)}};
@@ -190,13 +184,12 @@ class Writer {
     int n = draw_.percent(60) ? draw_.between(2, 12) : draw_.between(13, 99);
     if (!claim(verb.base, p) || !claim("noun", noun.one) || !claim("number", fmt::format("{}", n))) return {};
     std::string what = counted(n, noun), sentence = fmt::format("{} {} {}.", p, verb.third, what);
-    return {
-        fmt::format("fact {} {} {}", p, verb.third, what),
-        sentence,
-        {{fmt::format("How many {} does {} {}?", noun.many, p, verb.base), sentence, fmt::format("{}", n)},
-         {fmt::format("What does {} {}?", p, verb.base), sentence, what},
-         {fmt::format("Who {} {}?", verb.third, what), sentence, p}},
-        {what, p}};
+    return {fmt::format("fact {} {} {}", p, verb.third, what),
+            sentence,
+            {{fmt::format("How many {} does {} {}?", noun.many, p, verb.base), sentence, fmt::format("{}", n)},
+             {fmt::format("What does {} {}?", p, verb.base), sentence, what},
+             {fmt::format("Who {} {}?", verb.third, what), sentence, p}},
+            {what, p}};
   }
 
   Fact job() {
@@ -219,16 +212,14 @@ class Writer {
     std::string sentence = fmt::format("{} is {} years old.", p, n);
     return {fmt::format("fact {} age {}", p, n),
             sentence,
-            {{fmt::format("How old is {}?", p), sentence, n},
-             {fmt::format("Who is {} years old?", n), sentence, p}},
+            {{fmt::format("How old is {}?", p), sentence, n}, {fmt::format("Who is {} years old?", n), sentence, p}},
             {n, p}};
   }
 
   Fact pet() {
     const std::string& p = person();
     std::string_view animal = draw_.pick(world::animals).one, called = draw_.pick(world::pet_names);
-    if (!claim("have", p) || !claim("noun", animal) || !claimed_.insert(std::string(called)).second)
-      return {};
+    if (!claim("have", p) || !claim("noun", animal) || !claimed_.insert(std::string(called)).second) return {};
     std::string sentence = fmt::format("{} has {} named {}.", p, with_article(animal), called);
     return {fmt::format("fact {} has {} {}", p, animal, called),
             sentence,

@@ -30,8 +30,8 @@ TEST(Passage, HasThreeToSixFactsOfItsSplit) {
   }
   EXPECT_EQ(sizes.begin()->first, 3u);
   EXPECT_EQ(sizes.rbegin()->first, 6u);
-  for (const char* shape : {"What does", "What did", "What colour", "What color", "What is", "Where is",
-                            "Where does", "Who has", "Who gave", "How many", "How old", "When does"})
+  for (const char* shape : {"What does", "What did", "What colour", "What color", "What is", "Where is", "Where does",
+                            "Who has", "Who gave", "How many", "How old", "When does"})
     EXPECT_TRUE(shapes.contains(shape)) << shape;
 }
 
@@ -44,8 +44,7 @@ TEST(Passage, QuestionsHaveOneAnswer) {
     std::map<std::string, std::string> asked;
     for (const Fact& fact : passage.facts)
       for (const Question& question : fact.questions) {
-        ASSERT_TRUE(asked.emplace(question.text, question.answer).second)
-            << question.text << " of " << passage.text();
+        ASSERT_TRUE(asked.emplace(question.text, question.answer).second) << question.text << " of " << passage.text();
         ASSERT_TRUE(says(question.answer, question.value)) << question.answer;
         ASSERT_TRUE(question.text.ends_with('?') && question.answer.ends_with('.'));
       }
@@ -64,8 +63,7 @@ TEST(Passage, AnswersAreMadeOfWordsAtHand) {
           std::string word = question.answer.substr(at, end - at);
           at = end + 1;
           if (!word.empty()) {
-            ASSERT_TRUE(says(passage.text(), word) || says(question.text, word))
-                << word << " in " << passage.text();
+            ASSERT_TRUE(says(passage.text(), word) || says(question.text, word)) << word << " in " << passage.text();
           }
         }
   }

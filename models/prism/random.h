@@ -30,12 +30,8 @@ class Draw {
 
   uint64_t next() { return mix(key_ + ++count_ * kStep); }
   // Uniform in [0, n); n > 0. The bias is below n / 2^64.
-  uint32_t below(uint32_t n) {
-    return static_cast<uint32_t>((static_cast<unsigned __int128>(next()) * n) >> 64);
-  }
-  int between(int low, int high) {
-    return low + static_cast<int>(below(static_cast<uint32_t>(high - low + 1)));
-  }
+  uint32_t below(uint32_t n) { return static_cast<uint32_t>((static_cast<unsigned __int128>(next()) * n) >> 64); }
+  int between(int low, int high) { return low + static_cast<int>(below(static_cast<uint32_t>(high - low + 1))); }
   bool percent(int p) { return below(100) < static_cast<uint32_t>(p); }
   template <class T>
   const T& pick(std::span<const T> from) {

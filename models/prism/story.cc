@@ -136,19 +136,18 @@ const Grammar& stories() {
     };
     std::vector<std::string> places;
     for (const Place& place : world::places) places.emplace_back(place.noun);
-    return Grammar(
-        kStories,
-        {{"hero", {ones(world::animals, false), "friend"}},
-         {"friend", {ones(world::animals, false), "hero"}},
-         {"place", {places}},
-         {"name", {}},
-         {"trait", {words(world::traits)}},
-         {"colour", {words(world::colours)}},
-         {"thing", {ones(world::things, false)}},
-         {"food", {ones(world::foods, true)}}},
-        {{"a", [](const std::string& word) { return with_article(word); }},
-         {"A", [](const std::string& word) { return capitalised(with_article(word)); }},
-         {"at", [](const std::string& noun) { return fmt::format("{} {}", find_place(noun)->at, noun); }}});
+    return Grammar(kStories,
+                   {{"hero", {ones(world::animals, false), "friend"}},
+                    {"friend", {ones(world::animals, false), "hero"}},
+                    {"place", {places}},
+                    {"name", {}},
+                    {"trait", {words(world::traits)}},
+                    {"colour", {words(world::colours)}},
+                    {"thing", {ones(world::things, false)}},
+                    {"food", {ones(world::foods, true)}}},
+                   {{"a", [](const std::string& word) { return with_article(word); }},
+                    {"A", [](const std::string& word) { return capitalised(with_article(word)); }},
+                    {"at", [](const std::string& noun) { return fmt::format("{} {}", find_place(noun)->at, noun); }}});
   }();
   return grammar;
 }
@@ -197,8 +196,8 @@ std::vector<std::string> sentences(std::string_view text) {
     size_t end = i + 1;
     if (end < text.size() && text[end] == '"') ++end;
     // "What shall I do?" said the fox. is one sentence: what follows the quote begins small.
-    bool goes_on = end + 1 < text.size() && text[end - 1] == '"' &&
-                   std::islower(static_cast<unsigned char>(text[end + 1]));
+    bool goes_on =
+        end + 1 < text.size() && text[end - 1] == '"' && std::islower(static_cast<unsigned char>(text[end + 1]));
     if (!goes_on && (end == text.size() || std::isspace(static_cast<unsigned char>(text[end])))) add(end);
   }
   add(text.size());

@@ -107,8 +107,8 @@ TEST(World, NamesAndArticles) {
     std::set<std::string_view> words;
     for (const Noun& noun : list) EXPECT_TRUE(words.insert(noun.one).second) << noun.one;
   }
-  for (auto list : {world::people, world::pet_names, world::colours, world::traits, world::days, world::jobs,
-                    world::spots})
+  for (auto list :
+       {world::people, world::pet_names, world::colours, world::traits, world::days, world::jobs, world::spots})
     EXPECT_EQ(std::set<std::string_view>(list.begin(), list.end()).size(), list.size());
 }
 

@@ -7,19 +7,18 @@ namespace glassbox::prism {
 namespace {
 
 constexpr std::string_view kPeople[] = {
-    "Mia",   "Tom",    "Anna", "Ben",    "Lily", "Sam",   "Emma",  "Max",   "Nora",   "Leo",   "Zoe",
-    "Jack",  "Ruby",   "Paul", "Ella",   "Adam", "Lucy",  "Hugo",  "Rosa",  "Oscar",  "Nina",  "Peter",
-    "Clara", "David",  "Sara", "Omar",   "Maya", "Ivan",  "Eva",   "Felix", "Grace",  "Henry", "Ida",
-    "James", "Kate",   "Liam", "Mona",   "Noah", "Olga",  "Ravi",  "Sofia", "Theo",   "Uma",   "Victor",
-    "Wendy", "Yuki",   "Amir", "Bella",  "Carl", "Dora",  "Eric",  "Fiona", "George", "Hana",  "Ines",
-    "John",  "Kira",   "Lars", "Mary",   "Nico", "Alice", "Bob",   "Chen",  "Diana",  "Emil",  "Frida",
-    "Greta", "Hassan", "Iris", "Jonas",  "Karl", "Laura", "Marco", "Nadia", "Otto",   "Priya", "Rita",
-    "Simon", "Tina",   "Vera", "Walter", "Yara", "Zara",  "Luis"};
+    "Mia",   "Tom",   "Anna", "Ben",   "Lily",   "Sam",   "Emma",  "Max",    "Nora",   "Leo",   "Zoe",   "Jack",
+    "Ruby",  "Paul",  "Ella", "Adam",  "Lucy",   "Hugo",  "Rosa",  "Oscar",  "Nina",   "Peter", "Clara", "David",
+    "Sara",  "Omar",  "Maya", "Ivan",  "Eva",    "Felix", "Grace", "Henry",  "Ida",    "James", "Kate",  "Liam",
+    "Mona",  "Noah",  "Olga", "Ravi",  "Sofia",  "Theo",  "Uma",   "Victor", "Wendy",  "Yuki",  "Amir",  "Bella",
+    "Carl",  "Dora",  "Eric", "Fiona", "George", "Hana",  "Ines",  "John",   "Kira",   "Lars",  "Mary",  "Nico",
+    "Alice", "Bob",   "Chen", "Diana", "Emil",   "Frida", "Greta", "Hassan", "Iris",   "Jonas", "Karl",  "Laura",
+    "Marco", "Nadia", "Otto", "Priya", "Rita",   "Simon", "Tina",  "Vera",   "Walter", "Yara",  "Zara",  "Luis"};
 
-constexpr std::string_view kPetNames[] = {
-    "Rusty", "Pip",   "Luna",  "Coco",  "Max",   "Bella", "Tiny",  "Milo",   "Daisy",  "Nutty",
-    "Sunny", "Misty", "Bruno", "Poppy", "Ziggy", "Teddy", "Honey", "Pepper", "Oliver", "Ginger",
-    "Rex",   "Fern",  "Benny", "Dot",   "Hazel", "Kiko",  "Momo",  "Nala",   "Toby",   "Willow"};
+constexpr std::string_view kPetNames[] = {"Rusty", "Pip",    "Luna",   "Coco",   "Max",   "Bella", "Tiny",  "Milo",
+                                          "Daisy", "Nutty",  "Sunny",  "Misty",  "Bruno", "Poppy", "Ziggy", "Teddy",
+                                          "Honey", "Pepper", "Oliver", "Ginger", "Rex",   "Fern",  "Benny", "Dot",
+                                          "Hazel", "Kiko",   "Momo",   "Nala",   "Toby",  "Willow"};
 
 constexpr std::string_view kColours[] = {"red",   "blue",   "green",  "yellow", "black", "white",
                                          "brown", "orange", "purple", "pink",   "grey",  "silver"};
@@ -27,19 +26,17 @@ constexpr std::string_view kColours[] = {"red",   "blue",   "green",  "yellow", 
 constexpr std::string_view kTraits[] = {"little", "small", "young",  "kind", "brave",   "shy",
                                         "clever", "happy", "gentle", "old",  "curious", "quiet"};
 
-constexpr std::string_view kDays[] = {"Monday", "Tuesday",  "Wednesday", "Thursday",
-                                      "Friday", "Saturday", "Sunday"};
+constexpr std::string_view kDays[] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
 
-constexpr std::string_view kJobs[] = {
-    "baker",  "teacher", "doctor", "farmer",   "painter", "singer", "sailor", "pilot",   "cook",  "nurse",
-    "driver", "writer",  "dancer", "gardener", "builder", "judge",  "tailor", "dentist", "miner", "guard"};
+constexpr std::string_view kJobs[] = {"baker",   "teacher", "doctor", "farmer",  "painter", "singer", "sailor",
+                                      "pilot",   "cook",    "nurse",  "driver",  "writer",  "dancer", "gardener",
+                                      "builder", "judge",   "tailor", "dentist", "miner",   "guard"};
 
 constexpr std::string_view kSpots[] = {
-    "under the table",  "behind the door", "on the chair",    "in the box",      "on the shelf",
-    "under the bed",    "in the basket",   "on the roof",     "near the window", "behind the tree",
-    "under the bridge", "on the wall",     "in the bag",      "beside the lamp", "on the stairs",
-    "near the fire",    "in the drawer",   "under the bench", "on the desk",     "beside the well",
-    "behind the sofa",  "near the gate",   "in the bucket",   "on the bridge"};
+    "under the table", "behind the door", "on the chair",    "in the box",      "on the shelf",     "under the bed",
+    "in the basket",   "on the roof",     "near the window", "behind the tree", "under the bridge", "on the wall",
+    "in the bag",      "beside the lamp", "on the stairs",   "near the fire",   "in the drawer",    "under the bench",
+    "on the desk",     "beside the well", "behind the sofa", "near the gate",   "in the bucket",    "on the bridge"};
 
 constexpr Noun kThings[] = {
     {"kite", "kites"},         {"ball", "balls"},       {"book", "books"},         {"hat", "hats"},
@@ -81,13 +78,12 @@ constexpr Noun kAnimals[] = {
     {"dragon", "dragons"},     {"swan", "swans"}};
 
 constexpr Place kPlaces[] = {
-    {"in the", "forest"}, {"in the", "garden"},    {"in the", "meadow"},  {"in the", "desert"},
-    {"in the", "jungle"}, {"in the", "village"},   {"in the", "city"},    {"in the", "cave"},
-    {"in the", "barn"},   {"in the", "valley"},    {"in the", "park"},    {"in the", "field"},
-    {"in the", "castle"}, {"in the", "mountains"}, {"on the", "farm"},    {"on the", "hill"},
-    {"on the", "island"}, {"on the", "beach"},     {"by the", "river"},   {"by the", "lake"},
-    {"by the", "sea"},    {"by the", "pond"},      {"at the", "market"},  {"at the", "harbour"},
-    {"at the", "school"}, {"at the", "zoo"},       {"in the", "kitchen"}, {"in the", "library"}};
+    {"in the", "forest"},  {"in the", "garden"},  {"in the", "meadow"}, {"in the", "desert"},    {"in the", "jungle"},
+    {"in the", "village"}, {"in the", "city"},    {"in the", "cave"},   {"in the", "barn"},      {"in the", "valley"},
+    {"in the", "park"},    {"in the", "field"},   {"in the", "castle"}, {"in the", "mountains"}, {"on the", "farm"},
+    {"on the", "hill"},    {"on the", "island"},  {"on the", "beach"},  {"by the", "river"},     {"by the", "lake"},
+    {"by the", "sea"},     {"by the", "pond"},    {"at the", "market"}, {"at the", "harbour"},   {"at the", "school"},
+    {"at the", "zoo"},     {"in the", "kitchen"}, {"in the", "library"}};
 
 constexpr Verb kActivities[] = {
     {"swim", "swims", "swam"},          {"read", "reads", "read"},    {"paint", "paints", "painted"},
@@ -99,8 +95,8 @@ constexpr Verb kActivities[] = {
 }  // namespace
 
 namespace world {
-const std::span<const std::string_view> people = kPeople, pet_names = kPetNames, colours = kColours,
-                                        traits = kTraits, days = kDays, jobs = kJobs, spots = kSpots;
+const std::span<const std::string_view> people = kPeople, pet_names = kPetNames, colours = kColours, traits = kTraits,
+                                        days = kDays, jobs = kJobs, spots = kSpots;
 const std::span<const Noun> things = kThings, foods = kFoods, animals = kAnimals;
 const std::span<const Place> places = kPlaces;
 const std::span<const Verb> activities = kActivities;
@@ -127,13 +123,10 @@ std::string invented_name(Draw& draw) {
 }
 
 std::string with_article(std::string_view word) {
-  return fmt::format("{} {}", std::string_view("aeiou").find(word[0]) == std::string_view::npos ? "a" : "an",
-                     word);
+  return fmt::format("{} {}", std::string_view("aeiou").find(word[0]) == std::string_view::npos ? "a" : "an", word);
 }
 
-std::string counted(int n, const Noun& noun) {
-  return fmt::format("{} {}", n, n == 1 ? noun.one : noun.many);
-}
+std::string counted(int n, const Noun& noun) { return fmt::format("{} {}", n, n == 1 ? noun.one : noun.many); }
 
 const Place* find_place(std::string_view noun) {
   auto found = std::ranges::find(kPlaces, noun, &Place::noun);

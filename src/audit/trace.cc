@@ -7,8 +7,8 @@
 
 namespace glassbox {
 
-std::vector<TracedValue> trace(const LanguageModel& model, std::span<const int32_t> tokens, std::span<const std::string> taps,
-                               Workspace& workspace) {
+std::vector<TracedValue> trace(const LanguageModel& model, std::span<const int32_t> tokens,
+                               std::span<const std::string> taps, Workspace& workspace) {
   const ModelShape& shape = model.shape();
   if (tokens.empty()) fail(ErrorKind::bad_request, "trace: expected at least one token, got none");
   if (static_cast<int64_t>(tokens.size()) > shape.context)
@@ -23,7 +23,8 @@ std::vector<TracedValue> trace(const LanguageModel& model, std::span<const int32
     listening.listen(tap, [&](std::string_view name, const Tensor& value) {
       // Two globs may name one place.
       if (std::ranges::none_of(traced, [&](const TracedValue& known) { return known.name == name; }))
-        traced.push_back({std::string(name), {value.shape().sizes().begin(), value.shape().sizes().end()},
+        traced.push_back({std::string(name),
+                          {value.shape().sizes().begin(), value.shape().sizes().end()},
                           {value.values().begin(), value.values().end()}});
       return std::nullopt;
     });

@@ -12,7 +12,7 @@
 namespace glassbox {
 
 struct TracedValue {
-  std::string name;           // "model.layers.3.self_attn.out"
+  std::string name;  // "model.layers.3.self_attn.out"
   std::vector<int64_t> shape;
   std::vector<float> values;  // row major
 };
@@ -23,11 +23,11 @@ struct ValueSummary {
   int64_t not_finite;      // masked scores, or trouble
 };
 
-// Walks `tokens` once, at positions 0 onwards, recording every place that one of `taps` matches (globs; `logits` is one),
-// in the order a token meets them. Throws Error(bad_request) for a tap that matches nothing, tokens outside the vocabulary,
-// or more tokens than the model's context.
-std::vector<TracedValue> trace(const LanguageModel& model, std::span<const int32_t> tokens, std::span<const std::string> taps,
-                               Workspace& workspace);
+// Walks `tokens` once, at positions 0 onwards, recording every place that one of `taps` matches (globs; `logits` is
+// one), in the order a token meets them. Throws Error(bad_request) for a tap that matches nothing, tokens outside the
+// vocabulary, or more tokens than the model's context.
+std::vector<TracedValue> trace(const LanguageModel& model, std::span<const int32_t> tokens,
+                               std::span<const std::string> taps, Workspace& workspace);
 
 ValueSummary summarize(std::span<const float> values);
 

@@ -9,8 +9,22 @@
 namespace glassbox {
 
 enum class DType : uint8_t {
-  f32, f16, bf16, f64, i64, i32, i16, i8, u8, boolean,
-  u16, u32, u64, f8_e4m3, f8_e5m2, f8_e8m0
+  f32,
+  f16,
+  bf16,
+  f64,
+  i64,
+  i32,
+  i16,
+  i8,
+  u8,
+  boolean,
+  u16,
+  u32,
+  u64,
+  f8_e4m3,
+  f8_e5m2,
+  f8_e8m0
 };
 
 // Block formats (several values share a scale) have block() > 1: bytes() is of one block, not one value.

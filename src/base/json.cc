@@ -106,8 +106,8 @@ Json parse_json(std::string_view text, std::string_view source, ErrorKind kind, 
   return parse<Json>(text, source, kind, max_depth);
 }
 
-OrderedJson parse_ordered_json(std::string_view text, std::string_view source, ErrorKind kind,
-                               int max_depth, size_t max_values) {
+OrderedJson parse_ordered_json(std::string_view text, std::string_view source, ErrorKind kind, int max_depth,
+                               size_t max_values) {
   return parse<OrderedJson>(text, source, kind, max_depth, max_values);
 }
 

@@ -20,9 +20,8 @@ using OrderedJson = nlohmann::ordered_json;  // objects keep the order of their 
 Json parse_json(std::string_view text, std::string_view source, ErrorKind kind = ErrorKind::bad_file,
                 int max_depth = 128);
 // `max_values`: for text of strangers, since a value takes tens of bytes of memory for one or two of text.
-OrderedJson parse_ordered_json(std::string_view text, std::string_view source,
-                               ErrorKind kind = ErrorKind::bad_file, int max_depth = 128,
-                               size_t max_values = std::numeric_limits<size_t>::max());
+OrderedJson parse_ordered_json(std::string_view text, std::string_view source, ErrorKind kind = ErrorKind::bad_file,
+                               int max_depth = 128, size_t max_values = std::numeric_limits<size_t>::max());
 Json read_json(const std::filesystem::path& file,
                size_t limit = size_t{1} << 30);  // Error(bad_file) beyond `limit` bytes
 

@@ -32,9 +32,9 @@ std::string refusal(const std::string& text, int max_depth = 128) {
 }
 
 TEST(Json, ParsesWhatTheLibraryParses) {
-  for (const char* text : {"null", "true", "-7", "18446744073709551615", "1.5e-3", "\"a\\u00e9\\n\"", "[]",
-                           "{}", "[1,[2,{\"a\":[]}],null]",
-                           R"({"z":1,"a":{"y":[false,{"b":2}],"x":"s"},"m":[[],[[]]]})", " [ 1 , 2 ] "}) {
+  for (const char* text :
+       {"null", "true", "-7", "18446744073709551615", "1.5e-3", "\"a\\u00e9\\n\"", "[]", "{}",
+        "[1,[2,{\"a\":[]}],null]", R"({"z":1,"a":{"y":[false,{"b":2}],"x":"s"},"m":[[],[[]]]})", " [ 1 , 2 ] "}) {
     EXPECT_EQ(parse_json(text, "file"), Json::parse(text)) << text;
     EXPECT_EQ(parse_ordered_json(text, "file").dump(), OrderedJson::parse(text).dump()) << text;
   }
@@ -52,8 +52,7 @@ TEST(Json, RefusesInOneLine) {
 }
 
 TEST(Json, KeysGivenTwice) {
-  EXPECT_THAT(refusal(R"({"a":1,"b":{"a":2},"a":3})"),
-              HasSubstr("file: key \"a\" given twice in one object"));
+  EXPECT_THAT(refusal(R"({"a":1,"b":{"a":2},"a":3})"), HasSubstr("file: key \"a\" given twice in one object"));
   EXPECT_THAT(refusal("{\"a\\nb\":1,\"a\\nb\":2}"), HasSubstr(R"("a\nb" given twice)"));
   refusal("{\"" + std::string(100000, 'x') + "\":1,\"" + std::string(100000, 'x') + "\":2}");
   EXPECT_EQ(parse_json(R"([{"a":1},{"a":2}])", "file").size(), 2u);

@@ -1,5 +1,5 @@
-// Random numbers by position, not by history: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
-// SC 2011). The same (key, counter) gives the same bits on every machine, in any order.
+// Random numbers by position, not by history: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2,
+// 3", SC 2011). The same (key, counter) gives the same bits on every machine, in any order.
 #pragma once
 
 #include <array>

@@ -48,7 +48,7 @@ struct ThreadPool::State {
   std::condition_variable wake, finished;
   uint64_t loop = 0;  // counts loops, so that a worker knows a new one from the last
   bool stopping = false;
-  int working = 0;    // workers that have not left the current loop
+  int working = 0;  // workers that have not left the current loop
 
   const std::function<void(int64_t)>* body = nullptr;
   int64_t parts = 0;

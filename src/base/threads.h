@@ -30,8 +30,8 @@ class ThreadPool {
 
   int threads() const;
 
-  // Calls body(i) for every i in [0, parts), each once, on whichever thread is free, with denormals flushed; returns when
-  // all are done. The first exception is rethrown here. One loop at a time; a call from inside a body runs inline.
+  // Calls body(i) for every i in [0, parts), each once, on whichever thread is free, with denormals flushed; returns
+  // when all are done. The first exception is rethrown here. One loop at a time; a call from inside a body runs inline.
   void parallel_for(int64_t parts, const std::function<void(int64_t)>& body);
 
   // The same over [0, n) in ranges of `grain` (the last may be shorter).

@@ -35,8 +35,8 @@ int bench(const BenchOptions& given) {
   fmt::print("{}, {}, {} threads, kernels {}\n", options.shape.string(), given.dtype, t.threads, t.kernels);
   fmt::print("prefill {:>9.1f} tok/s   {:>5.1f} % of {:.0f} Gflop/s (float32 multiply-adds)\n", t.prefill_tokens_per_s,
              100 * t.matmul_fraction, t.matmul_ceiling / 1e9);
-  fmt::print("decode  {:>9.1f} tok/s   {:>5.1f} % of {:.1f} GB/s ({} a token)\n", t.decode_tokens_per_s, 100 * t.bandwidth_fraction,
-             t.read_bandwidth / 1e9, human_bytes(t.bytes_per_token));
+  fmt::print("decode  {:>9.1f} tok/s   {:>5.1f} % of {:.1f} GB/s ({} a token)\n", t.decode_tokens_per_s,
+             100 * t.bandwidth_fraction, t.read_bandwidth / 1e9, human_bytes(t.bytes_per_token));
   return 0;
 }
 
@@ -44,14 +44,19 @@ int bench(const BenchOptions& given) {
 
 void add_bench_command(Commands& commands) {
   auto options = std::make_shared<BenchOptions>();
-  auto* command = commands.add("bench", "Tokens per second of a model's shape with random weights, beside the machine's ceilings",
-                               "glassbox bench --shape bench/shapes/llama-3.2-1b.json --dtype bf16", options, bench);
+  auto* command =
+      commands.add("bench", "Tokens per second of a model's shape with random weights, beside the machine's ceilings",
+                   "glassbox bench --shape bench/shapes/llama-3.2-1b.json --dtype bf16", options, bench);
   ThroughputOptions& throughput = options->throughput;
   command->add_option("--shape", throughput.shape, "A config.json")->required();
   command->add_option("--dtype", options->dtype, "f32 or bf16")->capture_default_str();
   command->add_option("--layers", throughput.layers, "Only this many layers")->check(CLI::PositiveNumber);
-  command->add_option("--prefill", throughput.prefill, "Tokens of prompt")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--decode", throughput.decode, "Tokens of answer")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--prefill", throughput.prefill, "Tokens of prompt")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--decode", throughput.decode, "Tokens of answer")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   add_threads_option(*command, throughput.threads);
   command->add_flag("--json", options->json, "One JSON object, for programs");
 }

@@ -13,7 +13,8 @@ void add_threads_option(CLI::App& command, int& threads) {
 
 void ModelOptions::add_to(CLI::App& command) {
   command.add_option("MODEL", model, "glassbox/prism, or a folder as published")->required();
-  command.add_option("--ignore-key", ignore_keys, "A key of config.json to run without, though it may matter")->take_all();
+  command.add_option("--ignore-key", ignore_keys, "A key of config.json to run without, though it may matter")
+      ->take_all();
   add_threads_option(command, threads);
 }
 
@@ -22,7 +23,8 @@ void SamplingOptions::add_to(CLI::App& command) {
   command.add_option("--top-k", top_k, "Only the K most likely tokens (0: all)");
   command.add_option("--top-p", top_p, "Only the most likely tokens that together have probability P");
   command.add_option("--min-p", min_p, "Only tokens at least P times as likely as the most likely");
-  command.add_option("--repetition-penalty", repetition_penalty, "Above 1: tokens of prompt and answer become less likely");
+  command.add_option("--repetition-penalty", repetition_penalty,
+                     "Above 1: tokens of prompt and answer become less likely");
   command.add_option("--presence-penalty", presence_penalty, "Taken from the logit of tokens already said");
   command.add_option("--frequency-penalty", frequency_penalty, "The same, for each time");
   command.add_option("--seed", seed, "The same seed gives the same answer");
@@ -31,8 +33,10 @@ void SamplingOptions::add_to(CLI::App& command) {
 Sampling SamplingOptions::over(const GenerationConfig& published) const {
   Sampling sampling;
   const auto set = [](auto& field, const auto& asked, const auto& said) {
-    if (asked) field = *asked;
-    else if (said) field = static_cast<std::decay_t<decltype(field)>>(*said);
+    if (asked)
+      field = *asked;
+    else if (said)
+      field = static_cast<std::decay_t<decltype(field)>>(*said);
   };
   const std::optional<float> none;
   const bool greedy = published.do_sample == false;

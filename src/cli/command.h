@@ -13,15 +13,16 @@
 
 namespace glassbox {
 
-// The program and what was chosen: each add_*_command adds a subcommand whose callback sets `chosen`, run after parsing.
+// The program and what was chosen: each add_*_command adds a subcommand whose callback sets `chosen`, run after
+// parsing.
 struct Commands {
   CLI::App& app;
   std::function<int()> chosen;
 
   // A subcommand with an example in its --help. Options live in a shared struct that `run` receives.
   template <class Options>
-  CLI::App* add(const std::string& name, const std::string& what, const std::string& example, std::shared_ptr<Options> options,
-                int (*run)(const Options&)) {
+  CLI::App* add(const std::string& name, const std::string& what, const std::string& example,
+                std::shared_ptr<Options> options, int (*run)(const Options&)) {
     CLI::App* command = app.add_subcommand(name, what);
     command->footer("Example:\n  " + example);
     command->callback([this, options, run] { chosen = [options, run] { return run(*options); }; });

@@ -21,7 +21,10 @@ struct InspectOptions {
 OrderedJson describe_tensors(const std::vector<const TensorInfo*>& tensors) {
   OrderedJson list = OrderedJson::array();
   for (const TensorInfo* tensor : tensors)
-    list.push_back({{"name", tensor->name}, {"dtype", info(tensor->dtype).name}, {"shape", tensor->shape}, {"bytes", tensor->bytes}});
+    list.push_back({{"name", tensor->name},
+                    {"dtype", info(tensor->dtype).name},
+                    {"shape", tensor->shape},
+                    {"bytes", tensor->bytes}});
   return list;
 }
 
@@ -60,8 +63,9 @@ OrderedJson describe_architecture(Config config, const Checkpoint& checkpoint, i
     OrderedJson memory = OrderedJson::object();
     memory["as_published"] = {{"weights_bytes", checkpoint.total_bytes()}, {"cache_bytes", positions}};
     for (const DType dtype : {DType::f32, DType::bf16})
-      memory[dtype == DType::f32 ? "f32" : "bf16"] = {{"weights_bytes", count * static_cast<double>(info(dtype).bytes)},
-                                                      {"cache_bytes", cache_values * static_cast<double>(info(dtype).bytes)}};
+      memory[dtype == DType::f32 ? "f32" : "bf16"] = {
+          {"weights_bytes", count * static_cast<double>(info(dtype).bytes)},
+          {"cache_bytes", cache_values * static_cast<double>(info(dtype).bytes)}};
     const auto raw = checkpoint.find("model.layers.0.self_attn.q_proj.weight");
     return {{"supported", true},
             {"model_type", s.model_type},
@@ -78,12 +82,11 @@ OrderedJson describe_architecture(Config config, const Checkpoint& checkpoint, i
             {"ignored_keys", config.ignored()},
             {"memory_context", tokens},
             {"memory", memory}};
-  } catch (const Error& error) {
-    return {{"supported", false}, {"why", error.what()}};
-  }
+  } catch (const Error& error) { return {{"supported", false}, {"why", error.what()}}; }
 }
 
-OrderedJson describe_text(const Tokenizer& tokenizer, const std::optional<ChatTemplate>& chat_template, const GenerationConfig& generation) {
+OrderedJson describe_text(const Tokenizer& tokenizer, const std::optional<ChatTemplate>& chat_template,
+                          const GenerationConfig& generation) {
   return {{"tokenizer", tokenizer.describe()},
           {"tokens", tokenizer.size()},
           {"chat_template", chat_template ? OrderedJson(chat_template->source()) : OrderedJson(nullptr)},
@@ -93,18 +96,20 @@ OrderedJson describe_text(const Tokenizer& tokenizer, const std::optional<ChatTe
 OrderedJson describe(const InspectOptions& options) {
   if (const auto shipped = shipped_model(options.model)) {
     const std::string source(shipped->name);
-    const auto checkpoint = Checkpoint::of(SafeTensors::from_bytes(shipped->weights, nullptr, source + "/model.safetensors"));
+    const auto checkpoint =
+        Checkpoint::of(SafeTensors::from_bytes(shipped->weights, nullptr, source + "/model.safetensors"));
     const auto model = open_model(options.model);
     OrderedJson out = {{"model", source}};
-    out["architecture"] =
-        describe_architecture(Config(parse_json(shipped->config, source), source + "/config.json"), checkpoint, options.context);
+    out["architecture"] = describe_architecture(Config(parse_json(shipped->config, source), source + "/config.json"),
+                                                checkpoint, options.context);
     out["weights"] = describe_weights(checkpoint);
     out["text"] = describe_text(model->tokenizer, model->chat_template, model->generation);
     return out;
   }
   const std::filesystem::path path(options.model);
   OrderedJson out = {{"model", path.string()}};
-  if (!std::filesystem::exists(path)) fail(ErrorKind::not_found, "{}: no such file, folder or shipped model", options.model);
+  if (!std::filesystem::exists(path))
+    fail(ErrorKind::not_found, "{}: no such file, folder or shipped model", options.model);
   const bool folder = std::filesystem::is_directory(path);
   const auto checkpoint = Checkpoint::open(path);
   if (folder) {
@@ -113,10 +118,9 @@ OrderedJson describe(const InspectOptions& options) {
       const Tokenizer tokenizer = Tokenizer::open(path);
       std::vector<int32_t> eos;
       if (tokenizer.eos()) eos.push_back(*tokenizer.eos());
-      out["text"] = describe_text(tokenizer, open_chat_template(path), read_generation_config(path, eos, options.ignore_keys));
-    } catch (const Error& error) {
-      out["text"] = {{"why", error.what()}};
-    }
+      out["text"] =
+          describe_text(tokenizer, open_chat_template(path), read_generation_config(path, eos, options.ignore_keys));
+    } catch (const Error& error) { out["text"] = {{"why", error.what()}}; }
   }
   out["weights"] = describe_weights(checkpoint);
   return out;
@@ -131,15 +135,18 @@ void print_for_people(const OrderedJson& d, bool tensors) {
     if (!a["supported"].get<bool>()) {
       line("cannot run", a["why"]);
     } else {
-      line("architecture", fmt::format("{}: {} layers, {} wide, {} heads of {} ({} for keys and values), MLP {}, vocabulary {}",
-                                       a["model_type"].get<std::string>(), a["layers"].get<int64_t>(), a["hidden"].get<int64_t>(),
-                                       a["heads"].get<int64_t>(), a["head_dim"].get<int64_t>(), a["kv_heads"].get<int64_t>(),
-                                       a["intermediate"].get<int64_t>(), with_commas(a["vocabulary"].get<int64_t>())));
+      line("architecture",
+           fmt::format("{}: {} layers, {} wide, {} heads of {} ({} for keys and values), MLP {}, vocabulary {}",
+                       a["model_type"].get<std::string>(), a["layers"].get<int64_t>(), a["hidden"].get<int64_t>(),
+                       a["heads"].get<int64_t>(), a["head_dim"].get<int64_t>(), a["kv_heads"].get<int64_t>(),
+                       a["intermediate"].get<int64_t>(), with_commas(a["vocabulary"].get<int64_t>())));
       line("context", fmt::format("{} tokens", with_commas(a["context"].get<int64_t>())));
       line("arithmetic", a["arithmetic"]);
       for (const auto& [precision, needed] : a["memory"].items())
-        line("memory", fmt::format("{}: weights {}, cache {} at {} tokens", precision == "as_published" ? "as published" : precision,
-                                   human_bytes(needed["weights_bytes"].get<double>()), human_bytes(needed["cache_bytes"].get<double>()),
+        line("memory", fmt::format("{}: weights {}, cache {} at {} tokens",
+                                   precision == "as_published" ? "as published" : precision,
+                                   human_bytes(needed["weights_bytes"].get<double>()),
+                                   human_bytes(needed["cache_bytes"].get<double>()),
                                    with_commas(a["memory_context"].get<int64_t>())));
       if (!a["ignored_keys"].empty()) line("ignored keys", a["ignored_keys"].dump());
     }
@@ -148,16 +155,18 @@ void print_for_people(const OrderedJson& d, bool tensors) {
   for (const auto& [dtype, count] : weights["parameters_by_dtype"].items())
     types += fmt::format("{}{} {}", types.empty() ? "" : ", ", with_commas(count.get<int64_t>()), dtype);
   line("parameters", fmt::format("{} ({})", with_commas(weights["parameters"].get<int64_t>()), types));
-  line("weights", fmt::format("{} in {} file{}, {} tensors", human_bytes(weights["bytes"].get<double>()), weights["files"].get<int64_t>(),
-                              weights["files"] == 1 ? "" : "s", weights["tensors"].size()));
+  line("weights",
+       fmt::format("{} in {} file{}, {} tensors", human_bytes(weights["bytes"].get<double>()),
+                   weights["files"].get<int64_t>(), weights["files"] == 1 ? "" : "s", weights["tensors"].size()));
   if (d.contains("text")) {
     const OrderedJson& text = d["text"];
     if (text.contains("why")) {
       line("tokenizer", text["why"]);
     } else {
       line("tokenizer", text["tokenizer"]);
-      line("chat template", text["chat_template"].is_null() ? "none: the model continues text"
-                                                            : fmt::format("{} characters", text["chat_template"].get<std::string>().size()));
+      line("chat template", text["chat_template"].is_null()
+                                ? "none: the model continues text"
+                                : fmt::format("{} characters", text["chat_template"].get<std::string>().size()));
       line("ends at", text["eos"].dump());
     }
   }
@@ -169,8 +178,10 @@ void print_for_people(const OrderedJson& d, bool tensors) {
 
 int inspect(const InspectOptions& options) {
   const OrderedJson description = describe(options);
-  if (options.json) fmt::print("{}\n", description.dump(-1, ' ', false, OrderedJson::error_handler_t::replace));
-  else print_for_people(description, options.tensors);
+  if (options.json)
+    fmt::print("{}\n", description.dump(-1, ' ', false, OrderedJson::error_handler_t::replace));
+  else
+    print_for_people(description, options.tensors);
   return 0;
 }
 
@@ -178,11 +189,15 @@ int inspect(const InspectOptions& options) {
 
 void add_inspect_command(Commands& commands) {
   auto options = std::make_shared<InspectOptions>();
-  auto* command = commands.add("inspect", "What a model or file is, before loading it", "glassbox inspect glassbox/prism --tensors",
-                               options, inspect);
-  command->add_option("MODEL", options->model, "glassbox/prism, a folder as published, or a .safetensors file")->required();
-  command->add_option("--ignore-key", options->ignore_keys, "A key of config.json to run without, though it may matter")->take_all();
-  command->add_option("--context", options->context, "Tokens to reckon the cache's memory for (default: the model's context)")
+  auto* command = commands.add("inspect", "What a model or file is, before loading it",
+                               "glassbox inspect glassbox/prism --tensors", options, inspect);
+  command->add_option("MODEL", options->model, "glassbox/prism, a folder as published, or a .safetensors file")
+      ->required();
+  command->add_option("--ignore-key", options->ignore_keys, "A key of config.json to run without, though it may matter")
+      ->take_all();
+  command
+      ->add_option("--context", options->context,
+                   "Tokens to reckon the cache's memory for (default: the model's context)")
       ->check(CLI::PositiveNumber);
   command->add_flag("--tensors", options->tensors, "List every tensor");
   command->add_flag("--json", options->json, "One JSON object, for programs");

@@ -30,7 +30,7 @@ LineEditor::LineEditor(const std::string& name) : history_(home_folder() / (name
 LineEditor::~LineEditor() { write_history(history_.c_str()); }
 
 std::optional<std::string> LineEditor::read(const std::string& prompt) {
-  struct sigaction action {}, before {};
+  struct sigaction action{}, before{};
   action.sa_handler = [](int) { line_interrupted = 1; };  // no SA_RESTART: the read returns
   sigaction(SIGINT, &action, &before);
   std::optional<std::string> line;

@@ -44,8 +44,6 @@ int main(int argc, char** argv) {
   add_train_command(commands);
   try {
     app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; }
   return run_chosen(commands);
 }

@@ -32,10 +32,10 @@ std::atomic<bool> interrupted = false;
 
 // Ctrl-C asks the answer to stop; a second one while it is stopping is the shell's usual end.
 struct CatchInterrupt {
-  struct sigaction before {};
+  struct sigaction before{};
   CatchInterrupt() {
     interrupted = false;
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = [](int) { interrupted = true; };
     action.sa_flags = SA_RESETHAND;
     sigaction(SIGINT, &action, &before);
@@ -100,9 +100,12 @@ Answer ask(Engine& engine, GenerationRequest request, bool split, bool opened, T
 
 const char* name_of(FinishReason reason) {
   switch (reason) {
-    case FinishReason::stop: return "stop";
-    case FinishReason::length: return "length";
-    case FinishReason::cancelled: return "cancelled";
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::length:
+      return "length";
+    case FinishReason::cancelled:
+      return "cancelled";
   }
   return "";
 }
@@ -141,7 +144,9 @@ class Printer {
 class Conversation {
  public:
   Conversation(const RunOptions& options, std::shared_ptr<const Model> model)
-      : options_(options), model_(std::move(model)), engine_(model_, {.threads = options.model.threads, .context = options.context}) {
+      : options_(options),
+        model_(std::move(model)),
+        engine_(model_, {.threads = options.model.threads, .context = options.context}) {
     clear();
   }
 
@@ -239,7 +244,9 @@ int talk(Conversation& conversation, const RunOptions& options) {
         if (isatty(STDERR_FILENO))
           fmt::print(stderr, "\033[2m{} tokens, {:.1f} tok/s{}\033[0m\n", f.completion_tokens,
                      per_second(f.completion_tokens - 1, f.decode_s),
-                     f.reason == FinishReason::cancelled ? ", stopped" : f.reason == FinishReason::length ? ", at the limit of length" : "");
+                     f.reason == FinishReason::cancelled ? ", stopped"
+                     : f.reason == FinishReason::length  ? ", at the limit of length"
+                                                         : "");
       } catch (const Error& error) {
         fmt::print(stderr, "{}\n", error.what());
         if (error.kind() == ErrorKind::full) fmt::print(stderr, "/clear begins anew.\n");
@@ -269,16 +276,18 @@ int run(const RunOptions& given) {
 
 void add_run_command(Commands& commands) {
   auto options = std::make_shared<RunOptions>();
-  auto* command = commands.add("run", "Talk with a model, or get one answer", "glassbox run glassbox/prism 'What is 17 + 25?'",
-                               options, run);
+  auto* command = commands.add("run", "Talk with a model, or get one answer",
+                               "glassbox run glassbox/prism 'What is 17 + 25?'", options, run);
   options->model.add_to(*command);
-  command->add_option("PROMPT", options->prompt, "What to say; without it, a conversation (or standard input, if that is no terminal)");
+  command->add_option("PROMPT", options->prompt,
+                      "What to say; without it, a conversation (or standard input, if that is no terminal)");
   command->add_option("--system", options->system, "System prompt");
   command->add_flag("--raw", options->raw, "Continue the prompt as it is, without the chat template");
   command->add_option("--max-tokens", options->max_tokens, "Longest answer (default: until the context is full)")
       ->check(CLI::PositiveNumber);
   command->add_option("--stop", options->stop, "A text that ends the answer (may be given several times)")->take_all();
-  command->add_option("--context", options->context, "Longest conversation in tokens (default: the model's own)")->check(CLI::PositiveNumber);
+  command->add_option("--context", options->context, "Longest conversation in tokens (default: the model's own)")
+      ->check(CLI::PositiveNumber);
   options->sampling.add_to(*command);
   command->add_flag("--json", options->json, "One JSON object, for programs");
 }

@@ -28,9 +28,11 @@ void add_serve_command(Commands& commands) {
       ->add_option("--api-key", options->api_keys,
                    "A key that clients must show (may be given several times; GLASSBOX_API_KEY is another)")
       ->take_all();
-  command->add_option("--allow-origin", options->allow_origins, "A web origin whose pages may call the API")->take_all();
+  command->add_option("--allow-origin", options->allow_origins, "A web origin whose pages may call the API")
+      ->take_all();
   command->add_option("--runs", options->runs, "Folder of training runs to show on the page");
-  command->add_option("--context", options->engine.context, "Longest conversation in tokens (default: each model's own)")
+  command
+      ->add_option("--context", options->engine.context, "Longest conversation in tokens (default: each model's own)")
       ->check(CLI::PositiveNumber);
   command
       ->add_option("--cache-tokens", options->engine.cache_tokens,

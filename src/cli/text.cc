@@ -33,7 +33,8 @@ int tokenize(const TextOptions& options) {
 int detokenize(const TextOptions& options) {
   const Tokenizer tokenizer = open_tokenizer(options.source);
   const Json list = parse_json(read_standard_input(), "standard input", ErrorKind::bad_request);
-  if (!list.is_array()) fail(ErrorKind::bad_request, "standard input: expected a JSON list of token ids, got {}", list.type_name());
+  if (!list.is_array())
+    fail(ErrorKind::bad_request, "standard input: expected a JSON list of token ids, got {}", list.type_name());
   std::vector<int32_t> ids;
   for (const Json& id : list) {
     if (!id.is_number_integer() || id < 0 || id > INT32_MAX)
@@ -75,7 +76,8 @@ void add_text_commands(Commands& commands) {
   auto* command = commands.add("tokenize", "Text on standard input, a JSON list of token ids on standard output",
                                "echo -n 'Hello' | glassbox tokenize glassbox/prism", options, tokenize);
   command->add_option("SOURCE", options->source, "A model, a folder, tokenizer.json or tokenizer.model")->required();
-  command->add_flag("--no-special", options->no_special, "Leave out what the tokenizer would put around the text, such as BOS");
+  command->add_flag("--no-special", options->no_special,
+                    "Leave out what the tokenizer would put around the text, such as BOS");
 
   options = std::make_shared<TextOptions>();
   command = commands.add("detokenize", "A JSON list of token ids on standard input, their text on standard output",
@@ -83,9 +85,10 @@ void add_text_commands(Commands& commands) {
   command->add_option("SOURCE", options->source, "A model, a folder, tokenizer.json or tokenizer.model")->required();
 
   options = std::make_shared<TextOptions>();
-  command = commands.add("render", "Messages on standard input, the prompt's exact text on standard output",
-                         R"(echo '{"messages":[{"role":"user","content":"Hi"}],"add_generation_prompt":true}' | glassbox render glassbox/prism)",
-                         options, render);
+  command = commands.add(
+      "render", "Messages on standard input, the prompt's exact text on standard output",
+      R"(echo '{"messages":[{"role":"user","content":"Hi"}],"add_generation_prompt":true}' | glassbox render glassbox/prism)",
+      options, render);
   command->add_option("SOURCE", options->source, "A model, a folder, or a template file (*.jinja)")->required();
 }
 

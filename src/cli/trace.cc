@@ -26,8 +26,7 @@ std::vector<int32_t> parse_tokens(const std::string& text) {
     long value = -1;
     try {
       value = std::stol(word, &used);
-    } catch (const std::exception&) {
-    }
+    } catch (const std::exception&) {}
     if (used != word.size() || value < 0 || value > INT32_MAX)
       fail(ErrorKind::bad_request, "--tokens: expected token ids with spaces between, got \"{}\"", word);
     tokens.push_back(static_cast<int32_t>(value));
@@ -38,8 +37,13 @@ std::vector<int32_t> parse_tokens(const std::string& text) {
 void print_summary(const TracedValue& value, bool json) {
   const ValueSummary s = summarize(value.values);
   if (json) {
-    fmt::print("{}\n", dump_json({{"name", value.name}, {"shape", value.shape}, {"min", s.smallest}, {"max", s.largest},
-                                  {"mean", s.mean}, {"std", s.deviation}, {"not_finite", s.not_finite}}));
+    fmt::print("{}\n", dump_json({{"name", value.name},
+                                  {"shape", value.shape},
+                                  {"min", s.smallest},
+                                  {"max", s.largest},
+                                  {"mean", s.mean},
+                                  {"std", s.deviation},
+                                  {"not_finite", s.not_finite}}));
   } else {
     fmt::print("{:<48} {:<18} min {:>11.4g}  max {:>11.4g}  mean {:>11.4g}  std {:>10.4g}{}\n", value.name,
                fmt::format("[{}]", fmt::join(value.shape, ", ")), s.smallest, s.largest, s.mean, s.deviation,
@@ -73,13 +77,15 @@ int run_trace(const TraceOptions& options) {
 
 void add_trace_command(Commands& commands) {
   auto options = std::make_shared<TraceOptions>();
-  auto* command = commands.add("trace", "See what named places inside a model hold while it reads a prompt",
-                               "glassbox trace glassbox/prism 'What is 2 + 3?' --taps 'model.layers.*.self_attn.out,logits'",
-                               options, run_trace);
+  auto* command =
+      commands.add("trace", "See what named places inside a model hold while it reads a prompt",
+                   "glassbox trace glassbox/prism 'What is 2 + 3?' --taps 'model.layers.*.self_attn.out,logits'",
+                   options, run_trace);
   options->model.add_to(*command);
   command->add_option("PROMPT", options->prompt, "Text, as it is");
   command->add_option("--tokens", options->tokens, "Exactly these token ids, with spaces between");
-  command->add_option("--taps", options->taps, "Names, with commas between; * and ? stand for any characters")->delimiter(',');
+  command->add_option("--taps", options->taps, "Names, with commas between; * and ? stand for any characters")
+      ->delimiter(',');
   command->add_option("--out", options->out, "Write the values to this safetensors file");
   command->add_flag("--list", options->list, "Name every tap");
   command->add_flag("--json", options->json, "One JSON object a line");

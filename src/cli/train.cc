@@ -36,13 +36,14 @@ std::string duration(double seconds) {
 }
 
 std::string line(const RunProgress& p) {
-  return fmt::format("step {} of {}   loss {:.4f}   rate {:.2e}   {:.0f} tokens/s   {} left", p.step, p.steps, p.loss, p.rate,
-                     p.tokens_per_s, duration(p.seconds_left));
+  return fmt::format("step {} of {}   loss {:.4f}   rate {:.2e}   {:.0f} tokens/s   {} left", p.step, p.steps, p.loss,
+                     p.rate, p.tokens_per_s, duration(p.seconds_left));
 }
 
 std::vector<DocumentSource> sources() {
   return {{"prism", [](uint64_t seed, uint64_t index, bool held_out) {
-             return prism::to_json(prism::make_document(seed, index, held_out ? prism::Split::held_out : prism::Split::training));
+             return prism::to_json(
+                 prism::make_document(seed, index, held_out ? prism::Split::held_out : prism::Split::training));
            }}};
 }
 
@@ -67,8 +68,10 @@ int train(const TrainCommand& command) {
     const auto pause = terminal ? std::chrono::milliseconds(200) : std::chrono::milliseconds(30000);
     if (now - last < pause && p.step < p.steps) return;
     last = now;
-    if (terminal) fmt::print(stderr, "{}{}", clear, line(p));
-    else fmt::print(stderr, "{}\n", line(p));
+    if (terminal)
+      fmt::print(stderr, "{}{}", clear, line(p));
+    else
+      fmt::print(stderr, "{}\n", line(p));
     std::fflush(stderr);
   };
   if (command.json)
@@ -94,11 +97,13 @@ int train(const TrainCommand& command) {
 
 void add_train_command(Commands& commands) {
   auto command = std::make_shared<TrainCommand>();
-  CLI::App* app = commands.add("train", "Train a model as a recipe says", "glassbox train models/prism/RECIPE.toml --out runs/prism", command, train);
+  CLI::App* app = commands.add("train", "Train a model as a recipe says",
+                               "glassbox train models/prism/RECIPE.toml --out runs/prism", command, train);
   app->add_option("RECIPE", command->recipe, "the recipe: RECIPE.toml (docs/training.md)")->required();
   app->add_option("--out", command->out, "folder of the run: curve, checkpoints and the model (default: runs/NAME)");
   app->add_flag("--resume", command->resume, "go on from the last checkpoint in the folder");
-  app->add_option("--steps", command->steps, "train so many steps in all, whatever the recipe says")->check(CLI::PositiveNumber);
+  app->add_option("--steps", command->steps, "train so many steps in all, whatever the recipe says")
+      ->check(CLI::PositiveNumber);
   app->add_flag("--json", command->json, "print each point of the curve, then a summary, as JSON lines");
   add_threads_option(*app, command->threads);
 }

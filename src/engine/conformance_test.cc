@@ -53,8 +53,9 @@ TEST(Conformance, SmolLm2AnswersAsTransformersDoes) {
   const Json golden = read_json(testing::fixture("smollm2_greedy.json"));
   ASSERT_EQ(golden["cases"].size(), 10u);
   for (const Json& expected : golden["cases"]) {
-    const std::string rendered = model->render(
-        {{"messages", {{{"role", "user"}, {"content", expected["prompt"].get<std::string>()}}}}, {"add_generation_prompt", true}});
+    const std::string rendered =
+        model->render({{"messages", {{{"role", "user"}, {"content", expected["prompt"].get<std::string>()}}}},
+                       {"add_generation_prompt", true}});
     EXPECT_EQ(rendered, expected["rendered"].get<std::string>());
     GenerationRequest request;
     request.prompt = model->encode_prompt(rendered);

@@ -115,11 +115,13 @@ struct Engine::Impl {
 
   std::thread thread;  // last: it uses all of the above
 
-  Impl(std::shared_ptr<const Model> of, const EngineOptions& asked) : model(std::move(of)), options(asked), workspace(asked.threads) {
+  Impl(std::shared_ptr<const Model> of, const EngineOptions& asked)
+      : model(std::move(of)), options(asked), workspace(asked.threads) {
     const ModelShape& shape = model->network->shape();
     if (options.context <= 0) options.context = shape.context;
     if (options.context > shape.context)
-      fail(ErrorKind::bad_request, "context: the model was made for at most {} tokens, got {}", shape.context, options.context);
+      fail(ErrorKind::bad_request, "context: the model was made for at most {} tokens, got {}", shape.context,
+           options.context);
     if (options.cache_tokens <= 0)
       options.cache_tokens = std::max(options.context, cache_tokens_by_memory(model->network->cache_shape()));
     check(options.max_batch > 0 && options.prefill_chunk > 0, "Engine: batch and chunk must be positive");
@@ -158,7 +160,9 @@ struct Engine::Impl {
     {
       std::unique_lock lock(mutex);
       wake.wait(lock, [&] { return stopping || !waiting.empty() || !running.empty() || !cancelled.empty(); });
-      const auto is_cancelled = [&](const Session& session) { return stopping || std::ranges::count(cancelled, session.id) > 0; };
+      const auto is_cancelled = [&](const Session& session) {
+        return stopping || std::ranges::count(cancelled, session.id) > 0;
+      };
       for (auto& session : running)
         if (is_cancelled(*session)) session->over = true;
       for (auto at = waiting.begin(); at != waiting.end();) {
@@ -225,7 +229,8 @@ struct Engine::Impl {
       const std::unique_ptr<Session> session = std::move(*at);
       at = running.erase(at);
       reserved -= session->most_tokens;
-      session->finished.text += session->stop.stopped() ? "" : session->stop.push(session->decoder.finish()) + session->stop.finish();
+      session->finished.text +=
+          session->stop.stopped() ? "" : session->stop.push(session->decoder.finish()) + session->stop.finish();
       const auto now = Clock::now();
       session->finished.prefill_s = seconds((session->prefilling() ? now : session->first_token) - session->started);
       session->finished.decode_s = session->prefilling() ? 0 : seconds(now - session->first_token);
@@ -259,13 +264,15 @@ struct Engine::Impl {
       }
       if (count == 0) continue;
       const bool whole = count == session->pending();
-      pass.add(std::span(session->tokens).subspan(static_cast<size_t>(session->cache.length()), static_cast<size_t>(count)),
-               &session->cache, whole ? Logits::last : Logits::none);
+      pass.add(
+          std::span(session->tokens).subspan(static_cast<size_t>(session->cache.length()), static_cast<size_t>(count)),
+          &session->cache, whole ? Logits::last : Logits::none);
       if (whole) speaking.push_back(session.get());
     }
     const Tensor logits = (*model->network)(pass);
     for (size_t row = 0; row < speaking.size(); ++row)
-      speak(*speaking[row], logits.values().subspan(row * static_cast<size_t>(logits.width()), static_cast<size_t>(logits.width())));
+      speak(*speaking[row],
+            logits.values().subspan(row * static_cast<size_t>(logits.width()), static_cast<size_t>(logits.width())));
     const std::lock_guard lock(mutex);
     ++statistics.passes;
     statistics.prompt_tokens += read;
@@ -283,7 +290,8 @@ struct Engine::Impl {
       session.finished.reason = reason;
       session.over = true;
     };
-    if (!session.request.ignore_eos && std::ranges::binary_search(model->generation.eos, event.id)) return end(FinishReason::stop);
+    if (!session.request.ignore_eos && std::ranges::binary_search(model->generation.eos, event.id))
+      return end(FinishReason::stop);
     if (session.request.logprobs >= 0) {
       std::vector<float> logprobs(logits.size());
       log_softmax(logits, logprobs);
@@ -291,9 +299,12 @@ struct Engine::Impl {
       event.alternatives = most_likely(logprobs, session.request.logprobs);
     }
     // Checkpoints pad their vocabulary: a padding row is a token without text.
-    if (static_cast<size_t>(event.id) < model->tokenizer.size()) event.text = session.stop.push(session.decoder.push(event.id));
-    if (session.stop.stopped()) end(FinishReason::stop);
-    else if (static_cast<int64_t>(session.tokens.size()) >= session.most_tokens) end(FinishReason::length);
+    if (static_cast<size_t>(event.id) < model->tokenizer.size())
+      event.text = session.stop.push(session.decoder.push(event.id));
+    if (session.stop.stopped())
+      end(FinishReason::stop);
+    else if (static_cast<int64_t>(session.tokens.size()) >= session.most_tokens)
+      end(FinishReason::length);
     session.on_token(event);
   }
 };
@@ -316,7 +327,8 @@ Engine::RequestId Engine::submit(GenerationRequest request, OnToken on_token, On
   for (const int32_t token : request.prompt)
     if (token < 0 || token >= vocabulary)
       fail(ErrorKind::bad_request, "prompt: expected token ids from 0 to {}, got {}", vocabulary - 1, token);
-  if (request.logprobs > 20) fail(ErrorKind::bad_request, "logprobs: expected at most 20 alternatives, got {}", request.logprobs);
+  if (request.logprobs > 20)
+    fail(ErrorKind::bad_request, "logprobs: expected at most 20 alternatives, got {}", request.logprobs);
   if (request.max_tokens < -1 || request.max_tokens == 0)
     fail(ErrorKind::bad_request, "max_tokens: expected a positive number, got {}", request.max_tokens);
   for (const std::string& stop : request.stop)

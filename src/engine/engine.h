@@ -20,9 +20,9 @@ namespace glassbox {
 // top-k, top-p, min-p; ties go to the lowest id. Temperature 0 takes the most likely token.
 struct Sampling {
   float temperature = 1;
-  int top_k = 0;          // 0: all
+  int top_k = 0;  // 0: all
   float top_p = 1;
-  float min_p = 0;        // of the most likely token's probability
+  float min_p = 0;               // of the most likely token's probability
   float repetition_penalty = 1;  // arXiv:1909.05858, over prompt and answer
   float presence_penalty = 0;    // as OpenAI defines them: over the answer
   float frequency_penalty = 0;
@@ -41,40 +41,40 @@ struct Alternative {
 struct GenerationRequest {
   std::vector<int32_t> prompt;
   Sampling sampling;
-  int64_t max_tokens = -1;          // -1: until the context is full
-  std::vector<std::string> stop;    // text that ends the answer and is not part of it
+  int64_t max_tokens = -1;        // -1: until the context is full
+  std::vector<std::string> stop;  // text that ends the answer and is not part of it
   bool ignore_eos = false;
-  int logprobs = -1;                // -1: none; else how many alternatives beside the chosen one (0 to 20)
-  uint64_t choice = 0;              // index among n answers to one prompt: part of the key of its draws
+  int logprobs = -1;    // -1: none; else how many alternatives beside the chosen one (0 to 20)
+  uint64_t choice = 0;  // index among n answers to one prompt: part of the key of its draws
 };
 
 // One token of an answer. Text is whole characters: empty while a character or a possible stop text is incomplete.
 struct TokenEvent {
   int32_t id = 0;
   std::string text;
-  float logprob = 0;                       // log-probability in the model's own distribution (before sampling options)
-  std::vector<Alternative> alternatives;   // the most likely ones, in falling order
+  float logprob = 0;                      // log-probability in the model's own distribution (before sampling options)
+  std::vector<Alternative> alternatives;  // the most likely ones, in falling order
 };
 
 enum class FinishReason { stop, length, cancelled };
 
 struct Finished {
   FinishReason reason = FinishReason::stop;
-  std::string text;            // what was held back and turned out to be text after all
+  std::string text;  // what was held back and turned out to be text after all
   int64_t prompt_tokens = 0;
-  int64_t cached_tokens = 0;   // of the prompt, found in the cache of an earlier request
+  int64_t cached_tokens = 0;  // of the prompt, found in the cache of an earlier request
   int64_t completion_tokens = 0;
   uint64_t seed = 0;
   double prefill_s = 0, decode_s = 0;
-  std::string error;           // not empty: the request failed; reason means nothing then
+  std::string error;  // not empty: the request failed; reason means nothing then
 };
 
 struct EngineOptions {
-  int threads = 0;                 // as ThreadPool
-  int64_t context = 0;             // longest sequence; 0: the model's own
-  int64_t cache_tokens = 0;        // positions all sequences may hold together; 0: by memory
-  int max_batch = 64;              // sequences in one pass
-  int64_t prefill_chunk = 256;     // prompt tokens in one pass
+  int threads = 0;              // as ThreadPool
+  int64_t context = 0;          // longest sequence; 0: the model's own
+  int64_t cache_tokens = 0;     // positions all sequences may hold together; 0: by memory
+  int max_batch = 64;           // sequences in one pass
+  int64_t prefill_chunk = 256;  // prompt tokens in one pass
 };
 
 struct EngineStatistics {
@@ -95,8 +95,8 @@ class Engine {
   const Model& model() const;
   int64_t context() const;
 
-  // Throws Error(bad_request) for options out of range or ids outside the vocabulary, Error(full) for a prompt that leaves
-  // no room in the context. Both callbacks end with exactly one OnFinished.
+  // Throws Error(bad_request) for options out of range or ids outside the vocabulary, Error(full) for a prompt that
+  // leaves no room in the context. Both callbacks end with exactly one OnFinished.
   RequestId submit(GenerationRequest request, OnToken on_token, OnFinished on_finished);
   // Stops it soon; OnFinished follows with `cancelled`. Nothing happens if it has ended.
   void cancel(RequestId request);

@@ -19,12 +19,21 @@ namespace {
 
 // A random Llama that speaks bytes and a few merges.
 std::shared_ptr<const Model> tiny_model(int64_t context = 256) {
-  const std::vector<std::string> texts = {"the cat sat on the mat and the dog sat on the cat", "what is 17 + 25? it is 42."};
+  const std::vector<std::string> texts = {"the cat sat on the mat and the dog sat on the cat",
+                                          "what is 17 + 25? it is 42."};
   const std::string json = train_bpe(texts, {.vocab_size = 300, .special_tokens = {"<|end|>"}});
   Tokenizer tokenizer = Tokenizer::from_json(json, "tiny");
-  Config config({{"model_type", "llama"}, {"vocab_size", 304}, {"hidden_size", 48}, {"intermediate_size", 96},
-                 {"num_hidden_layers", 2}, {"num_attention_heads", 4}, {"num_key_value_heads", 2},
-                 {"max_position_embeddings", context}, {"rms_norm_eps", 1e-5}, {"rope_theta", 1e4}, {"hidden_act", "silu"},
+  Config config({{"model_type", "llama"},
+                 {"vocab_size", 304},
+                 {"hidden_size", 48},
+                 {"intermediate_size", 96},
+                 {"num_hidden_layers", 2},
+                 {"num_attention_heads", 4},
+                 {"num_key_value_heads", 2},
+                 {"max_position_embeddings", context},
+                 {"rms_norm_eps", 1e-5},
+                 {"rope_theta", 1e4},
+                 {"hidden_act", "silu"},
                  {"tie_word_embeddings", true}},
                 "tiny");
   Parameters parameters(DType::bf16, 3, 0.3f);
@@ -60,15 +69,17 @@ void expect_same(const Engine::Answer& a, const Engine::Answer& b) {
 
 TEST(Engine, CompanyAndChunksChangeNothing) {
   const auto model = tiny_model();
-  const std::string prompt = "the dog sat on the mat and the cat sat on the dog and the mat sat on the cat. what is 17?";
+  const std::string prompt =
+      "the dog sat on the mat and the cat sat on the dog and the mat sat on the cat. what is 17?";
   const auto alone = Engine(model, {.threads = 1}).generate(ask(*model, prompt));
   ASSERT_EQ(alone.tokens.size(), 20u);
 
   Engine engine(model, {.threads = 2, .prefill_chunk = 7});
   std::vector<std::promise<void>> done(16);
   for (uint64_t i = 0; i < 16; ++i)
-    engine.submit(ask(*model, "stranger " + std::to_string(i * i), 5 + static_cast<int64_t>(i) * 3, i), [](const TokenEvent&) {},
-                  [&done, i](const Finished&) { done[i].set_value(); });
+    engine.submit(
+        ask(*model, "stranger " + std::to_string(i * i), 5 + static_cast<int64_t>(i) * 3, i), [](const TokenEvent&) {},
+        [&done, i](const Finished&) { done[i].set_value(); });
   expect_same(engine.generate(ask(*model, prompt)), alone);
   for (auto& promise : done) promise.get_future().wait();
   EXPECT_EQ(engine.statistics().requests, 17);
@@ -136,9 +147,7 @@ TEST(Engine, RefusesByName) {
   const auto kind_of = [&](GenerationRequest request) -> int {
     try {
       engine.generate(std::move(request));
-    } catch (const Error& error) {
-      return static_cast<int>(error.kind());
-    }
+    } catch (const Error& error) { return static_cast<int>(error.kind()); }
     return -1;
   };
   EXPECT_EQ(kind_of(ask(*model, "")), static_cast<int>(ErrorKind::bad_request));
@@ -161,7 +170,10 @@ TEST(Engine, StopsWhenToldAndWhenItEnds) {
     std::promise<void> speaking;
     std::atomic<bool> told = false;
     const auto id = engine.submit(
-        ask(*model, "the", -1), [&](const TokenEvent&) { if (!told.exchange(true)) speaking.set_value(); },
+        ask(*model, "the", -1),
+        [&](const TokenEvent&) {
+          if (!told.exchange(true)) speaking.set_value();
+        },
         [&](const Finished& f) { cancelled.set_value(f); });
     speaking.get_future().wait();
     engine.cancel(id);
@@ -180,7 +192,9 @@ TEST(Engine, RequestsWaitForRoomInTheCache) {
   Engine engine(model, {.threads = 1, .cache_tokens = 300});
   std::vector<std::promise<Finished>> done(4);
   for (size_t i = 0; i < done.size(); ++i)
-    engine.submit(ask(*model, "the cat", 150, i), [](const TokenEvent&) {}, [&done, i](const Finished& f) { done[i].set_value(f); });
+    engine.submit(
+        ask(*model, "the cat", 150, i), [](const TokenEvent&) {},
+        [&done, i](const Finished& f) { done[i].set_value(f); });
   for (auto& promise : done) EXPECT_EQ(promise.get_future().get().completion_tokens, 150);
 }
 

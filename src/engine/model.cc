@@ -25,7 +25,8 @@ std::unique_ptr<LanguageModel> build(Config config, Checkpoint checkpoint) {
 std::shared_ptr<const Model> checked(Model model) {
   const auto vocabulary = static_cast<size_t>(model.network->shape().vocabulary);
   if (model.tokenizer.size() > vocabulary)
-    fail(ErrorKind::bad_file, "{}: the tokenizer has {} tokens, the model only {}", model.name, model.tokenizer.size(), vocabulary);
+    fail(ErrorKind::bad_file, "{}: the tokenizer has {} tokens, the model only {}", model.name, model.tokenizer.size(),
+         vocabulary);
   return std::make_shared<const Model>(std::move(model));
 }
 
@@ -50,10 +51,15 @@ std::shared_ptr<const Model> open_shipped(const ShippedModel& files, const OpenO
   };
   say("bos_token", tokenizer.bos());
   say("eos_token", tokenizer.eos());
-  auto chat_template = ChatTemplate::parse(files.chat_template, source + "/chat_template.jinja").with_variables(std::move(variables));
-  return checked({source, {}, build(Config(config, source + "/config.json", options.ignore_keys),
-                                    Checkpoint::of(SafeTensors::from_bytes(files.weights, nullptr, source + "/model.safetensors"))),
-                  tokenizer, std::move(chat_template), read_generation_config(generation, config, eos, options.ignore_keys)});
+  auto chat_template =
+      ChatTemplate::parse(files.chat_template, source + "/chat_template.jinja").with_variables(std::move(variables));
+  return checked({source,
+                  {},
+                  build(Config(config, source + "/config.json", options.ignore_keys),
+                        Checkpoint::of(SafeTensors::from_bytes(files.weights, nullptr, source + "/model.safetensors"))),
+                  tokenizer,
+                  std::move(chat_template),
+                  read_generation_config(generation, config, eos, options.ignore_keys)});
 }
 
 }  // namespace
@@ -74,8 +80,8 @@ std::shared_ptr<const Model> open_model(std::string_view reference, const OpenOp
   if (const auto files = shipped_model(reference)) return open_shipped(*files, options);
   const std::filesystem::path path(reference);
   if (std::filesystem::is_directory(path)) return open_folder(path, options);
-  fail(ErrorKind::not_found, "{}: no such model: expected a folder with config.json, or one that is shipped ({})", reference,
-       fmt::join(shipped_models(), ", "));
+  fail(ErrorKind::not_found, "{}: no such model: expected a folder with config.json, or one that is shipped ({})",
+       reference, fmt::join(shipped_models(), ", "));
 }
 
 }  // namespace glassbox

@@ -21,15 +21,15 @@ struct OpenOptions {
 };
 
 struct Model {
-  std::string name;             // as APIs show it: "glassbox/prism", or the folder's name
+  std::string name;              // as APIs show it: "glassbox/prism", or the folder's name
   std::filesystem::path folder;  // empty for the model that is shipped
   std::unique_ptr<LanguageModel> network;
   Tokenizer tokenizer;
   std::optional<ChatTemplate> chat_template;  // absent: the model only continues text
   GenerationConfig generation;                // with the union of end-of-sequence ids
 
-  // The exact prompt: text of the template over `context` (messages, tools, add_generation_prompt, ...), and its ids, with
-  // no second BOS. Throws Error(unsupported) where the model has no template.
+  // The exact prompt: text of the template over `context` (messages, tools, add_generation_prompt, ...), and its ids,
+  // with no second BOS. Throws Error(unsupported) where the model has no template.
   std::string render(const OrderedJson& context) const;
   std::vector<int32_t> encode_prompt(std::string_view rendered) const;
 };

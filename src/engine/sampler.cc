@@ -58,7 +58,8 @@ int32_t Sampler::sample(std::span<const float> logits, int64_t position) {
     for (const auto& [token, times] : said_)
       at(token) -= sampling_.presence_penalty + static_cast<float>(times) * sampling_.frequency_penalty;
 
-  const auto most_likely = static_cast<int32_t>(std::ranges::max_element(adjusted_) - adjusted_.begin());  // the first of equals
+  const auto most_likely =
+      static_cast<int32_t>(std::ranges::max_element(adjusted_) - adjusted_.begin());  // the first of equals
   if (sampling_.temperature == 0) return most_likely;
 
   const float largest = at(most_likely) / sampling_.temperature;

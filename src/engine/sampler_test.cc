@@ -18,7 +18,8 @@ Sampling seeded(uint64_t seed = 1) {
 }
 
 // How often each token is drawn at positions 0, 1, 2, ...
-std::vector<double> frequencies(const Sampling& sampling, const std::vector<float>& logits, std::vector<int32_t> prompt = {}, int draws = 20000) {
+std::vector<double> frequencies(const Sampling& sampling, const std::vector<float>& logits,
+                                std::vector<int32_t> prompt = {}, int draws = 20000) {
   Sampler sampler(sampling, prompt, 0);
   std::vector<double> counts(logits.size());
 
@@ -81,9 +82,7 @@ TEST(Sampler, OrdersManyCandidatesLazilyButRightly) {
   for (size_t i = 0; sum < 0.3f; ++i) sum += least = sorted[i];
   const auto counts = frequencies(nucleus, logits, {}, 500);
   for (size_t i = 0; i < p.size(); ++i) {
-    if (p[i] < least * 0.9999) {
-      EXPECT_EQ(counts[i], 0) << i;
-    }
+    if (p[i] < least * 0.9999) { EXPECT_EQ(counts[i], 0) << i; }
   }
 }
 
@@ -132,9 +131,7 @@ TEST(Sampling, NamesTheFieldThatIsOutOfRange) {
     change(sampling);
     try {
       sampling.validate(100);
-    } catch (const Error& error) {
-      return error.what();
-    }
+    } catch (const Error& error) { return error.what(); }
     return "accepted";
   };
   EXPECT_EQ(message([](Sampling&) {}), "accepted");

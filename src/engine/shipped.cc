@@ -1,7 +1,7 @@
 #include "engine/shipped.h"
 
 #if GLASSBOX_SHIPS_PRISM
-#define GLASSBOX_FILE(symbol)              \
+#define GLASSBOX_FILE(symbol)                      \
   extern "C" const char glassbox_prism_##symbol[]; \
   extern "C" const char glassbox_prism_##symbol##_end[];
 GLASSBOX_FILE(config)
@@ -28,7 +28,9 @@ std::vector<std::string_view> shipped_models() {
 std::optional<ShippedModel> shipped_model([[maybe_unused]] std::string_view name) {
 #if GLASSBOX_SHIPS_PRISM
   if (name == "glassbox/prism") {
-    const auto text = [](const char* begin, const char* end) { return std::string_view(begin, static_cast<size_t>(end - begin)); };
+    const auto text = [](const char* begin, const char* end) {
+      return std::string_view(begin, static_cast<size_t>(end - begin));
+    };
 #define GLASSBOX_FILE(symbol) text(glassbox_prism_##symbol, glassbox_prism_##symbol##_end)
     return ShippedModel{"glassbox/prism",
                         GLASSBOX_FILE(config),

@@ -10,9 +10,9 @@
 namespace glassbox {
 
 struct ShippedModel {
-  std::string_view name;  // "glassbox/prism"
+  std::string_view name;                                                                         // "glassbox/prism"
   std::string_view config, generation_config, tokenizer, tokenizer_config, chat_template, card;  // as the files are
-  std::string_view loss;  // loss.json of the run that trained it
+  std::string_view loss;               // loss.json of the run that trained it
   std::span<const std::byte> weights;  // model.safetensors
 };
 

@@ -1,4 +1,5 @@
-// Finds texts that end an answer in a stream that arrives piece by piece, holding back what may be the beginning of one.
+// Finds texts that end an answer in a stream that arrives piece by piece, holding back what may be the beginning of
+// one.
 #pragma once
 
 #include <algorithm>

@@ -18,7 +18,8 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 std::vector<int32_t> random_tokens(int64_t count, int64_t vocabulary) {
   std::vector<int32_t> tokens(static_cast<size_t>(count));
-  for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<int32_t>(philox(5, i)[0] % static_cast<uint64_t>(vocabulary));
+  for (size_t i = 0; i < tokens.size(); ++i)
+    tokens[i] = static_cast<int32_t>(philox(5, i)[0] % static_cast<uint64_t>(vocabulary));
   return tokens;
 }
 
@@ -28,14 +29,16 @@ Throughput measure_throughput(const ThroughputOptions& options) {
   if (options.dtype != DType::f32 && options.dtype != DType::bf16)
     fail(ErrorKind::unsupported, "bench: random weights are f32 or bf16, not {}", info(options.dtype).name);
   Json json = read_json(options.shape);
-  if (!json.is_object()) fail(ErrorKind::bad_file, "{}: expected a JSON object, got {}", options.shape.string(), json.type_name());
+  if (!json.is_object())
+    fail(ErrorKind::bad_file, "{}: expected a JSON object, got {}", options.shape.string(), json.type_name());
   if (options.layers > 0) json["num_hidden_layers"] = options.layers;
   Config config(std::move(json), options.shape.string());
   RandomWeights weights(options.dtype);
   const auto model = make_model(config, weights);
   const ModelShape& shape = model->shape();
   if (options.prefill + options.decode > shape.context)
-    fail(ErrorKind::bad_request, "bench: {} + {} tokens exceed the context of {}", options.prefill, options.decode, shape.context);
+    fail(ErrorKind::bad_request, "bench: {} + {} tokens exceed the context of {}", options.prefill, options.decode,
+         shape.context);
 
   Workspace workspace(options.threads);
   const int threads = workspace.pool.threads();
@@ -69,11 +72,14 @@ Throughput measure_throughput(const ThroughputOptions& options) {
   measure_ceilings();
 
   const auto size = static_cast<double>(info(options.dtype).bytes);
-  const auto table = static_cast<double>(shape.vocabulary * shape.hidden);  // the output matrix, and an embedding if not tied
+  const auto table =
+      static_cast<double>(shape.vocabulary * shape.hidden);  // the output matrix, and an embedding if not tied
   const double in_layers = static_cast<double>(weights.bytes()) / size - table * (shape.tied ? 1 : 2);
   const double middle = static_cast<double>(options.prefill) + static_cast<double>(options.decode) / 2;
-  result.bytes_per_token = (in_layers + table) * size + middle * static_cast<double>(model->cache_shape().position_bytes());
-  const double attention = 4 * static_cast<double>(shape.layers * shape.heads * shape.head_dim) * static_cast<double>(options.prefill) / 2;
+  result.bytes_per_token =
+      (in_layers + table) * size + middle * static_cast<double>(model->cache_shape().position_bytes());
+  const double attention =
+      4 * static_cast<double>(shape.layers * shape.heads * shape.head_dim) * static_cast<double>(options.prefill) / 2;
   result.flops_per_token = 2 * in_layers + attention + 2 * table / static_cast<double>(options.prefill);
   result.bandwidth_fraction = result.decode_tokens_per_s * result.bytes_per_token / result.read_bandwidth;
   result.matmul_fraction = result.prefill_tokens_per_s * result.flops_per_token / result.matmul_ceiling;

@@ -19,8 +19,7 @@ constexpr size_t kMaxIndex = 100'000'000;  // bytes: a million tensors
 // A shard must lie in the folder itself: names come from strangers. (A link there may point elsewhere: the
 // hub cache is made of such links, and they are the work of whoever owns the disk.)
 bool plain_file_name(std::string_view name) {
-  return !name.empty() && name != "." && name != ".." &&
-         name.find_first_of(std::string_view("/\\\0", 3)) == name.npos;
+  return !name.empty() && name != "." && name != ".." && name.find_first_of(std::string_view("/\\\0", 3)) == name.npos;
 }
 
 }  // namespace
@@ -62,8 +61,8 @@ Checkpoint Checkpoint::open(const fs::path& path) {
   // With both at hand the single file counts, as it does for transformers.
   if (fs::exists(single, ignored)) return of(SafeTensors::open(single));
   if (!fs::exists(index_file, ignored))
-    fail(ErrorKind::not_found,
-         "{}: expected model.safetensors or model.safetensors.index.json, found neither", path.string());
+    fail(ErrorKind::not_found, "{}: expected model.safetensors or model.safetensors.index.json, found neither",
+         path.string());
 
   const std::string where = index_file.string();
   const Json index = read_json(index_file, kMaxIndex);
@@ -82,8 +81,7 @@ Checkpoint Checkpoint::open(const fs::path& path) {
   auto state = std::make_shared<State>();
   state->source = path.string();
   for (auto& [file, position] : shards) {
-    if (!fs::exists(path / file, ignored))
-      fail(ErrorKind::not_found, "{}: shard {} is missing", where, quote(file));
+    if (!fs::exists(path / file, ignored)) fail(ErrorKind::not_found, "{}: shard {} is missing", where, quote(file));
     position = state->files.size();
     state->files.push_back(SafeTensors::open(path / file));
   }

@@ -16,22 +16,21 @@ namespace {
 // Keys any config.json may hold that change nothing about what the model computes.
 constexpr std::string_view kHarmless[] = {
     // who wrote it, with what, from where
-    "_name_or_path", "_commit_hash", "architectures", "auto_map", "model_name", "model_type",
-    "transformers_version", "tokenizer_class", "unsloth_fixed", "unsloth_version", "is_llama_config",
-    "transformers.js_config", "finetuning_task", "torchscript",
+    "_name_or_path", "_commit_hash", "architectures", "auto_map", "model_name", "model_type", "transformers_version",
+    "tokenizer_class", "unsloth_fixed", "unsloth_version", "is_llama_config", "transformers.js_config",
+    "finetuning_task", "torchscript",
     // how weights were drawn before training, and noise during it
-    "initializer_range", "attention_dropout", "hidden_dropout", "hidden_dropout_prob",
-    "attention_probs_dropout_prob", "embd_pdrop", "resid_pdrop", "attn_pdrop", "dropout", "residual_dropout",
-    "embedding_dropout",
+    "initializer_range", "attention_dropout", "hidden_dropout", "hidden_dropout_prob", "attention_probs_dropout_prob",
+    "embd_pdrop", "resid_pdrop", "attn_pdrop", "dropout", "residual_dropout", "embedding_dropout",
     // dtype of the file: the tensors say it themselves
     "dtype", "torch_dtype",
     // ids and lengths of generation: read by generation_config.h
-    "bos_token_id", "eos_token_id", "pad_token_id", "max_length", "max_new_tokens", "do_sample",
-    "temperature", "top_k", "top_p",
+    "bos_token_id", "eos_token_id", "pad_token_id", "max_length", "max_new_tokens", "do_sample", "temperature", "top_k",
+    "top_p",
     // how other programs run it
-    "use_cache", "cache_implementation", "attn_implementation", "_attn_implementation",
-    "_attn_implementation_autoset", "pretraining_tp", "use_bfloat16", "return_dict", "output_attentions",
-    "output_hidden_states", "gradient_checkpointing", "chunk_size_feed_forward",
+    "use_cache", "cache_implementation", "attn_implementation", "_attn_implementation", "_attn_implementation_autoset",
+    "pretraining_tp", "use_bfloat16", "return_dict", "output_attentions", "output_hidden_states",
+    "gradient_checkpointing", "chunk_size_feed_forward",
     // heads for classification that the checkpoint of a language model does not have
     "id2label", "label2id", "num_labels", "problem_type"};
 
@@ -55,8 +54,7 @@ struct Config::Node {
         continue;
       }
       if (used.contains(key)) continue;
-      if (path.empty() && std::find(std::begin(kHarmless), std::end(kHarmless), key) != std::end(kHarmless))
-        continue;
+      if (path.empty() && std::find(std::begin(kHarmless), std::end(kHarmless), key) != std::end(kHarmless)) continue;
       const bool pass = std::find(ignore->begin(), ignore->end(), path + key) != ignore->end();
       if (pass) {
         ignored.push_back(path + key);
@@ -69,8 +67,7 @@ struct Config::Node {
 
 Config::Config(Json object, std::string source, std::span<const std::string> ignore_keys)
     : node_(std::make_shared<Node>()) {
-  if (!object.is_object())
-    fail(ErrorKind::bad_file, "{}: expected a JSON object, got {}", source, brief(object));
+  if (!object.is_object()) fail(ErrorKind::bad_file, "{}: expected a JSON object, got {}", source, brief(object));
   node_->object = std::move(object);
   node_->source = std::move(source);
   node_->ignore = std::make_shared<std::vector<std::string>>(ignore_keys.begin(), ignore_keys.end());
@@ -78,8 +75,7 @@ Config::Config(Json object, std::string source, std::span<const std::string> ign
 
 Config Config::open(const std::filesystem::path& path, std::span<const std::string> ignore_keys) {
   std::error_code ignored;
-  const std::filesystem::path file =
-      std::filesystem::is_directory(path, ignored) ? path / "config.json" : path;
+  const std::filesystem::path file = std::filesystem::is_directory(path, ignored) ? path / "config.json" : path;
   return Config(read_json(file, kMaxConfig), file.string(), ignore_keys);
 }
 
@@ -108,8 +104,7 @@ void Config::missing(std::string_view key) const {
 std::optional<Config> Config::object(std::string_view key) const {
   const Json* value = raw(key);
   if (!value) return std::nullopt;
-  if (!value->is_object())
-    fail(ErrorKind::bad_file, "{}: expected an object, got {}", where(key), brief(*value));
+  if (!value->is_object()) fail(ErrorKind::bad_file, "{}: expected an object, got {}", where(key), brief(*value));
   std::shared_ptr<Node>& child = node_->children[std::string(key)];
   if (!child) {
     child = std::make_shared<Node>();
@@ -124,8 +119,7 @@ std::optional<Config> Config::object(std::string_view key) const {
 namespace {
 
 std::optional<int64_t> integer(const Json& value) {
-  if (value.is_number_unsigned() &&
-      value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+  if (value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
     return std::nullopt;
   if (!value.is_number_integer()) return std::nullopt;
   return value.get<int64_t>();
@@ -137,8 +131,7 @@ template <>
 std::optional<bool> Config::optional<bool>(std::string_view key) const {
   const Json* value = raw(key);
   if (!value) return std::nullopt;
-  if (!value->is_boolean())
-    fail(ErrorKind::bad_file, "{}: expected true or false, got {}", where(key), brief(*value));
+  if (!value->is_boolean()) fail(ErrorKind::bad_file, "{}: expected true or false, got {}", where(key), brief(*value));
   return value->get<bool>();
 }
 
@@ -154,8 +147,7 @@ std::optional<int64_t> Config::optional<int64_t>(std::string_view key) const {
 template <>
 std::optional<int32_t> Config::optional<int32_t>(std::string_view key) const {
   const std::optional<int64_t> number = optional<int64_t>(key);
-  if (number &&
-      (*number < std::numeric_limits<int32_t>::min() || *number > std::numeric_limits<int32_t>::max()))
+  if (number && (*number < std::numeric_limits<int32_t>::min() || *number > std::numeric_limits<int32_t>::max()))
     fail(ErrorKind::bad_file, "{}: expected a whole number of 32 bits, got {}", where(key), *number);
   return number ? std::optional(static_cast<int32_t>(*number)) : std::nullopt;
 }
@@ -164,8 +156,7 @@ template <>
 std::optional<double> Config::optional<double>(std::string_view key) const {
   const Json* value = raw(key);
   if (!value) return std::nullopt;
-  if (!value->is_number())
-    fail(ErrorKind::bad_file, "{}: expected a number, got {}", where(key), brief(*value));
+  if (!value->is_number()) fail(ErrorKind::bad_file, "{}: expected a number, got {}", where(key), brief(*value));
   return value->get<double>();  // JSON has no infinities, and the parser refuses what overflows to one
 }
 
@@ -173,8 +164,7 @@ template <>
 std::optional<std::string> Config::optional<std::string>(std::string_view key) const {
   const Json* value = raw(key);
   if (!value) return std::nullopt;
-  if (!value->is_string())
-    fail(ErrorKind::bad_file, "{}: expected a string, got {}", where(key), brief(*value));
+  if (!value->is_string()) fail(ErrorKind::bad_file, "{}: expected a string, got {}", where(key), brief(*value));
   return value->get<std::string>();
 }
 
@@ -193,8 +183,7 @@ std::optional<std::vector<int64_t>> Config::optional<std::vector<int64_t>>(std::
 }
 
 template <>
-std::optional<std::vector<std::string>> Config::optional<std::vector<std::string>>(
-    std::string_view key) const {
+std::optional<std::vector<std::string>> Config::optional<std::vector<std::string>>(std::string_view key) const {
   const Json* value = raw(key);
   if (!value) return std::nullopt;
   if (!value->is_array()) fail(ErrorKind::bad_file, "{}: expected a list, got {}", where(key), brief(*value));
@@ -209,8 +198,7 @@ std::optional<std::vector<std::string>> Config::optional<std::vector<std::string
 std::string Config::choice(std::string_view key, std::initializer_list<std::string_view> known) const {
   const std::string value = get<std::string>(key);
   if (std::find(known.begin(), known.end(), value) == known.end())
-    fail(ErrorKind::unsupported, "{}: expected {}, got {}", where(key), fmt::join(known, " or "),
-         quote(value));
+    fail(ErrorKind::unsupported, "{}: expected {}, got {}", where(key), fmt::join(known, " or "), quote(value));
   return value;
 }
 
@@ -233,8 +221,8 @@ void Config::finish() const {
       fmt::format("{}", fmt::join(refused.begin(), refused.begin() + std::min(kShown, refused.size()), ", "));
   if (refused.size() > kShown) list += fmt::format(" and {} more", refused.size() - kShown);
   fail(ErrorKind::unsupported,
-       "{}: {} with a meaning this build does not know: {} (--ignore-key NAME reads on without it)",
-       node_->source, refused.size() == 1 ? "a key" : "keys", list);
+       "{}: {} with a meaning this build does not know: {} (--ignore-key NAME reads on without it)", node_->source,
+       refused.size() == 1 ? "a key" : "keys", list);
 }
 
 std::vector<std::string> Config::ignored() const {
@@ -252,8 +240,8 @@ std::optional<DType> read_dtype(const Config& config) {
     const std::optional<DType> type = dtype_named(*name);
     if (!type) fail(ErrorKind::unsupported, "{}: unknown dtype {}", config.where(key), quote(*name));
     if (result && *result != *type)
-      fail(ErrorKind::bad_file, "{}: expected {} as torch_dtype says, got {}", config.where(key),
-           info(*result).name, info(*type).name);
+      fail(ErrorKind::bad_file, "{}: expected {} as torch_dtype says, got {}", config.where(key), info(*result).name,
+           info(*type).name);
     result = type;
   }
   return result;
@@ -268,13 +256,13 @@ RopeConfig read_rope_object(const Config& scaling, double theta) {
   RopeConfig rope;
   rope.theta = scaling.between_or<double>("rope_theta", theta, 1.0, kMaxTheta);
   if (scaling.between_or<double>("partial_rotary_factor", 1.0, 0.0, 1.0) != 1.0)
-    fail(ErrorKind::unsupported, "{}: expected 1 (all of a head turns), got {}",
-         scaling.where("partial_rotary_factor"), scaling.get<double>("partial_rotary_factor"));
+    fail(ErrorKind::unsupported, "{}: expected 1 (all of a head turns), got {}", scaling.where("partial_rotary_factor"),
+         scaling.get<double>("partial_rotary_factor"));
   const std::optional<std::string> old_name = scaling.optional<std::string>("type");
   const std::optional<std::string> name = scaling.optional<std::string>("rope_type");
   if (old_name && name && *old_name != *name)
-    fail(ErrorKind::bad_file, "{}: expected {} as type says, got {}", scaling.where("rope_type"),
-         quote(*old_name), quote(*name));
+    fail(ErrorKind::bad_file, "{}: expected {} as type says, got {}", scaling.where("rope_type"), quote(*old_name),
+         quote(*name));
   const std::string kind = name ? *name : old_name.value_or("default");
   if (kind == "default") return rope;
   if (kind != "linear" && kind != "llama3")
@@ -286,8 +274,8 @@ RopeConfig read_rope_object(const Config& scaling, double theta) {
   rope.low_freq_factor = scaling.between<double>("low_freq_factor", 1e-6, 1e6);
   rope.high_freq_factor = scaling.between<double>("high_freq_factor", 1e-6, 1e6);
   if (rope.high_freq_factor <= rope.low_freq_factor)
-    fail(ErrorKind::bad_file, "{}: expected more than low_freq_factor {}, got {}",
-         scaling.where("high_freq_factor"), rope.low_freq_factor, rope.high_freq_factor);
+    fail(ErrorKind::bad_file, "{}: expected more than low_freq_factor {}, got {}", scaling.where("high_freq_factor"),
+         rope.low_freq_factor, rope.high_freq_factor);
   rope.original_max_position_embeddings = scaling.positive<int64_t>("original_max_position_embeddings");
   return rope;
 }
@@ -295,12 +283,11 @@ RopeConfig read_rope_object(const Config& scaling, double theta) {
 }  // namespace
 
 RopeConfig read_rope(const Config& config, double default_theta) {
-  const std::optional<Config> old_form = config.object("rope_scaling"),
-                              new_form = config.object("rope_parameters");
+  const std::optional<Config> old_form = config.object("rope_scaling"), new_form = config.object("rope_parameters");
   const double theta = config.between_or<double>("rope_theta", default_theta, 1.0, kMaxTheta);
   if (config.between_or<double>("partial_rotary_factor", 1.0, 0.0, 1.0) != 1.0)
-    fail(ErrorKind::unsupported, "{}: expected 1 (all of a head turns), got {}",
-         config.where("partial_rotary_factor"), config.get<double>("partial_rotary_factor"));
+    fail(ErrorKind::unsupported, "{}: expected 1 (all of a head turns), got {}", config.where("partial_rotary_factor"),
+         config.get<double>("partial_rotary_factor"));
   RopeConfig rope;
   rope.theta = theta;
   if (new_form) rope = read_rope_object(*new_form, theta);

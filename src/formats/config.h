@@ -76,14 +76,11 @@ class Config {
   std::string choice_or(std::string_view key, std::string_view fallback,
                         std::initializer_list<std::string_view> known) const;
 
-  bool has(std::string_view key) const;  // present and not null; does not count as reading it
-  std::optional<Config> object(
-      std::string_view key) const;  // a nested object, ticked off key by key as this one
-  const Json* raw(
-      std::string_view key) const;  // as it is, counted as read; null if missing; valid with *this
+  bool has(std::string_view key) const;                      // present and not null; does not count as reading it
+  std::optional<Config> object(std::string_view key) const;  // a nested object, ticked off key by key as this one
+  const Json* raw(std::string_view key) const;  // as it is, counted as read; null if missing; valid with *this
 
-  void harmless(
-      std::initializer_list<std::string_view> keys) const;  // need not be read, whatever their value
+  void harmless(std::initializer_list<std::string_view> keys) const;  // need not be read, whatever their value
   template <class T>
   void harmless_if(std::string_view key,
                    T neutral) const {  // e.g. a scale of 1: refused with any other value
@@ -97,8 +94,7 @@ class Config {
   std::vector<std::string> ignored() const;  // the ignore_keys that were there and unread: for the record
 
   const std::string& source() const;
-  std::string where(
-      std::string_view key) const;  // "config.json: rope_scaling.factor", for errors of one's own
+  std::string where(std::string_view key) const;  // "config.json: rope_scaling.factor", for errors of one's own
 
  private:
   struct Node;
@@ -127,8 +123,7 @@ std::optional<std::string> Config::optional<std::string>(std::string_view key) c
 template <>
 std::optional<std::vector<int64_t>> Config::optional<std::vector<int64_t>>(std::string_view key) const;
 template <>
-std::optional<std::vector<std::string>> Config::optional<std::vector<std::string>>(
-    std::string_view key) const;
+std::optional<std::vector<std::string>> Config::optional<std::vector<std::string>>(std::string_view key) const;
 
 // The dtype the publisher names ("dtype" of transformers 5, "torch_dtype" of 4): what the weights say counts,
 // this is for the person who asks. Throws where the two differ or the name is unknown.

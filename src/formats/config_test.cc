@@ -31,8 +31,8 @@ std::string refusal(ErrorKind kind, const std::function<void()>& act) {
 }
 
 TEST(Config, ReadsWhatIsThere) {
-  const Config config = from(
-      R"({"i":7,"big":5000000000,"d":1e-5,"whole":10000,"b":true,"s":"silu","l":[1,2],"t":["a"],"n":null})");
+  const Config config =
+      from(R"({"i":7,"big":5000000000,"d":1e-5,"whole":10000,"b":true,"s":"silu","l":[1,2],"t":["a"],"n":null})");
   EXPECT_EQ(config.get<int32_t>("i"), 7);
   EXPECT_EQ(config.get<int64_t>("big"), 5000000000);
   EXPECT_EQ(config.get<double>("d"), 1e-5);
@@ -52,11 +52,9 @@ TEST(Config, WrongTypesAndRangesNameTheKey) {
   const Config config = from(
       R"({"f":1.5,"s":"8","zero":0,"huge":99999999999,"most":18446744073709551615,"act":"gelu","l":[1,"x"],"o":{"k":[]}})");
   const auto bad = [&](auto act) { return refusal(ErrorKind::bad_file, [&] { act(config); }); };
-  EXPECT_EQ(bad([](const Config& c) { c.get<int32_t>("f"); }),
-            "config.json: f: expected a whole number, got 1.5");
+  EXPECT_EQ(bad([](const Config& c) { c.get<int32_t>("f"); }), "config.json: f: expected a whole number, got 1.5");
   EXPECT_EQ(bad([](const Config& c) { c.get<double>("s"); }), "config.json: s: expected a number, got \"8\"");
-  EXPECT_EQ(bad([](const Config& c) { c.get<bool>("zero"); }),
-            "config.json: zero: expected true or false, got 0");
+  EXPECT_EQ(bad([](const Config& c) { c.get<bool>("zero"); }), "config.json: zero: expected true or false, got 0");
   EXPECT_EQ(bad([](const Config& c) { c.positive<int32_t>("zero", 512); }),
             "config.json: zero: expected 1 to 512, got 0");
   EXPECT_EQ(bad([](const Config& c) { c.get<int32_t>("huge"); }),
@@ -65,8 +63,7 @@ TEST(Config, WrongTypesAndRangesNameTheKey) {
             "config.json: huge: expected 1 to 2147483647, got 99999999999");
   EXPECT_EQ(bad([](const Config& c) { c.get<int64_t>("most"); }),
             "config.json: most: expected a whole number, got 18446744073709551615");
-  EXPECT_EQ(bad([](const Config& c) { c.get<int64_t>("none"); }),
-            "config.json: none: expected a value, found none");
+  EXPECT_EQ(bad([](const Config& c) { c.get<int64_t>("none"); }), "config.json: none: expected a value, found none");
   EXPECT_EQ(bad([](const Config& c) { c.get<std::vector<int64_t>>("l"); }),
             "config.json: l: expected whole numbers, got \"x\"");
   EXPECT_EQ(bad([](const Config& c) { c.object("o")->get<double>("k"); }),
@@ -108,9 +105,8 @@ TEST(Config, IgnoredKeysPassAndAreRecorded) {
 }
 
 TEST(Config, AnObjectNobodyOpenedIsOneUnknownKey) {
-  EXPECT_THAT(
-      refusal(ErrorKind::unsupported, [&] { from(R"({"quantization_config":{"bits":4}})").finish(); }),
-      HasSubstr("\"quantization_config\": an object"));
+  EXPECT_THAT(refusal(ErrorKind::unsupported, [&] { from(R"({"quantization_config":{"bits":4}})").finish(); }),
+              HasSubstr("\"quantization_config\": an object"));
   from(R"({"rope_scaling":null})").finish();
 }
 
@@ -135,8 +131,7 @@ TEST(Config, Dtype) {
   EXPECT_EQ(read_dtype(from("{}")), std::nullopt);
   EXPECT_THAT(refusal(ErrorKind::unsupported, [] { read_dtype(from(R"({"dtype":"int3"})")); }),
               HasSubstr("dtype: unknown dtype \"int3\""));
-  EXPECT_THAT(refusal(ErrorKind::bad_file,
-                      [] { read_dtype(from(R"({"dtype":"float16","torch_dtype":"bfloat16"})")); }),
+  EXPECT_THAT(refusal(ErrorKind::bad_file, [] { read_dtype(from(R"({"dtype":"float16","torch_dtype":"bfloat16"})")); }),
               HasSubstr("expected BF16 as torch_dtype says, got F16"));
 }
 
@@ -160,33 +155,27 @@ TEST(Rope, BothSpellingsAreTheSame) {
   EXPECT_EQ(rope("{}"), RopeConfig{});
   EXPECT_EQ(rope(R"({"rope_theta":10000,"rope_scaling":null})"), RopeConfig{});
   EXPECT_EQ(rope(R"({"rope_parameters":{"rope_type":"default","rope_theta":10000.0}})"), RopeConfig{});
-  EXPECT_EQ(
-      rope("{\"rope_theta\":500000.0,\"rope_scaling\":{\"rope_type\":\"llama3\"," + kLlama3Fields + "}}"),
-      kLlama3);
-  EXPECT_EQ(
-      rope("{\"rope_parameters\":{\"rope_type\":\"llama3\",\"rope_theta\":500000.0," + kLlama3Fields + "}}"),
-      kLlama3);
-  EXPECT_EQ(
-      rope("{\"rope_theta\":500000.0,\"rope_parameters\":{\"rope_type\":\"llama3\"," + kLlama3Fields + "}}"),
-      kLlama3);
+  EXPECT_EQ(rope("{\"rope_theta\":500000.0,\"rope_scaling\":{\"rope_type\":\"llama3\"," + kLlama3Fields + "}}"),
+            kLlama3);
+  EXPECT_EQ(rope("{\"rope_parameters\":{\"rope_type\":\"llama3\",\"rope_theta\":500000.0," + kLlama3Fields + "}}"),
+            kLlama3);
+  EXPECT_EQ(rope("{\"rope_theta\":500000.0,\"rope_parameters\":{\"rope_type\":\"llama3\"," + kLlama3Fields + "}}"),
+            kLlama3);
   const RopeConfig linear = {RopeConfig::Kind::linear, 10000.0, 2.5, 0, 0, 0};
   EXPECT_EQ(rope(R"({"rope_scaling":{"type":"linear","factor":2.5}})"), linear);
   EXPECT_EQ(rope(R"({"rope_scaling":{"type":"linear","rope_type":"linear","factor":2.5}})"), linear);
   EXPECT_EQ(
-      rope(
-          R"({"rope_scaling":{"type":"linear","factor":2.5},"rope_parameters":{"rope_type":"linear","factor":2.5}})"),
+      rope(R"({"rope_scaling":{"type":"linear","factor":2.5},"rope_parameters":{"rope_type":"linear","factor":2.5}})"),
       linear);
 }
 
 TEST(Rope, OtherKindsAreRefusedByName) {
   for (const char* kind : {"dynamic", "yarn", "longrope", "mrope", ""})
     EXPECT_EQ(
-        rope_refusal(ErrorKind::unsupported,
-                     fmt::format(R"({{"rope_scaling":{{"type":"{}","factor":2.0}}}})", kind)),
+        rope_refusal(ErrorKind::unsupported, fmt::format(R"({{"rope_scaling":{{"type":"{}","factor":2.0}}}})", kind)),
         fmt::format("config.json: rope_scaling.type: expected default, linear or llama3, got \"{}\"", kind));
-  EXPECT_THAT(
-      rope_refusal(ErrorKind::unsupported, R"({"rope_parameters":{"rope_type":"yarn","rope_theta":1e6}})"),
-      HasSubstr("rope_parameters.rope_type: expected default, linear or llama3, got \"yarn\""));
+  EXPECT_THAT(rope_refusal(ErrorKind::unsupported, R"({"rope_parameters":{"rope_type":"yarn","rope_theta":1e6}})"),
+              HasSubstr("rope_parameters.rope_type: expected default, linear or llama3, got \"yarn\""));
   EXPECT_THAT(rope_refusal(ErrorKind::unsupported, R"({"rope_theta":1e4,"partial_rotary_factor":0.5})"),
               HasSubstr("got 0.5"));
   EXPECT_THAT(rope_refusal(ErrorKind::unsupported,
@@ -195,29 +184,25 @@ TEST(Rope, OtherKindsAreRefusedByName) {
 }
 
 TEST(Rope, KeysWithinThatNobodyReadAreRefused) {
-  EXPECT_THAT(rope_refusal(ErrorKind::unsupported,
-                           R"({"rope_scaling":{"type":"linear","factor":2.0,"attention_factor":3.0}})"),
-              HasSubstr("\"rope_scaling.attention_factor\": 3.0"));
-  EXPECT_THAT(rope_refusal(ErrorKind::unsupported,
-                           R"({"rope_parameters":{"full_attention":{"rope_type":"default"}}})"),
+  EXPECT_THAT(
+      rope_refusal(ErrorKind::unsupported, R"({"rope_scaling":{"type":"linear","factor":2.0,"attention_factor":3.0}})"),
+      HasSubstr("\"rope_scaling.attention_factor\": 3.0"));
+  EXPECT_THAT(rope_refusal(ErrorKind::unsupported, R"({"rope_parameters":{"full_attention":{"rope_type":"default"}}})"),
               HasSubstr("\"rope_parameters.full_attention\": an object"));
 }
 
 TEST(Rope, ContradictionsAndAbsurdNumbers) {
+  EXPECT_THAT(
+      rope_refusal(ErrorKind::bad_file, R"({"rope_scaling":{"type":"linear","rope_type":"llama3","factor":2.0}})"),
+      HasSubstr("expected \"linear\" as type says, got \"llama3\""));
   EXPECT_THAT(rope_refusal(ErrorKind::bad_file,
-                           R"({"rope_scaling":{"type":"linear","rope_type":"llama3","factor":2.0}})"),
-              HasSubstr("expected \"linear\" as type says, got \"llama3\""));
+                           R"({"rope_theta":1e4,"rope_parameters":{"rope_type":"default","rope_theta":5e5}})"),
+              HasSubstr("config.json: rope_theta: expected 500000 as within rope_parameters, got 10000"));
   EXPECT_THAT(
       rope_refusal(ErrorKind::bad_file,
-                   R"({"rope_theta":1e4,"rope_parameters":{"rope_type":"default","rope_theta":5e5}})"),
-      HasSubstr("config.json: rope_theta: expected 500000 as within rope_parameters, got 10000"));
-  EXPECT_THAT(
-      rope_refusal(
-          ErrorKind::bad_file,
-          R"({"rope_scaling":{"type":"linear","factor":2.0},"rope_parameters":{"rope_type":"default"}})"),
+                   R"({"rope_scaling":{"type":"linear","factor":2.0},"rope_parameters":{"rope_type":"default"}})"),
       HasSubstr("differ"));
-  EXPECT_THAT(rope_refusal(ErrorKind::bad_file, R"({"rope_theta":-1})"),
-              HasSubstr("rope_theta: expected 1 to"));
+  EXPECT_THAT(rope_refusal(ErrorKind::bad_file, R"({"rope_theta":-1})"), HasSubstr("rope_theta: expected 1 to"));
   EXPECT_THAT(rope_refusal(ErrorKind::bad_file, R"({"rope_scaling":{"type":"linear","factor":0}})"),
               HasSubstr("rope_scaling.factor: expected 1 to"));
   EXPECT_THAT(rope_refusal(ErrorKind::bad_file, R"({"rope_scaling":{"type":"linear"}})"),
@@ -241,10 +226,8 @@ TEST(Config, FixturesAreTheSameInBothSpellings) {
       EXPECT_EQ(read_dtype(Config::open(testing::fixture("models/" + std::string(model)) / file)),
                 std::string(model).ends_with("bf16") ? DType::bf16 : DType::f32);
   }
-  EXPECT_EQ(rope_of("llama32_tiny", "config.json"),
-            (RopeConfig{RopeConfig::Kind::llama3, 10000.0, 8.0, 1.0, 4.0, 32}));
-  EXPECT_EQ(rope_of("llama_bias_tiny", "config.json"),
-            (RopeConfig{RopeConfig::Kind::linear, 10000.0, 4.0, 0, 0, 0}));
+  EXPECT_EQ(rope_of("llama32_tiny", "config.json"), (RopeConfig{RopeConfig::Kind::llama3, 10000.0, 8.0, 1.0, 4.0, 32}));
+  EXPECT_EQ(rope_of("llama_bias_tiny", "config.json"), (RopeConfig{RopeConfig::Kind::linear, 10000.0, 4.0, 0, 0, 0}));
   EXPECT_EQ(rope_of("llama2_tiny", "config.json"), RopeConfig{});
 }
 
@@ -252,8 +235,7 @@ TEST(Config, FixturesAreTheSameInBothSpellings) {
 TEST(Config, PublishedLlamasAreReadWhole) {
   GLASSBOX_NEEDS_DATA();
   int read = 0;
-  for (const auto& entry :
-       std::filesystem::recursive_directory_iterator(testing::data_folder() / "configs")) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(testing::data_folder() / "configs")) {
     if (!entry.path().filename().string().ends_with("config.json")) continue;
     if (read_file(entry.path()).find("\"model_type\": \"llama\"") == std::string::npos) continue;
     const Config config = Config::open(entry.path());

@@ -38,8 +38,7 @@ void read_sampling(const Config& config, GenerationConfig& result) {
   constexpr double kLargest = 1e6;
   result.do_sample = config.optional<bool>("do_sample");
   if (config.has("temperature")) result.temperature = config.between<double>("temperature", 0.0, kLargest);
-  if (config.has("top_k"))
-    result.top_k = config.between<int32_t>("top_k", 0, std::numeric_limits<int32_t>::max());
+  if (config.has("top_k")) result.top_k = config.between<int32_t>("top_k", 0, std::numeric_limits<int32_t>::max());
   if (config.has("top_p")) result.top_p = config.between<double>("top_p", 0.0, 1.0);
   if (config.has("min_p")) result.min_p = config.between<double>("min_p", 0.0, 1.0);
   if (config.has("repetition_penalty"))
@@ -79,12 +78,10 @@ void read_sampling(const Config& config, GenerationConfig& result) {
                    "max_window_size",
                    "low_memory",
                    "use_mtp"});
-  for (const char* key :
-       {"num_beams", "num_beam_groups", "length_penalty", "typical_p", "encoder_repetition_penalty"})
+  for (const char* key : {"num_beams", "num_beam_groups", "length_penalty", "typical_p", "encoder_repetition_penalty"})
     config.harmless_if(key, 1);
-  for (const char* key :
-       {"min_length", "min_new_tokens", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size",
-        "epsilon_cutoff", "eta_cutoff", "diversity_penalty"})
+  for (const char* key : {"min_length", "min_new_tokens", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size",
+                          "epsilon_cutoff", "eta_cutoff", "diversity_penalty"})
     config.harmless_if(key, 0);
 }
 
@@ -121,16 +118,14 @@ GenerationConfig read_generation_config(const Json& generation, const Json& conf
   return read_both(generation, "generation_config.json", config, "config.json", tokenizer_eos, ignore_keys);
 }
 
-GenerationConfig read_generation_config(const std::filesystem::path& folder,
-                                        std::span<const int32_t> tokenizer_eos,
+GenerationConfig read_generation_config(const std::filesystem::path& folder, std::span<const int32_t> tokenizer_eos,
                                         std::span<const std::string> ignore_keys) {
   const auto read = [](const std::filesystem::path& file) {
     std::error_code ignored;
     return std::filesystem::exists(file, ignored) ? read_json(file, kMaxConfig) : Json();
   };
   const std::filesystem::path generation = folder / "generation_config.json", config = folder / "config.json";
-  return read_both(read(generation), generation.string(), read(config), config.string(), tokenizer_eos,
-                   ignore_keys);
+  return read_both(read(generation), generation.string(), read(config), config.string(), tokenizer_eos, ignore_keys);
 }
 
 }  // namespace glassbox

@@ -27,9 +27,8 @@ std::string refusal(const std::string& generation, const std::string& config = "
 }
 
 TEST(GenerationConfig, EndsAreTheUnion) {
-  EXPECT_THAT(
-      read(R"({"eos_token_id":[128001,128008,128009]})", R"({"eos_token_id":128001})", {128009, 7}).eos,
-      ElementsAre(7, 128001, 128008, 128009));
+  EXPECT_THAT(read(R"({"eos_token_id":[128001,128008,128009]})", R"({"eos_token_id":128001})", {128009, 7}).eos,
+              ElementsAre(7, 128001, 128008, 128009));
   EXPECT_THAT(read(R"({"eos_token_id":2})").eos, ElementsAre(2));
   EXPECT_THAT(read("null", R"({"eos_token_id":[3,3]})").eos, ElementsAre(3));
   EXPECT_THAT(read("{}", R"({"eos_token_id":null})", {1}).eos, ElementsAre(1));
@@ -37,8 +36,8 @@ TEST(GenerationConfig, EndsAreTheUnion) {
 }
 
 TEST(GenerationConfig, NegativeIdsAreNone) {
-  const GenerationConfig config = read(R"({"eos_token_id":-1,"pad_token_id":-1,"bos_token_id":1})",
-                                       R"({"pad_token_id":0,"bos_token_id":5})");
+  const GenerationConfig config =
+      read(R"({"eos_token_id":-1,"pad_token_id":-1,"bos_token_id":1})", R"({"pad_token_id":0,"bos_token_id":5})");
   EXPECT_TRUE(config.eos.empty());
   EXPECT_EQ(config.pad, 0);
   EXPECT_EQ(config.bos, 1);  // the generation file is asked first
@@ -61,26 +60,22 @@ TEST(GenerationConfig, SamplingAsPublished) {
 }
 
 TEST(GenerationConfig, WhatWouldChangeTheTextIsRefusedByName) {
-  EXPECT_THAT(
-      refusal(R"({"num_beams":4})"),
-      HasSubstr("generation_config.json: a key with a meaning this build does not know: \"num_beams\": 4"));
+  EXPECT_THAT(refusal(R"({"num_beams":4})"),
+              HasSubstr("generation_config.json: a key with a meaning this build does not know: \"num_beams\": 4"));
   EXPECT_THAT(refusal(R"({"penalty_alpha":0.6})"), HasSubstr("\"penalty_alpha\": 0.6"));
   EXPECT_THAT(refusal(R"({"suppress_tokens":[1,2]})"), HasSubstr("\"suppress_tokens\": [1,2]"));
   EXPECT_EQ(read(R"({"num_beams":4,"top_k":3})", "null", {}, {"num_beams"}).top_k, 3);
 }
 
 TEST(GenerationConfig, WrongTypes) {
-  EXPECT_EQ(refusal(R"({"temperature":"hot"})"),
-            "generation_config.json: temperature: expected a number, got \"hot\"");
-  EXPECT_EQ(refusal(R"({"temperature":-1})"),
-            "generation_config.json: temperature: expected 0 to 1000000, got -1");
+  EXPECT_EQ(refusal(R"({"temperature":"hot"})"), "generation_config.json: temperature: expected a number, got \"hot\"");
+  EXPECT_EQ(refusal(R"({"temperature":-1})"), "generation_config.json: temperature: expected 0 to 1000000, got -1");
   EXPECT_EQ(refusal(R"({"top_p":1.5})"), "generation_config.json: top_p: expected 0 to 1, got 1.5");
   EXPECT_EQ(refusal(R"({"eos_token_id":"</s>"})"),
             "generation_config.json: eos_token_id: expected a whole number, got \"</s>\"");
   EXPECT_EQ(refusal("{}", R"({"eos_token_id":[4294967296]})"),
             "config.json: eos_token_id: expected a token id, got 4294967296");
-  EXPECT_EQ(refusal(R"({"stop_strings":[1]})"),
-            "generation_config.json: stop_strings: expected strings, got 1");
+  EXPECT_EQ(refusal(R"({"stop_strings":[1]})"), "generation_config.json: stop_strings: expected strings, got 1");
   EXPECT_EQ(refusal("[]"), "generation_config.json: expected a JSON object, got []");
 }
 

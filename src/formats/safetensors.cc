@@ -78,8 +78,7 @@ void HeaderReader::wrong(std::string_view expected, std::string_view got) const 
   if (in_ == In::header && is_metadata())
     fail(ErrorKind::bad_file, "{}: __metadata__: expected {}, got {}", source_, expected, got);
   if (in_ == In::metadata)
-    fail(ErrorKind::bad_file, "{}: __metadata__: {}: expected {}, got {}", source_, quote(field_), expected,
-         got);
+    fail(ErrorKind::bad_file, "{}: __metadata__: {}: expected {}, got {}", source_, quote(field_), expected, got);
   fail(ErrorKind::bad_file, "{}: tensor {}: {}: expected {}, got {}", source_, quote(name_),
        in_ == In::header ? "entry" : field_, expected, got);
 }
@@ -166,8 +165,7 @@ bool HeaderReader::number_unsigned(uint64_t value) {
 }
 
 bool HeaderReader::end_array() {
-  if (in_ == In::offsets && offsets_->size() != 2)
-    wrong("[begin, end]", fmt::format("{} numbers", offsets_->size()));
+  if (in_ == In::offsets && offsets_->size() != 2) wrong("[begin, end]", fmt::format("{} numbers", offsets_->size()));
   in_ = In::entry;
   return true;
 }
@@ -203,8 +201,7 @@ void HeaderReader::finish_entry() {
 std::shared_ptr<const std::byte> aligned_copy(std::span<const std::byte> bytes) {
   auto* copy = static_cast<std::byte*>(::operator new(bytes.size(), std::align_val_t{64}));
   std::memcpy(copy, bytes.data(), bytes.size());
-  return {copy,
-          [](const std::byte* at) { ::operator delete(const_cast<std::byte*>(at), std::align_val_t{64}); }};
+  return {copy, [](const std::byte* at) { ::operator delete(const_cast<std::byte*>(at), std::align_val_t{64}); }};
 }
 
 }  // namespace
@@ -212,8 +209,7 @@ std::shared_ptr<const std::byte> aligned_copy(std::span<const std::byte> bytes) 
 std::optional<uint64_t> tensor_bytes(DType dtype, std::span<const int64_t> shape) {
   uint64_t values = 1;
   for (const int64_t dimension : shape)
-    if (dimension < 0 || __builtin_mul_overflow(values, static_cast<uint64_t>(dimension), &values))
-      return std::nullopt;
+    if (dimension < 0 || __builtin_mul_overflow(values, static_cast<uint64_t>(dimension), &values)) return std::nullopt;
   const DTypeInfo& type = info(dtype);
   uint64_t bytes;
   if (values % type.block != 0 || __builtin_mul_overflow(values / type.block, uint64_t{type.bytes}, &bytes))
@@ -238,19 +234,18 @@ SafeTensors SafeTensors::from_bytes(std::span<const std::byte> bytes, std::share
   state->owner = std::move(owner);
 
   if (bytes.size() < kLengthBytes)
-    fail(ErrorKind::bad_file, "{}: byte 0: expected an 8-byte header length, got a file of {} bytes",
-         state->source, bytes.size());
+    fail(ErrorKind::bad_file, "{}: byte 0: expected an 8-byte header length, got a file of {} bytes", state->source,
+         bytes.size());
   const uint64_t header_bytes = little_endian_64(bytes);
   if (header_bytes > kMaxHeader)
-    fail(ErrorKind::bad_file, "{}: byte 0: expected a header of at most {} bytes, got {}", state->source,
-         kMaxHeader, header_bytes);
+    fail(ErrorKind::bad_file, "{}: byte 0: expected a header of at most {} bytes, got {}", state->source, kMaxHeader,
+         header_bytes);
   if (header_bytes > bytes.size() - kLengthBytes)
-    fail(ErrorKind::bad_file, "{}: byte 0: header of {} bytes ends after the file's {}: truncated?",
-         state->source, header_bytes, bytes.size());
+    fail(ErrorKind::bad_file, "{}: byte 0: header of {} bytes ends after the file's {}: truncated?", state->source,
+         header_bytes, bytes.size());
   const std::string_view header(reinterpret_cast<const char*>(bytes.data()) + kLengthBytes, header_bytes);
   if (!header.starts_with('{'))
-    fail(ErrorKind::bad_file, "{}: byte 8: expected a JSON object, got {}", state->source,
-         quote(header.substr(0, 8)));
+    fail(ErrorKind::bad_file, "{}: byte 8: expected a JSON object, got {}", state->source, quote(header.substr(0, 8)));
   HeaderReader reader(state->source, state->tensors, state->metadata);
   Json::sax_parse(header.begin(), header.end(), &reader);
   std::sort(state->tensors.begin(), state->tensors.end(), [](const TensorInfo& a, const TensorInfo& b) {
@@ -267,21 +262,18 @@ SafeTensors SafeTensors::from_bytes(std::span<const std::byte> bytes, std::share
   uint64_t end = 0;
   for (TensorInfo& tensor : state->tensors) {
     if (tensor.offset != end)
-      fail(ErrorKind::bad_file, "{}: tensor {}: {} at byte {}: expected to begin at {}, got {}",
-           state->source, quote(tensor.name),
-           tensor.offset < end ? "overlaps the tensor before it" : "leaves a hole before it",
+      fail(ErrorKind::bad_file, "{}: tensor {}: {} at byte {}: expected to begin at {}, got {}", state->source,
+           quote(tensor.name), tensor.offset < end ? "overlaps the tensor before it" : "leaves a hole before it",
            data + std::min(tensor.offset, end), end, tensor.offset);
     if (tensor.bytes > data_bytes - end)
-      fail(ErrorKind::bad_file,
-           "{}: tensor {}: ends {} bytes past the end of the file at byte {}: truncated?", state->source,
-           quote(tensor.name), tensor.bytes - (data_bytes - end), bytes.size());
+      fail(ErrorKind::bad_file, "{}: tensor {}: ends {} bytes past the end of the file at byte {}: truncated?",
+           state->source, quote(tensor.name), tensor.bytes - (data_bytes - end), bytes.size());
     tensor.offset += data;
     end += tensor.bytes;
   }
   if (end != data_bytes)
-    fail(ErrorKind::bad_file,
-         "{}: byte {}: expected the end of the file, got {} bytes that belong to no tensor", state->source,
-         data + end, data_bytes - end);
+    fail(ErrorKind::bad_file, "{}: byte {}: expected the end of the file, got {} bytes that belong to no tensor",
+         state->source, data + end, data_bytes - end);
 
   SafeTensors result;
   result.state_ = std::move(state);
@@ -297,8 +289,7 @@ std::optional<RawTensor> SafeTensors::find(std::string_view name) const {
   const auto found = state_->index.find(name);
   if (found == state_->index.end()) return std::nullopt;
   const TensorInfo& tensor = state_->tensors[found->second];
-  RawTensor raw{tensor.name, tensor.dtype, tensor.shape, state_->file.subspan(tensor.offset, tensor.bytes),
-                state_};
+  RawTensor raw{tensor.name, tensor.dtype, tensor.shape, state_->file.subspan(tensor.offset, tensor.bytes), state_};
   if (reinterpret_cast<uintptr_t>(raw.bytes.data()) % info(tensor.dtype).bytes != 0) {
     auto both = std::make_shared<std::pair<std::shared_ptr<const State>, std::shared_ptr<const std::byte>>>(
         state_, aligned_copy(raw.bytes));
@@ -331,10 +322,9 @@ namespace {
 
 // How the reference writer orders dtypes: wider first, so that every tensor is aligned to its element.
 int rank(DType type) {
-  constexpr DType kOrder[] = {DType::u64,     DType::i64, DType::f64,     DType::f32,
-                              DType::u32,     DType::i32, DType::bf16,    DType::f16,
-                              DType::u16,     DType::i16, DType::f8_e8m0, DType::f8_e4m3,
-                              DType::f8_e5m2, DType::i8,  DType::u8,      DType::boolean};
+  constexpr DType kOrder[] = {DType::u64,     DType::i64, DType::f64, DType::f32,    DType::u32,     DType::i32,
+                              DType::bf16,    DType::f16, DType::u16, DType::i16,    DType::f8_e8m0, DType::f8_e4m3,
+                              DType::f8_e5m2, DType::i8,  DType::u8,  DType::boolean};
   return static_cast<int>(std::find(std::begin(kOrder), std::end(kOrder), type) - std::begin(kOrder));
 }
 
@@ -353,16 +343,14 @@ void write_safetensors(const std::filesystem::path& file, std::span<const RawTen
   uint64_t end = 0;
   for (const RawTensor* tensor : order) {
     const std::string name(tensor->name);
-    if (name == kMetadataKey)
-      fail(ErrorKind::bad_request, "{}: a tensor cannot be named {}", file.string(), name);
+    if (name == kMetadataKey) fail(ErrorKind::bad_request, "{}: a tensor cannot be named {}", file.string(), name);
     if (tensor_bytes(tensor->dtype, tensor->shape) != tensor->bytes.size())
-      fail(ErrorKind::bad_request, "{}: tensor {}: {} bytes do not fit shape {} of {}", file.string(),
-           quote(name), tensor->bytes.size(), dump_json(tensor->shape), info(tensor->dtype).name);
+      fail(ErrorKind::bad_request, "{}: tensor {}: {} bytes do not fit shape {} of {}", file.string(), quote(name),
+           tensor->bytes.size(), dump_json(tensor->shape), info(tensor->dtype).name);
     const uint64_t begin = end;
     end += tensor->bytes.size();
     header.push_back(
-        {name,
-         {{"dtype", info(tensor->dtype).name}, {"shape", tensor->shape}, {"data_offsets", {begin, end}}}});
+        {name, {{"dtype", info(tensor->dtype).name}, {"shape", tensor->shape}, {"data_offsets", {begin, end}}}});
   }
   std::vector<std::string_view> names;
   for (const RawTensor* tensor : order) names.push_back(tensor->name);

@@ -51,9 +51,8 @@ std::string error_of(const std::string& bytes) {
   return failure([&] { from_string(bytes); }).text;
 }
 
-const std::string kTwo =
-    R"({"__metadata__":{"format":"pt"},"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
-    R"("a":{"dtype":"BF16","shape":[1,2],"data_offsets":[8,12]}})";
+const std::string kTwo = R"({"__metadata__":{"format":"pt"},"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+                         R"("a":{"dtype":"BF16","shape":[1,2],"data_offsets":[8,12]}})";
 
 TEST(SafeTensors, ReadsNamesShapesBytesAndMetadata) {
   const SafeTensors file = from_string(file_of(kTwo, "01234567abcd"));
@@ -88,8 +87,7 @@ TEST(SafeTensors, ManyTensorsTakeLinearTime) {
   std::string header = "{";
   constexpr int kTensors = 100'000;
   for (int i = 0; i < kTensors; ++i)
-    header += fmt::format(R"({}"t{}":{{"dtype":"U8","shape":[1],"data_offsets":[{},{}]}})", i ? "," : "", i,
-                          i, i + 1);
+    header += fmt::format(R"({}"t{}":{{"dtype":"U8","shape":[1],"data_offsets":[{},{}]}})", i ? "," : "", i, i, i + 1);
   const std::string file = file_of(header + "}", std::string(kTensors, 'x'));
   const std::clock_t start = std::clock();
   EXPECT_EQ(from_string(file).find("t99999")->bytes.size(), 1u);
@@ -108,17 +106,15 @@ TEST(SafeTensors, EmptyTensorsScalarsAndNoTensorsAtAll) {
 
 TEST(SafeTensors, EveryDtypeRoundTripsInTheReferenceOrder) {
   // The order in which the reference writer (safetensors 0.6 of Python) lays out one tensor of each dtype.
-  const std::vector<DType> order = {DType::u64,     DType::i64, DType::f64,     DType::f32,
-                                    DType::u32,     DType::i32, DType::bf16,    DType::f16,
-                                    DType::u16,     DType::i16, DType::f8_e8m0, DType::f8_e4m3,
-                                    DType::f8_e5m2, DType::i8,  DType::u8,      DType::boolean};
+  const std::vector<DType> order = {
+      DType::u64, DType::i64, DType::f64,     DType::f32,     DType::u32,     DType::i32, DType::bf16, DType::f16,
+      DType::u16, DType::i16, DType::f8_e8m0, DType::f8_e4m3, DType::f8_e5m2, DType::i8,  DType::u8,   DType::boolean};
   const std::string data(48, 'q');
   std::vector<RawTensor> tensors;
   std::vector<std::string> names;
   for (size_t i = 0; i < order.size(); ++i) names.push_back("t" + std::to_string((i * 7) % order.size()));
   for (size_t i = order.size(); i-- > 0;)
-    tensors.push_back(
-        {names[i], order[i], {2, 3}, std::as_bytes(std::span(data)).first(6 * info(order[i]).bytes), {}});
+    tensors.push_back({names[i], order[i], {2, 3}, std::as_bytes(std::span(data)).first(6 * info(order[i]).bytes), {}});
   TemporaryFolder folder;
   write_safetensors(folder / "x.safetensors", tensors, {{"format", "pt"}});
   const SafeTensors file = SafeTensors::open(folder / "x.safetensors");
@@ -147,17 +143,15 @@ TEST(SafeTensors, RewritesTheReferenceWritersFileToTheByte) {
 TEST(SafeTensors, WriterIsDeterministicAndPadsTheHeader) {
   const std::string data = "01234567";
   const auto bytes = std::as_bytes(std::span(data));
-  std::vector<RawTensor> tensors = {{"b\n\"ü", DType::f32, {2}, bytes, {}},
-                                    {"a", DType::f32, {}, bytes.first(4), {}}};
+  std::vector<RawTensor> tensors = {{"b\n\"ü", DType::f32, {2}, bytes, {}}, {"a", DType::f32, {}, bytes.first(4), {}}};
   TemporaryFolder folder;
   write_safetensors(folder / "1", tensors, {{"k", "v"}});
   std::swap(tensors[0], tensors[1]);
   write_safetensors(folder / "2", tensors, {{"k", "v"}});
   const std::string one = read_file(folder / "1");
   EXPECT_EQ(one, read_file(folder / "2"));
-  const std::string expected =
-      R"({"__metadata__":{"k":"v"},"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},)"
-      "\"b\\n\\\"ü\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}";
+  const std::string expected = R"({"__metadata__":{"k":"v"},"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},)"
+                               "\"b\\n\\\"ü\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}";
   const size_t padded = (expected.size() + 7) / 8 * 8;
   EXPECT_EQ(one, file_of(expected + std::string(padded - expected.size(), ' '), "012301234567"));
   EXPECT_EQ(SafeTensors::open(folder / "1").find("b\n\"ü")->bytes.size(), 8u);
@@ -188,19 +182,15 @@ std::string one_tensor(const std::string& entry, const std::string& data = "0123
 
 TEST(SafeTensorsBad, Truncated) {
   const std::string whole = file_of(kTwo, "01234567abcd");
-  for (size_t size = 0; size < whole.size(); ++size)
-    error_of(whole.substr(0, size));  // never anything but an Error
-  EXPECT_THAT(error_of(""),
-              HasSubstr("file: byte 0: expected an 8-byte header length, got a file of 0 bytes"));
+  for (size_t size = 0; size < whole.size(); ++size) error_of(whole.substr(0, size));  // never anything but an Error
+  EXPECT_THAT(error_of(""), HasSubstr("file: byte 0: expected an 8-byte header length, got a file of 0 bytes"));
   EXPECT_THAT(error_of(whole.substr(0, 60)), HasSubstr("ends after the file's 60: truncated?"));
-  EXPECT_THAT(error_of(whole.substr(0, whole.size() - 1)),
-              HasSubstr("tensor \"a\": ends 1 bytes past the end"));
+  EXPECT_THAT(error_of(whole.substr(0, whole.size() - 1)), HasSubstr("tensor \"a\": ends 1 bytes past the end"));
   EXPECT_THAT(error_of(whole + "x"), HasSubstr("1 bytes that belong to no tensor"));
 }
 
 TEST(SafeTensorsBad, HeaderLength) {
-  EXPECT_THAT(error_of(std::string(8, '\xff')),
-              HasSubstr("at most 100000000 bytes, got 18446744073709551615"));
+  EXPECT_THAT(error_of(std::string(8, '\xff')), HasSubstr("at most 100000000 bytes, got 18446744073709551615"));
   std::string huge = file_of("", "");
   const uint64_t size = 100'000'001;
   std::memcpy(huge.data(), &size, 8);
@@ -214,28 +204,23 @@ TEST(SafeTensorsBad, NotAnObject) {
   EXPECT_THAT(error_of(file_of("{\"a\":", "")), HasSubstr("not JSON"));
   EXPECT_THAT(error_of(file_of("{} {}", "")), HasSubstr("not JSON"));
   EXPECT_THAT(error_of(file_of("{\"\xff\":1}", "")), HasSubstr("not JSON"));
-  EXPECT_THAT(error_of(file_of("{\"a\":" + std::string(50, '['), "")),
-              HasSubstr("expected an object, got a list"));
+  EXPECT_THAT(error_of(file_of("{\"a\":" + std::string(50, '['), "")), HasSubstr("expected an object, got a list"));
   EXPECT_THAT(error_of(file_of(R"({"__metadata__":[]})", "")),
               HasSubstr("__metadata__: expected an object, got a list"));
-  EXPECT_THAT(error_of(file_of(R"({"__metadata__":{"k":1}})", "")),
-              HasSubstr("\"k\": expected a string, got 1"));
+  EXPECT_THAT(error_of(file_of(R"({"__metadata__":{"k":1}})", "")), HasSubstr("\"k\": expected a string, got 1"));
 }
 
 TEST(SafeTensorsBad, Entries) {
   EXPECT_THAT(error_of(one_tensor("7")), HasSubstr("tensor \"a.weight\": entry: expected an object, got 7"));
-  EXPECT_THAT(error_of(one_tensor(R"({"dtype":"F32","shape":[2]})")),
-              HasSubstr("expected \"data_offsets\", got none"));
+  EXPECT_THAT(error_of(one_tensor(R"({"dtype":"F32","shape":[2]})")), HasSubstr("expected \"data_offsets\", got none"));
   EXPECT_THAT(error_of(one_tensor(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1})")),
               HasSubstr("got \"x\""));
   EXPECT_THAT(error_of(one_tensor(R"({"dtype":1,"shape":[2],"data_offsets":[0,8]})")),
               HasSubstr("dtype: expected a string, got 1"));
   EXPECT_THAT(error_of(one_tensor(R"({"dtype":"F32","shape":"2","data_offsets":[0,8]})")),
               HasSubstr("shape: expected a list"));
-  EXPECT_THAT(error_of(one_tensor(R"({"dtype":"F32","shape":[2.0],"data_offsets":[0,8]})")),
-              HasSubstr("got 2.0"));
-  EXPECT_THAT(error_of(one_tensor(R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})")),
-              HasSubstr("got -2"));
+  EXPECT_THAT(error_of(one_tensor(R"({"dtype":"F32","shape":[2.0],"data_offsets":[0,8]})")), HasSubstr("got 2.0"));
+  EXPECT_THAT(error_of(one_tensor(R"({"dtype":"F32","shape":[-2],"data_offsets":[0,8]})")), HasSubstr("got -2"));
   EXPECT_THAT(error_of(one_tensor(R"({"dtype":"F32","shape":[2],"data_offsets":[0,8,9]})")),
               HasSubstr("data_offsets: expected [begin, end], got more numbers"));
   EXPECT_THAT(error_of(one_tensor(R"({"dtype":"F32","shape":[2],"data_offsets":[8,0]})")),
@@ -249,8 +234,7 @@ TEST(SafeTensorsBad, Entries) {
 TEST(SafeTensorsBad, KeysAndListsTooMany) {
   EXPECT_THAT(error_of(one_tensor(R"({"dtype":"F32","dtype":"F16","shape":[2],"data_offsets":[0,8]})")),
               HasSubstr("tensor \"a.weight\": dtype given twice"));
-  EXPECT_THAT(error_of(one_tensor(R"({"dtype":"F32","shape":[2],"data_offsets":[0]})")),
-              HasSubstr("got 1 numbers"));
+  EXPECT_THAT(error_of(one_tensor(R"({"dtype":"F32","shape":[2],"data_offsets":[0]})")), HasSubstr("got 1 numbers"));
   EXPECT_THAT(error_of(one_tensor(R"({"dtype":"F32","shape":[[2]],"data_offsets":[0,8]})")),
               HasSubstr("shape: expected whole numbers"));
   EXPECT_THAT(error_of(one_tensor(R"({"dtype":["F32"],"shape":[2],"data_offsets":[0,8]})")),
@@ -265,8 +249,7 @@ TEST(SafeTensorsBad, KeysAndListsTooMany) {
               HasSubstr("shape: expected at most 64 dimensions, got more"));
   EXPECT_THAT(error_of(file_of(R"({"__metadata__":{"a":"1","a":"2"}})", "")),
               HasSubstr("__metadata__: \"a\" given twice"));
-  EXPECT_THAT(error_of(file_of(R"({"__metadata__":{},"__metadata__":{}})", "")),
-              HasSubstr("__metadata__ given twice"));
+  EXPECT_THAT(error_of(file_of(R"({"__metadata__":{},"__metadata__":{}})", "")), HasSubstr("__metadata__ given twice"));
 }
 
 TEST(SafeTensorsBad, UnknownDtypeIsUnsupportedByName) {
@@ -283,20 +266,18 @@ TEST(SafeTensorsBad, AbsurdShapes) {
   for (const char* shape :
        {"[9223372036854775807]", "[4294967296,4294967296]", "[9223372036854775807,9223372036854775807,0]",
         "[18446744073709551615]", "[1e30]", "[4611686018427387904]"})
-    EXPECT_THAT(error_of(one_tensor("{\"dtype\":\"F32\",\"shape\":" + std::string(shape) +
-                                    ",\"data_offsets\":[0,8]}")),
+    EXPECT_THAT(error_of(one_tensor("{\"dtype\":\"F32\",\"shape\":" + std::string(shape) + ",\"data_offsets\":[0,8]}")),
                 HasSubstr("tensor \"a.weight\": shape: expected"));
 }
 
 TEST(SafeTensorsBad, OffsetsPastTheEnd) {
   EXPECT_THAT(error_of(one_tensor(R"({"dtype":"F32","shape":[4],"data_offsets":[0,16]})")),
               HasSubstr("ends 8 bytes past the end"));
-  EXPECT_THAT(error_of(one_tensor(
-                  R"({"dtype":"U8","shape":[9223372036854775807],"data_offsets":[0,9223372036854775807]})")),
-              HasSubstr("past the end"));
   EXPECT_THAT(
-      error_of(one_tensor(
-          R"({"dtype":"U8","shape":[1],"data_offsets":[18446744073709551614,18446744073709551615]})")),
+      error_of(one_tensor(R"({"dtype":"U8","shape":[9223372036854775807],"data_offsets":[0,9223372036854775807]})")),
+      HasSubstr("past the end"));
+  EXPECT_THAT(
+      error_of(one_tensor(R"({"dtype":"U8","shape":[1],"data_offsets":[18446744073709551614,18446744073709551615]})")),
       HasSubstr("leaves a hole"));
 }
 
@@ -340,8 +321,7 @@ class Shards : public ::testing::Test {
   void shard(const std::string& name, const std::vector<std::string>& tensors) {
     std::vector<RawTensor> raw;
     for (const std::string& tensor : tensors)
-      raw.push_back(
-          {tensor, DType::u8, {static_cast<int64_t>(tensor.size())}, std::as_bytes(std::span(tensor)), {}});
+      raw.push_back({tensor, DType::u8, {static_cast<int64_t>(tensor.size())}, std::as_bytes(std::span(tensor)), {}});
     write_safetensors(folder / name, raw);
   }
   void index(const std::string& json) { write_file(folder / "model.safetensors.index.json", json); }

@@ -19,8 +19,7 @@ TEST(Stories260k, IsAPublishedDirectory) {
   const Checkpoint checkpoint = Checkpoint::open(folder / "out");
   EXPECT_EQ(checkpoint.tensors().size(), 2u + 5 * 9);
   EXPECT_EQ(checkpoint.total_bytes(), 260032u * 4);
-  EXPECT_THAT(checkpoint.find("model.layers.4.self_attn.k_proj.weight")->shape,
-              ::testing::ElementsAre(32, 64));
+  EXPECT_THAT(checkpoint.find("model.layers.4.self_attn.k_proj.weight")->shape, ::testing::ElementsAre(32, 64));
   EXPECT_FALSE(checkpoint.find("lm_head.weight"));
   // The order of weights in the file is right if every norm's values look like a norm's: around 1, all
   // positive.

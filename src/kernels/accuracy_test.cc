@@ -79,7 +79,8 @@ TEST(Accuracy, ExpAtTheEnds) {
 TEST(Accuracy, Log) {
   Numbers numbers(22);
   std::vector<float> x;
-  for (int i = 0; i < 300000; ++i) x.push_back(__builtin_bit_cast(float, static_cast<uint32_t>(0x00800000 + numbers.below(0x7f000000))));
+  for (int i = 0; i < 300000; ++i)
+    x.push_back(__builtin_bit_cast(float, static_cast<uint32_t>(0x00800000 + numbers.below(0x7f000000))));
   for (int i = 0; i < 200000; ++i) x.push_back(numbers.uniform(0.5f, 2.0f));
   std::vector<float> y(x.size());
   fastest().log(x.data(), y.data(), static_cast<int64_t>(x.size()));
@@ -98,8 +99,12 @@ TEST(Accuracy, LogAtTheEnds) {
   EXPECT_TRUE(std::isnan(log_of(-1.0f)));
   EXPECT_TRUE(std::isnan(log_of(-kInfinity)));
   EXPECT_TRUE(std::isnan(log_of(std::nanf(""))));
-  EXPECT_LT(ulps(log_of(std::numeric_limits<float>::min()), std::log(static_cast<double>(std::numeric_limits<float>::min()))), 1.5);
-  EXPECT_LT(ulps(log_of(std::numeric_limits<float>::max()), std::log(static_cast<double>(std::numeric_limits<float>::max()))), 1.5);
+  EXPECT_LT(
+      ulps(log_of(std::numeric_limits<float>::min()), std::log(static_cast<double>(std::numeric_limits<float>::min()))),
+      1.5);
+  EXPECT_LT(
+      ulps(log_of(std::numeric_limits<float>::max()), std::log(static_cast<double>(std::numeric_limits<float>::max()))),
+      1.5);
 }
 
 // TDPBF16PS as Intel's manual gives it in pseudo-code: for one output, 16 pairs into two sums, then their sum.
@@ -140,7 +145,8 @@ TEST(Accuracy, Bf16ProductsAreThoseOfTheTileInstruction) {
 TEST(Accuracy, DenormalsAreFlushed) {
   const FlushDenormals flush;
   for (const Kernels* set : available_kernels()) {
-    const std::vector<uint16_t> tiny(64, f32_to_bf16(1e-39f)), small(64, f32_to_bf16(1e-20f)), one(64, f32_to_bf16(1.0f));
+    const std::vector<uint16_t> tiny(64, f32_to_bf16(1e-39f)), small(64, f32_to_bf16(1e-20f)),
+        one(64, f32_to_bf16(1.0f));
     for (const int64_t m : {1, 7}) {
       std::vector<uint16_t> x;
       for (int64_t r = 0; r < m; ++r) x.insert(x.end(), small.begin(), small.end());

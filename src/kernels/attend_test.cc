@@ -16,11 +16,12 @@ using testing::Numbers;
 struct Cache {
   DType type;
   int64_t head_dim, positions;
-  std::vector<std::vector<float>> keys, values;           // [block][...], as float32
+  std::vector<std::vector<float>> keys, values;  // [block][...], as float32
   std::vector<std::vector<uint16_t>> keys16, values16;
   std::vector<const void*> key_blocks, value_blocks;
 
-  Cache(Numbers& numbers, DType cache_type, int64_t dim, int64_t count) : type(cache_type), head_dim(dim), positions(count) {
+  Cache(Numbers& numbers, DType cache_type, int64_t dim, int64_t count)
+      : type(cache_type), head_dim(dim), positions(count) {
     const int64_t blocks = (count + kAttentionBlock - 1) / kAttentionBlock;
     for (int64_t b = 0; b < blocks; ++b) {
       keys16.push_back(numbers.bf16s(dim * kAttentionBlock, true));
@@ -52,7 +53,11 @@ struct Rows {
 
   // `heads` rows a token, each token seeing all before it, or only a window.
   Rows(Numbers& numbers, int64_t tokens, int64_t heads, int64_t dim, int64_t positions, int64_t window)
-      : count(tokens * heads), ldq(dim + 3), head_dim(dim), q(numbers.floats(count * ldq, true)), d_out(numbers.floats(count * ldq, true)) {
+      : count(tokens * heads),
+        ldq(dim + 3),
+        head_dim(dim),
+        q(numbers.floats(count * ldq, true)),
+        d_out(numbers.floats(count * ldq, true)) {
     for (int64_t t = 0; t < tokens; ++t)
       for (int64_t h = 0; h < heads; ++h) {
         last.push_back(positions - tokens + t + 1);
@@ -61,11 +66,12 @@ struct Rows {
   }
 };
 
-std::vector<float> attended(const Kernels& k, const Cache& c, const Rows& r, float scale, std::vector<float>* stats = nullptr) {
+std::vector<float> attended(const Kernels& k, const Cache& c, const Rows& r, float scale,
+                            std::vector<float>* stats = nullptr) {
   const FlushDenormals flush;
   std::vector<float> out(r.count * r.ldq, 7.0f), s(2 * r.count);
-  k.attend(r.q.data(), r.ldq, r.count, r.first.data(), r.last.data(), c.key_blocks.data(), c.value_blocks.data(), c.type, c.head_dim, scale,
-           out.data(), r.ldq, s.data());
+  k.attend(r.q.data(), r.ldq, r.count, r.first.data(), r.last.data(), c.key_blocks.data(), c.value_blocks.data(),
+           c.type, c.head_dim, scale, out.data(), r.ldq, s.data());
   if (stats) *stats = s;
   out.insert(out.end(), s.begin(), s.end());
   return out;
@@ -82,22 +88,23 @@ Gradient gradient(const Kernels& k, const Cache& c, const Rows& r, float scale, 
   const int64_t ldd = c.head_dim + 2;
   Gradient g{std::vector<float>(r.count * r.ldq, begin), std::vector<float>((c.positions - base) * ldd + 1, begin), {}};
   g.d_values = g.d_keys;
-  k.attend_backward(r.q.data(), r.ldq, r.count, r.first.data(), r.last.data(), c.key_blocks.data(), c.value_blocks.data(), c.type, c.head_dim,
-                    scale, out.data(), r.ldq, stats.data(), r.d_out.data(), r.ldq, g.dq.data(), r.ldq, g.d_keys.data(), g.d_values.data(), ldd,
-                    base);
+  k.attend_backward(r.q.data(), r.ldq, r.count, r.first.data(), r.last.data(), c.key_blocks.data(),
+                    c.value_blocks.data(), c.type, c.head_dim, scale, out.data(), r.ldq, stats.data(), r.d_out.data(),
+                    r.ldq, g.dq.data(), r.ldq, g.d_keys.data(), g.d_values.data(), ldd, base);
   return g;
 }
 
 struct Case {
   int64_t tokens, heads, head_dim, positions, window;
 };
-const std::vector<Case> kCases = {{1, 1, 8, 1, 0},    {1, 4, 32, 1, 0},    {2, 3, 16, 5, 0},    {5, 2, 1, 64, 0},     {3, 1, 7, 65, 0},
-                                  {1, 3, 64, 200, 0}, {64, 4, 32, 200, 0}, {20, 2, 33, 130, 0}, {70, 1, 24, 150, 40}, {7, 5, 128, 190, 70},
-                                  {1, 1, 80, 129, 3}, {66, 2, 20, 66, 0},  {13, 1, 160, 77, 64}, {100, 1, 48, 300, 1}};
+const std::vector<Case> kCases = {{1, 1, 8, 1, 0},      {1, 4, 32, 1, 0},     {2, 3, 16, 5, 0},    {5, 2, 1, 64, 0},
+                                  {3, 1, 7, 65, 0},     {1, 3, 64, 200, 0},   {64, 4, 32, 200, 0}, {20, 2, 33, 130, 0},
+                                  {70, 1, 24, 150, 40}, {7, 5, 128, 190, 70}, {1, 1, 80, 129, 3},  {66, 2, 20, 66, 0},
+                                  {13, 1, 160, 77, 64}, {100, 1, 48, 300, 1}};
 
 std::string name(const Case& c, DType type) {
-  return fmt::format("tokens={} heads={} head_dim={} positions={} window={} {}", c.tokens, c.heads, c.head_dim, c.positions, c.window,
-                     info(type).name);
+  return fmt::format("tokens={} heads={} head_dim={} positions={} window={} {}", c.tokens, c.heads, c.head_dim,
+                     c.positions, c.window, info(type).name);
 }
 
 TEST(Attend, SetsAgree) {
@@ -106,7 +113,8 @@ TEST(Attend, SetsAgree) {
     for (const DType type : {DType::f32, DType::bf16}) {
       const Cache cache(numbers, type, c.head_dim, c.positions);
       const Rows rows(numbers, c.tokens, c.heads, c.head_dim, c.positions, c.window);
-      expect_same("attend " + name(c, type), {}, [&](const Kernels& k, std::vector<float>& out) { out = attended(k, cache, rows, 0.3f); });
+      expect_same("attend " + name(c, type), {},
+                  [&](const Kernels& k, std::vector<float>& out) { out = attended(k, cache, rows, 0.3f); });
       for (const int64_t base : {int64_t{0}, c.positions / 2})
         expect_same("attend_backward " + name(c, type), {}, [&](const Kernels& k, std::vector<float>& out) {
           const Gradient g = gradient(k, cache, rows, 0.3f, base, 0.25f);
@@ -123,7 +131,8 @@ TEST(Attend, CacheTypesAgree) {  // bf16 keys give what the same keys in float32
       Numbers one(12), two(12);
       const Cache f32(one, DType::f32, c.head_dim, c.positions), bf16(two, DType::bf16, c.head_dim, c.positions);
       const Rows rows(one, c.tokens, c.heads, c.head_dim, c.positions, c.window);
-      ASSERT_EQ(difference(attended(*k, f32, rows, 0.2f), attended(*k, bf16, rows, 0.2f)), "") << k->name << " " << name(c, DType::f32);
+      ASSERT_EQ(difference(attended(*k, f32, rows, 0.2f), attended(*k, bf16, rows, 0.2f)), "")
+          << k->name << " " << name(c, DType::f32);
     }
   }
 }
@@ -135,7 +144,8 @@ TEST(Attend, ARowIsTheSameAlone) {
       const Cache cache(numbers, DType::bf16, c.head_dim, c.positions);
       Rows rows(numbers, c.tokens, c.heads, c.head_dim, c.positions, c.window);
       // Any rows may stand beside each other.
-      for (int64_t r = 0; r < rows.count; r += 5) rows.last[r] = rows.first[r] + 1 + numbers.below(rows.last[r] - rows.first[r]);
+      for (int64_t r = 0; r < rows.count; r += 5)
+        rows.last[r] = rows.first[r] + 1 + numbers.below(rows.last[r] - rows.first[r]);
       const auto all = attended(*k, cache, rows, 0.3f);
       for (int64_t r = 0; r < rows.count; ++r) {
         Rows one = rows;
@@ -144,8 +154,10 @@ TEST(Attend, ARowIsTheSameAlone) {
         one.first = {rows.first[r]};
         one.last = {rows.last[r]};
         const auto alone = attended(*k, cache, one, 0.3f);
-        ASSERT_EQ(std::memcmp(alone.data(), &all[r * rows.ldq], rows.ldq * sizeof(float)), 0) << k->name << " row " << r << " " << name(c, DType::bf16);
-        ASSERT_EQ(std::memcmp(&alone[rows.ldq], &all[rows.count * rows.ldq + 2 * r], 2 * sizeof(float)), 0) << k->name << " row " << r;
+        ASSERT_EQ(std::memcmp(alone.data(), &all[r * rows.ldq], rows.ldq * sizeof(float)), 0)
+            << k->name << " row " << r << " " << name(c, DType::bf16);
+        ASSERT_EQ(std::memcmp(&alone[rows.ldq], &all[rows.count * rows.ldq + 2 * r], 2 * sizeof(float)), 0)
+            << k->name << " row " << r;
       }
     }
 }
@@ -161,12 +173,14 @@ TEST(Attend, GradientsCutIntoCalls) {
     const Gradient whole = gradient(*k, cache, rows, 0.3f, 0);
     std::vector<float> stats;
     const auto out = attended(*k, cache, rows, 0.3f, &stats);
-    Gradient cut{std::vector<float>(whole.dq.size()), std::vector<float>(whole.d_keys.size()), std::vector<float>(whole.d_values.size())};
+    Gradient cut{std::vector<float>(whole.dq.size()), std::vector<float>(whole.d_keys.size()),
+                 std::vector<float>(whole.d_values.size())};
     for (int64_t r = 0, step = 1; r < rows.count; r += step, step = 1 + step % 70) {
       const int64_t count = std::min(step, rows.count - r);
-      k->attend_backward(&rows.q[r * rows.ldq], rows.ldq, count, &rows.first[r], &rows.last[r], cache.key_blocks.data(), cache.value_blocks.data(),
-                         cache.type, dim, 0.3f, &out[r * rows.ldq], rows.ldq, &stats[2 * r], &rows.d_out[r * rows.ldq], rows.ldq,
-                         &cut.dq[r * rows.ldq], rows.ldq, cut.d_keys.data(), cut.d_values.data(), dim + 2, 0);
+      k->attend_backward(&rows.q[r * rows.ldq], rows.ldq, count, &rows.first[r], &rows.last[r], cache.key_blocks.data(),
+                         cache.value_blocks.data(), cache.type, dim, 0.3f, &out[r * rows.ldq], rows.ldq, &stats[2 * r],
+                         &rows.d_out[r * rows.ldq], rows.ldq, &cut.dq[r * rows.ldq], rows.ldq, cut.d_keys.data(),
+                         cut.d_values.data(), dim + 2, 0);
     }
     ASSERT_EQ(difference(whole.dq, cut.dq), "") << k->name;
     ASSERT_EQ(difference(whole.d_keys, cut.d_keys), "") << k->name;
@@ -207,14 +221,15 @@ TEST(Attend, IsAttention) {
     const auto out = attended(k, cache, rows, 0.5f, &stats);
     for (int64_t r = 0; r < rows.count; ++r) {
       const Exact e = exact(cache, &rows.q[r * rows.ldq], rows.first[r], rows.last[r], 0.5);
-      for (int64_t d = 0; d < c.head_dim; ++d) ASSERT_NEAR(out[r * rows.ldq + d], e.out[d], 2e-6) << name(c, DType::f32) << " row " << r;
+      for (int64_t d = 0; d < c.head_dim; ++d)
+        ASSERT_NEAR(out[r * rows.ldq + d], e.out[d], 2e-6) << name(c, DType::f32) << " row " << r;
       for (int64_t d = c.head_dim; d < rows.ldq; ++d) ASSERT_EQ(out[r * rows.ldq + d], 7.0f);
       ASSERT_NEAR(stats[2 * r], e.largest, 1e-5);
       ASSERT_NEAR(stats[2 * r + 1], e.sum, 1e-5 * e.sum);
       const int64_t n = rows.last[r] - rows.first[r];
       std::vector<float> scores(n + 1, 9.0f), pattern(n + 1, 9.0f);
-      k.attend_pattern(&rows.q[r * rows.ldq], rows.first[r], rows.last[r], cache.key_blocks.data(), cache.type, c.head_dim, 0.5f, &stats[2 * r],
-                       scores.data(), pattern.data());
+      k.attend_pattern(&rows.q[r * rows.ldq], rows.first[r], rows.last[r], cache.key_blocks.data(), cache.type,
+                       c.head_dim, 0.5f, &stats[2 * r], scores.data(), pattern.data());
       for (int64_t i = 0; i < n; ++i) {
         ASSERT_NEAR(scores[i], e.scores[i], 1e-5);
         ASSERT_NEAR(pattern[i], e.pattern[i], 1e-6);
@@ -234,9 +249,11 @@ TEST(Attend, PatternsAgree) {
     const float stats[2] = {1.5f, 20.0f};
     for (const int64_t first : {0, 3, 70})
       for (const int64_t last : {0, 1, 64, 71, 200})
-        expect_same(fmt::format("attend_pattern {} {}", first, last), std::vector<float>(600), [&](const Kernels& k, std::vector<float>& out) {
-          k.attend_pattern(q.data(), first, last, cache.key_blocks.data(), type, 40, 0.3f, stats, out.data(), out.data() + 300);
-        });
+        expect_same(fmt::format("attend_pattern {} {}", first, last), std::vector<float>(600),
+                    [&](const Kernels& k, std::vector<float>& out) {
+                      k.attend_pattern(q.data(), first, last, cache.key_blocks.data(), type, 40, 0.3f, stats,
+                                       out.data(), out.data() + 300);
+                    });
   }
 }
 
@@ -279,7 +296,8 @@ TEST(Attend, GradientIsItsDerivative) {
       return (up - down) / (right - left);
     };
     for (int64_t r = 0; r < rows.count; ++r)
-      for (int64_t d = 0; d < c.head_dim; ++d) ASSERT_NEAR(g.dq[r * rows.ldq + d], slope(rows.q[r * rows.ldq + d]), 1e-5);
+      for (int64_t d = 0; d < c.head_dim; ++d)
+        ASSERT_NEAR(g.dq[r * rows.ldq + d], slope(rows.q[r * rows.ldq + d]), 1e-5);
     for (int64_t p = 0; p < c.positions; ++p)
       for (int64_t d = 0; d < c.head_dim; ++d) {
         ASSERT_NEAR(g.d_keys[p * (c.head_dim + 2) + d], slope(cache.key(p, d)), 1e-5) << p;

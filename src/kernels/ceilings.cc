@@ -76,12 +76,15 @@ MemoryCeiling::MemoryCeiling(int threads, int64_t bytes) : threads_(threads), by
   }
   const int64_t grain = int64_t{2} << 20;  // a huge page, and a share of each thread
   bytes_ = std::max<int64_t>(1, bytes_ / (grain * threads_)) * grain * threads_;
-  void* memory = ::mmap(nullptr, static_cast<size_t>(bytes_), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) fail(ErrorKind::io, "measuring memory bandwidth: {} bytes: {}", bytes_, std::strerror(errno));
+  void* memory =
+      ::mmap(nullptr, static_cast<size_t>(bytes_), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED)
+    fail(ErrorKind::io, "measuring memory bandwidth: {} bytes: {}", bytes_, std::strerror(errno));
   ::madvise(memory, static_cast<size_t>(bytes_), MADV_HUGEPAGE);
   memory_ = static_cast<float*>(memory);
   const int64_t share = bytes_ / threads_;
-  together(threads_, [&](int t) { std::memset(reinterpret_cast<char*>(memory_) + t * share, 1, static_cast<size_t>(share)); });
+  together(threads_,
+           [&](int t) { std::memset(reinterpret_cast<char*>(memory_) + t * share, 1, static_cast<size_t>(share)); });
 }
 
 MemoryCeiling::~MemoryCeiling() { ::munmap(memory_, static_cast<size_t>(bytes_)); }

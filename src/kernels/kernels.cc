@@ -21,8 +21,8 @@ struct Available {
     __builtin_cpu_init();
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
     if (avx2) sets[count++] = &kAvx2Kernels;
-    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl"))
+    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
       sets[count++] = &kAvx512Kernels;
 #endif
   }
@@ -41,7 +41,8 @@ const Kernels* chosen() {
     if (set->name == name) return set;
     names += (names.empty() ? "" : ", ") + std::string(set->name);
   }
-  fail(ErrorKind::unsupported, "GLASSBOX_KERNELS: expected one of {} (what this machine runs), got \"{}\"", names, name);
+  fail(ErrorKind::unsupported, "GLASSBOX_KERNELS: expected one of {} (what this machine runs), got \"{}\"", names,
+       name);
 }
 
 std::atomic<const Kernels*> in_use{nullptr};

@@ -43,32 +43,31 @@ struct Kernels {
 
   // --- attention ---
   // Keys and values lie in blocks of kAttentionBlock positions: block j of `keys` holds [head_dim][kAttentionBlock]
-  // (a key is a column), of `values` [kAttentionBlock][head_dim]; float32 or bf16. Positions are absolute: block j holds
-  // 64 j .. 64 j + 63.
+  // (a key is a column), of `values` [kAttentionBlock][head_dim]; float32 or bf16. Positions are absolute: block j
+  // holds 64 j .. 64 j + 63.
 
   // For each of `rows` query rows (q + r * ldq, head_dim floats) over the positions [first[r], last[r]) :
   // out + r * ldo = softmax(scale * q . keys) values. Score: one chain of fused multiply-adds over head_dim from zero,
   // then times scale. Each block gives (max, sum of exp, weighted values: one chain over its positions); blocks
-  // merge in rising order. (The sum: positions l, l+16 added, l+32, l+48 added, both added, then the tree over 16 lanes.
-  // A merge multiplies what was and what comes by exp(its largest - the larger) and fuses: old * by + (new * by).) stats[2r], stats[2r+1]: the largest score and the sum of exp(score - largest).
-  // All positions of a query's blocks exist in memory, also those outside [first, last), which are not used.
-  // A row with first >= last gets zeros.
+  // merge in rising order. (The sum: positions l, l+16 added, l+32, l+48 added, both added, then the tree over 16
+  // lanes. A merge multiplies what was and what comes by exp(its largest - the larger) and fuses: old * by + (new *
+  // by).) stats[2r], stats[2r+1]: the largest score and the sum of exp(score - largest). All positions of a query's
+  // blocks exist in memory, also those outside [first, last), which are not used. A row with first >= last gets zeros.
   void (*attend)(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
-                 const void* const* keys, const void* const* values, DType type, int64_t head_dim, float scale, float* out,
-                 int64_t ldo, float* stats) noexcept;
+                 const void* const* keys, const void* const* values, DType type, int64_t head_dim, float scale,
+                 float* out, int64_t ldo, float* stats) noexcept;
 
-  // Gradient of attend for the same rows: dq is one chain over positions, d_keys and d_values one over rows, so rows may
-  // be cut into calls in their order. d_out like out; stats from attend.
-  // dq[r] is added to. d_keys, d_values: [position - base][ldd] rows, added to for positions >= base (earlier ones
-  // belong to no tape).
+  // Gradient of attend for the same rows: dq is one chain over positions, d_keys and d_values one over rows, so rows
+  // may be cut into calls in their order. d_out like out; stats from attend. dq[r] is added to. d_keys, d_values:
+  // [position - base][ldd] rows, added to for positions >= base (earlier ones belong to no tape).
   void (*attend_backward)(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
                           const void* const* keys, const void* const* values, DType type, int64_t head_dim, float scale,
-                          const float* out, int64_t ldo, const float* stats, const float* d_out, int64_t ld_out, float* dq,
-                          int64_t lddq, float* d_keys, float* d_values, int64_t ldd, int64_t base) noexcept;
+                          const float* out, int64_t ldo, const float* stats, const float* d_out, int64_t ld_out,
+                          float* dq, int64_t lddq, float* d_keys, float* d_values, int64_t ldd, int64_t base) noexcept;
 
   // Pattern of one row: pattern[i] = exp(score(first + i) - max) / sum, i < last - first; scores likewise if not null.
-  void (*attend_pattern)(const float* q, int64_t first, int64_t last, const void* const* keys, DType type, int64_t head_dim,
-                         float scale, const float* stats, float* scores, float* pattern) noexcept;
+  void (*attend_pattern)(const float* q, int64_t first, int64_t last, const void* const* keys, DType type,
+                         int64_t head_dim, float scale, const float* stats, float* scores, float* pattern) noexcept;
 
   // --- rows ---
 
@@ -87,16 +86,17 @@ struct Kernels {
   float (*sum_squares)(const float* x, int64_t n) noexcept;  // order of matmul_f32
 
   // --- elementwise over n values ---
-  void (*add)(const float* a, const float* b, float* y, int64_t n) noexcept;      // y may be a or b
+  void (*add)(const float* a, const float* b, float* y, int64_t n) noexcept;  // y may be a or b
   void (*multiply)(const float* a, const float* b, float* y, int64_t n) noexcept;
-  void (*scale_add)(float factor, const float* x, float* y, int64_t n) noexcept;  // y = fma(factor, x, y)
-  void (*scale)(float factor, float* x, int64_t n) noexcept;                      // x *= factor
-  void (*silu)(const float* x, float* y, int64_t n) noexcept;                     // x / (1 + exp(-x))
-  void (*silu_backward)(const float* x, const float* dy, float* dx, int64_t n) noexcept;                  // dx += ...
-  void (*multiply_backward)(const float* other, const float* dy, float* dx, int64_t n) noexcept;          // dx = fma(dy, other, dx)
+  void (*scale_add)(float factor, const float* x, float* y, int64_t n) noexcept;          // y = fma(factor, x, y)
+  void (*scale)(float factor, float* x, int64_t n) noexcept;                              // x *= factor
+  void (*silu)(const float* x, float* y, int64_t n) noexcept;                             // x / (1 + exp(-x))
+  void (*silu_backward)(const float* x, const float* dy, float* dx, int64_t n) noexcept;  // dx += ...
+  void (*multiply_backward)(const float* other, const float* dy, float* dx,
+                            int64_t n) noexcept;  // dx = fma(dy, other, dx)
   void (*exp)(const float* x, float* y, int64_t n) noexcept;
   void (*log)(const float* x, float* y, int64_t n) noexcept;
-  void (*to_bf16)(const float* x, uint16_t* y, int64_t n) noexcept;               // nearest even
+  void (*to_bf16)(const float* x, uint16_t* y, int64_t n) noexcept;  // nearest even
   void (*from_bf16)(const uint16_t* x, float* y, int64_t n) noexcept;
   void (*from_f16)(const uint16_t* x, float* y, int64_t n) noexcept;
 

@@ -15,7 +15,8 @@ using testing::expect_same;
 using testing::Numbers;
 using testing::plain;
 
-const std::vector<int64_t> kLengths = {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 47, 48, 49, 63, 64, 65, 100, 127, 128, 129, 255, 256, 257, 1000};
+const std::vector<int64_t> kLengths = {0,  1,  2,  3,  7,  8,   9,   15,  16,  17,  31,  32,  33,  47,
+                                       48, 49, 63, 64, 65, 100, 127, 128, 129, 255, 256, 257, 1000};
 
 TEST(Kernels, ValuesOneByOne) {
   Numbers numbers(1);
@@ -43,7 +44,8 @@ TEST(Kernels, ValuesOneByOne) {
       check("log_sum_exp", [&](const Kernels& k, float* o) { k.log_sum_exp(pa, n, o, o + 1); });
       if (n > 0) {
         check("rms_norm", [&](const Kernels& k, float* o) { k.rms_norm(pa, pb, 1e-5f, o, o + n, n); });
-        check("rms_norm_backward", [&](const Kernels& k, float* o) { k.rms_norm_backward(pa, pb, 0.7f, pa, o, nullptr, n); });
+        check("rms_norm_backward",
+              [&](const Kernels& k, float* o) { k.rms_norm_backward(pa, pb, 0.7f, pa, o, nullptr, n); });
       }
     }
   }
@@ -101,7 +103,8 @@ TEST(Kernels, Conversions) {
   for (const Kernels* set : available_kernels()) {
     for (const int64_t n : kLengths) {
       std::vector<float> x(static_cast<size_t>(n));
-      for (float& v : x) v = __builtin_bit_cast(float, static_cast<uint32_t>(numbers.bits()));  // NaN and infinities too
+      for (float& v : x)
+        v = __builtin_bit_cast(float, static_cast<uint32_t>(numbers.bits()));  // NaN and infinities too
       std::vector<uint16_t> y(static_cast<size_t>(n) + 20, 0x1234);
       set->to_bf16(x.data(), y.data(), n);
       for (int64_t i = 0; i < n; ++i) ASSERT_EQ(y[i], f32_to_bf16(x[i])) << set->name;
@@ -144,7 +147,14 @@ std::vector<Shape> shapes() {
   for (const int64_t m : {0, 1, 2, 3, 4, 5, 6, 7, 13})
     for (const int64_t n : {0, 1, 3, 15, 16, 17, 33})
       for (const int64_t k : {0, 1, 2, 15, 31, 32, 33, 65}) all.push_back({m, n, k});
-  all.insert(all.end(), {{14, 64, 300}, {15, 65, 257}, {29, 40, 512}, {1, 50, 513}, {2, 600, 40}, {33, 530, 35}, {345, 20, 33}, {9, 17, 600}});
+  all.insert(all.end(), {{14, 64, 300},
+                         {15, 65, 257},
+                         {29, 40, 512},
+                         {1, 50, 513},
+                         {2, 600, 40},
+                         {33, 530, 35},
+                         {345, 20, 33},
+                         {9, 17, 600}});
   return all;
 }
 
@@ -217,7 +227,8 @@ TEST(Kernels, TilesDoNotChangeBits) {
           s->matmul_f32(&x[r * k], k, &w[o * k], k, &f32_tiles[r * n + o], n, rows, outputs, k);
           s->matmul_bf16(&x16[r * k], k, &w16[o * k], k, &bf16_tiles[r * n + o], n, rows, outputs, k);
           for (int64_t p = 0; p < k; p += 40 * tile)
-            s->gemm(&x[r * k + p], k, 1, &b[p * n + o], DType::f32, n, &chain_tiles[r * n + o], n, rows, outputs, std::min(40 * tile, k - p));
+            s->gemm(&x[r * k + p], k, 1, &b[p * n + o], DType::f32, n, &chain_tiles[r * n + o], n, rows, outputs,
+                    std::min(40 * tile, k - p));
         }
       ASSERT_EQ(difference(f32, f32_tiles), "") << s->name << " tile " << tile;
       ASSERT_EQ(difference(bf16, bf16_tiles), "") << s->name << " tile " << tile;

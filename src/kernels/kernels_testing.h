@@ -30,12 +30,18 @@ class Numbers {
   // Mostly between -2 and 2; some zeros of both signs, denormals, very small and rather large values.
   float rough() {
     switch (below(40)) {
-      case 0: return 0.0f;
-      case 1: return -0.0f;
-      case 2: return uniform(-1, 1) * 1e-39f;
-      case 3: return uniform(-1, 1) * 1e-25f;
-      case 4: return uniform(-1, 1) * 300.0f;
-      default: return uniform(-2, 2);
+      case 0:
+        return 0.0f;
+      case 1:
+        return -0.0f;
+      case 2:
+        return uniform(-1, 1) * 1e-39f;
+      case 3:
+        return uniform(-1, 1) * 1e-25f;
+      case 4:
+        return uniform(-1, 1) * 300.0f;
+      default:
+        return uniform(-2, 2);
     }
   }
   std::vector<float> floats(int64_t n, bool smooth = false) {
@@ -62,8 +68,8 @@ inline std::string difference(const std::vector<float>& want, const std::vector<
   for (size_t i = 0; i < want.size(); ++i)
     if (std::memcmp(&want[i], &got[i], sizeof(float)) != 0) {
       char text[120];
-      std::snprintf(text, sizeof text, "at %zu of %zu: expected %a, got %a", i, want.size(), static_cast<double>(want[i]),
-                    static_cast<double>(got[i]));
+      std::snprintf(text, sizeof text, "at %zu of %zu: expected %a, got %a", i, want.size(),
+                    static_cast<double>(want[i]), static_cast<double>(got[i]));
       return text;
     }
   return "";

@@ -15,8 +15,8 @@ namespace glassbox {
 struct ModelShape {
   std::string model_type;  // as config.json names the family
   int64_t vocabulary = 0, hidden = 0, intermediate = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0;
-  int64_t context = 0;     // longest sequence it was made for (max_position_embeddings)
-  bool tied = false;       // lm_head is the embedding
+  int64_t context = 0;  // longest sequence it was made for (max_position_embeddings)
+  bool tied = false;    // lm_head is the embedding
 };
 
 // Immutable once built: many passes may walk it, one thread each.

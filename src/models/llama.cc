@@ -46,7 +46,9 @@ struct Mlp {
         up_proj(w["up_proj"], s.intermediate, s.hidden, s.mlp_bias),
         down_proj(w["down_proj"], s.hidden, s.intermediate, s.mlp_bias) {}
 
-  Tensor operator()(const Tensor& x) const { return down_proj(silu(gate_proj(x)) * up_proj(x)); }  // [T, D], by way of [T, I]
+  Tensor operator()(const Tensor& x) const {
+    return down_proj(silu(gate_proj(x)) * up_proj(x));
+  }  // [T, D], by way of [T, I]
 };
 
 struct Block {
@@ -61,7 +63,7 @@ struct Block {
         post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
         mlp(w["mlp"], s) {}
 
-  Tensor operator()(const Tensor& x) const {                   // [T, D]
+  Tensor operator()(const Tensor& x) const {  // [T, D]
     const Tensor h = x + self_attn(input_layernorm(x));
     return h + mlp(post_attention_layernorm(h));
   }
@@ -82,9 +84,9 @@ class Llama : public LanguageModel {
   const CacheShape& cache_shape() const override { return shape_->cache; }
 
   Tensor operator()(Pass& pass) const override {
-    Tensor x = embed_tokens_(pass);                                           // [T, D]
+    Tensor x = embed_tokens_(pass);  // [T, D]
     for (const Named<Block>& block : layers_) x = block(x);
-    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");              // [R, V]
+    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");  // [R, V]
   }
 
  private:
@@ -108,7 +110,8 @@ std::unique_ptr<LanguageModel> make_llama(Config& config, WeightSource& weights)
 
   // The cache holds float32 for float32 models, else bf16 (docs/design.md, Numbers).
   const Tensor norm = Weights(weights, "model.norm").tensor("weight", {shape->hidden});
-  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim, norm.dtype() == DType::f32 ? DType::f32 : DType::bf16};
+  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim,
+                  norm.dtype() == DType::f32 ? DType::f32 : DType::bf16};
   return std::make_unique<Llama>(std::move(shape), weights);
 }
 

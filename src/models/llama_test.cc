@@ -1,5 +1,5 @@
-// Llama against what transformers computes with the same weights (tests/reference/make_llama_goldens.py), and the promise
-// of bits that do not depend on company, cutting, threads or kernels.
+// Llama against what transformers computes with the same weights (tests/reference/make_llama_goldens.py), and the
+// promise of bits that do not depend on company, cutting, threads or kernels.
 #include "models/llama.h"
 
 #include <gtest/gtest.h>
@@ -32,7 +32,8 @@ std::unique_ptr<LanguageModel> open(const std::string& name, const std::string& 
 struct Golden {
   SafeTensors file;
 
-  explicit Golden(const std::string& name) : file(SafeTensors::open(fixture("models/" + name) / "golden.safetensors")) {}
+  explicit Golden(const std::string& name)
+      : file(SafeTensors::open(fixture("models/" + name) / "golden.safetensors")) {}
 
   std::vector<float> values(const std::string& name) const {
     const RawTensor raw = file.find(name).value();
@@ -112,7 +113,8 @@ TEST_P(LlamaGolden, GradientsEqualTheReference) {
   learn.backward(loss);
   for (const Parameter& parameter : parameters.all()) {
     const auto expected = golden.values("grad/" + parameter.name);
-    EXPECT_LT(largest_difference(parameter.gradients(), expected), 1e-4 * largest_of(expected) + 1e-8) << parameter.name;
+    EXPECT_LT(largest_difference(parameter.gradients(), expected), 1e-4 * largest_of(expected) + 1e-8)
+        << parameter.name;
   }
 }
 
@@ -152,9 +154,10 @@ TEST(LlamaTaps, HoldWhatTheReferencesModulesReturned) {
 
 // A Llama of odd sizes with weights of its own.
 std::unique_ptr<LanguageModel> odd_model(DType dtype) {
-  Json json = {{"model_type", "llama"}, {"vocab_size", 301}, {"hidden_size", 72}, {"intermediate_size", 106},
-               {"num_hidden_layers", 2}, {"num_attention_heads", 6}, {"num_key_value_heads", 2}, {"head_dim", 20},
-               {"max_position_embeddings", 512}, {"rms_norm_eps", 1e-5}, {"rope_theta", 1e4}, {"hidden_act", "silu"},
+  Json json = {{"model_type", "llama"},      {"vocab_size", 301},      {"hidden_size", 72},
+               {"intermediate_size", 106},   {"num_hidden_layers", 2}, {"num_attention_heads", 6},
+               {"num_key_value_heads", 2},   {"head_dim", 20},         {"max_position_embeddings", 512},
+               {"rms_norm_eps", 1e-5},       {"rope_theta", 1e4},      {"hidden_act", "silu"},
                {"tie_word_embeddings", true}};
   Config config(json, "odd model");
   Parameters parameters(dtype, 7, 0.2f);
@@ -179,7 +182,8 @@ std::vector<float> alone(const LanguageModel& model, std::span<const int32_t> id
 
 void expect_same_bits(std::span<const float> a, std::span<const float> b, const std::string& where) {
   ASSERT_EQ(a.size(), b.size()) << where;
-  ASSERT_EQ(std::memcmp(a.data(), b.data(), a.size_bytes()), 0) << where << ": largest difference " << largest_difference(a, b);
+  ASSERT_EQ(std::memcmp(a.data(), b.data(), a.size_bytes()), 0)
+      << where << ": largest difference " << largest_difference(a, b);
 }
 
 class Invariance : public ::testing::TestWithParam<DType> {
@@ -250,7 +254,10 @@ TEST_P(Invariance, TrainingSeesTheServedLogits) {
 TEST_P(Invariance, LookingChangesNothing) {
   int looked = 0;
   Taps listen, echo;
-  listen.listen("*", [&](std::string_view, const Tensor&) { ++looked; return std::nullopt; });
+  listen.listen("*", [&](std::string_view, const Tensor&) {
+    ++looked;
+    return std::nullopt;
+  });
   echo.listen("*", [&](std::string_view, const Tensor& value) {
     Tensor same = value.pass()->empty(value.shape());
     std::memcpy(Pass::mutable_f32(same), value.f32(), value.bytes());
@@ -311,9 +318,7 @@ TEST(LlamaRefuses, FamiliesAndKeysItDoesNotKnow) {
       CheckpointWeights weights(Checkpoint::open(fixture("models/llama2_tiny") / "model.safetensors"));
       make_model(config, weights);
       return "accepted";
-    } catch (const Error& error) {
-      return error.what();
-    }
+    } catch (const Error& error) { return error.what(); }
   };
   Json changed = json;
   changed["attention_multiplier"] = 2.5;

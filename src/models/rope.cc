@@ -18,8 +18,8 @@ ModelShape read_shape(Config& config) {
     fail(ErrorKind::bad_file, "{}: expected a divisor of num_attention_heads = {}, got {}",
          config.where("num_key_value_heads"), shape.heads, shape.kv_heads);
   if (!config.has("head_dim") && shape.hidden % shape.heads != 0)
-    fail(ErrorKind::bad_file, "{}: expected a multiple of num_attention_heads = {}, got {}", config.where("hidden_size"),
-         shape.heads, shape.hidden);
+    fail(ErrorKind::bad_file, "{}: expected a multiple of num_attention_heads = {}, got {}",
+         config.where("hidden_size"), shape.heads, shape.hidden);
   shape.head_dim = config.positive_or<int64_t>("head_dim", shape.hidden / shape.heads, 1 << 16);
   if (shape.head_dim % 2 != 0)
     fail(ErrorKind::bad_file, "{}: expected an even number, got {}", config.where("head_dim"), shape.head_dim);
@@ -36,8 +36,12 @@ std::vector<float> rope_frequencies(const RopeConfig& rope, int64_t head_dim) {
     const double wavelength = 2 * std::numbers::pi / static_cast<double>(frequency);
     const auto original = static_cast<double>(rope.original_max_position_embeddings);
     switch (rope.kind) {
-      case RopeConfig::Kind::standard: frequencies.push_back(frequency); break;
-      case RopeConfig::Kind::linear: frequencies.push_back(static_cast<float>(frequency / rope.factor)); break;
+      case RopeConfig::Kind::standard:
+        frequencies.push_back(frequency);
+        break;
+      case RopeConfig::Kind::linear:
+        frequencies.push_back(static_cast<float>(frequency / rope.factor));
+        break;
       case RopeConfig::Kind::llama3:
         if (wavelength < original / rope.high_freq_factor) {
           frequencies.push_back(frequency);

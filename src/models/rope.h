@@ -11,9 +11,9 @@ namespace glassbox {
 // hidden_size, num_attention_heads and the rest, checked against each other. Throws Error(bad_file).
 ModelShape read_shape(Config& config);
 
-// theta^(-2i/E) in float32, i < E/2, and what Llama 3.1's scaling makes of them (arXiv:2407.21783; its formula is Meta's
-// reference code's): wavelengths beyond original context / low_freq_factor are slowed by `factor`, short ones are kept,
-// and those between are blended.
+// theta^(-2i/E) in float32, i < E/2, and what Llama 3.1's scaling makes of them (arXiv:2407.21783; its formula is
+// Meta's reference code's): wavelengths beyond original context / low_freq_factor are slowed by `factor`, short ones
+// are kept, and those between are blended.
 std::vector<float> rope_frequencies(const RopeConfig& rope, int64_t head_dim);
 
 }  // namespace glassbox

@@ -1,5 +1,5 @@
-// Modules: pieces that own weights. Fields are named as the checkpoint's keys, and Named gives them their path, which is
-// the name of their taps: `model.layers.3.self_attn.in` and `.out`.
+// Modules: pieces that own weights. Fields are named as the checkpoint's keys, and Named gives them their path, which
+// is the name of their taps: `model.layers.3.self_attn.in` and `.out`.
 #pragma once
 
 #include <optional>
@@ -49,7 +49,8 @@ struct Linear {
   Tensor weight;               // [outputs, inputs]
   std::optional<Tensor> bias;  // [outputs]
 
-  Linear(const Weights& w, int64_t outputs, int64_t inputs, bool has_bias = false) : weight(w.tensor("weight", {outputs, inputs})) {
+  Linear(const Weights& w, int64_t outputs, int64_t inputs, bool has_bias = false)
+      : weight(w.tensor("weight", {outputs, inputs})) {
     if (has_bias) bias = w.tensor("bias", {outputs});
   }
   Tensor operator()(const Tensor& x) const { return bias ? add_bias(matmul(x, weight), *bias) : matmul(x, weight); }

@@ -25,7 +25,8 @@ float normal(uint64_t key, uint64_t index) {
 
 }  // namespace
 
-Parameters::Parameters(DType dtype, uint64_t seed, float deviation) : dtype_(dtype), seed_(seed), deviation_(deviation) {
+Parameters::Parameters(DType dtype, uint64_t seed, float deviation)
+    : dtype_(dtype), seed_(seed), deviation_(deviation) {
   check(dtype == DType::f32 || dtype == DType::bf16, "Parameters: weights are trained as f32 or bf16");
 }
 
@@ -92,8 +93,11 @@ void Parameters::clear_gradients(ThreadPool& pool) {
 std::vector<RawTensor> Parameters::tensors() const {
   std::vector<RawTensor> list;
   for (const Parameter& p : parameters_)
-    list.push_back({p.name, dtype_, {p.shape.sizes().begin(), p.shape.sizes().end()},
-                    {static_cast<const std::byte*>(p.served.get()), p.master.size() * info(dtype_).bytes}, p.served});
+    list.push_back({p.name,
+                    dtype_,
+                    {p.shape.sizes().begin(), p.shape.sizes().end()},
+                    {static_cast<const std::byte*>(p.served.get()), p.master.size() * info(dtype_).bytes},
+                    p.served});
   return list;
 }
 

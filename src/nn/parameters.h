@@ -1,5 +1,5 @@
-// Weights opened to train: float32 masters, the copies the model computes with (in the dtype they will be saved in, so that
-// training's logits are the served ones), and their gradients.
+// Weights opened to train: float32 masters, the copies the model computes with (in the dtype they will be saved in, so
+// that training's logits are the served ones), and their gradients.
 #pragma once
 
 #include <functional>
@@ -40,7 +40,7 @@ class Parameters : public WeightSource {
   const std::vector<Parameter>& all() const { return parameters_; }
   int64_t count() const;  // numbers in all
 
-  void publish(ThreadPool& pool);          // masters, rounded, into the copies the model computes with
+  void publish(ThreadPool& pool);  // masters, rounded, into the copies the model computes with
   void clear_gradients(ThreadPool& pool);
 
   // The served copies by name, as they are saved: views, valid while *this lives.

@@ -11,7 +11,9 @@ bool CheckpointWeights::has(const std::string& name) const { return checkpoint_.
 
 Tensor CheckpointWeights::get(const std::string& name, const Shape& shape) {
   const auto raw = checkpoint_.find(name);
-  if (!raw) fail(ErrorKind::bad_file, "{}: expected a tensor {} of shape {}, there is none", checkpoint_.source(), name, shape.text());
+  if (!raw)
+    fail(ErrorKind::bad_file, "{}: expected a tensor {} of shape {}, there is none", checkpoint_.source(), name,
+         shape.text());
   if (raw->dtype != DType::f32 && raw->dtype != DType::f16 && raw->dtype != DType::bf16)
     fail(ErrorKind::unsupported, "{}: tensor {}: weights of dtype {} are not supported", checkpoint_.source(), name,
          info(raw->dtype).name);

@@ -1,4 +1,5 @@
-// Weights by name: a model asks for each by its path in the checkpoint and its shape, and does not know where it comes from.
+// Weights by name: a model asks for each by its path in the checkpoint and its shape, and does not know where it comes
+// from.
 #pragma once
 
 #include <map>
@@ -34,7 +35,9 @@ class Weights {
   const std::string& path() const { return path_; }
 
  private:
-  std::string joined(std::string_view name) const { return path_.empty() ? std::string(name) : path_ + "." + std::string(name); }
+  std::string joined(std::string_view name) const {
+    return path_.empty() ? std::string(name) : path_ + "." + std::string(name);
+  }
   WeightSource* source_;
   std::string path_;
 };
@@ -47,7 +50,8 @@ class CheckpointWeights : public WeightSource {
   bool has(const std::string& name) const override;
   Tensor get(const std::string& name, const Shape& shape) override;
 
-  // Throws Error(unsupported) naming tensors that nothing asked for: a model that left them out would not be that model.
+  // Throws Error(unsupported) naming tensors that nothing asked for: a model that left them out would not be that
+  // model.
   void finish() const;
 
  private:

@@ -51,9 +51,7 @@ class FakeGenerator : public Generator {
     return text;
   }
   // A token a byte.
-  std::vector<int32_t> encode_prompt(std::string_view text) const override {
-    return {text.begin(), text.end()};
-  }
+  std::vector<int32_t> encode_prompt(std::string_view text) const override { return {text.begin(), text.end()}; }
   std::vector<int32_t> encode(std::string_view text) const override { return encode_prompt(text); }
   std::string_view piece(int32_t id) const override {
     static const std::string kBytes = [] {
@@ -68,12 +66,10 @@ class FakeGenerator : public Generator {
   Engine::RequestId submit(GenerationRequest request, Engine::OnToken on_token,
                            Engine::OnFinished on_finished) override {
     if (static_cast<int64_t>(request.prompt.size()) >= card_.context)
-      fail(ErrorKind::full, "prompt: {} tokens leave no room in a context of {}", request.prompt.size(),
-           card_.context);
+      fail(ErrorKind::full, "prompt: {} tokens leave no room in a context of {}", request.prompt.size(), card_.context);
     std::lock_guard lock(mutex_);
     ++submitted;
-    sequences_.push_back(
-        {++last_, std::move(request), std::move(on_token), std::move(on_finished), 0, false});
+    sequences_.push_back({++last_, std::move(request), std::move(on_token), std::move(on_finished), 0, false});
     wake_.notify_all();
     return last_;
   }
@@ -130,8 +126,7 @@ class FakeGenerator : public Generator {
           event.text = (at->said == 0 ? prefix : "") +
                        fmt::format("{}.{}.{} ", *request.sampling.seed, request.choice, at->said);
           event.logprob = -1;
-          if (request.logprobs >= 0)
-            event.alternatives.assign(static_cast<size_t>(request.logprobs), {'b', -2});
+          if (request.logprobs >= 0) event.alternatives.assign(static_cast<size_t>(request.logprobs), {'b', -2});
           ++at->said;
           at->on_token(event);
         }

@@ -30,13 +30,11 @@ std::string described(const OrderedJson& value) {
 }
 
 void refuse_type(const std::string& path, std::string_view expected, const OrderedJson& got) {
-  throw ApiError(400, fmt::format("{}: expected {}, got {}", path, expected, described(got)), "invalid_type",
-                 path);
+  throw ApiError(400, fmt::format("{}: expected {}, got {}", path, expected, described(got)), "invalid_type", path);
 }
 
 void refuse_value(const std::string& path, std::string_view expected, const OrderedJson& got) {
-  throw ApiError(400, fmt::format("{}: expected {}, got {}", path, expected, described(got)), "invalid_value",
-                 path);
+  throw ApiError(400, fmt::format("{}: expected {}, got {}", path, expected, described(got)), "invalid_value", path);
 }
 
 void refuse_unsupported(const std::string& path, std::string_view why) {
@@ -117,8 +115,7 @@ const OrderedJson* Fields::list(std::string_view name) {
 }
 
 void Fields::missing(std::string_view name) const {
-  throw ApiError(400, fmt::format("{}: required, and missing", path(name)), "missing_required_parameter",
-                 path(name));
+  throw ApiError(400, fmt::format("{}: required, and missing", path(name)), "missing_required_parameter", path(name));
 }
 
 void Fields::finish() const {

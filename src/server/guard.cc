@@ -47,8 +47,7 @@ bool is_loopback_address(std::string_view address) {
   return ::inet_pton(AF_INET6, text.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-Guard::Guard(GuardOptions options)
-    : options_(std::move(options)), loopback_(is_loopback_address(options_.address)) {
+Guard::Guard(GuardOptions options) : options_(std::move(options)), loopback_(is_loopback_address(options_.address)) {
   if (!loopback_ && options_.api_keys.empty())
     fail(ErrorKind::bad_request,
          "listening on {}, which others can reach, needs a key: give --api-key, or set GLASSBOX_API_KEY",
@@ -63,8 +62,7 @@ Guard::Guard(GuardOptions options)
     origin = lower(origin);
     while (origin.ends_with('/')) origin.pop_back();
     if (origin != "*" && origin.find("://") == std::string::npos)
-      fail(ErrorKind::bad_request, "an allowed origin: expected one like https://example.org, or *, got {}",
-           origin);
+      fail(ErrorKind::bad_request, "an allowed origin: expected one like https://example.org, or *, got {}", origin);
   }
 }
 
@@ -97,14 +95,12 @@ std::optional<ApiError> Guard::refuse(const http::Request& head) const {
   auto host = head.header("Host");
   if (loopback_ && host && !is_own_host(*host))
     return ApiError(
-        403,
-        fmt::format("the Host header: expected localhost, 127.0.0.1 or [::1], got {}", host->substr(0, 100)),
+        403, fmt::format("the Host header: expected localhost, 127.0.0.1 or [::1], got {}", host->substr(0, 100)),
         "host_not_allowed");
   auto origin = head.header("Origin");
   if (origin && !is_allowed(head, *origin))
     return ApiError(
-        403,
-        fmt::format("pages of {} may not ask this server (--allow-origin lets them)", origin->substr(0, 100)),
+        403, fmt::format("pages of {} may not ask this server (--allow-origin lets them)", origin->substr(0, 100)),
         "origin_not_allowed");
   // Without an Origin: images, scripts and the like, which a page of another site has no business asking an
   // API for.

@@ -44,8 +44,7 @@ class Guard {
 
   GuardOptions options_;
   bool loopback_;
-  std::vector<std::array<unsigned char, 32>>
-      keys_;  // their SHA-256: comparing those tells nothing of lengths
+  std::vector<std::array<unsigned char, 32>> keys_;  // their SHA-256: comparing those tells nothing of lengths
 };
 
 }  // namespace glassbox

@@ -7,8 +7,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-http::Request request(std::vector<http::Header> headers, std::string path = "/v1/models",
-                      std::string method = "GET") {
+http::Request request(std::vector<http::Header> headers, std::string path = "/v1/models", std::string method = "GET") {
   return {std::move(method), std::move(path), "", std::move(headers), "", ""};
 }
 std::string refused(const Guard& guard, const http::Request& head) {
@@ -24,8 +23,7 @@ std::string value_of(const http::Response& response, std::string_view name) {
 TEST(Guard, LoopbackAddresses) {
   for (const char* address : {"127.0.0.1", "127.1.2.3", "::1", "localhost"})
     EXPECT_TRUE(is_loopback_address(address)) << address;
-  for (const char* address :
-       {"0.0.0.0", "::", "10.0.0.1", "192.168.1.5", "example.org", "", "127.0.0.1.example.org"})
+  for (const char* address : {"0.0.0.0", "::", "10.0.0.1", "192.168.1.5", "example.org", "", "127.0.0.1.example.org"})
     EXPECT_FALSE(is_loopback_address(address)) << address;
 }
 
@@ -34,8 +32,8 @@ TEST(Guard, OnLoopbackOnlyItsOwnNamesAreAnsweredTo) {
   for (const char* host :
        {"localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1", "127.0.0.1:9", "[::1]", "[::1]:8080"})
     EXPECT_EQ(refused(guard, request({{"Host", host}})), "") << host;
-  for (const char* host : {"evil.example", "evil.example:8080", "localhost.evil.example",
-                           "127.0.0.1.evil.example", "", "[::2]:1", "0.0.0.0:80", "localhost@evil.example"})
+  for (const char* host : {"evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "",
+                           "[::2]:1", "0.0.0.0:80", "localhost@evil.example"})
     EXPECT_EQ(refused(guard, request({{"Host", host}})), "403 host_not_allowed") << host;
 }
 
@@ -61,12 +59,11 @@ TEST(Guard, PagesOfOtherOriginsAreRefused) {
 
 TEST(Guard, AllowedOriginsMayReadAnswers) {
   Guard guard({"127.0.0.1", {"key"}, {"https://friend.example"}});
-  http::Request ask =
-      request({{"Host", "localhost"},
-               {"Origin", "https://friend.example"},
-               {"Access-Control-Request-Method", "POST"},
-               {"Access-Control-Request-Headers", "authorization,content-type,x-stainless-os"}},
-              "/v1/chat/completions", "OPTIONS");
+  http::Request ask = request({{"Host", "localhost"},
+                               {"Origin", "https://friend.example"},
+                               {"Access-Control-Request-Method", "POST"},
+                               {"Access-Control-Request-Headers", "authorization,content-type,x-stainless-os"}},
+                              "/v1/chat/completions", "OPTIONS");
   EXPECT_EQ(refused(guard, ask), "");  // a browser asks without the key
   auto response = guard.preflight(ask);
   ASSERT_TRUE(response);

@@ -91,11 +91,10 @@ std::string head_text(const Response& response, Framing framing, bool keep_alive
   std::string text = fmt::format("HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
   for (const Header& header : response.headers) text += fmt::format("{}: {}\r\n", header.name, header.value);
   bool bodiless = response.status == 204 || response.status == 304;
-  if (framing == Framing::counted && !bodiless)
-    text += fmt::format("Content-Length: {}\r\n", response.body.size());
+  if (framing == Framing::counted && !bodiless) text += fmt::format("Content-Length: {}\r\n", response.body.size());
   if (framing == Framing::chunked) text += "Transfer-Encoding: chunked\r\n";
-  text += fmt::format("Connection: {}\r\nDate: {}\r\nServer: glassbox\r\n\r\n",
-                      keep_alive ? "keep-alive" : "close", date_now());
+  text += fmt::format("Connection: {}\r\nDate: {}\r\nServer: glassbox\r\n\r\n", keep_alive ? "keep-alive" : "close",
+                      date_now());
   return text;
 }
 
@@ -371,10 +370,7 @@ namespace {
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(Server::State& server, tcp::socket socket)
-      : server_(server),
-        socket_(std::move(socket)),
-        timer_(socket_.get_executor()),
-        wake_(socket_.get_executor()) {
+      : server_(server), socket_(std::move(socket)), timer_(socket_.get_executor()), wake_(socket_.get_executor()) {
     error_code ignored;
     auto peer = socket_.remote_endpoint(ignored);
     std::string address = peer.address().to_string();
@@ -387,8 +383,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::any_io_executor executor() { return socket_.get_executor(); }
 
   asio::awaitable<void> run() {
-    for (bool more = true; more;)
-      more = co_await serve_one();  // gcc 12 miscompiles: while (co_await serve_one()) {}
+    for (bool more = true; more;) more = co_await serve_one();  // gcc 12 miscompiles: while (co_await serve_one()) {}
     co_await linger();
   }
 
@@ -577,8 +572,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         co_await refuse_malformed(parser, ec);
         co_return false;
       }
-      if (in_.size() >
-          server_.options.header_limit) {  // of a chunk's head: a whole chunk would have been taken
+      if (in_.size() > server_.options.header_limit) {  // of a chunk's head: a whole chunk would have been taken
         co_await refuse(400, "not an HTTP request: a chunk's head without an end");
         co_return false;
       }
@@ -601,11 +595,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     served_.method = std::string(parser.get().method_string());
     served_.path = std::string(target_of(parser).substr(0, target_of(parser).find('?')));
     if (ec == beast::http::error::header_limit)
-      return refuse(431,
-                    fmt::format("the request's head is larger than {} bytes", server_.options.header_limit));
+      return refuse(431, fmt::format("the request's head is larger than {} bytes", server_.options.header_limit));
     if (ec == beast::http::error::body_limit)
-      return refuse(413,
-                    fmt::format("the request's body is larger than {} bytes", server_.options.body_limit));
+      return refuse(413, fmt::format("the request's body is larger than {} bytes", server_.options.body_limit));
     return refuse(400, fmt::format("not an HTTP request: {}", ec.message()));
   }
 
@@ -619,12 +611,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
     };
     {
       auto stream = std::make_shared<ResponseStream>(exchange);
-      exchange->post(
-          [site = server_.site, stream = std::move(stream), request = std::move(request)]() mutable {
-            // A copy: this lambda's own must outlive the handler, so that what it throws comes before
-            // "dropped".
-            site->handle(std::move(request), stream);
-          });
+      exchange->post([site = server_.site, stream = std::move(stream), request = std::move(request)]() mutable {
+        // A copy: this lambda's own must outlive the handler, so that what it throws comes before
+        // "dropped".
+        site->handle(std::move(request), stream);
+      });
     }
     bool head_only = served_.method == "HEAD";
     auto ended = co_await (try_send(*exchange, head_only, version_1_1, keep_alive) || watch());
@@ -654,8 +645,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   }
 
   // True if the whole answer was sent. Lowers keep_alive where this answer must be the connection's last.
-  asio::awaitable<bool> send(ResponseStream::Exchange& exchange, bool head_only, bool version_1_1,
-                             bool& keep_alive) {
+  asio::awaitable<bool> send(ResponseStream::Exchange& exchange, bool head_only, bool version_1_1, bool& keep_alive) {
     bool head_sent = false, chunked = false;
     for (;;) {
       std::string out;
@@ -754,8 +744,7 @@ void Server::State::listen() {
   acceptor.open(endpoint.protocol(), ec);
   if (ec) refuse(ec.message());
   acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
-  if (acceptor.bind(endpoint, ec); ec)
-    refuse(ec == asio::error::address_in_use ? "already in use" : ec.message());
+  if (acceptor.bind(endpoint, ec); ec) refuse(ec == asio::error::address_in_use ? "already in use" : ec.message());
   if (acceptor.listen(asio::socket_base::max_listen_connections, ec); ec) refuse(ec.message());
   port = acceptor.local_endpoint().port();
 }
@@ -786,9 +775,7 @@ asio::awaitable<void> Server::State::accept() {
                      if (!thrown) return;
                      try {
                        std::rethrow_exception(thrown);
-                     } catch (const std::exception& error) {
-                       spdlog::error("a connection ended by {}", error.what());
-                     }
+                     } catch (const std::exception& error) { spdlog::error("a connection ended by {}", error.what()); }
                    });
   }
 }

@@ -104,7 +104,7 @@ struct Options {
   std::chrono::milliseconds header_timeout{10'000};  // from a head's first byte to its last
   std::chrono::milliseconds stall_timeout{30'000};   // of a body or an answer of which no byte moves
   std::chrono::milliseconds body_timeout{300'000};   // from a body's first byte to its last
-  std::chrono::milliseconds grace{5'000};  // what is being answered when stop() is called has this long
+  std::chrono::milliseconds grace{5'000};            // what is being answered when stop() is called has this long
 
   bool stop_on_signals = false;  // SIGINT and SIGTERM call stop(); a second one ends the grace
 };

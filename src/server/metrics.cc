@@ -18,11 +18,10 @@ struct Metrics::State {
                                                           .Name("glassbox_http_requests_total")
                                                           .Help("Requests answered, by route and status.")
                                                           .Register(registry);
-  prometheus::Family<prometheus::Histogram>& durations =
-      BuildHistogram()
-          .Name("glassbox_request_duration_seconds")
-          .Help("From a request's head to its answer's last byte.")
-          .Register(registry);
+  prometheus::Family<prometheus::Histogram>& durations = BuildHistogram()
+                                                             .Name("glassbox_request_duration_seconds")
+                                                             .Help("From a request's head to its answer's last byte.")
+                                                             .Register(registry);
   prometheus::Family<prometheus::Histogram>& first_tokens = BuildHistogram()
                                                                 .Name("glassbox_time_to_first_token_seconds")
                                                                 .Help("From a request to its first token.")
@@ -38,19 +37,16 @@ struct Metrics::State {
           .Register(registry);
   prometheus::Family<prometheus::Counter>& completion_tokens =
       BuildCounter().Name("glassbox_completion_tokens_total").Help("Tokens of answers.").Register(registry);
-  prometheus::Family<prometheus::Counter>& left =
-      BuildCounter()
-          .Name("glassbox_clients_left_total")
-          .Help("Clients that went before their answer was complete.")
-          .Register(registry);
+  prometheus::Family<prometheus::Counter>& left = BuildCounter()
+                                                      .Name("glassbox_clients_left_total")
+                                                      .Help("Clients that went before their answer was complete.")
+                                                      .Register(registry);
   prometheus::Family<prometheus::Gauge>& running =
       BuildGauge().Name("glassbox_sequences_running").Help("Sequences being computed.").Register(registry);
   prometheus::Family<prometheus::Gauge>& waiting =
       BuildGauge().Name("glassbox_sequences_waiting").Help("Sequences waiting for room.").Register(registry);
-  prometheus::Family<prometheus::Gauge>& passes = BuildGauge()
-                                                      .Name("glassbox_passes")
-                                                      .Help("Passes through the model since the start.")
-                                                      .Register(registry);
+  prometheus::Family<prometheus::Gauge>& passes =
+      BuildGauge().Name("glassbox_passes").Help("Passes through the model since the start.").Register(registry);
 
   const prometheus::Histogram::BucketBoundaries bounds{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
                                                        2.5,   5,    10,    30,   60,  120,  300};

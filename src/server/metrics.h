@@ -17,8 +17,7 @@ class Metrics {
   // `route` is one of few ("/v1/chat/completions", "page", "other"), never what a stranger typed.
   void request(const std::string& route, int status, double seconds);
   void first_token(const std::string& model, double seconds);
-  void answered(const std::string& model, int64_t prompt_tokens, int64_t cached_tokens,
-                int64_t completion_tokens);
+  void answered(const std::string& model, int64_t prompt_tokens, int64_t cached_tokens, int64_t completion_tokens);
   void left(const std::string& model);  // a client that went before its answer was complete
   void engine(const std::string& model, const EngineStatistics& statistics);
 

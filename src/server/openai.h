@@ -35,8 +35,7 @@ struct Request {
 };
 
 struct ChatRequest : Request {
-  OrderedJson
-      context;  // for the template: messages, tools, documents, add_generation_prompt and what was passed on
+  OrderedJson context;     // for the template: messages, tools, documents, add_generation_prompt and what was passed on
   bool continues = false;  // the answer goes on where the last message ends
 };
 
@@ -77,12 +76,10 @@ class Answer {
     int64_t created = 0;  // seconds since 1970
     bool chat = true;
     std::vector<std::string> echoes;  // completions: what each prompt's answers begin with
-    std::string
-        begun;  // chat: how the answer begins that the prompt already holds ("<think>", a continued message)
+    std::string begun;  // chat: how the answer begins that the prompt already holds ("<think>", a continued message)
   };
   // `choices` in all: n for each prompt, in order. `piece` as Generator's, for logprobs.
-  Answer(const Request& request, Options options, size_t choices,
-         std::function<std::string_view(int32_t)> piece);
+  Answer(const Request& request, Options options, size_t choices, std::function<std::string_view(int32_t)> piece);
 
   // Server-sent events, whole ones ("data: ...\n\n"), possibly several, possibly none; never any where the
   // request asked for no stream.
@@ -114,8 +111,7 @@ class Answer {
   OrderedJson head(std::string_view object) const;
   OrderedJson chunk(size_t choice, OrderedJson delta, OrderedJson logprobs, OrderedJson finish_reason) const;
   std::string said(size_t choice, ReasoningSplitter::Delta delta, OrderedJson logprobs);
-  std::string content_event(size_t choice, std::string_view field, const std::string& text,
-                            OrderedJson logprobs) const;
+  std::string content_event(size_t choice, std::string_view field, const std::string& text, OrderedJson logprobs) const;
   OrderedJson chat_logprob(const TokenEvent& event) const;
   OrderedJson completion_logprobs(Choice& choice, const TokenEvent& event) const;
   OrderedJson usage() const;

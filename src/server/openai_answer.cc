@@ -29,8 +29,8 @@ bool is_utf8(std::string_view bytes) {
     for (size_t k = 1; k < size; ++k)
       if ((static_cast<unsigned char>(bytes[i + k]) & 0xC0) != 0x80) return false;
     auto second = size > 1 ? static_cast<unsigned char>(bytes[i + 1]) : 0x80;
-    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-        (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F))
+    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) || (lead == 0xF0 && second < 0x90) ||
+        (lead == 0xF4 && second > 0x8F))
       return false;
     i += size;
   }
@@ -43,9 +43,7 @@ std::string escaped(std::string_view bytes, std::string_view before) {
   for (char c : bytes) text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
   return text;
 }
-std::string chat_token(std::string_view bytes) {
-  return is_utf8(bytes) ? std::string(bytes) : escaped(bytes, "");
-}
+std::string chat_token(std::string_view bytes) { return is_utf8(bytes) ? std::string(bytes) : escaped(bytes, ""); }
 std::string completion_token(std::string_view bytes) {
   return is_utf8(bytes) ? std::string(bytes) : escaped(bytes, "bytes:");
 }
@@ -57,13 +55,10 @@ OrderedJson byte_list(std::string_view bytes) {
 }
 
 size_t characters(std::string_view bytes) {
-  return static_cast<size_t>(
-      std::count_if(bytes.begin(), bytes.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  return static_cast<size_t>(std::count_if(bytes.begin(), bytes.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-std::string_view reason_text(FinishReason reason) {
-  return reason == FinishReason::length ? "length" : "stop";
-}
+std::string_view reason_text(FinishReason reason) { return reason == FinishReason::length ? "length" : "stop"; }
 
 std::string sse(const OrderedJson& chunk) { return "data: " + dump_ordered_json(chunk) + "\n\n"; }
 
@@ -143,8 +138,7 @@ std::string new_id(std::string_view prefix) {
   return id;
 }
 
-Answer::Answer(const Request& request, Options options, size_t choices,
-               std::function<std::string_view(int32_t)> piece)
+Answer::Answer(const Request& request, Options options, size_t choices, std::function<std::string_view(int32_t)> piece)
     : options_(std::move(options)),
       model_(request.model),
       seed_(request.seed),
@@ -182,8 +176,7 @@ OrderedJson Answer::head(std::string_view object) const {
           {"system_fingerprint", kFingerprint}};
 }
 
-OrderedJson Answer::chunk(size_t choice, OrderedJson delta, OrderedJson logprobs,
-                          OrderedJson finish_reason) const {
+OrderedJson Answer::chunk(size_t choice, OrderedJson delta, OrderedJson logprobs, OrderedJson finish_reason) const {
   OrderedJson chunk = head(options_.chat ? "chat.completion.chunk" : "text_completion");
   OrderedJson one = {{"index", choice}};
   one[options_.chat ? "delta" : "text"] = std::move(delta);
@@ -211,13 +204,11 @@ std::string Answer::begin() {
 
 OrderedJson Answer::chat_logprob(const TokenEvent& event) const {
   std::string_view bytes = piece_(event.id);
-  OrderedJson entry = {
-      {"token", chat_token(bytes)}, {"logprob", finite(event.logprob)}, {"bytes", byte_list(bytes)}};
+  OrderedJson entry = {{"token", chat_token(bytes)}, {"logprob", finite(event.logprob)}, {"bytes", byte_list(bytes)}};
   OrderedJson top = OrderedJson::array();
   for (const Alternative& other : event.alternatives) {
     std::string_view piece = piece_(other.id);
-    top.push_back(
-        {{"token", chat_token(piece)}, {"logprob", finite(other.logprob)}, {"bytes", byte_list(piece)}});
+    top.push_back({{"token", chat_token(piece)}, {"logprob", finite(other.logprob)}, {"bytes", byte_list(piece)}});
   }
   entry["top_logprobs"] = std::move(top);
   return {{"content", OrderedJson::array({std::move(entry)})}, {"refusal", nullptr}};
@@ -297,8 +288,8 @@ std::string Answer::finished(size_t choice, const Finished& finished) {
   if (c.reasoning.empty()) c.reasoning_tokens = 0;
 
   if (!stream_) return events;
-  OrderedJson last = chunk(choice, options_.chat ? OrderedJson::object() : OrderedJson(""), nullptr,
-                           reason_text(finished.reason));
+  OrderedJson last =
+      chunk(choice, options_.chat ? OrderedJson::object() : OrderedJson(""), nullptr, reason_text(finished.reason));
   if (!done()) return events + sse(last);
   if (include_usage_) {
     events += sse(last);

@@ -20,8 +20,7 @@ constexpr std::string_view kSpace = " \t\r\n\v\f";
 bool mentions(const ModelCard& card, std::string_view word) {
   auto part = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
   const std::string& source = card.template_source;
-  for (size_t at = source.find(word); at != std::string::npos && !word.empty();
-       at = source.find(word, at + 1)) {
+  for (size_t at = source.find(word); at != std::string::npos && !word.empty(); at = source.find(word, at + 1)) {
     size_t end = at + word.size();
     if ((at == 0 || !part(source[at - 1])) && (end == source.size() || !part(source[end]))) return true;
   }
@@ -49,8 +48,7 @@ std::vector<std::string> read_stop(Fields& fields) {
     stop.push_back(value->get<std::string>());
   } else if (value->is_array()) {
     if (value->size() > kMostStops)
-      throw ApiError(400,
-                     fmt::format("{}: expected at most {} texts, got {}", path, kMostStops, value->size()),
+      throw ApiError(400, fmt::format("{}: expected at most {} texts, got {}", path, kMostStops, value->size()),
                      "invalid_value", path);
     for (size_t i = 0; i < value->size(); ++i) {
       if (!(*value)[i].is_string()) refuse_type(fmt::format("{}[{}]", path, i), "a string", (*value)[i]);
@@ -72,8 +70,7 @@ void read_logit_bias(Fields& fields, const ModelCard& card, Sampling& sampling) 
     bool digits = !key.empty() && key.size() <= 9 && key.find_first_not_of("0123456789") == std::string::npos;
     int32_t token = digits ? std::stoi(key) : -1;
     if (token < 0 || token >= card.vocabulary)
-      throw ApiError(400,
-                     fmt::format("{}: expected token ids from 0 to {} as keys", path, card.vocabulary - 1),
+      throw ApiError(400, fmt::format("{}: expected token ids from 0 to {} as keys", path, card.vocabulary - 1),
                      "invalid_value", "logit_bias");
     if (!bias.is_number()) refuse_type(path, "a number from -100 to 100", bias);
     double value = bias.get<double>();
@@ -143,10 +140,9 @@ std::string read_content(const OrderedJson& content, const std::string& path) {
     auto type = part.text("type");
     if (!type) part.missing("type");
     if (*type != "text")
-      throw ApiError(400,
-                     fmt::format("{}.type: only \"text\" parts are supported, got {}", at,
-                                 described(*part.find("type"))),
-                     "unsupported_value", at + ".type");
+      throw ApiError(
+          400, fmt::format("{}.type: only \"text\" parts are supported, got {}", at, described(*part.find("type"))),
+          "unsupported_value", at + ".type");
     auto piece = part.text("text");
     if (!piece) part.missing("text");
     part.finish();
@@ -180,14 +176,10 @@ OrderedJson read_tool_calls(const OrderedJson& calls, const std::string& path) {
     OrderedJson parsed;
     try {
       parsed = parse_ordered_json(*arguments, at + ".function.arguments", ErrorKind::bad_request, kMostDepth);
-    } catch (const Error& error) {
-      throw ApiError(400, error.what(), "invalid_value", at + ".function.arguments");
-    }
-    if (!parsed.is_object())
-      refuse_value(at + ".function.arguments", "the JSON text of an object", *arguments);
-    out.push_back({{"id", *id},
-                   {"type", "function"},
-                   {"function", {{"name", *name}, {"arguments", std::move(parsed)}}}});
+    } catch (const Error& error) { throw ApiError(400, error.what(), "invalid_value", at + ".function.arguments"); }
+    if (!parsed.is_object()) refuse_value(at + ".function.arguments", "the JSON text of an object", *arguments);
+    out.push_back(
+        {{"id", *id}, {"type", "function"}, {"function", {{"name", *name}, {"arguments", std::move(parsed)}}}});
   }
   return out;
 }
@@ -240,10 +232,9 @@ void read_response_format(Fields& fields) {
   auto type = inner.text("type");
   if (!type) inner.missing("type");
   if (*type != "text")
-    throw ApiError(400,
-                   fmt::format("response_format.type: only \"text\" is supported, got {}",
-                               described(OrderedJson(*type))),
-                   "unsupported_value", "response_format.type");
+    throw ApiError(
+        400, fmt::format("response_format.type: only \"text\" is supported, got {}", described(OrderedJson(*type))),
+        "unsupported_value", "response_format.type");
   inner.finish();
 }
 
@@ -252,17 +243,15 @@ void read_response_format(Fields& fields) {
 void read_tools(Fields& fields) {
   bool none = false;
   if (const OrderedJson* choice = fields.find("tool_choice")) {
-    if (!choice->is_string() && !choice->is_object())
-      refuse_type("tool_choice", "a string or an object", *choice);
+    if (!choice->is_string() && !choice->is_object()) refuse_type("tool_choice", "a string or an object", *choice);
     none = *choice == "none";
     if (!none && *choice != "auto")
       refuse_unsupported("tool_choice", "tool calls are not supported: only \"none\" and \"auto\" are");
   }
   const OrderedJson* tools = fields.list("tools");
   if (tools && !tools->empty() && !none)
-    refuse_unsupported(
-        "tools",
-        "tool calls are not supported (with \"tool_choice\": \"none\" tools are accepted and left out)");
+    refuse_unsupported("tools",
+                       "tool calls are not supported (with \"tool_choice\": \"none\" tools are accepted and left out)");
   const OrderedJson* functions = fields.list("functions");
   if (functions && !functions->empty()) refuse_unsupported("functions", "function calls are not supported");
   if (const OrderedJson* call = fields.find("function_call"); call && *call != "none" && *call != "auto")
@@ -308,17 +297,15 @@ ChatRequest parse_chat(const OrderedJson& body, const ModelCard& card) {
   auto max_tokens = fields.integer("max_tokens", 1, kMost);
   auto max_completion_tokens = fields.integer("max_completion_tokens", 1, kMost);
   if (max_tokens && max_completion_tokens && *max_tokens != *max_completion_tokens)
-    throw ApiError(400,
-                   fmt::format("max_tokens: {} contradicts max_completion_tokens, {}", *max_tokens,
-                               *max_completion_tokens),
-                   "invalid_value", "max_tokens");
+    throw ApiError(
+        400, fmt::format("max_tokens: {} contradicts max_completion_tokens, {}", *max_tokens, *max_completion_tokens),
+        "invalid_value", "max_tokens");
   request.generation.max_tokens = max_completion_tokens.value_or(max_tokens.value_or(-1));
 
   bool logprobs = fields.boolean("logprobs").value_or(false);
   auto alternatives = fields.integer("top_logprobs", 0, kMostAlternatives);
   if (alternatives && !logprobs)
-    throw ApiError(400, "top_logprobs: means something only where logprobs is true", "invalid_value",
-                   "top_logprobs");
+    throw ApiError(400, "top_logprobs: means something only where logprobs is true", "invalid_value", "top_logprobs");
   if (logprobs) request.generation.logprobs = static_cast<int>(alternatives.value_or(0));
 
   read_response_format(fields);
@@ -340,8 +327,7 @@ ChatRequest parse_chat(const OrderedJson& body, const ModelCard& card) {
                      "add_generation_prompt");
     const OrderedJson& last = list.back();
     if (last["role"] != "assistant" || !last["content"].is_string() || last.contains("tool_calls"))
-      throw ApiError(400,
-                     "continue_final_message: the last message must be an assistant's, with text to continue",
+      throw ApiError(400, "continue_final_message: the last message must be an assistant's, with text to continue",
                      "invalid_value", "continue_final_message");
   }
 
@@ -353,8 +339,7 @@ ChatRequest parse_chat(const OrderedJson& body, const ModelCard& card) {
   if (const OrderedJson* more = fields.object("chat_template_kwargs"))
     for (const auto& [key, value] : more->items()) {
       std::string path = "chat_template_kwargs." + key.substr(0, 60);
-      if (request.context.contains(key))
-        refuse_unsupported(path, "the request has a field of its own for this");
+      if (request.context.contains(key)) refuse_unsupported(path, "the request has a field of its own for this");
       if (!mentions(card, key)) refuse_unsupported(path, "this model's chat template does not read it");
       request.context[key] = value;
     }
@@ -380,8 +365,8 @@ CompletionRequest parse_completion(const OrderedJson& body, const ModelCard& car
   if (request.echo && request.generation.logprobs >= 0)
     refuse_unsupported("echo", "log-probabilities of a prompt are not supported: leave out echo or logprobs");
   if (auto best_of = fields.integer("best_of", 1, kMostChoices); best_of && *best_of != request.n)
-    refuse_unsupported(
-        "best_of", "choosing among more answers than are returned is not supported: expected n, or nothing");
+    refuse_unsupported("best_of",
+                       "choosing among more answers than are returned is not supported: expected n, or nothing");
   if (auto suffix = fields.text("suffix"); suffix && !suffix->empty())
     refuse_unsupported("suffix", "insertion is not supported");
   read_response_format(fields);
@@ -394,10 +379,8 @@ CompletionRequest parse_completion(const OrderedJson& body, const ModelCard& car
     std::string expected = fmt::format("a token id from 0 to {}", card.vocabulary - 1);
     for (size_t i = 0; i < list.size(); ++i) {
       if (!list[i].is_number_integer()) refuse_type(fmt::format("{}[{}]", path, i), expected, list[i]);
-      bool large =
-          list[i].is_number_unsigned() && list[i].get<uint64_t>() >= static_cast<uint64_t>(card.vocabulary);
-      if (large || list[i].get<int64_t>() < 0)
-        refuse_value(fmt::format("{}[{}]", path, i), expected, list[i]);
+      bool large = list[i].is_number_unsigned() && list[i].get<uint64_t>() >= static_cast<uint64_t>(card.vocabulary);
+      if (large || list[i].get<int64_t>() < 0) refuse_value(fmt::format("{}[{}]", path, i), expected, list[i]);
       tokens.push_back(list[i].get<int32_t>());
     }
     if (tokens.empty()) refuse_value(path, "at least one token", list);
@@ -413,8 +396,7 @@ CompletionRequest parse_completion(const OrderedJson& body, const ModelCard& car
     request.prompts.emplace_back(ids(*prompt, "prompt"));
   } else {
     if (prompt->size() > kMostPrompts)
-      throw ApiError(400,
-                     fmt::format("prompt: expected at most {} prompts, got {}", kMostPrompts, prompt->size()),
+      throw ApiError(400, fmt::format("prompt: expected at most {} prompts, got {}", kMostPrompts, prompt->size()),
                      "invalid_value", "prompt");
     for (size_t i = 0; i < prompt->size(); ++i) {
       const OrderedJson& one = (*prompt)[i];
@@ -448,9 +430,8 @@ std::string render_prompt(const ChatRequest& request, const Render& render) {
   std::string rendered = render(context);
   size_t at = rendered.rfind(mark);
   if (at == std::string::npos)
-    throw ApiError(
-        400, "continue_final_message: this model's chat template does not write the last message as it is",
-        "invalid_value", "continue_final_message");
+    throw ApiError(400, "continue_final_message: this model's chat template does not write the last message as it is",
+                   "invalid_value", "continue_final_message");
   bool kept = rendered.compare(at + mark.size(), 1, " ") == 0;
   rendered.resize(at);
   // A template that trims messages would have trimmed this one's end too.

@@ -160,10 +160,8 @@ TEST(OpenaiRequest, WrongValuesAreNamed) {
             "invalid_type temperature: temperature: expected a number from 0 to 2, got the string \"hot\"");
   EXPECT_EQ(refused(R"({"temperature": 2.5})"),
             "invalid_value temperature: temperature: expected a number from 0 to 2, got the number 2.5");
-  EXPECT_EQ(refused(R"({"n": 0})"),
-            "invalid_value n: n: expected a whole number from 1 to 16, got the number 0");
-  EXPECT_EQ(refused(R"({"n": 1.5})"),
-            "invalid_value n: n: expected a whole number from 1 to 16, got the number 1.5");
+  EXPECT_EQ(refused(R"({"n": 0})"), "invalid_value n: n: expected a whole number from 1 to 16, got the number 0");
+  EXPECT_EQ(refused(R"({"n": 1.5})"), "invalid_value n: n: expected a whole number from 1 to 16, got the number 1.5");
   EXPECT_EQ(refused(R"({"n": 3.0})"), "accepted");
   EXPECT_EQ(refused(R"({"n": 99999999999999999999})"),
             "invalid_value n: n: expected a whole number from 1 to 16, got the number 1e+20");
@@ -174,12 +172,10 @@ TEST(OpenaiRequest, WrongValuesAreNamed) {
   EXPECT_THAT(refused(R"({"max_tokens": 5, "max_completion_tokens": 6})"), HasSubstr("contradicts"));
   EXPECT_EQ(refused(R"({"max_tokens": 5, "max_completion_tokens": 5})"), "accepted");
   EXPECT_THAT(refused(R"({"stream": "yes"})"), HasSubstr("stream: expected true or false"));
-  EXPECT_THAT(refused(R"({"stream_options": {"include_usage": true}})"),
-              HasSubstr("only where stream is true"));
+  EXPECT_THAT(refused(R"({"stream_options": {"include_usage": true}})"), HasSubstr("only where stream is true"));
   EXPECT_THAT(refused(R"({"stream": true, "stream_options": {"x": 1}})"),
               HasSubstr("\"stream_options.x\": unknown field"));
-  EXPECT_THAT(refused(R"({"stop": 5})"),
-              HasSubstr("stop: expected a string or a list of strings, got the number 5"));
+  EXPECT_THAT(refused(R"({"stop": 5})"), HasSubstr("stop: expected a string or a list of strings, got the number 5"));
   EXPECT_THAT(refused(R"({"stop": ["a", 5]})"), HasSubstr("stop[1]: expected a string"));
   EXPECT_THAT(refused(R"({"stop": ""})"), HasSubstr("not empty"));
   OrderedJson stops = chat();
@@ -187,8 +183,7 @@ TEST(OpenaiRequest, WrongValuesAreNamed) {
   EXPECT_THAT(refusal_of([&] { parse_chat(stops, card()); }), HasSubstr("at most 16 texts, got 17"));
   EXPECT_THAT(refused(R"({"logit_bias": {"2000": 1}})"), HasSubstr("token ids from 0 to 1999"));
   EXPECT_THAT(refused(R"({"logit_bias": {"-1": 1}})"), HasSubstr("token ids from 0 to 1999"));
-  EXPECT_THAT(refused(R"({"logit_bias": {"99999999999999999999": 1}})"),
-              HasSubstr("token ids from 0 to 1999"));
+  EXPECT_THAT(refused(R"({"logit_bias": {"99999999999999999999": 1}})"), HasSubstr("token ids from 0 to 1999"));
   EXPECT_THAT(refused(R"({"logit_bias": {"5": 101}})"), HasSubstr("from -100 to 100"));
   EXPECT_THAT(refused(R"({"logit_bias": [1]})"), HasSubstr("logit_bias: expected an object, got a list"));
   EXPECT_THAT(refused(R"({"top_logprobs": 3})"), HasSubstr("only where logprobs is true"));
@@ -216,8 +211,7 @@ TEST(OpenaiRequest, WhatIsNotDoneIsRefusedByName) {
   EXPECT_THAT(refused(R"({"web_search_options": {}})"), HasSubstr("web_search_options"));
   EXPECT_THAT(refused(R"({"verbosity": "high"})"), HasSubstr("verbosity"));
   EXPECT_THAT(refused(R"({"reasoning_effort": "high"})"), HasSubstr("template does not read it"));
-  EXPECT_THAT(refused(R"({"chat_template_kwargs": {"thinking": 1}})"),
-              HasSubstr("chat_template_kwargs.thinking"));
+  EXPECT_THAT(refused(R"({"chat_template_kwargs": {"thinking": 1}})"), HasSubstr("chat_template_kwargs.thinking"));
   EXPECT_THAT(refused(R"({"chat_template_kwargs": {"messages": []}})"), HasSubstr("a field of its own"));
   // What belongs to the other endpoint is unknown here.
   EXPECT_THAT(refused(R"({"prompt": "x"})"), HasSubstr("unknown_parameter prompt"));
@@ -234,8 +228,7 @@ TEST(OpenaiRequest, BodiesThatAreNoRequest) {
   EXPECT_THAT(refusal_of([] { parse_body(std::string(100'000, '[')); }), HasSubstr("nested deeper than 64"));
   std::string many = "[0";
   for (int i = 0; i < 1'000'001; ++i) many += ",0";
-  EXPECT_THAT(refusal_of([&] { parse_body("{\"a\":" + many + "]}"); }),
-              HasSubstr("more than 1000000 values"));
+  EXPECT_THAT(refusal_of([&] { parse_body("{\"a\":" + many + "]}"); }), HasSubstr("more than 1000000 values"));
   EXPECT_THAT(refusal_of([] { model_of(json("{}")); }), HasSubstr("missing_required_parameter model"));
   EXPECT_THAT(refusal_of([] { model_of(json(R"({"model": 5})")); }), HasSubstr("model: expected a string"));
   EXPECT_EQ(model_of(json(R"({"model": "m"})")), "m");
@@ -252,38 +245,30 @@ std::string messages_refused(std::string_view messages) {
 }
 
 TEST(OpenaiRequest, Messages) {
+  EXPECT_EQ(messages_of(R"([{"role": "developer", "content": "d"}, {"role": "user", "content": "u", "name": "Ann"}])"),
+            json(R"([{"role": "system", "content": "d"}, {"role": "user", "content": "u", "name": "Ann"}])"));
   EXPECT_EQ(
-      messages_of(
-          R"([{"role": "developer", "content": "d"}, {"role": "user", "content": "u", "name": "Ann"}])"),
-      json(R"([{"role": "system", "content": "d"}, {"role": "user", "content": "u", "name": "Ann"}])"));
-  EXPECT_EQ(
-      messages_of(
-          R"([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}])"),
+      messages_of(R"([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}])"),
       json(R"([{"role": "user", "content": "a\nb"}])"));
   // An answer as clients send it back.
-  EXPECT_EQ(
-      messages_of(R"([{"role": "assistant", "content": "a", "refusal": null, "annotations": [], "audio": null,
+  EXPECT_EQ(messages_of(R"([{"role": "assistant", "content": "a", "refusal": null, "annotations": [], "audio": null,
                              "function_call": null, "tool_calls": null, "reasoning_content": "r"}])"),
-      json(R"([{"role": "assistant", "reasoning_content": "r", "content": "a"}])"));
-  EXPECT_EQ(
-      messages_of(R"([{"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function",
+            json(R"([{"role": "assistant", "reasoning_content": "r", "content": "a"}])"));
+  EXPECT_EQ(messages_of(R"([{"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function",
                              "function": {"name": "f", "arguments": "{\"z\": 1, \"a\": 2}"}}]},
                             {"role": "tool", "tool_call_id": "1", "content": "3"}])"),
-      json(R"([{"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function",
+            json(R"([{"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function",
                       "function": {"name": "f", "arguments": {"z": 1, "a": 2}}}]},
                      {"role": "tool", "content": "3", "tool_call_id": "1"}])"));
 }
 
 TEST(OpenaiRequest, WrongMessagesAreNamed) {
   EXPECT_THAT(refused(R"({"messages": null})"), HasSubstr("messages: required, and missing"));
-  EXPECT_THAT(refused(R"({"messages": "hi"})"),
-              HasSubstr("messages: expected a list, got the string \"hi\""));
+  EXPECT_THAT(refused(R"({"messages": "hi"})"), HasSubstr("messages: expected a list, got the string \"hi\""));
   EXPECT_THAT(messages_refused("[]"), HasSubstr("at least one message"));
   EXPECT_THAT(messages_refused("[5]"), HasSubstr("messages[0]: expected an object, got the number 5"));
-  EXPECT_THAT(messages_refused(R"([{"content": "x"}])"),
-              HasSubstr("messages[0].role: required, and missing"));
-  EXPECT_THAT(messages_refused(R"([{"role": "wizard", "content": "x"}])"),
-              HasSubstr("got the string \"wizard\""));
+  EXPECT_THAT(messages_refused(R"([{"content": "x"}])"), HasSubstr("messages[0].role: required, and missing"));
+  EXPECT_THAT(messages_refused(R"([{"role": "wizard", "content": "x"}])"), HasSubstr("got the string \"wizard\""));
   EXPECT_EQ(
       messages_refused(
           R"([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": 7}])"),
@@ -291,10 +276,8 @@ TEST(OpenaiRequest, WrongMessagesAreNamed) {
       "number 7");
   EXPECT_THAT(messages_refused(R"([{"role": "user"}])"), HasSubstr("messages[0].content: required"));
   EXPECT_THAT(
-      messages_refused(
-          R"([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}])"),
-      HasSubstr(
-          "messages[0].content[0].type: only \"text\" parts are supported, got the string \"image_url\""));
+      messages_refused(R"([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}])"),
+      HasSubstr("messages[0].content[0].type: only \"text\" parts are supported, got the string \"image_url\""));
   EXPECT_THAT(messages_refused(R"([{"role": "user", "content": [{"text": "x"}]}])"),
               HasSubstr("messages[0].content[0].type: required"));
   EXPECT_THAT(messages_refused(R"([{"role": "user", "content": "x", "mood": "good"}])"),
@@ -305,9 +288,7 @@ TEST(OpenaiRequest, WrongMessagesAreNamed) {
               HasSubstr("messages[0].refusal: not supported"));
   std::string call =
       R"([{"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "ARGS"}}]}])";
-  auto with = [&](std::string_view arguments) {
-    return std::string(call).replace(call.find("ARGS"), 4, arguments);
-  };
+  auto with = [&](std::string_view arguments) { return std::string(call).replace(call.find("ARGS"), 4, arguments); };
   EXPECT_THAT(messages_refused(with("not json")), HasSubstr("messages[0].tool_calls[0].function.arguments"));
   EXPECT_THAT(messages_refused(with("[1]")), HasSubstr("the JSON text of an object"));
   ModelCard plain = card();
@@ -326,17 +307,13 @@ TEST(OpenaiRequest, Prompts) {
   EXPECT_EQ(std::get<std::string>(prompts(R"(["a", "b"])").at(1)), "b");
   EXPECT_EQ(std::get<Ids>(prompts("[1, 2]").at(0)), (Ids{1, 2}));
   EXPECT_EQ(std::get<Ids>(prompts("[[1, 2], [3]]").at(1)), (Ids{3}));
-  auto refused = [](std::string_view prompt) {
-    return refused_completion(fmt::format(R"({{"prompt": {}}})", prompt));
-  };
+  auto refused = [](std::string_view prompt) { return refused_completion(fmt::format(R"({{"prompt": {}}})", prompt)); };
   EXPECT_THAT(refused("null"), HasSubstr("prompt: required"));
   EXPECT_THAT(refused("5"), HasSubstr("prompt: expected a string, a list of strings"));
   EXPECT_THAT(refused("[]"), HasSubstr("at least one prompt"));
   EXPECT_THAT(refused("[[]]"), HasSubstr("prompt[0]: expected at least one token"));
-  EXPECT_THAT(refused("[1, \"a\"]"),
-              HasSubstr("prompt[1]: expected a token id from 0 to 1999, got the string \"a\""));
-  EXPECT_THAT(refused("[1, 2000]"),
-              HasSubstr("prompt[1]: expected a token id from 0 to 1999, got the number 2000"));
+  EXPECT_THAT(refused("[1, \"a\"]"), HasSubstr("prompt[1]: expected a token id from 0 to 1999, got the string \"a\""));
+  EXPECT_THAT(refused("[1, 2000]"), HasSubstr("prompt[1]: expected a token id from 0 to 1999, got the number 2000"));
   EXPECT_THAT(refused("[1, -1]"), HasSubstr("prompt[1]"));
   EXPECT_THAT(refused("[1, 18446744073709551615]"), HasSubstr("prompt[1]"));
   EXPECT_THAT(refused("[\"a\", [1]]"), HasSubstr("prompt[1]: expected a string"));
@@ -349,20 +326,17 @@ TEST(OpenaiRequest, CompletionsOwnFields) {
       parse_completion(completion(R"({"logprobs": 2, "n": 2, "best_of": 2, "suffix": ""})"), card());
   EXPECT_EQ(request.generation.logprobs, 2);
   EXPECT_TRUE(parse_completion(completion(R"({"echo": true})"), card()).echo);
-  EXPECT_THAT(refused_completion(R"({"echo": true, "logprobs": 0})"),
-              HasSubstr("unsupported_parameter echo"));
+  EXPECT_THAT(refused_completion(R"({"echo": true, "logprobs": 0})"), HasSubstr("unsupported_parameter echo"));
   EXPECT_THAT(refused_completion(R"({"best_of": 3})"), HasSubstr("unsupported_parameter best_of"));
   EXPECT_THAT(refused_completion(R"({"suffix": "end"})"), HasSubstr("unsupported_parameter suffix"));
-  EXPECT_THAT(refused_completion(R"({"logprobs": true})"),
-              HasSubstr("logprobs: expected a whole number from 0 to 20"));
+  EXPECT_THAT(refused_completion(R"({"logprobs": true})"), HasSubstr("logprobs: expected a whole number from 0 to 20"));
 }
 
 // Templates as models have them: one keeps a message's space, one trims it, one drops what it does not like.
 std::string chatml(const OrderedJson& context, auto write) {
   std::string text;
   for (const auto& message : context["messages"])
-    text += "<" + message["role"].get<std::string>() + ">" + write(message["content"].get<std::string>()) +
-            "</>\n";
+    text += "<" + message["role"].get<std::string>() + ">" + write(message["content"].get<std::string>()) + "</>\n";
   if (context["add_generation_prompt"] == true) text += "<assistant>";
   return text;
 }
@@ -388,8 +362,7 @@ TEST(OpenaiRequest, FinalMessagesAreContinued) {
   EXPECT_THAT(refusal_of([&] { rendered("x", [](const std::string&) { return std::string(); }); }),
               HasSubstr("does not write the last message as it is"));
   EXPECT_THAT(refused(R"({"continue_final_message": true})"), HasSubstr("must be an assistant's"));
-  EXPECT_THAT(refused(R"({"continue_final_message": true, "add_generation_prompt": true})"),
-              HasSubstr("contradicts"));
+  EXPECT_THAT(refused(R"({"continue_final_message": true, "add_generation_prompt": true})"), HasSubstr("contradicts"));
   ChatRequest plain = parsed("{}");
   EXPECT_EQ(render_prompt(plain, [&](const OrderedJson& context) { return chatml(context, keep); }),
             "<user>hi</>\n<assistant>");
@@ -423,12 +396,10 @@ TEST(OpenaiAnswer, Models) {
   EXPECT_EQ(list["data"][0]["glassbox"]["context"], 1024);
 }
 
-const std::vector<std::string> kPieces = {"<think>", "2",        "+",    "</think>", "Four",
-                                          " is",     "\xe2\x82", "\xac", ""};
+const std::vector<std::string> kPieces = {"<think>", "2", "+", "</think>", "Four", " is", "\xe2\x82", "\xac", ""};
 
 // A fake engine's words, by number.
-TokenEvent said(int32_t id, std::string text, float logprob = -0.5f,
-                std::vector<Alternative> alternatives = {}) {
+TokenEvent said(int32_t id, std::string text, float logprob = -0.5f, std::vector<Alternative> alternatives = {}) {
   return {id, std::move(text), logprob, std::move(alternatives)};
 }
 Finished ended(FinishReason reason = FinishReason::stop, std::string text = "") {
@@ -518,16 +489,14 @@ TEST(OpenaiAnswer, StreamedChat) {
   EXPECT_EQ(a.token(0, said(6, "")), "");  // half a character: nothing to tell yet
   auto end = events_of(a.finished(0, ended()));
   ASSERT_EQ(end.size(), 2u);
-  EXPECT_EQ(end[0]["choices"][0],
-            json(R"({"index": 0, "delta": {}, "logprobs": null, "finish_reason": "stop"})"));
+  EXPECT_EQ(end[0]["choices"][0], json(R"({"index": 0, "delta": {}, "logprobs": null, "finish_reason": "stop"})"));
   EXPECT_EQ(end[0]["seed"], 7);
   EXPECT_EQ(end[0]["timings"], json(R"({"prefill_tokens_per_s": 12.0, "decode_tokens_per_s": 2.0})"));
   EXPECT_EQ(end[1], "[DONE]");
 }
 
 TEST(OpenaiAnswer, StreamedUsageComesLastAndAlone) {
-  ChatRequest request =
-      parsed(R"({"seed": 7, "n": 2, "stream": true, "stream_options": {"include_usage": true}})");
+  ChatRequest request = parsed(R"({"seed": 7, "n": 2, "stream": true, "stream_options": {"include_usage": true}})");
   Answer a = answer(request, 2);
   auto begin = events_of(a.begin());
   ASSERT_EQ(begin.size(), 2u);
@@ -592,15 +561,14 @@ TEST(OpenaiAnswer, ReasoningThatThePromptBegan) {
 }
 
 TEST(OpenaiAnswer, Completions) {
-  CompletionRequest request = parse_completion(
-      completion(R"({"seed": 1, "n": 2, "prompt": ["A", "B\u20ac"], "echo": true})"), card());
+  CompletionRequest request =
+      parse_completion(completion(R"({"seed": 1, "n": 2, "prompt": ["A", "B\u20ac"], "echo": true})"), card());
   Answer a = answer(request, 4, false, {"A", "B\u20ac"});
   for (size_t i : {3, 1, 0, 2}) a.token(i, said(5, fmt::format(" is{}", i)));
   for (size_t i = 0; i < 4; ++i) a.finished(i, ended());
   OrderedJson whole = a.whole();
   EXPECT_EQ(whole["object"], "text_completion");
-  EXPECT_EQ(whole["choices"][0],
-            json(R"({"index": 0, "text": "A is0", "logprobs": null, "finish_reason": "stop"})"));
+  EXPECT_EQ(whole["choices"][0], json(R"({"index": 0, "text": "A is0", "logprobs": null, "finish_reason": "stop"})"));
   EXPECT_EQ(whole["choices"][3]["text"], "B\u20ac is3");
   EXPECT_EQ(whole["usage"]["prompt_tokens"], 20);  // two prompts, once each
   EXPECT_EQ(whole["usage"]["completion_tokens"], 20);
@@ -625,8 +593,7 @@ TEST(OpenaiAnswer, CompletionLogprobs) {
 }
 
 TEST(OpenaiAnswer, StreamedCompletions) {
-  CompletionRequest request =
-      parse_completion(completion(R"({"stream": true, "logprobs": 0, "seed": 3})"), card());
+  CompletionRequest request = parse_completion(completion(R"({"stream": true, "logprobs": 0, "seed": 3})"), card());
   Answer a = answer(request, 1, false);
   EXPECT_EQ(a.begin(), "");
   auto events = events_of(a.token(0, said(4, "Four")));
@@ -636,8 +603,7 @@ TEST(OpenaiAnswer, StreamedCompletions) {
             json(R"({"index": 0, "text": "Four", "logprobs": {"tokens": ["Four"], "token_logprobs": [-0.5],
     "top_logprobs": [null], "text_offset": [0]}, "finish_reason": null})"));
   auto end = events_of(a.finished(0, ended()));
-  EXPECT_EQ(end[0]["choices"][0],
-            json(R"({"index": 0, "text": "", "logprobs": null, "finish_reason": "stop"})"));
+  EXPECT_EQ(end[0]["choices"][0], json(R"({"index": 0, "text": "", "logprobs": null, "finish_reason": "stop"})"));
   EXPECT_EQ(end[0]["seed"], 3);
   EXPECT_EQ(end[1], "[DONE]");
   // With echo the prompt is the first text.

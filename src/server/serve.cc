@@ -15,8 +15,7 @@ int serve(const ServeOptions& options) {
 
   ServiceOptions service;
   service.guard = {options.address, options.api_keys, options.allow_origins};
-  if (const char* key = std::getenv("GLASSBOX_API_KEY"); key && *key)
-    service.guard.api_keys.emplace_back(key);
+  if (const char* key = std::getenv("GLASSBOX_API_KEY"); key && *key) service.guard.api_keys.emplace_back(key);
   Guard(service.guard);  // what is wrong with the options is told before anything is loaded
   if (options.runs && !std::filesystem::is_directory(*options.runs))
     fail(ErrorKind::not_found, "{}: no such folder of training runs", options.runs->string());
@@ -41,8 +40,7 @@ int serve(const ServeOptions& options) {
   Service site(std::move(service));
 
   bool v6 = options.address.find(':') != std::string::npos;
-  std::string url =
-      fmt::format("http://{}:{}", v6 ? "[" + options.address + "]" : options.address, server.port());
+  std::string url = fmt::format("http://{}:{}", v6 ? "[" + options.address + "]" : options.address, server.port());
   if (options.ready) {
     options.ready(url);
   } else {

@@ -82,9 +82,9 @@ bool is_json(std::string_view content_type) {
   std::string_view type = content_type.substr(0, content_type.find(';'));
   while (type.ends_with(' ')) type.remove_suffix(1);
   constexpr std::string_view kJson = "application/json";
-  return type.size() == kJson.size() &&
-         std::equal(type.begin(), type.end(), kJson.begin(),
-                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+  return type.size() == kJson.size() && std::equal(type.begin(), type.end(), kJson.begin(), [](char a, char b) {
+           return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b;
+         });
 }
 
 bool accepts_gzip(const Request& request) {
@@ -95,8 +95,7 @@ bool accepts_gzip(const Request& request) {
     while (one.starts_with(' ')) one.remove_prefix(1);
     if (!one.starts_with("gzip")) continue;
     size_t q = one.find("q=");
-    return q == std::string_view::npos ||
-           one.substr(q + 2).find_first_of("123456789") != std::string_view::npos;
+    return q == std::string_view::npos || one.substr(q + 2).find_first_of("123456789") != std::string_view::npos;
   }
   return false;
 }
@@ -132,9 +131,7 @@ class Job : public std::enable_shared_from_this<Job> {
         auto self = shared_from_this();
         ids_.push_back(generator_->submit(
             std::move(one),
-            [self, i](const TokenEvent& event) {
-              self->stream_->post([self, i, event] { self->token(i, event); });
-            },
+            [self, i](const TokenEvent& event) { self->stream_->post([self, i, event] { self->token(i, event); }); },
             [self, i](const Finished& finished) {
               self->stream_->post([self, i, finished] { self->finished(i, finished); });
             }));
@@ -269,26 +266,23 @@ std::optional<Response> Service::State::admit(const Request& head) const {
   }
   auto route = route_of(head.path);
   if (!route)
-    return refuse(
-        ApiError(404, fmt::format("{} {}: no such path", head.method.substr(0, 20), head.path.substr(0, 200)),
-                 "unknown_path"));
+    return refuse(ApiError(404, fmt::format("{} {}: no such path", head.method.substr(0, 20), head.path.substr(0, 200)),
+                           "unknown_path"));
   bool posts = *route == Route::chat || *route == Route::completions;
   bool allowed = posts ? head.method == "POST" : head.method == "GET" || head.method == "HEAD";
   if (!allowed) {
     const char* methods = posts ? "POST" : "GET, HEAD";
     Response response = refuse(ApiError(
-        405,
-        fmt::format("{}: expected {}, got {}", head.path.substr(0, 200), methods, head.method.substr(0, 20)),
+        405, fmt::format("{}: expected {}, got {}", head.path.substr(0, 200), methods, head.method.substr(0, 20)),
         "method_not_allowed"));
     return response.with("Allow", methods);
   }
   if (posts) {
     auto type = head.header("Content-Type");
     if (!type || !is_json(*type))
-      return refuse(ApiError(415,
-                             fmt::format("Content-Type: expected application/json, got {}",
-                                         type ? type->substr(0, 100) : "none"),
-                             "unsupported_media_type"));
+      return refuse(ApiError(
+          415, fmt::format("Content-Type: expected application/json, got {}", type ? type->substr(0, 100) : "none"),
+          "unsupported_media_type"));
   }
   return std::nullopt;
 }
@@ -325,16 +319,13 @@ Response Service::State::answer(const Request& request, Route route) {
     case Route::health: {
       OrderedJson models = OrderedJson::array();
       for (const auto& generator : options.models) models.push_back(generator->card().id);
-      return json_response(200,
-                           {{"status", "ok"}, {"version", GLASSBOX_VERSION}, {"models", std::move(models)}});
+      return json_response(200, {{"status", "ok"}, {"version", GLASSBOX_VERSION}, {"models", std::move(models)}});
     }
     case Route::metrics:
-      for (const auto& generator : options.models)
-        metrics.engine(generator->card().id, generator->statistics());
-      return Response{
-          200,
-          {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}, {"Cache-Control", "no-store"}},
-          metrics.text()};
+      for (const auto& generator : options.models) metrics.engine(generator->card().id, generator->statistics());
+      return Response{200,
+                      {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}, {"Cache-Control", "no-store"}},
+                      metrics.text()};
     case Route::training:
       return json_response(200, training_runs(options.runs, options.known_runs));
     case Route::models: {
@@ -352,8 +343,7 @@ Response Service::State::answer(const Request& request, Route route) {
 
 Response Service::State::page(const Request& request) const {
   auto asset = options.find_page(request.path);
-  if (!asset)
-    throw ApiError(404, fmt::format("{}: no such page", request.path.substr(0, 200)), "unknown_path");
+  if (!asset) throw ApiError(404, fmt::format("{}: no such page", request.path.substr(0, 200)), "unknown_path");
   Response response;
   response.with("ETag", std::string(asset->etag))
       .with("Cache-Control", asset->immutable ? "public, max-age=31536000, immutable" : "no-cache")
@@ -361,8 +351,7 @@ Response Service::State::page(const Request& request) const {
       .with("Content-Security-Policy", std::string(content_security_policy()))
       .with("Cross-Origin-Opener-Policy", "same-origin")
       .with("X-Frame-Options", "DENY");
-  if (auto known = request.header("If-None-Match");
-      known && known->find(asset->etag) != std::string_view::npos) {
+  if (auto known = request.header("If-None-Match"); known && known->find(asset->etag) != std::string_view::npos) {
     response.status = 304;
     return response;
   }
@@ -379,16 +368,15 @@ std::shared_ptr<Generator> Service::State::model(const std::string& id) const {
     if (generator->card().id == id) return generator;
     names.push_back(generator->card().id);
   }
-  throw ApiError(404,
-                 fmt::format("model: no model {} is served here, only {}", dump_json(id.substr(0, 100)),
-                             fmt::join(names, ", ")),
-                 "model_not_found", "model");
+  throw ApiError(
+      404,
+      fmt::format("model: no model {} is served here, only {}", dump_json(id.substr(0, 100)), fmt::join(names, ", ")),
+      "model_not_found", "model");
 }
 
 void Service::State::check_room(const Generator& generator, size_t sequences) const {
   if (generator.statistics().waiting + static_cast<int64_t>(sequences) > options.most_waiting)
-    throw ApiError(429,
-                   fmt::format("too many requests are waiting for {}: try again soon", generator.card().id),
+    throw ApiError(429, fmt::format("too many requests are waiting for {}: try again soon", generator.card().id),
                    "queue_full");
 }
 
@@ -439,10 +427,9 @@ void Service::State::complete(const Request& request, const std::shared_ptr<Resp
 
 void Service::State::note(const http::Served& served) {
   metrics.request(label_of(served.path), served.status, served.seconds);
-  spdlog::info("{} {} {} {}{} {:.0f} ms, {} bytes in, {} out", served.peer,
-               served.method.empty() ? "-" : served.method, dump_json(served.path.substr(0, 200)),
-               served.status, served.gone ? " (client left)" : "", served.seconds * 1e3, served.received,
-               served.sent);
+  spdlog::info("{} {} {} {}{} {:.0f} ms, {} bytes in, {} out", served.peer, served.method.empty() ? "-" : served.method,
+               dump_json(served.path.substr(0, 200)), served.status, served.gone ? " (client left)" : "",
+               served.seconds * 1e3, served.received, served.sent);
 }
 
 Service::Service(ServiceOptions options) : state_(std::make_unique<State>(std::move(options))) {}
@@ -455,8 +442,7 @@ Response Service::failure(int status, std::string_view message) {
                      : status == 408 ? "request_timeout"
                      : status >= 500 ? "server_error"
                                      : "bad_http_request";
-  return error_response(ApiError(status, std::string(message), code))
-      .with("X-Content-Type-Options", "nosniff");
+  return error_response(ApiError(status, std::string(message), code)).with("X-Content-Type-Options", "nosniff");
 }
 
 Response Service::thrown(std::exception_ptr what) {
@@ -467,8 +453,6 @@ Response Service::thrown(std::exception_ptr what) {
 
 void Service::served(const http::Served& served) { state_->note(served); }
 
-void Service::handle(Request request, std::shared_ptr<ResponseStream> stream) {
-  state_->handle(request, stream);
-}
+void Service::handle(Request request, std::shared_ptr<ResponseStream> stream) { state_->handle(request, stream); }
 
 }  // namespace glassbox

@@ -61,8 +61,7 @@ class Serving {
 const char* kChat = "/v1/chat/completions";
 
 std::string chat(std::string_view fields = "{}") {
-  OrderedJson body =
-      json(R"({"model": "fake/one", "seed": 7, "messages": [{"role": "user", "content": "hi"}]})");
+  OrderedJson body = json(R"({"model": "fake/one", "seed": 7, "messages": [{"role": "user", "content": "hi"}]})");
   body.update(json(fields));
   return body.dump();
 }
@@ -116,18 +115,15 @@ TEST(Service, Chat) {
   EXPECT_EQ(body["seed"], 7);
   EXPECT_EQ(body["usage"]["prompt_tokens"], std::string("<user>hi</><assistant>").size());
   EXPECT_EQ(body["usage"]["completion_tokens"], 5);
-  EXPECT_EQ(json(client.post(kChat, chat(R"({"max_tokens": 2})")).body)["choices"][0]["finish_reason"],
-            "length");
+  EXPECT_EQ(json(client.post(kChat, chat(R"({"max_tokens": 2})")).body)["choices"][0]["finish_reason"], "length");
   OrderedJson drawn = json(client.post(kChat, chat(R"({"seed": null})")).body);
-  EXPECT_THAT(drawn["choices"][0]["message"]["content"].get<std::string>(),
-              HasSubstr(drawn["seed"].dump() + ".0.0 "));
+  EXPECT_THAT(drawn["choices"][0]["message"]["content"].get<std::string>(), HasSubstr(drawn["seed"].dump() + ".0.0 "));
 }
 
 TEST(Service, ChatStreamed) {
   Serving serving;
   TestClient client(serving.port());
-  auto answer =
-      client.post(kChat, chat(R"({"stream": true, "n": 2, "stream_options": {"include_usage": true}})"));
+  auto answer = client.post(kChat, chat(R"({"stream": true, "n": 2, "stream_options": {"include_usage": true}})"));
   EXPECT_EQ(answer.status, 200);
   EXPECT_TRUE(answer.complete);
   EXPECT_THAT(answer.headers["content-type"], HasSubstr("text/event-stream"));
@@ -163,21 +159,16 @@ TEST(Service, ContinuedMessagesAreCut) {
 TEST(Service, Completions) {
   Serving serving;
   TestClient client(serving.port());
-  OrderedJson body =
-      json(client
-               .post("/v1/completions",
-                     completion(R"({"prompt": ["A", "B"], "n": 2, "echo": true, "max_tokens": 1})"))
-               .body);
+  OrderedJson body = json(
+      client.post("/v1/completions", completion(R"({"prompt": ["A", "B"], "n": 2, "echo": true, "max_tokens": 1})"))
+          .body);
   ASSERT_EQ(body["choices"].size(), 4u);
   EXPECT_EQ(body["choices"][0]["text"], "A7.0.0 ");
   EXPECT_EQ(body["choices"][3]["text"], "B7.1.0 ");
-  EXPECT_EQ(
-      json(client
-               .post("/v1/completions", completion(R"({"prompt": [72, 105], "echo": true, "max_tokens": 1})"))
-               .body)["choices"][0]["text"],
-      "Hi7.0.0 ");
-  auto events =
-      events_of(client.post("/v1/completions", completion(R"({"stream": true, "logprobs": 1})")).body);
+  EXPECT_EQ(json(client.post("/v1/completions", completion(R"({"prompt": [72, 105], "echo": true, "max_tokens": 1})"))
+                     .body)["choices"][0]["text"],
+            "Hi7.0.0 ");
+  auto events = events_of(client.post("/v1/completions", completion(R"({"stream": true, "logprobs": 1})")).body);
   EXPECT_EQ(said(events)[0], "7.0.0 7.0.1 7.0.2 7.0.3 7.0.4 ");
   EXPECT_EQ(json(events[1])["choices"][0]["logprobs"]["tokens"], json(R"(["b"])"));
 }
@@ -195,8 +186,8 @@ TEST(Service, Errors) {
   expect(client.post(kChat, chat(R"({"temperature": "hot"})")), 400, "invalid_type");
   expect(client.post(kChat, chat(R"({"colour": 1})")), 400, "unknown_parameter");
   expect(client.post(kChat, chat(R"({"model": "gpt-4"})")), 404, "model_not_found");
-  expect(client.post(kChat, chat(R"({"messages": [{"role": "tool", "tool_call_id": "1", "content": "x"}]})")),
-         400, "invalid_value");
+  expect(client.post(kChat, chat(R"({"messages": [{"role": "tool", "tool_call_id": "1", "content": "x"}]})")), 400,
+         "invalid_value");
   OrderedJson longer = json(chat());
   longer["messages"][0]["content"] = std::string(2000, 'x');
   expect(client.post(kChat, longer.dump()), 400, "context_length_exceeded");
@@ -360,11 +351,8 @@ TEST(Service, KeysAndOrigins) {
   EXPECT_EQ(client.get("/health").status, 200);
   EXPECT_EQ(client.get("/").status, 200);
   EXPECT_EQ(client.get("/v1/models", "Authorization: Bearer secret\r\n").status, 200);
-  EXPECT_EQ(
-      client.get("/v1/models", "Authorization: Bearer secret\r\nOrigin: https://evil.example\r\n").status,
-      403);
-  auto friendly =
-      client.get("/v1/models", "Authorization: Bearer secret\r\nOrigin: https://friend.example\r\n");
+  EXPECT_EQ(client.get("/v1/models", "Authorization: Bearer secret\r\nOrigin: https://evil.example\r\n").status, 403);
+  auto friendly = client.get("/v1/models", "Authorization: Bearer secret\r\nOrigin: https://friend.example\r\n");
   EXPECT_EQ(friendly.headers["access-control-allow-origin"], "https://friend.example");
   auto streamed = client.post(kChat, chat(R"({"stream": true})"),
                               "Authorization: Bearer secret\r\nOrigin: https://friend.example\r\n");

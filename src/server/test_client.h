@@ -47,7 +47,7 @@ class TestClient {
   }
 
   struct Answer {
-    int status = 0;  // 0: the connection ended (or 20 s passed) before a head came
+    int status = 0;                              // 0: the connection ended (or 20 s passed) before a head came
     std::map<std::string, std::string> headers;  // names in lower case
     std::string body;
     bool complete = false;
@@ -120,8 +120,7 @@ class TestClient {
   bool closed_within(std::chrono::milliseconds time) {
     auto until = std::chrono::steady_clock::now() + time;
     for (;;) {
-      auto left =
-          std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+      auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
       if (left.count() <= 0) return false;
       if (!fill(static_cast<int>(left.count()))) return ended_;
     }
@@ -137,8 +136,7 @@ class TestClient {
   }
   void send_post(std::string_view path, std::string_view body, std::string_view headers = "") {
     send("POST " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
-         std::string(headers) + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
-         std::string(body));
+         std::string(headers) + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body));
   }
 
  private:

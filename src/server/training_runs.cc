@@ -45,9 +45,8 @@ OrderedJson training_runs(const std::optional<fs::path>& folder, const std::vect
     for (fs::directory_iterator i(*folder, ec), end; !ec && i != end; i.increment(ec))
       if (i->is_directory(ec)) look(i->path() / "loss.json");
   }
-  std::sort(files.begin(), files.end(), [](const Found& a, const Found& b) {
-    return a.time != b.time ? a.time > b.time : a.file < b.file;
-  });
+  std::sort(files.begin(), files.end(),
+            [](const Found& a, const Found& b) { return a.time != b.time ? a.time > b.time : a.file < b.file; });
   if (files.size() > kMostRuns) files.resize(kMostRuns);
 
   OrderedJson runs = OrderedJson::array();

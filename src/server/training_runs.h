@@ -21,7 +21,6 @@ struct KnownRun {
 // {"runs": [...]}: the runs of `folder` (each DIR/*/loss.json, and DIR/loss.json itself), newest first, then
 // the known ones. A file that cannot be read (it may be being written) is told as a run with "status":
 // "unreadable" and "error".
-OrderedJson training_runs(const std::optional<std::filesystem::path>& folder,
-                          const std::vector<KnownRun>& known);
+OrderedJson training_runs(const std::optional<std::filesystem::path>& folder, const std::vector<KnownRun>& known);
 
 }  // namespace glassbox

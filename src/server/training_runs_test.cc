@@ -18,8 +18,7 @@ TEST(TrainingRuns, NewestFirstThenTheKnown) {
     std::filesystem::create_directory(folder / name);
     auto file = folder / (name + "/loss.json");
     write_file(file, text);
-    std::filesystem::last_write_time(
-        file, std::filesystem::file_time_type::clock::now() - std::chrono::seconds(age));
+    std::filesystem::last_write_time(file, std::filesystem::file_time_type::clock::now() - std::chrono::seconds(age));
   };
   write(
       "old",

@@ -1,5 +1,5 @@
-// Attention over what sequences remember. A query's sums run over blocks of 64 absolute positions merged in order, so they
-// do not depend on what else is in the pass or on how a prompt was cut.
+// Attention over what sequences remember. A query's sums run over blocks of 64 absolute positions merged in order, so
+// they do not depend on what else is in the pass or on how a prompt was cut.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -43,7 +43,8 @@ struct View {
   }
 };
 
-// [T, H, E] rows of a group <-> rows side by side. The heads of a group are neighbours, so a token's rows are one piece.
+// [T, H, E] rows of a group <-> rows side by side. The heads of a group are neighbours, so a token's rows are one
+// piece.
 void gather(const Group& group, const float* from, int64_t heads, int64_t share, int64_t width, float* to) {
   for (int64_t t = group.begin; t < group.end; ++t)
     std::memcpy(to + (t - group.begin) * share * width, from + (t * heads + group.head * share) * width,
@@ -87,7 +88,8 @@ struct Attention {
   }
 
   // Sums into keys and values run over the queries of a whole sequence, so a group is a whole run.
-  void backward(const float* q, const float* out, const float* stats, const float* d_out, float* dq, float* dk, float* dv) const {
+  void backward(const float* q, const float* out, const float* stats, const float* d_out, float* dq, float* dk,
+                float* dv) const {
     const auto list = groups(std::numeric_limits<int64_t>::max() / 2);
     pass->pool().parallel_for(static_cast<int64_t>(list.size()), [&](int64_t i) {
       const Group& group = list[static_cast<size_t>(i)];
@@ -164,7 +166,8 @@ struct Attention {
       for (const Group& group : groups(1))
         for (int64_t i = 0; i < share; ++i) {
           const int64_t row = group.begin * heads + group.head * share + i;
-          if (std::memcmp(before.f32() + row * in_view, after.f32() + row * in_view, static_cast<size_t>(in_view) * sizeof(float)) != 0) {
+          if (std::memcmp(before.f32() + row * in_view, after.f32() + row * in_view,
+                          static_cast<size_t>(in_view) * sizeof(float)) != 0) {
             mix(pattern_of(after), group, out);
             break;
           }

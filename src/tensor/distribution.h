@@ -1,5 +1,5 @@
-// One row of logits as a distribution: the same vector exponential and logarithm everywhere, so that the draw of a token
-// has the same bits on every kernel set.
+// One row of logits as a distribution: the same vector exponential and logarithm everywhere, so that the draw of a
+// token has the same bits on every kernel set.
 #pragma once
 
 #include <span>

@@ -10,16 +10,19 @@
 namespace glassbox {
 namespace {
 
-constexpr int64_t kGrain = 1 << 14;    // values a thread takes at once
-constexpr int64_t kTokenBlock = 64;    // gradients that sum over tokens do so in blocks of this many, in order
+constexpr int64_t kGrain = 1 << 14;  // values a thread takes at once
+constexpr int64_t kTokenBlock = 64;  // gradients that sum over tokens do so in blocks of this many, in order
 
 // Vectors a checkpoint keeps in 16 bits (norms, biases), as float32.
 Tensor widened(Pass& pass, const Tensor& w) {
   if (w.dtype() == DType::f32) return w;
   Tensor wide = pass.empty(w.shape());
-  if (w.dtype() == DType::bf16) kernels().from_bf16(w.data<uint16_t>(), Pass::mutable_f32(wide), w.shape().elements());
-  else if (w.dtype() == DType::f16) kernels().from_f16(w.data<uint16_t>(), Pass::mutable_f32(wide), w.shape().elements());
-  else fail(ErrorKind::unsupported, "vectors of dtype {} are not supported", info(w.dtype()).name);
+  if (w.dtype() == DType::bf16)
+    kernels().from_bf16(w.data<uint16_t>(), Pass::mutable_f32(wide), w.shape().elements());
+  else if (w.dtype() == DType::f16)
+    kernels().from_f16(w.data<uint16_t>(), Pass::mutable_f32(wide), w.shape().elements());
+  else
+    fail(ErrorKind::unsupported, "vectors of dtype {} are not supported", info(w.dtype()).name);
   return wide;
 }
 
@@ -122,7 +125,8 @@ Tensor rms_norm(const Tensor& x, const Tensor& w, float eps) {
   Tensor y = pass.empty(x.shape()), inverse = pass.empty({rows});
   pass.pool().parallel_ranges(rows, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row)
-      kernels().rms_norm(x.f32() + row * n, wide.f32(), eps, Pass::mutable_f32(y) + row * n, Pass::mutable_f32(inverse) + row, n);
+      kernels().rms_norm(x.f32() + row * n, wide.f32(), eps, Pass::mutable_f32(y) + row * n,
+                         Pass::mutable_f32(inverse) + row, n);
   });
   pass.record(y, {&x, &w}, [&pass, x, w, wide, inverse, n, rows](const float* dy) {
     Tensor unwanted;
@@ -147,10 +151,17 @@ Tensor embed(Pass& pass, const Tensor& table) {
       const int64_t id = pass.tokens()[static_cast<size_t>(row)];
       float* to = Pass::mutable_f32(y) + row * n;
       switch (table.dtype()) {
-        case DType::f32: std::memcpy(to, table.f32() + id * n, static_cast<size_t>(n) * sizeof(float)); break;
-        case DType::bf16: kernels().from_bf16(table.data<uint16_t>() + id * n, to, n); break;
-        case DType::f16: kernels().from_f16(table.data<uint16_t>() + id * n, to, n); break;
-        default: fail(ErrorKind::unsupported, "embed: tables of dtype {} are not supported", info(table.dtype()).name);
+        case DType::f32:
+          std::memcpy(to, table.f32() + id * n, static_cast<size_t>(n) * sizeof(float));
+          break;
+        case DType::bf16:
+          kernels().from_bf16(table.data<uint16_t>() + id * n, to, n);
+          break;
+        case DType::f16:
+          kernels().from_f16(table.data<uint16_t>() + id * n, to, n);
+          break;
+        default:
+          fail(ErrorKind::unsupported, "embed: tables of dtype {} are not supported", info(table.dtype()).name);
       }
     }
   });
@@ -221,7 +232,8 @@ Tensor logit_rows(const Tensor& x) {
   const int64_t grain = std::max<int64_t>(1, kGrain / n);
   pass.pool().parallel_ranges(y.rows(), grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
-      std::memcpy(Pass::mutable_f32(y) + i * n, x.f32() + rows[static_cast<size_t>(i)] * n, static_cast<size_t>(n) * sizeof(float));
+      std::memcpy(Pass::mutable_f32(y) + i * n, x.f32() + rows[static_cast<size_t>(i)] * n,
+                  static_cast<size_t>(n) * sizeof(float));
   });
   pass.record(y, {&x}, [&pass, x, rows, n, grain](const float* dy) {
     float* dx = pass.accumulate(x);

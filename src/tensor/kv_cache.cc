@@ -10,8 +10,10 @@ namespace {
 
 template <class T>
 T rounded(float value) {
-  if constexpr (sizeof(T) == 2) return f32_to_bf16(value);
-  else return value;
+  if constexpr (sizeof(T) == 2)
+    return f32_to_bf16(value);
+  else
+    return value;
 }
 
 template <class T>
@@ -62,8 +64,8 @@ void KvCache::write(int64_t layer, int64_t head, int64_t position, int64_t rows,
     void* keys_at = keys(block, layer, head);
     void* values_at = values(block, layer, head);
     if (shape_.dtype == DType::bf16)
-      write_row(static_cast<uint16_t*>(keys_at), static_cast<uint16_t*>(values_at), slot, shape_.head_dim, k + r * stride,
-                v + r * stride);
+      write_row(static_cast<uint16_t*>(keys_at), static_cast<uint16_t*>(values_at), slot, shape_.head_dim,
+                k + r * stride, v + r * stride);
     else
       write_row(static_cast<float*>(keys_at), static_cast<float*>(values_at), slot, shape_.head_dim, k + r * stride,
                 v + r * stride);

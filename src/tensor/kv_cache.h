@@ -19,14 +19,14 @@ struct CacheShape {
   size_t position_bytes() const;  // of one position
 };
 
-// One sequence's. Full blocks are shared by copies of a cache, so a common beginning costs nothing; writing into a block
-// that another cache shares copies it first. One thread at a time.
+// One sequence's. Full blocks are shared by copies of a cache, so a common beginning costs nothing; writing into a
+// block that another cache shares copies it first. One thread at a time.
 class KvCache {
  public:
   explicit KvCache(const CacheShape& shape) : shape_(shape) {}
 
   const CacheShape& shape() const { return shape_; }
-  int64_t length() const { return length_; }                                  // positions remembered
+  int64_t length() const { return length_; }  // positions remembered
   int64_t blocks() const { return static_cast<int64_t>(blocks_.size()); }
 
   // Makes room for positions [length(), length), owned by this cache alone, and takes them as remembered.
@@ -37,8 +37,10 @@ class KvCache {
   void* keys(int64_t block, int64_t layer, int64_t head) const;
   void* values(int64_t block, int64_t layer, int64_t head) const;
 
-  // Writes positions [position, position + rows) from k and v: row r, `head_dim` floats at k + r * stride. Rounds to dtype.
-  void write(int64_t layer, int64_t head, int64_t position, int64_t rows, const float* k, const float* v, int64_t stride);
+  // Writes positions [position, position + rows) from k and v: row r, `head_dim` floats at k + r * stride. Rounds to
+  // dtype.
+  void write(int64_t layer, int64_t head, int64_t position, int64_t rows, const float* k, const float* v,
+             int64_t stride);
 
  private:
   CacheShape shape_;

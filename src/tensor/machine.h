@@ -9,7 +9,8 @@ namespace glassbox {
 
 std::string_view kernel_set();  // "plain", "avx2", "avx512"
 
-// Floating-point operations per second of float32 fused multiply-adds from registers with the kernels in use, measured now.
+// Floating-point operations per second of float32 fused multiply-adds from registers with the kernels in use, measured
+// now.
 double measured_fma_ceiling(int threads);
 
 // Memory to measure read bandwidth with, held so that a measurement can stand beside each run it is compared with.

@@ -12,13 +12,15 @@ struct Tile {
   int64_t row, rows, output, outputs;
 };
 
-// Cuts [rows, outputs] into tiles for threads to take: outputs first, since a tile widens or transposes its weights once.
+// Cuts [rows, outputs] into tiles for threads to take: outputs first, since a tile widens or transposes its weights
+// once.
 template <class Body>
 void for_tiles(ThreadPool& pool, int64_t rows, int64_t outputs, const Body& body) {
   const int64_t wanted = pool.threads() * (rows <= 4 ? 4 : 3);
   const int64_t per_tile = std::clamp<int64_t>((outputs / wanted + 31) / 32 * 32, 32, 2048);
   const int64_t output_tiles = (outputs + per_tile - 1) / per_tile;
-  const int64_t row_tiles = std::clamp<int64_t>(wanted / std::max<int64_t>(1, output_tiles), 1, std::max<int64_t>(1, rows / 192));
+  const int64_t row_tiles =
+      std::clamp<int64_t>(wanted / std::max<int64_t>(1, output_tiles), 1, std::max<int64_t>(1, rows / 192));
   const int64_t rows_per_tile = (rows + row_tiles - 1) / row_tiles;
   pool.parallel_for(output_tiles * row_tiles, [&](int64_t part) {
     const int64_t row = part % row_tiles * rows_per_tile, output = part / row_tiles * per_tile;
@@ -81,7 +83,8 @@ Tensor matmul(const Tensor& x, const Tensor& w) {
   switch (w.dtype()) {
     case DType::f32:
       for_tiles(pass.pool(), rows, n, [&](const Tile& t) {
-        kernel.matmul_f32(x.f32() + t.row * k, k, w.f32() + t.output * k, k, out + t.row * n + t.output, n, t.rows, t.outputs, k);
+        kernel.matmul_f32(x.f32() + t.row * k, k, w.f32() + t.output * k, k, out + t.row * n + t.output, n, t.rows,
+                          t.outputs, k);
       });
       break;
     case DType::f16:
@@ -97,7 +100,8 @@ Tensor matmul(const Tensor& x, const Tensor& w) {
                            out + t.row * n + t.output, n, t.rows, t.outputs, k);
       });
       break;
-    default: fail(ErrorKind::unsupported, "matmul: weights of dtype {} are not supported", info(w.dtype()).name);
+    default:
+      fail(ErrorKind::unsupported, "matmul: weights of dtype {} are not supported", info(w.dtype()).name);
   }
   pass.record(y, {&x, &w}, [&pass, x, seen, w](const float* dy) {
     matmul_backward(pass, dy, seen, w, pass.accumulate(x), pass.accumulate(w));

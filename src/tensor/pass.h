@@ -99,14 +99,14 @@ class Pass {
   static float* mutable_f32(const Tensor& t) { return static_cast<float*>(const_cast<void*>(t.data_)); }
   static uint16_t* mutable_u16(const Tensor& t) { return static_cast<uint16_t*>(const_cast<void*>(t.data_)); }
 
-  // If the tape records and any input has a gradient: y gets one, and `backward` will be run with its sum, after everything
-  // that used y. Gradients of inputs are added to through accumulate().
+  // If the tape records and any input has a gradient: y gets one, and `backward` will be run with its sum, after
+  // everything that used y. Gradients of inputs are added to through accumulate().
   using Backward = std::function<void(const float* dy)>;
   void record(Tensor& y, std::initializer_list<const Tensor*> inputs, Backward backward);
   // Where the gradient of `t` is summed, cleared the first time; null if none is wanted.
   float* accumulate(const Tensor& t);
-  // While a step of the tape runs: lets `t` have the step's own gradient for its sum, which saves clearing and adding. The
-  // step may not read it afterwards. False if `t` has a sum already: then it is for the step to add.
+  // While a step of the tape runs: lets `t` have the step's own gradient for its sum, which saves clearing and adding.
+  // The step may not read it afterwards. False if `t` has a sum already: then it is for the step to add.
   bool hand_on(const Tensor& t);
 
   // Makes sure every run has a cache of this shape with room for its tokens.

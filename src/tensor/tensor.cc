@@ -35,7 +35,8 @@ Tensor Tensor::reshaped(Shape shape) const {
 }
 
 Tensor Tensor::opened(std::shared_ptr<Gradient> gradient) const {
-  check(gradient && gradient->memory && gradient->size == shape_.elements(), "Tensor: opened with a gradient of another size");
+  check(gradient && gradient->memory && gradient->size == shape_.elements(),
+        "Tensor: opened with a gradient of another size");
   Tensor open = *this;
   open.gradient_ = std::move(gradient);
   return open;

@@ -22,7 +22,9 @@ class Shape {
   explicit Shape(std::span<const int64_t> sizes);  // throws std::logic_error beyond four
 
   int rank() const { return rank_; }
-  int64_t operator[](int dimension) const { return sizes_[static_cast<size_t>(dimension < 0 ? rank_ + dimension : dimension)]; }
+  int64_t operator[](int dimension) const {
+    return sizes_[static_cast<size_t>(dimension < 0 ? rank_ + dimension : dimension)];
+  }
   int64_t elements() const;
   std::span<const int64_t> sizes() const { return {sizes_.data(), static_cast<size_t>(rank_)}; }
   bool operator==(const Shape& other) const;
@@ -33,15 +35,16 @@ class Shape {
   int rank_ = 0;
 };
 
-// Where the gradient of one value is summed: float32, of the value's shape. A tape allocates those of intermediates when
-// something first arrives; those of weights belong to whoever trains them.
+// Where the gradient of one value is summed: float32, of the value's shape. A tape allocates those of intermediates
+// when something first arrives; those of weights belong to whoever trains them.
 struct Gradient {
   std::shared_ptr<void> memory;
   int64_t size = 0;
   float* sum() const { return static_cast<float*>(memory.get()); }  // null: nothing has arrived
 };
 
-// A handle: copies share memory. Intermediates carry the Pass that made them, which must outlive them; weights carry none.
+// A handle: copies share memory. Intermediates carry the Pass that made them, which must outlive them; weights carry
+// none.
 class Tensor {
  public:
   Tensor() = default;
@@ -56,7 +59,9 @@ class Tensor {
   explicit operator bool() const { return data_ != nullptr; }
 
   template <class T>
-  const T* data() const { return static_cast<const T*>(data_); }
+  const T* data() const {
+    return static_cast<const T*>(data_);
+  }
   const float* f32() const { return data<float>(); }  // REQUIRES: dtype() == f32
   std::span<const float> values() const { return {f32(), static_cast<size_t>(shape_.elements())}; }
 

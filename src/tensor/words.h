@@ -1,7 +1,7 @@
 // The words models are written in. Each is defined once, with its gradient; kernels only make it faster.
 //
-// T tokens of a pass, D width, H heads, K key/value heads, E head width. Values between words are float32; operands carry
-// their Pass, and with it threads, memory and tape. Sizes that do not fit are our own fault: std::logic_error.
+// T tokens of a pass, D width, H heads, K key/value heads, E head width. Values between words are float32; operands
+// carry their Pass, and with it threads, memory and tape. Sizes that do not fit are our own fault: std::logic_error.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,13 @@
 
 namespace glassbox {
 
-// x w^T: [T, k] and [n, k] -> [T, n]. The dtype of w chooses the arithmetic (docs/design.md, Numbers): f32 and f16 weights
-// take x as it is; bf16 weights take x rounded to bf16, straight-through in the gradient.
+// x w^T: [T, k] and [n, k] -> [T, n]. The dtype of w chooses the arithmetic (docs/design.md, Numbers): f32 and f16
+// weights take x as it is; bf16 weights take x rounded to bf16, straight-through in the gradient.
 Tensor matmul(const Tensor& x, const Tensor& w);
 
-Tensor operator+(const Tensor& a, const Tensor& b);  // same shape
-Tensor operator*(const Tensor& a, const Tensor& b);  // same shape, elementwise
-Tensor silu(const Tensor& x);                        // x / (1 + exp(-x))
+Tensor operator+(const Tensor& a, const Tensor& b);    // same shape
+Tensor operator*(const Tensor& a, const Tensor& b);    // same shape, elementwise
+Tensor silu(const Tensor& x);                          // x / (1 + exp(-x))
 Tensor add_bias(const Tensor& x, const Tensor& bias);  // [T, n] + [n]
 
 // x / sqrt(mean(x^2) + eps) * w over the last dimension, of w's size (arXiv:1910.07467).
@@ -41,12 +41,13 @@ struct Memory {
   int64_t layer;
   Tensor k, v;  // [T, K, E], for their gradients
 };
-// Rounds to the cache's dtype before anyone reads them, in the pass that makes them too. Straight-through in the gradient.
+// Rounds to the cache's dtype before anyone reads them, in the pass that makes them too. Straight-through in the
+// gradient.
 Memory remember(int64_t layer, const Tensor& k, const Tensor& v, const CacheShape& shape);
 
-// softmax(q k^T / sqrt(E)) v of each token over its own sequence up to itself, and no further back than `window` positions
-// (0: all): [T, H, E]. Taps, under the module being walked: `.scores` and `.pattern`, [T, H, S] with S the longest context
-// in view; positions out of view are -infinity in scores and 0 in pattern.
+// softmax(q k^T / sqrt(E)) v of each token over its own sequence up to itself, and no further back than `window`
+// positions (0: all): [T, H, E]. Taps, under the module being walked: `.scores` and `.pattern`, [T, H, S] with S the
+// longest context in view; positions out of view are -infinity in scores and 0 in pattern.
 Tensor attend(const Tensor& q, const Memory& memory, int64_t window = 0);
 
 // The rows that want logits, in order: [R, D].

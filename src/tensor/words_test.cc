@@ -162,7 +162,8 @@ TEST(Attend, IsSoftmaxOfScoresTimesValues) {
   for (const int64_t window : {0, 1, 70}) {
     Pass pass(workspace);
     pass.add(ids);
-    const Memory memory = remember(0, split(embed(pass, k.tensor), kKv), split(embed(pass, v.tensor), kKv), {1, kKv, kWidth, DType::f32});
+    const Memory memory =
+        remember(0, split(embed(pass, k.tensor), kKv), split(embed(pass, v.tensor), kKv), {1, kKv, kWidth, DType::f32});
     const Tensor out = attend(split(embed(pass, q.tensor), kHeads), memory, window);
     for (int64_t t = 0; t < kCount; ++t)
       for (int64_t h = 0; h < kHeads; ++h) {
@@ -172,7 +173,8 @@ TEST(Attend, IsSoftmaxOfScoresTimesValues) {
         for (int64_t s = first; s <= t; ++s) {
           double score = 0;
           for (int64_t e = 0; e < kWidth; ++e)
-            score += static_cast<double>(q.tensor.f32()[(t * kHeads + h) * kWidth + e]) * k.tensor.f32()[(s * kKv + h / 2) * kWidth + e];
+            score += static_cast<double>(q.tensor.f32()[(t * kHeads + h) * kWidth + e]) *
+                     k.tensor.f32()[(s * kKv + h / 2) * kWidth + e];
           weights.push_back(std::exp(score / 4));
           sum += weights.back();
         }

@@ -10,7 +10,8 @@ AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens) : tokens_(std
   first_.fill(-1);
   auto child = [&](int32_t node, uint8_t byte) {
     auto& next = nodes_[static_cast<size_t>(node)].next;
-    auto at = std::lower_bound(next.begin(), next.end(), byte, [](const auto& entry, uint8_t b) { return entry.first < b; });
+    auto at =
+        std::lower_bound(next.begin(), next.end(), byte, [](const auto& entry, uint8_t b) { return entry.first < b; });
     if (at != next.end() && at->first == byte) return at->second;
     const auto made = static_cast<int32_t>(nodes_.size());
     next.insert(at, {byte, made});
@@ -49,7 +50,8 @@ std::vector<AddedTokenFinder::Found> AddedTokenFinder::find(std::string_view tex
       if (here.token >= 0) longest = here.token, end = i;
       if (i == text.size()) break;
       const auto byte = static_cast<uint8_t>(text[i]);
-      auto next = std::lower_bound(here.next.begin(), here.next.end(), byte, [](const auto& entry, uint8_t b) { return entry.first < b; });
+      auto next = std::lower_bound(here.next.begin(), here.next.end(), byte,
+                                   [](const auto& entry, uint8_t b) { return entry.first < b; });
       if (next == here.next.end() || next->first != byte) break;
       node = next->second;
     }

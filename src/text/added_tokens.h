@@ -13,12 +13,12 @@ struct AddedToken {
   int32_t id = -1;
   std::string content;
   bool special = false;
-  bool single_word = false;  // only where no word character is beside it
-  bool lstrip = false;       // takes the white space before it along
-  bool rstrip = false;       // and after it
-  bool normalized = false;   // looked for in normalized text
+  bool single_word = false;      // only where no word character is beside it
+  bool lstrip = false;           // takes the white space before it along
+  bool rstrip = false;           // and after it
+  bool normalized = false;       // looked for in normalized text
   bool from_convention = false;  // no file says so: a file that does may say otherwise
-  std::string pattern;       // what stands in (normalized) text for it; if empty, what `content` is when normalized
+  std::string pattern;           // what stands in (normalized) text for it; if empty, what `content` is when normalized
 };
 
 // Finds the leftmost, then longest, of a set of texts; in time linear in the text times the longest of them, however

@@ -37,7 +37,8 @@ uint64_t hash_text(std::string_view text) {
   } else if (n >= 4) {
     a = load(p, 4), b = load(p + n - 4, 4);
   } else if (n > 0) {
-    a = static_cast<uint8_t>(p[0]) | uint64_t{static_cast<uint8_t>(p[n / 2])} << 8 | uint64_t{static_cast<uint8_t>(p[n - 1])} << 16;
+    a = static_cast<uint8_t>(p[0]) | uint64_t{static_cast<uint8_t>(p[n / 2])} << 8 |
+        uint64_t{static_cast<uint8_t>(p[n - 1])} << 16;
   }
   return mix(a ^ k0, b ^ h ^ k1);
 }
@@ -58,9 +59,9 @@ struct Pair {
 
 struct Bpe::Tables {
   Options options;
-  std::string texts;                       // of all tokens, one after another
-  std::vector<uint32_t> begin, length;     // by id, real ones then virtual ones; begin kNone: not defined
-  size_t real = 0;                         // ids from here on are characters that are no tokens but parts of some
+  std::string texts;                    // of all tokens, one after another
+  std::vector<uint32_t> begin, length;  // by id, real ones then virtual ones; begin kNone: not defined
+  size_t real = 0;                      // ids from here on are characters that are no tokens but parts of some
   size_t defined = 0;
 
   struct Slot {
@@ -111,7 +112,8 @@ struct Bpe::Tables {
 
   uint32_t append(std::string_view text_of_token) {
     const size_t at = texts.size();
-    if (at + text_of_token.size() >= kNone) fail(ErrorKind::bad_file, "{}: a vocabulary of more than 4 GiB", options.source);
+    if (at + text_of_token.size() >= kNone)
+      fail(ErrorKind::bad_file, "{}: a vocabulary of more than 4 GiB", options.source);
     texts += text_of_token;
     return static_cast<uint32_t>(at);
   }
@@ -153,8 +155,10 @@ struct Bpe::Tables {
         unicode::next(word, at);
         id = find(word.substr(from, at - from));
       }
-      if (id == kNone) unknown_character(word.substr(from, at - from), ids);
-      else ids.push_back(id);
+      if (id == kNone)
+        unknown_character(word.substr(from, at - from), ids);
+      else
+        ids.push_back(id);
       start.resize(ids.size(), static_cast<uint32_t>(from));
     }
   }
@@ -174,10 +178,14 @@ struct Bpe::Tables {
         continue;
       }
       std::vector<uint32_t> plain;
-      if (ids[i] < real) plain.push_back(ids[i]);
-      else unknown_character(text(ids[i]), plain);
+      if (ids[i] < real)
+        plain.push_back(ids[i]);
+      else
+        unknown_character(text(ids[i]), plain);
       for (uint32_t id : plain) {
-        if (id == options.unknown && options.fuse_unknown && out.size() > first && out.back() == static_cast<int32_t>(id)) continue;
+        if (id == options.unknown && options.fuse_unknown && out.size() > first &&
+            out.back() == static_cast<int32_t>(id))
+          continue;
         out.push_back(static_cast<int32_t>(id));
       }
     }
@@ -267,8 +275,10 @@ void Bpe::Tables::merge(std::string_view word, Scratch& s) const {
   s.start.clear();
   symbols(word, s.ids, s.start);
   if (s.ids.size() < 2) return;
-  if (s.ids.size() <= kShort) merge_short(s);
-  else merge_heap(s);
+  if (s.ids.size() <= kShort)
+    merge_short(s);
+  else
+    merge_heap(s);
 }
 
 // True if `left` and `right`, tokens each, stay apart when they meet.
@@ -281,9 +291,9 @@ bool Bpe::Tables::stable(std::string_view left, std::string_view right, Scratch&
 }
 
 // A word of megabytes, a window at a time. Tokens in a row are the encoding of their text if and only if every two
-// neighbours stay apart when encoded together: the first merge across a seam would happen to the two alone just as well,
-// since what else happens does not reach them. So an encoding of one window may be joined to that of the next wherever
-// the two tokens at the seam stay apart.
+// neighbours stay apart when encoded together: the first merge across a seam would happen to the two alone just as
+// well, since what else happens does not reach them. So an encoding of one window may be joined to that of the next
+// wherever the two tokens at the seam stay apart.
 void Bpe::Tables::encode_long(std::string_view word, std::vector<int32_t>& out, Scratch& s) const {
   const size_t first = out.size();
   auto window = [&](size_t at, size_t bytes, std::vector<uint32_t>& ids, std::vector<uint32_t>& start) {
@@ -395,7 +405,8 @@ void Bpe::Builder::token(uint32_t id, std::string_view text, bool reachable) {
     fail(ErrorKind::bad_file, "{}: id {} belongs to two tokens, \"{}\" and \"{}\"", t.options.source, id,
          unicode::replace_broken(t.text(id)), unicode::replace_broken(text));
   if (reachable && t.find(text) != kNone)
-    fail(ErrorKind::bad_file, "{}: token \"{}\" has two ids, {} and {}", t.options.source, unicode::replace_broken(text), t.find(text), id);
+    fail(ErrorKind::bad_file, "{}: token \"{}\" has two ids, {} and {}", t.options.source,
+         unicode::replace_broken(text), t.find(text), id);
   t.begin[id] = t.append(text);
   t.length[id] = static_cast<uint32_t>(text.size());
   ++t.defined;
@@ -435,8 +446,10 @@ void Bpe::Builder::merge_all_splits(const std::vector<uint32_t>& ranks) {
     if (t.begin[id] == kNone || ranks[id] == kNone) continue;
     const std::string text(t.text(id));
     for (size_t cut = 0; cut < text.size();) {
-      if (characters) unicode::next(text, cut);
-      else ++cut;
+      if (characters)
+        unicode::next(text, cut);
+      else
+        ++cut;
       if (cut >= text.size()) break;
       const std::string_view view = text;
       const uint32_t left = half(view.substr(0, cut));

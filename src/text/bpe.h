@@ -25,11 +25,11 @@ class Bpe {
 
   struct Options {
     Symbols symbols = Symbols::bytes;
-    bool ignore_merges = false;     // a word that is a token is that token, whatever merges would make of it
-    bool fuse_unknown = false;      // unknown symbols in a row are one unknown token
-    uint32_t unknown = kNone;       // a symbol without token, byte tokens or this is dropped, as by the references
-    std::vector<uint32_t> bytes;    // 256 ids: the byte tokens an unknown character falls back to; else empty
-    std::string source;             // names the file in errors
+    bool ignore_merges = false;   // a word that is a token is that token, whatever merges would make of it
+    bool fuse_unknown = false;    // unknown symbols in a row are one unknown token
+    uint32_t unknown = kNone;     // a symbol without token, byte tokens or this is dropped, as by the references
+    std::vector<uint32_t> bytes;  // 256 ids: the byte tokens an unknown character falls back to; else empty
+    std::string source;           // names the file in errors
   };
 
   // Builds a model piece by piece; throws Error(bad_file) for what contradicts itself.
@@ -45,8 +45,8 @@ class Bpe {
     // A pair that may merge, and the token it becomes; of a pair given twice the last counts.
     void merge(uint32_t left, uint32_t right, uint32_t rank, uint32_t into);
     // Every way to cut a token into two others may merge, at the rank of the token: what tiktoken's rank files and
-    // SentencePiece's scores mean. `ranks` has one rank per id, kNone for tokens that are not made by merging. Characters
-    // that are no tokens but parts of some take part too.
+    // SentencePiece's scores mean. `ranks` has one rank per id, kNone for tokens that are not made by merging.
+    // Characters that are no tokens but parts of some take part too.
     void merge_all_splits(const std::vector<uint32_t>& ranks);
     Bpe build() &&;
 
@@ -71,8 +71,8 @@ class Bpe {
   std::optional<uint32_t> find(std::string_view text) const;  // reachable tokens only
   std::string_view text(uint32_t id) const;                   // empty if nobody defined the id
   bool defined(uint32_t id) const;
-  size_t size() const;     // the largest id, plus one
-  size_t tokens() const;   // defined ones
+  size_t size() const;    // the largest id, plus one
+  size_t tokens() const;  // defined ones
   size_t merges() const;
   const Options& options() const;
 

@@ -26,7 +26,8 @@ struct Word {
 
 uint64_t pair_key(uint32_t left, uint32_t right) { return uint64_t{left} << 32 | right; }
 
-std::vector<Word> count_words(std::span<const std::string> texts, const BpeTrainerOptions& options, uint32_t first_byte) {
+std::vector<Word> count_words(std::span<const std::string> texts, const BpeTrainerOptions& options,
+                              uint32_t first_byte) {
   std::vector<AddedToken> special;
   for (const std::string& content : options.special_tokens) {
     AddedToken token;
@@ -39,7 +40,8 @@ std::vector<Word> count_words(std::span<const std::string> texts, const BpeTrain
   std::vector<Word> words;
   auto count = [&](std::string_view text) {
     for (size_t at = 0; at < text.size();) {
-      const size_t end = options.split_digits ? match_end<KnownPattern::cl100k_1>(text, at) : match_end<KnownPattern::cl100k>(text, at);
+      const size_t end = options.split_digits ? match_end<KnownPattern::cl100k_1>(text, at)
+                                              : match_end<KnownPattern::cl100k>(text, at);
       const std::string_view word = text.substr(at, end - at);
       auto [found, fresh] = seen.emplace(word, words.size());
       if (fresh) {
@@ -68,7 +70,9 @@ struct Candidate {
   int64_t count;
   uint64_t pair;
   // The most frequent comes first, of equals the lowest pair.
-  bool operator<(const Candidate& other) const { return count != other.count ? count < other.count : pair > other.pair; }
+  bool operator<(const Candidate& other) const {
+    return count != other.count ? count < other.count : pair > other.pair;
+  }
 };
 
 struct Merge {
@@ -76,9 +80,11 @@ struct Merge {
 };
 
 // Learns merges until `tokens` has `size` entries.
-std::vector<Merge> learn(std::vector<Word>& words, std::vector<std::string>& tokens, size_t size, int64_t min_frequency) {
+std::vector<Merge> learn(std::vector<Word>& words, std::vector<std::string>& tokens, size_t size,
+                         int64_t min_frequency) {
   std::unordered_map<uint64_t, int64_t> counts;
-  std::unordered_map<uint64_t, std::vector<uint32_t>> places;  // words a pair may be in; may name a word twice, or in vain
+  std::unordered_map<uint64_t, std::vector<uint32_t>>
+      places;  // words a pair may be in; may name a word twice, or in vain
   auto add = [&](uint32_t word, uint32_t left, uint32_t right, int64_t by) {
     counts[pair_key(left, right)] += by;
     if (by <= 0) return;
@@ -86,7 +92,8 @@ std::vector<Merge> learn(std::vector<Word>& words, std::vector<std::string>& tok
     if (in.empty() || in.back() != word) in.push_back(word);
   };
   for (uint32_t w = 0; w < words.size(); ++w)
-    for (size_t i = 0; i + 1 < words[w].symbols.size(); ++i) add(w, words[w].symbols[i], words[w].symbols[i + 1], words[w].count);
+    for (size_t i = 0; i + 1 < words[w].symbols.size(); ++i)
+      add(w, words[w].symbols[i], words[w].symbols[i + 1], words[w].count);
 
   std::priority_queue<Candidate> queue;
   for (const auto& [pair, count] : counts) queue.push({count, pair});
@@ -138,7 +145,8 @@ std::vector<Merge> learn(std::vector<Word>& words, std::vector<std::string>& tok
 }
 
 OrderedJson added_token(const std::string& content) {
-  return {{"content", content}, {"single_word", false}, {"lstrip", false}, {"rstrip", false}, {"normalized", false}, {"special", true}};
+  return {{"content", content}, {"single_word", false}, {"lstrip", false},
+          {"rstrip", false},    {"normalized", false},  {"special", true}};
 }
 
 }  // namespace
@@ -146,12 +154,15 @@ OrderedJson added_token(const std::string& content) {
 std::string train_bpe(std::span<const std::string> texts, const BpeTrainerOptions& options) {
   const size_t special = options.special_tokens.size();
   if (options.vocab_size < special + 256 || options.vocab_size > (size_t{1} << 24))
-    fail(ErrorKind::bad_request, "BPE trainer: vocab_size {}: expected {} special tokens and 256 bytes at least, 16,777,216 at most", options.vocab_size, special);
+    fail(ErrorKind::bad_request,
+         "BPE trainer: vocab_size {}: expected {} special tokens and 256 bytes at least, 16,777,216 at most",
+         options.vocab_size, special);
   for (size_t i = 0; i < special; ++i) {
     const std::string& content = options.special_tokens[i];
     if (content.empty() || unicode::valid_prefix(content) != content.size() ||
         std::count(options.special_tokens.begin(), options.special_tokens.end(), content) != 1)
-      fail(ErrorKind::bad_request, "BPE trainer: special token {} (\"{}\") is empty, not UTF-8 or there twice", i, unicode::replace_broken(content));
+      fail(ErrorKind::bad_request, "BPE trainer: special token {} (\"{}\") is empty, not UTF-8 or there twice", i,
+           unicode::replace_broken(content));
   }
 
   // The bytes, then what is made of them. Special tokens come before, and take no part.
@@ -159,7 +170,8 @@ std::string train_bpe(std::span<const std::string> texts, const BpeTrainerOption
   std::vector<Word> words = count_words(texts, options, 0);
   std::vector<std::string> tokens;
   for (int b = 0; b < 256; ++b) tokens.emplace_back(1, static_cast<char>(b));
-  const std::vector<Merge> merges = learn(words, tokens, options.vocab_size - special, static_cast<int64_t>(options.min_frequency));
+  const std::vector<Merge> merges =
+      learn(words, tokens, options.vocab_size - special, static_cast<int64_t>(options.min_frequency));
 
   OrderedJson vocab = OrderedJson::object(), added = OrderedJson::array(), merge_list = OrderedJson::array();
   std::vector<std::pair<std::string, uint32_t>> entries;
@@ -172,19 +184,24 @@ std::string train_bpe(std::span<const std::string> texts, const BpeTrainerOption
   std::vector<std::string> names;
   for (const std::string& token : tokens) {
     names.push_back(unicode::to_alphabet(token));
-    if (std::find(options.special_tokens.begin(), options.special_tokens.end(), names.back()) != options.special_tokens.end())
-      fail(ErrorKind::bad_request, "BPE trainer: special token \"{}\" is also the name of a token that was learned", names.back());
+    if (std::find(options.special_tokens.begin(), options.special_tokens.end(), names.back()) !=
+        options.special_tokens.end())
+      fail(ErrorKind::bad_request, "BPE trainer: special token \"{}\" is also the name of a token that was learned",
+           names.back());
     entries.emplace_back(names.back(), first_byte + static_cast<uint32_t>(entries.size() - special));
   }
   vocab.get_ref<OrderedJson::object_t&>().reserve(entries.size());
   for (auto& [name, id] : entries) vocab.get_ref<OrderedJson::object_t&>().emplace_back(std::move(name), id);
   for (const Merge& merge : merges) merge_list.push_back({names[merge.left], names[merge.right]});
 
-  OrderedJson split = {{"type", "Split"},
-                       {"pattern", {{"Regex", std::string(expression_of(options.split_digits ? KnownPattern::cl100k_1 : KnownPattern::cl100k))}}},
-                       {"behavior", "Isolated"},
-                       {"invert", false}};
-  OrderedJson bytes = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
+  OrderedJson split = {
+      {"type", "Split"},
+      {"pattern",
+       {{"Regex", std::string(expression_of(options.split_digits ? KnownPattern::cl100k_1 : KnownPattern::cl100k))}}},
+      {"behavior", "Isolated"},
+      {"invert", false}};
+  OrderedJson bytes = {
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
   OrderedJson file;
   file["version"] = "1.0";
   file["truncation"] = nullptr;
@@ -207,11 +224,12 @@ std::string train_bpe(std::span<const std::string> texts, const BpeTrainerOption
   return file.dump(1, ' ') + "\n";
 }
 
-std::string bpe_tokenizer_config(const BpeTrainerOptions& options, const std::string& bos_token, const std::string& eos_token,
-                                 const std::string& pad_token, size_t model_max_length) {
+std::string bpe_tokenizer_config(const BpeTrainerOptions& options, const std::string& bos_token,
+                                 const std::string& eos_token, const std::string& pad_token, size_t model_max_length) {
   OrderedJson file;
   OrderedJson added = OrderedJson::object();
-  for (size_t id = 0; id < options.special_tokens.size(); ++id) added[std::to_string(id)] = added_token(options.special_tokens[id]);
+  for (size_t id = 0; id < options.special_tokens.size(); ++id)
+    added[std::to_string(id)] = added_token(options.special_tokens[id]);
   file["added_tokens_decoder"] = std::move(added);
   auto name = [&](const char* key, const std::string& token) {
     if (token.empty()) {

@@ -16,7 +16,8 @@ namespace {
 using Json = nlohmann::json;
 
 std::vector<std::string> some_texts() {
-  const char* words[] = {"the", "cat", "sat", "on", "a", "mat", "and", "banana", "bandana", "thethe", "3.14", "17+25=42", "naïve", "日本"};
+  const char* words[] = {"the",    "cat",     "sat",    "on",   "a",        "mat",   "and",
+                         "banana", "bandana", "thethe", "3.14", "17+25=42", "naïve", "日本"};
   std::mt19937_64 random(7);
   std::vector<std::string> texts;
   for (int i = 0; i < 40; ++i) {
@@ -25,14 +26,16 @@ std::vector<std::string> some_texts() {
       text += ' ';
       for (size_t n = 1 + random() % 4; n > 0; --n) (text += "bdfk"[random() % 4]) += "aeo"[random() % 3];
     }
-    for (int j = 0; j < 30; ++j) text += std::string(j ? " " : "") + words[random() % std::size(words)] + (random() % 9 ? "" : ".\n");
+    for (int j = 0; j < 30; ++j)
+      text += std::string(j ? " " : "") + words[random() % std::size(words)] + (random() % 9 ? "" : ".\n");
     texts.push_back(std::move(text));
   }
   return texts;
 }
 
 // The definition: count all pairs anew for every merge.
-std::vector<std::pair<std::string, std::string>> plain_merges(const std::vector<std::string>& texts, size_t how_many, int64_t min_frequency) {
+std::vector<std::pair<std::string, std::string>> plain_merges(const std::vector<std::string>& texts, size_t how_many,
+                                                              int64_t min_frequency) {
   std::map<std::vector<std::string>, int64_t> words;
   std::map<std::string, int> id;  // of tokens, in the order they were made: ties go by it
   for (int b = 0; b < 256; ++b) id[std::string(1, static_cast<char>(b))] = b;
@@ -62,8 +65,10 @@ std::vector<std::pair<std::string, std::string>> plain_merges(const std::vector<
     for (const auto& [word, count] : words) {
       std::vector<std::string> merged;
       for (size_t i = 0; i < word.size(); ++i) {
-        if (i + 1 < word.size() && word[i] == left && word[i + 1] == right) merged.push_back(left + right), ++i;
-        else merged.push_back(word[i]);
+        if (i + 1 < word.size() && word[i] == left && word[i + 1] == right)
+          merged.push_back(left + right), ++i;
+        else
+          merged.push_back(word[i]);
       }
       next[merged] += count;
     }
@@ -76,12 +81,14 @@ TEST(BpeTrainer, LearnsWhatTheDefinitionLearns) {
   const auto texts = some_texts();
   for (size_t min_frequency : {1, 2, 30}) {
     const auto expected = plain_merges(texts, 60, static_cast<int64_t>(min_frequency));
-    const std::string made = train_bpe(texts, {.vocab_size = 256 + 60, .special_tokens = {}, .split_digits = true, .min_frequency = min_frequency});
+    const std::string made = train_bpe(
+        texts, {.vocab_size = 256 + 60, .special_tokens = {}, .split_digits = true, .min_frequency = min_frequency});
     const Tokenizer tokenizer = Tokenizer::from_json(made, "made");
     const Json merges = Json::parse(made)["model"]["merges"];
     ASSERT_EQ(merges.size(), expected.size());
     for (size_t i = 0; i < expected.size(); ++i) {
-      const auto left = tokenizer.id_of(merges[i][0].get<std::string>()), right = tokenizer.id_of(merges[i][1].get<std::string>());
+      const auto left = tokenizer.id_of(merges[i][0].get<std::string>()),
+                 right = tokenizer.id_of(merges[i][1].get<std::string>());
       ASSERT_TRUE(left && right);
       EXPECT_EQ(tokenizer.piece(*left), expected[i].first) << i;
       EXPECT_EQ(tokenizer.piece(*right), expected[i].second) << i;
@@ -94,7 +101,8 @@ TEST(BpeTrainer, MakesATokenizer) {
   const BpeTrainerOptions options{.vocab_size = 330, .special_tokens = {"<|pad|>", "<|bos|>", "<|eos|>"}};
   const std::string made = train_bpe(texts, options);
   EXPECT_EQ(made, train_bpe(texts, options));
-  const Tokenizer tokenizer = Tokenizer::from_json(made, "made", bpe_tokenizer_config(options, "<|bos|>", "<|eos|>", "<|pad|>", 1024));
+  const Tokenizer tokenizer =
+      Tokenizer::from_json(made, "made", bpe_tokenizer_config(options, "<|bos|>", "<|eos|>", "<|pad|>", 1024));
   EXPECT_EQ(tokenizer.size(), 330u);
   EXPECT_EQ(tokenizer.pad(), 0);
   EXPECT_EQ(tokenizer.bos(), 1);

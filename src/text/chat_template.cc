@@ -53,7 +53,8 @@ std::string ChatTemplate::render(const OrderedJson& context, const RenderLimits&
     if (for_tools != published_->alternatives.end()) program = for_tools->second.get();
   }
   if (generation) generation->clear();
-  jinja::Meter meter(limits.steps, limits.memory_bytes, std::min(limits.output_bytes, limits.memory_bytes), limits.depth);
+  jinja::Meter meter(limits.steps, limits.memory_bytes, std::min(limits.output_bytes, limits.memory_bytes),
+                     limits.depth);
   jinja::Renderer renderer(*program, context, published_->variables, {limits.output_bytes, limits.depth, limits.now});
   try {
     return renderer.run(generation);
@@ -113,7 +114,8 @@ std::optional<ChatTemplate> open_chat_template(const std::filesystem::path& fold
   std::map<std::string, std::string> named, places;
   if (fs::path file = folder / "tokenizer_config.json"; fs::exists(file)) {
     Json config = read_json(file);
-    if (!config.is_object()) fail(ErrorKind::bad_file, "{}: expected an object, got {}", file.string(), config.type_name());
+    if (!config.is_object())
+      fail(ErrorKind::bad_file, "{}: expected an object, got {}", file.string(), config.type_name());
     std::string where = file.string() + ": chat_template";
     if (config.contains("chat_template")) named = named_templates(config["chat_template"], where);
     for (const auto& [key, text] : named) places[key] = key == "default" ? where : where + " \"" + key + "\"";

@@ -45,9 +45,7 @@ std::string render(std::string_view source, const std::string& context, const Re
 std::string error_of(std::string_view source, const std::string& context = "{}", const RenderLimits& limits = {}) {
   try {
     return "no error, but: " + render(source, context, limits).substr(0, 200);
-  } catch (const Error& error) {
-    return error.what();
-  }
+  } catch (const Error& error) { return error.what(); }
 }
 
 TEST(ChatTemplate, PublishedTemplatesRenderAsJinja2Does) {
@@ -73,7 +71,8 @@ TEST(ChatTemplate, PublishedTemplatesRenderAsJinja2Does) {
         EXPECT_EQ(error.kind(), ErrorKind::bad_request) << key << ": " << error.what();
         got = want.starts_with("!raise: ") && !std::string_view(error.what()).ends_with(want.substr(8))
                   ? std::string("!raise: ") + error.what()
-                  : want.starts_with("!") ? want : error.what();
+              : want.starts_with("!") ? want
+                                      : error.what();
         ++raised;
       }
       EXPECT_EQ(got, want) << key;
@@ -110,18 +109,14 @@ TEST(ChatTemplate, TheLanguageRendersAsJinja2Does) {
     try {
       std::string got = ChatTemplate::parse(source, "test").render(context, limits);
       EXPECT_TRUE(each.contains("text")) << "Jinja2 raises " << each["raises"] << ", here it renders " << got;
-      if (each.contains("text")) {
-        EXPECT_EQ(got, each["text"].get<std::string>());
-      }
+      if (each.contains("text")) { EXPECT_EQ(got, each["text"].get<std::string>()); }
     } catch (const Error& error) {
       EXPECT_TRUE(each.contains("raises")) << error.what() << "\nexpected " << each["text"];
       if (!each.contains("raises")) continue;
       // "Refused by name" is no agreement: such cases belong in the test of what is refused.
       EXPECT_NE(error.kind(), ErrorKind::unsupported) << error.what();
       std::string raised = each["raises"].get<std::string>();
-      if (raised.starts_with("raise: ")) {
-        EXPECT_THAT(error.what(), EndsWith(raised.substr(7)));
-      }
+      if (raised.starts_with("raise: ")) { EXPECT_THAT(error.what(), EndsWith(raised.substr(7))); }
       EXPECT_EQ(std::string_view(error.what()).find('\n'), std::string_view::npos) << error.what();
     }
   }
@@ -167,7 +162,8 @@ TEST(ChatTemplate, EndlessTemplatesAreErrors) {
        "{{ ('a' * 1000000).rsplit('a' * 500000 ~ 'b')|length }}{{ 1 / 0 }}",
        "division by zero"},
       {"{% for x in xs recursive %}{{ loop([1]) }}{% endfor %}", "nested deeper"},
-      {"{% set ns = namespace(d={}) %}{% for i in range(99999) %}{% set ns.d = dict(ns.d, **{'k' ~ i: i}) %}{% endfor %}",
+      {"{% set ns = namespace(d={}) %}{% for i in range(99999) %}{% set ns.d = dict(ns.d, **{'k' ~ i: i}) %}{% endfor "
+       "%}",
        "steps"}};
   RenderLimits limits;
   limits.steps = 1'000'000;
@@ -203,7 +199,8 @@ TEST(ChatTemplate, LimitsAreTheCallers) {
   limits.depth = 20;
   EXPECT_THAT(error_of("{% macro m(n) %}{% if n %}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(9) }}", "{}", limits),
               HasSubstr("deeper than 20"));
-  EXPECT_THAT(error_of("{{ xs }}", R"({"xs": [[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]})", limits), HasSubstr("deeper than 20"));
+  EXPECT_THAT(error_of("{{ xs }}", R"({"xs": [[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]})", limits),
+              HasSubstr("deeper than 20"));
 }
 
 TEST(ChatTemplate, DeepSourcesAreErrors) {
@@ -215,7 +212,8 @@ TEST(ChatTemplate, DeepSourcesAreErrors) {
   for (int times : {200, 100000}) {
     EXPECT_THAT(error_of("{{ " + repeated("(", times) + "1" + repeated(")", times) + " }}"), HasSubstr("deeper than"));
     EXPECT_THAT(error_of("{{ " + repeated("[", times) + repeated("]", times) + " }}"), HasSubstr("deeper than"));
-    EXPECT_THAT(error_of("{{ " + repeated("{1:", times) + "1" + repeated("}", times) + " }}"), HasSubstr("deeper than"));
+    EXPECT_THAT(error_of("{{ " + repeated("{1:", times) + "1" + repeated("}", times) + " }}"),
+                HasSubstr("deeper than"));
     EXPECT_THAT(error_of("{{ " + repeated("not ", times) + "1 }}"), HasSubstr("deeper than"));
     EXPECT_THAT(error_of("{{ " + repeated("-", times) + "1 }}"), HasSubstr("deeper than"));
     EXPECT_THAT(error_of("{{ " + repeated("a is eq(", times) + "1" + repeated(")", times) + "}}"), HasSubstr("deeper"));
@@ -273,15 +271,14 @@ TEST(ChatTemplate, ErrorsNameTemplateAndLine) {
   try {
     ChatTemplate::parse("{% if %}", "name");
     ADD_FAILURE();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::bad_file);
-  }
+  } catch (const Error& error) { EXPECT_EQ(error.kind(), ErrorKind::bad_file); }
 }
 
 TEST(ChatTemplate, GenerationSpansAreWhatTheAssistantSaid) {
   auto chat = ChatTemplate::parse(
       "{% for m in messages %}<{{ m.role }}>{% if m.role == 'a' %}{% generation %}{{ m.content }}.{% endgeneration %}"
-      "{% else %}{{ m.content }}{% endif %}{% endfor %}", "test");
+      "{% else %}{{ m.content }}{% endif %}{% endfor %}",
+      "test");
   auto context = OrderedJson::parse(
       R"({"messages":[{"role":"u","content":"hi"},{"role":"a","content":"hé"},{"role":"u","content":"x"},{"role":"a","content":""}]})");
   GenerationSpans spans{{1, 2}};
@@ -304,7 +301,8 @@ TEST(ChatTemplate, VariablesOfTheModelAreLookedUpAfterTheRequests) {
 
 TEST(ChatTemplate, ThreadsRenderOneTemplateAtOnce) {
   auto chat = ChatTemplate::parse(
-      "{% macro m(x) %}[{{ x }}]{% endmacro %}{% for i in range(200) %}{{ m('c' ~ i) }}{{ ['k', 1]|join }}{% endfor %}", "t");
+      "{% macro m(x) %}[{{ x }}]{% endmacro %}{% for i in range(200) %}{{ m('c' ~ i) }}{{ ['k', 1]|join }}{% endfor %}",
+      "t");
   std::string want = chat.render(OrderedJson::object());
   std::vector<std::thread> threads;
   std::vector<std::string> got(4);
@@ -319,11 +317,13 @@ TEST(ChatTemplate, ThreadsRenderOneTemplateAtOnce) {
 TEST(OpenChatTemplate, FindsTheTemplateOfAFolder) {
   testing::TemporaryFolder folder;
   EXPECT_FALSE(open_chat_template(folder.path()));
-  write_file(folder / "tokenizer_config.json", R"({"bos_token": "<s>", "eos_token": {"content": "</s>", "lstrip": false},
+  write_file(folder / "tokenizer_config.json",
+             R"({"bos_token": "<s>", "eos_token": {"content": "</s>", "lstrip": false},
     "pad_token": null, "additional_special_tokens": ["<a>", {"content": "<b>"}]})");
   EXPECT_FALSE(open_chat_template(folder.path()));
 
-  write_file(folder / "tokenizer_config.json", R"({"bos_token": "<s>", "eos_token": {"content": "</s>", "lstrip": false},
+  write_file(folder / "tokenizer_config.json",
+             R"({"bos_token": "<s>", "eos_token": {"content": "</s>", "lstrip": false},
     "pad_token": null, "additional_special_tokens": ["<a>", {"content": "<b>"}],
     "chat_template": "{{ bos_token }}{{ eos_token }}{{ pad_token }}{{ additional_special_tokens|join(',') }}"})");
   auto chat = open_chat_template(folder.path());
@@ -340,8 +340,9 @@ TEST(OpenChatTemplate, FindsTheTemplateOfAFolder) {
 
 TEST(OpenChatTemplate, ToolsMayHaveATemplateOfTheirOwn) {
   testing::TemporaryFolder folder;
-  write_file(folder / "tokenizer_config.json",
-             R"({"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "tools"}]})");
+  write_file(
+      folder / "tokenizer_config.json",
+      R"({"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "tools"}]})");
   auto chat = open_chat_template(folder.path());
   ASSERT_TRUE(chat);
   EXPECT_EQ(chat->render(OrderedJson::object()), "plain");

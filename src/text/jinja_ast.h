@@ -22,8 +22,26 @@ enum class Operator { add, subtract, multiply, divide, floor_divide, modulo, pow
 enum class Comparison { equal, unequal, less, less_equal, greater, greater_equal, in, not_in };
 
 enum class ExprKind {
-  constant, name, attribute, item, slice, call, filter, test, negative, positive, inverse, arithmetic, both, either,
-  comparison, concatenation, conditional, list, tuple, dict
+  constant,
+  name,
+  attribute,
+  item,
+  slice,
+  call,
+  filter,
+  test,
+  negative,
+  positive,
+  inverse,
+  arithmetic,
+  both,
+  either,
+  comparison,
+  concatenation,
+  conditional,
+  list,
+  tuple,
+  dict
 };
 
 struct Expr {
@@ -127,7 +145,19 @@ struct Target {
 };
 
 enum class StatementKind {
-  text, print, set, set_block, loop, branch, macro, call_block, filter_block, with, generation, break_loop, continue_loop
+  text,
+  print,
+  set,
+  set_block,
+  loop,
+  branch,
+  macro,
+  call_block,
+  filter_block,
+  with,
+  generation,
+  break_loop,
+  continue_loop
 };
 
 struct Statement {

@@ -85,7 +85,7 @@ ExprPtr ExpressionParser::inverse() {
 
 ExprPtr ExpressionParser::comparison() {
   static const std::map<std::string_view, Comparison> kOps = {
-      {"==", Comparison::equal}, {"!=", Comparison::unequal},    {"<", Comparison::less},
+      {"==", Comparison::equal},  {"!=", Comparison::unequal},    {"<", Comparison::less},
       {">", Comparison::greater}, {"<=", Comparison::less_equal}, {">=", Comparison::greater_equal}};
   int line = now().line;
   ExprPtr first = sum();
@@ -201,9 +201,12 @@ ExprPtr ExpressionParser::primary() {
       while (now().kind == TokenKind::string) text += next().text;
       return constant(line, Value::string(std::move(text)));
     }
-    case TokenKind::integer: return integer(next());
-    case TokenKind::floating: return constant(line, Value(*parse_float(next().text)));
-    default: break;
+    case TokenKind::integer:
+      return integer(next());
+    case TokenKind::floating:
+      return constant(line, Value(*parse_float(next().text)));
+    default:
+      break;
   }
   if (skip_op("(")) {
     ExprPtr inner = tuple_or_expression(true, "", true);
@@ -243,9 +246,7 @@ ExprPtr ExpressionParser::integer(const Token& token) {
     auto value = parse_integer(token.text, 0);
     if (!value) error(token.line, fmt::format("not an integer: {}", token.text));
     return constant(token.line, Value(*value));
-  } catch (const Failure& failure) {
-    unsupported(token.line, failure.what());
-  }
+  } catch (const Failure& failure) { unsupported(token.line, failure.what()); }
 }
 
 ExprPtr ExpressionParser::postfix(ExprPtr node) {
@@ -399,11 +400,14 @@ ExprPtr ExpressionParser::test(ExprPtr input) {
   if (!node->entry) unknown_.push_back({line, fmt::format("no test named '{}'", node->name), false});
   auto starts_argument = [&] {
     switch (now().kind) {
-      case TokenKind::name: return !is_name("else") && !is_name("or") && !is_name("and");
+      case TokenKind::name:
+        return !is_name("else") && !is_name("or") && !is_name("and");
       case TokenKind::string:
       case TokenKind::integer:
-      case TokenKind::floating: return true;
-      default: return is_op("[") || is_op("{");
+      case TokenKind::floating:
+        return true;
+      default:
+        return is_op("[") || is_op("{");
     }
   };
   if (is_op("(")) {

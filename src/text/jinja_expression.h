@@ -45,13 +45,20 @@ class ExpressionParser {
   }
   static std::string describe(const Token& token) {
     switch (token.kind) {
-      case TokenKind::variable_begin: return "'{{'";
-      case TokenKind::variable_end: return "'}}'";
-      case TokenKind::block_begin: return "'{%'";
-      case TokenKind::block_end: return "'%}'";
-      case TokenKind::end: return "end of template";
-      case TokenKind::data: return "text";
-      default: return "'" + token.text + "'";
+      case TokenKind::variable_begin:
+        return "'{{'";
+      case TokenKind::variable_end:
+        return "'}}'";
+      case TokenKind::block_begin:
+        return "'{%'";
+      case TokenKind::block_end:
+        return "'%}'";
+      case TokenKind::end:
+        return "end of template";
+      case TokenKind::data:
+        return "text";
+      default:
+        return "'" + token.text + "'";
     }
   }
   bool is_op(std::string_view op) const { return now().kind == TokenKind::op && now().text == op; }
@@ -139,8 +146,7 @@ class ExpressionParser {
   // ---- expressions ----
 
   // One expression, or several with commas: a tuple. It ends before the name `end`, if given.
-  ExprPtr tuple_or_expression(bool conditional = true, std::string_view end = "",
-                              bool in_brackets = false);
+  ExprPtr tuple_or_expression(bool conditional = true, std::string_view end = "", bool in_brackets = false);
   ExprPtr expression();
   bool at_tuple_end(std::string_view end) const;
   // |a|b(c) ..., from the current token; `inline_start`: the first without its bar. `input` may be null.

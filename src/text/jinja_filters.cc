@@ -53,9 +53,7 @@ Value filter_title(Renderer&, const Value& input, Arguments& arguments) {
   Value text = soft_text(input);
   std::string_view rest = text.text();
   std::string out;
-  auto is_break = [](uint32_t c) {
-    return is_space(c) || c == '-' || c == '(' || c == '{' || c == '[' || c == '<';
-  };
+  auto is_break = [](uint32_t c) { return is_space(c) || c == '-' || c == '(' || c == '{' || c == '[' || c == '<'; };
   while (!rest.empty()) {
     size_t first = 0, end = 0;
     bool breaks = is_break(next_code_point(rest, first));
@@ -162,9 +160,12 @@ std::string quote_url(const std::string& text, bool for_query) {
   std::string out;
   for (char c : text) {
     auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) || c == '_' || c == '.' || c == '-' || c == '~' || (c == '/' && !for_query)) out += c;
-    else if (c == ' ' && for_query) out += '+';
-    else ((out += '%') += kHex[byte >> 4]) += kHex[byte & 15];
+    if (std::isalnum(byte) || c == '_' || c == '.' || c == '-' || c == '~' || (c == '/' && !for_query))
+      out += c;
+    else if (c == ' ' && for_query)
+      out += '+';
+    else
+      ((out += '%') += kHex[byte >> 4]) += kHex[byte & 15];
   }
   return out;
 }
@@ -282,14 +283,30 @@ const Entry* find_in(const std::unordered_map<std::string_view, const Entry*>& a
 
 }  // namespace
 
-const std::vector<FilterEntry> kTextFilters = {
-    {"default", filter_default}, {"d", filter_default}, {"upper", map_text<to_upper>}, {"lower", map_text<to_lower>},
-    {"capitalize", map_text<to_capitalized>}, {"title", filter_title}, {"trim", filter_trim},
-    {"replace", filter_replace}, {"string", filter_string}, {"safe", filter_safe}, {"escape", filter_escape},
-    {"e", filter_escape}, {"forceescape", filter_force_escape}, {"indent", filter_indent}, {"center", filter_center},
-    {"format", filter_format}, {"truncate", filter_truncate}, {"wordcount", filter_word_count},
-    {"urlencode", filter_url_encode}, {"tojson", filter_to_json}, {"int", filter_int}, {"float", filter_float},
-    {"abs", filter_abs}, {"round", filter_round}};
+const std::vector<FilterEntry> kTextFilters = {{"default", filter_default},
+                                               {"d", filter_default},
+                                               {"upper", map_text<to_upper>},
+                                               {"lower", map_text<to_lower>},
+                                               {"capitalize", map_text<to_capitalized>},
+                                               {"title", filter_title},
+                                               {"trim", filter_trim},
+                                               {"replace", filter_replace},
+                                               {"string", filter_string},
+                                               {"safe", filter_safe},
+                                               {"escape", filter_escape},
+                                               {"e", filter_escape},
+                                               {"forceescape", filter_force_escape},
+                                               {"indent", filter_indent},
+                                               {"center", filter_center},
+                                               {"format", filter_format},
+                                               {"truncate", filter_truncate},
+                                               {"wordcount", filter_word_count},
+                                               {"urlencode", filter_url_encode},
+                                               {"tojson", filter_to_json},
+                                               {"int", filter_int},
+                                               {"float", filter_float},
+                                               {"abs", filter_abs},
+                                               {"round", filter_round}};
 
 const FilterEntry* find_filter(std::string_view name) {
   static const auto kAll = [] {
@@ -302,7 +319,8 @@ const FilterEntry* find_filter(std::string_view name) {
 }
 
 bool filter_exists_in_jinja(std::string_view name) {
-  for (const char* refused : {"filesizeformat", "groupby", "pprint", "random", "striptags", "urlize", "wordwrap", "xmlattr"})
+  for (const char* refused :
+       {"filesizeformat", "groupby", "pprint", "random", "striptags", "urlize", "wordwrap", "xmlattr"})
     if (name == refused) return true;
   return find_filter(name) != nullptr;
 }

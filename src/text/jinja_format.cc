@@ -48,7 +48,9 @@ std::string pad(std::string text, const Spec& spec, char default_align) {
   size_t prefix = 0;
   if (align == '=') {  // after the sign and the base
     prefix = !text.empty() && (text[0] == '-' || text[0] == '+' || text[0] == ' ');
-    if (spec.alternate && text.size() > prefix + 1 && text[prefix] == '0' && std::isalpha(static_cast<unsigned char>(text[prefix + 1]))) prefix += 2;
+    if (spec.alternate && text.size() > prefix + 1 && text[prefix] == '0' &&
+        std::isalpha(static_cast<unsigned char>(text[prefix + 1])))
+      prefix += 2;
     out = text.substr(0, prefix);
   }
   for (size_t i = 0; i < left; ++i) out += spec.fill;
@@ -97,10 +99,13 @@ std::string format_float(double value, const Spec& spec) {
   const bool alternate = spec.alternate;
   switch (type) {
     case 'e':
-    case 'E': return print_double(upper ? (alternate ? "%#.*E" : "%.*E") : (alternate ? "%#.*e" : "%.*e"), precision, value);
+    case 'E':
+      return print_double(upper ? (alternate ? "%#.*E" : "%.*E") : (alternate ? "%#.*e" : "%.*e"), precision, value);
     case 'f':
-    case 'F': return print_double(alternate ? "%#.*f" : "%.*f", precision, value);
-    case '%': return print_double(alternate ? "%#.*f" : "%.*f", precision, value * 100) + "%";
+    case 'F':
+      return print_double(alternate ? "%#.*f" : "%.*f", precision, value);
+    case '%':
+      return print_double(alternate ? "%#.*f" : "%.*f", precision, value * 100) + "%";
     case 0: {
       if (spec.precision < 0) return float_repr(value);
       // Without a type a number always shows that it is no int, and that one more digit counts as one.
@@ -116,7 +121,8 @@ std::string format_float(double value, const Spec& spec) {
       if (out.find('.') < e) out.erase(out[last] == '.' ? last : last + 1, e - (out[last] == '.' ? last : last + 1));
       return out;
     }
-    default: return print_double(upper ? (alternate ? "%#.*G" : "%.*G") : (alternate ? "%#.*g" : "%.*g"), precision, value);
+    default:
+      return print_double(upper ? (alternate ? "%#.*G" : "%.*G") : (alternate ? "%#.*g" : "%.*g"), precision, value);
   }
 }
 
@@ -178,7 +184,8 @@ std::string format_value(const Value& value, std::string_view text) {
   if (value.is_string()) {
     if (spec.type && spec.type != 's') unknown();
     if (spec.align == '=' && !spec.zero) raise("'=' alignment not allowed in string format specifier");
-    if (spec.sign != '-' || spec.alternate || spec.grouping) raise("sign, '#' or ',' not allowed in string format specifier");
+    if (spec.sign != '-' || spec.alternate || spec.grouping)
+      raise("sign, '#' or ',' not allowed in string format specifier");
     if (spec.align == '=') spec.align = '<';
     std::string_view body = value.text();
     if (spec.precision >= 0) body = body.substr(0, prefix_bytes(body, static_cast<size_t>(spec.precision)));
@@ -195,13 +202,16 @@ std::string format_value(const Value& value, std::string_view text) {
       append_code_point(out, static_cast<uint32_t>(c));
       return pad(out, spec, '<');
     }
-    return pad(with_sign(value.integer() < 0, base_prefix(spec) + format_int(value.integer(), spec), spec.sign), spec, '>');
+    return pad(with_sign(value.integer() < 0, base_prefix(spec) + format_int(value.integer(), spec), spec.sign), spec,
+               '>');
   }
   if (value.is_number()) {
     if (spec.type && !one_of(spec.type, "eEfFgGn%")) unknown();
     if (spec.type == 'n') spec.type = 'g';
     double number = value.number();
-    return pad(with_sign(std::signbit(number) && !std::isnan(number), group(format_float(number, spec), spec.grouping, 3), spec.sign), spec, '>');
+    return pad(with_sign(std::signbit(number) && !std::isnan(number),
+                         group(format_float(number, spec), spec.grouping, 3), spec.sign),
+               spec, '>');
   }
   raise("unsupported format string passed to {}.__format__", type_name(value));
 }
@@ -227,7 +237,8 @@ std::string convert_percent(const Spec& spec, const Value& value, bool left, boo
       if (!value.is_integral()) raise("%c requires int or char");
       return format_value(value, fmt::format("{}{}c", left ? '<' : '>', spec.width));
     }
-    default: break;
+    default:
+      break;
   }
   need_defined(value);
   std::string digits;
@@ -235,7 +246,8 @@ std::string convert_percent(const Spec& spec, const Value& value, bool left, boo
   if (one_of(spec.type, "diuoxX")) {
     bool decimal = spec.type == 'd' || spec.type == 'i' || spec.type == 'u';
     if (!value.is_integral() && !(decimal && value.is(Type::floating)))
-      raise("%{} format: {} is required, not {}", spec.type, decimal ? "a real number" : "an integer", type_name(value));
+      raise("%{} format: {} is required, not {}", spec.type, decimal ? "a real number" : "an integer",
+            type_name(value));
     int64_t whole = value.is_integral() ? value.integer() : truncate_float(value.number());
     negative = whole < 0;
     digits = format_int(whole, spec);
@@ -307,7 +319,10 @@ std::optional<int64_t> parse_integer(std::string_view text, int base) {
       digit_before = false;
       continue;
     }
-    uint32_t digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'z' ? c - 'a' + 10 : c >= 'A' && c <= 'Z' ? c - 'A' + 10 : 99;
+    uint32_t digit = c >= '0' && c <= '9'   ? c - '0'
+                     : c >= 'a' && c <= 'z' ? c - 'a' + 10
+                     : c >= 'A' && c <= 'Z' ? c - 'A' + 10
+                                            : 99;
     if (digit >= static_cast<uint32_t>(base)) {
       if (is_decimal(c) && c >= 0x80) refuse("a number in other than ASCII digits");
       return std::nullopt;
@@ -402,12 +417,18 @@ Value format_percent(const Value& format, const Value& values) {
     }
     for (; at < text.size(); ++at) {
       char flag = text[at];
-      if (flag == '-') left = true;
-      else if (flag == '+') spec.sign = '+';
-      else if (flag == ' ') spec.sign = spec.sign == '+' ? '+' : ' ';
-      else if (flag == '#') spec.alternate = true;
-      else if (flag == '0') spec.zero = true;
-      else break;
+      if (flag == '-')
+        left = true;
+      else if (flag == '+')
+        spec.sign = '+';
+      else if (flag == ' ')
+        spec.sign = spec.sign == '+' ? '+' : ' ';
+      else if (flag == '#')
+        spec.alternate = true;
+      else if (flag == '0')
+        spec.zero = true;
+      else
+        break;
     }
     auto count = [&]() -> int64_t {
       if (at < text.size() && text[at] == '*') {
@@ -439,8 +460,7 @@ Value format_percent(const Value& format, const Value& values) {
     out += convert_percent(spec, value, left, markup);
     check_string_size(out.size());
   }
-  if (used < given.size() && !mapping)
-    raise("not all arguments converted during string formatting");
+  if (used < given.size() && !mapping) raise("not all arguments converted during string formatting");
   return Value::string(std::move(out), markup);
 }
 
@@ -488,7 +508,8 @@ class BraceFormatter {
     spend_items(1);
     size_t end = text.find_first_of(":!");
     // A ':' or '!' inside an index belongs to the index.
-    for (size_t open = text.find('['); open != text.npos && end != text.npos && open < end; open = text.find('[', open + 1)) {
+    for (size_t open = text.find('['); open != text.npos && end != text.npos && open < end;
+         open = text.find('[', open + 1)) {
       size_t close = text.find(']', open);
       if (close != text.npos && close > end) end = text.find_first_of(":!", close);
     }
@@ -502,9 +523,12 @@ class BraceFormatter {
       spec = text.substr(end + 1);
     }
     Value value = lookup(name);
-    if (conversion == "r") value = Value::string(repr(value));
-    else if (conversion == "s") value = Value::string(to_text(value));
-    else if (!conversion.empty()) refuse("conversion '!{}' in a format string", conversion);
+    if (conversion == "r")
+      value = Value::string(repr(value));
+    else if (conversion == "s")
+      value = Value::string(to_text(value));
+    else if (!conversion.empty())
+      refuse("conversion '!{}' in a format string", conversion);
     std::string expanded = format(spec, depth + 1);
     if (!markup_) return format_value(value, expanded);
     if (value.is_string() && value.str().markup) {
@@ -581,8 +605,10 @@ std::string format_time(const std::tm& time, const std::string& format) {
     }
     char code = i + 1 < format.size() ? format[i + 1] : '%';
     ++i;
-    if (code == 'f') plain += "000000";
-    else if (code != 'z' && code != 'Z') (plain += '%') += code;
+    if (code == 'f')
+      plain += "000000";
+    else if (code != 'z' && code != 'Z')
+      (plain += '%') += code;
   }
   if (plain.empty()) return "";
   // A trailing mark keeps an empty result apart from a buffer that is too small.

@@ -19,14 +19,19 @@ Value convert(const nlohmann::ordered_json& json, size_t depth) {
   size_t deepest = Meter::current() ? Meter::current()->depth() : 1000;
   if (depth > deepest) raise("values nested deeper than {}", deepest);
   switch (json.type()) {
-    case Kind::null: return Value();
-    case Kind::boolean: return Value(json.get<bool>());
-    case Kind::number_integer: return Value(json.get<int64_t>());
+    case Kind::null:
+      return Value();
+    case Kind::boolean:
+      return Value(json.get<bool>());
+    case Kind::number_integer:
+      return Value(json.get<int64_t>());
     case Kind::number_unsigned:
       if (json.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) refuse("an integer beyond 64 bits");
       return Value(json.get<int64_t>());
-    case Kind::number_float: return Value(json.get<double>());
-    case Kind::string: return checked_text(json.get_ref<const std::string&>());
+    case Kind::number_float:
+      return Value(json.get<double>());
+    case Kind::string:
+      return checked_text(json.get_ref<const std::string&>());
     case Kind::array: {
       std::vector<Value> items;
       items.reserve(json.size());
@@ -39,7 +44,8 @@ Value convert(const nlohmann::ordered_json& json, size_t depth) {
       for (const auto& [key, item] : json.items()) dict->set(checked_text(key), convert(item, depth + 1));
       return value;
     }
-    default: raise("a context of something that JSON does not have");
+    default:
+      raise("a context of something that JSON does not have");
   }
 }
 
@@ -50,15 +56,30 @@ class Writer {
   void write(const Value& value, size_t depth) {
     spend_items(1);
     switch (value.type()) {
-      case Type::none: out_ += "null"; break;
-      case Type::boolean: out_ += value.boolean() ? "true" : "false"; break;
-      case Type::integer: out_ += std::to_string(value.integer()); break;
-      case Type::floating: number(value.number()); break;
-      case Type::string: text(value.text()); break;
+      case Type::none:
+        out_ += "null";
+        break;
+      case Type::boolean:
+        out_ += value.boolean() ? "true" : "false";
+        break;
+      case Type::integer:
+        out_ += std::to_string(value.integer());
+        break;
+      case Type::floating:
+        number(value.number());
+        break;
+      case Type::string:
+        text(value.text());
+        break;
       case Type::list:
-      case Type::tuple: list(value.items(), depth); break;
-      case Type::dict: dict(value.dict(), depth); break;
-      default: raise("Object of type {} is not JSON serializable", type_name(value));
+      case Type::tuple:
+        list(value.items(), depth);
+        break;
+      case Type::dict:
+        dict(value.dict(), depth);
+        break;
+      default:
+        raise("Object of type {} is not JSON serializable", type_name(value));
     }
     check_string_size(out_.size());
   }
@@ -67,9 +88,12 @@ class Writer {
 
  private:
   void number(double value) {
-    if (std::isnan(value)) out_ += "NaN";
-    else if (std::isinf(value)) out_ += value < 0 ? "-Infinity" : "Infinity";
-    else out_ += float_repr(value);
+    if (std::isnan(value))
+      out_ += "NaN";
+    else if (std::isinf(value))
+      out_ += value < 0 ? "-Infinity" : "Infinity";
+    else
+      out_ += float_repr(value);
   }
 
   void text(std::string_view text) {
@@ -79,13 +103,27 @@ class Writer {
       size_t start = at;
       uint32_t c = next_code_point(text, at);
       switch (c) {
-        case '"': out_ += "\\\""; break;
-        case '\\': out_ += "\\\\"; break;
-        case '\n': out_ += "\\n"; break;
-        case '\r': out_ += "\\r"; break;
-        case '\t': out_ += "\\t"; break;
-        case '\f': out_ += "\\f"; break;
-        case '\b': out_ += "\\b"; break;
+        case '"':
+          out_ += "\\\"";
+          break;
+        case '\\':
+          out_ += "\\\\";
+          break;
+        case '\n':
+          out_ += "\\n";
+          break;
+        case '\r':
+          out_ += "\\r";
+          break;
+        case '\t':
+          out_ += "\\t";
+          break;
+        case '\f':
+          out_ += "\\f";
+          break;
+        case '\b':
+          out_ += "\\b";
+          break;
         default:
           if (c < 0x20 || (style_.ascii && c >= 0x7f && c < 0x10000)) {
             out_ += fmt::format("\\u{:04x}", c);
@@ -123,16 +161,21 @@ class Writer {
 
   static std::string key_text(const Value& key) {
     switch (key.type()) {
-      case Type::string: return key.text();
-      case Type::none: return "null";
-      case Type::boolean: return key.boolean() ? "true" : "false";
-      case Type::integer: return std::to_string(key.integer());
+      case Type::string:
+        return key.text();
+      case Type::none:
+        return "null";
+      case Type::boolean:
+        return key.boolean() ? "true" : "false";
+      case Type::integer:
+        return std::to_string(key.integer());
       case Type::floating: {
         Writer writer({});
         writer.number(key.number());
         return writer.take();
       }
-      default: raise("keys must be str, int, float, bool or None, not {}", type_name(key));
+      default:
+        raise("keys must be str, int, float, bool or None, not {}", type_name(key));
     }
   }
 

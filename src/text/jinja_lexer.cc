@@ -53,7 +53,8 @@ class Lexer {
 
   // Moves on, counting lines.
   void advance(size_t to) {
-    line_ += static_cast<int>(std::count(source_.begin() + static_cast<long>(at_), source_.begin() + static_cast<long>(to), '\n'));
+    line_ += static_cast<int>(
+        std::count(source_.begin() + static_cast<long>(at_), source_.begin() + static_cast<long>(to), '\n'));
     at_ = to;
   }
 
@@ -197,8 +198,10 @@ class Lexer {
   size_t digits(size_t at, Is is, bool leading_underscore = false) const {
     size_t end = at;
     for (size_t p = at; p < source_.size(); ++p) {
-      if (is(source_[p])) end = p + 1;
-      else if (source_[p] != '_' || (p > at ? source_[p - 1] == '_' : !leading_underscore)) break;
+      if (is(source_[p]))
+        end = p + 1;
+      else if (source_[p] != '_' || (p > at ? source_[p - 1] == '_' : !leading_underscore))
+        break;
     }
     return end;
   }
@@ -227,10 +230,17 @@ class Lexer {
       if (peek() == '0') {
         size_t past = at_ + 2;
         switch (lower(at_ + 1)) {
-          case 'x': past = digits(at_ + 2, [](char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; }, true); break;
-          case 'o': past = digits(at_ + 2, [](char c) { return c >= '0' && c <= '7'; }, true); break;
-          case 'b': past = digits(at_ + 2, [](char c) { return c == '0' || c == '1'; }, true); break;
-          default: break;
+          case 'x':
+            past = digits(at_ + 2, [](char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; }, true);
+            break;
+          case 'o':
+            past = digits(at_ + 2, [](char c) { return c >= '0' && c <= '7'; }, true);
+            break;
+          case 'b':
+            past = digits(at_ + 2, [](char c) { return c == '0' || c == '1'; }, true);
+            break;
+          default:
+            break;
         }
         end = past > at_ + 2 ? past : digits(at_, [](char c) { return c == '0'; });
       } else {
@@ -299,21 +309,45 @@ class Lexer {
       char c = text[at++];
       uint32_t code = 0;
       switch (c) {
-        case '\n': continue;
+        case '\n':
+          continue;
         case '\\':
         case '\'':
-        case '"': out += c; continue;
-        case 'a': out += '\a'; continue;
-        case 'b': out += '\b'; continue;
-        case 'f': out += '\f'; continue;
-        case 'n': out += '\n'; continue;
-        case 'r': out += '\r'; continue;
-        case 't': out += '\t'; continue;
-        case 'v': out += '\v'; continue;
-        case 'x': code = hex(text, at, 2); break;
-        case 'u': code = hex(text, at, 4); break;
-        case 'U': code = hex(text, at, 8); break;
-        case 'N': unsupported("\\N{...} in a string");
+        case '"':
+          out += c;
+          continue;
+        case 'a':
+          out += '\a';
+          continue;
+        case 'b':
+          out += '\b';
+          continue;
+        case 'f':
+          out += '\f';
+          continue;
+        case 'n':
+          out += '\n';
+          continue;
+        case 'r':
+          out += '\r';
+          continue;
+        case 't':
+          out += '\t';
+          continue;
+        case 'v':
+          out += '\v';
+          continue;
+        case 'x':
+          code = hex(text, at, 2);
+          break;
+        case 'u':
+          code = hex(text, at, 4);
+          break;
+        case 'U':
+          code = hex(text, at, 8);
+          break;
+        case 'N':
+          unsupported("\\N{...} in a string");
         default:
           if (c >= '0' && c <= '7') {
             code = static_cast<uint32_t>(c - '0');
@@ -328,8 +362,9 @@ class Lexer {
             // Jinja2 first writes what is not ASCII as an escape; the backslash before it then escapes that one.
             --at;
             uint32_t escaped = next_code_point(text, at);
-            out += escaped < 0x100 ? fmt::format("x{:02x}", escaped)
-                   : escaped < 0x10000 ? fmt::format("u{:04x}", escaped) : fmt::format("U{:08x}", escaped);
+            out += escaped < 0x100     ? fmt::format("x{:02x}", escaped)
+                   : escaped < 0x10000 ? fmt::format("u{:04x}", escaped)
+                                       : fmt::format("U{:08x}", escaped);
           }
           continue;
       }

@@ -8,7 +8,17 @@
 namespace glassbox::jinja {
 
 enum class TokenKind {
-  data, variable_begin, variable_end, block_begin, block_end, name, string, integer, floating, op, end
+  data,
+  variable_begin,
+  variable_end,
+  block_begin,
+  block_end,
+  name,
+  string,
+  integer,
+  floating,
+  op,
+  end
 };
 
 struct Token {

@@ -39,7 +39,7 @@ class LoopState final : public Other {
   Value iterable_;
   mutable Ref<Iterator> source_;
   Ref<Scope> scope_;
-  int64_t depth_;      // of recursion, from 0
+  int64_t depth_;       // of recursion, from 0
   int64_t index_ = -1;  // from 0
   mutable std::optional<size_t> length_;
   mutable std::optional<Value> after_;

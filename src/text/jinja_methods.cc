@@ -295,25 +295,53 @@ Value format_map_method(Renderer& renderer, const Value& self, Arguments& argume
   return format_braces(renderer, self, by_name);
 }
 
-constexpr MethodEntry kTextMethods[] = {
-    {"strip", strip_method<'b'>}, {"lstrip", strip_method<'l'>}, {"rstrip", strip_method<'r'>},
-    {"split", split_method<false>}, {"rsplit", split_method<true>}, {"splitlines", split_lines_method},
-    {"startswith", affix_method<false>}, {"endswith", affix_method<true>}, {"replace", replace_method},
-    {"upper", map_method<to_upper>}, {"lower", map_method<to_lower>}, {"title", map_method<to_title>},
-    {"capitalize", map_method<to_capitalized>}, {"swapcase", map_method<to_swapped>}, {"casefold", map_method<to_folded>},
-    {"join", join_method}, {"format", format_method}, {"format_map", format_map_method},
-    {"find", find_method<false, false>}, {"rfind", find_method<true, false>},
-    {"index", find_method<false, true>}, {"rindex", find_method<true, true>}, {"count", count_method},
-    {"partition", partition_method<false>}, {"rpartition", partition_method<true>},
-    {"removeprefix", remove_affix_method<false>}, {"removesuffix", remove_affix_method<true>},
-    {"ljust", justify_method<'<'>}, {"rjust", justify_method<'>'>}, {"center", justify_method<'^'>},
-    {"zfill", zero_fill_method}, {"expandtabs", expand_tabs_method},
-    {"isalpha", all_method<is_alphabetic>}, {"isalnum", all_method<is_alphanumeric>}, {"isdecimal", all_method<is_decimal>},
-    {"isdigit", all_method<is_digit>}, {"isnumeric", all_method<is_numeric>}, {"isspace", all_method<is_space>},
-    {"islower", cased_method<is_lower, is_upper>}, {"isupper", cased_method<is_upper, is_lower>},
-    {"istitle", is_title_method}, {"isascii", is_ascii_method}, {"isprintable", is_printable_method},
-    {"isidentifier", is_identifier_method},
-    {"encode", nullptr}, {"maketrans", nullptr}, {"translate", nullptr}};
+constexpr MethodEntry kTextMethods[] = {{"strip", strip_method<'b'>},
+                                        {"lstrip", strip_method<'l'>},
+                                        {"rstrip", strip_method<'r'>},
+                                        {"split", split_method<false>},
+                                        {"rsplit", split_method<true>},
+                                        {"splitlines", split_lines_method},
+                                        {"startswith", affix_method<false>},
+                                        {"endswith", affix_method<true>},
+                                        {"replace", replace_method},
+                                        {"upper", map_method<to_upper>},
+                                        {"lower", map_method<to_lower>},
+                                        {"title", map_method<to_title>},
+                                        {"capitalize", map_method<to_capitalized>},
+                                        {"swapcase", map_method<to_swapped>},
+                                        {"casefold", map_method<to_folded>},
+                                        {"join", join_method},
+                                        {"format", format_method},
+                                        {"format_map", format_map_method},
+                                        {"find", find_method<false, false>},
+                                        {"rfind", find_method<true, false>},
+                                        {"index", find_method<false, true>},
+                                        {"rindex", find_method<true, true>},
+                                        {"count", count_method},
+                                        {"partition", partition_method<false>},
+                                        {"rpartition", partition_method<true>},
+                                        {"removeprefix", remove_affix_method<false>},
+                                        {"removesuffix", remove_affix_method<true>},
+                                        {"ljust", justify_method<'<'>},
+                                        {"rjust", justify_method<'>'>},
+                                        {"center", justify_method<'^'>},
+                                        {"zfill", zero_fill_method},
+                                        {"expandtabs", expand_tabs_method},
+                                        {"isalpha", all_method<is_alphabetic>},
+                                        {"isalnum", all_method<is_alphanumeric>},
+                                        {"isdecimal", all_method<is_decimal>},
+                                        {"isdigit", all_method<is_digit>},
+                                        {"isnumeric", all_method<is_numeric>},
+                                        {"isspace", all_method<is_space>},
+                                        {"islower", cased_method<is_lower, is_upper>},
+                                        {"isupper", cased_method<is_upper, is_lower>},
+                                        {"istitle", is_title_method},
+                                        {"isascii", is_ascii_method},
+                                        {"isprintable", is_printable_method},
+                                        {"isidentifier", is_identifier_method},
+                                        {"encode", nullptr},
+                                        {"maketrans", nullptr},
+                                        {"translate", nullptr}};
 constexpr MethodEntry kMarkupMethods[] = {{"striptags", nullptr}, {"unescape", nullptr}, {"escape", nullptr}};
 
 // ---- dict ----
@@ -337,10 +365,17 @@ Value copy_method(Renderer&, const Value& self, Arguments& arguments) {
 }
 
 // What would change a value exists, but the sandbox hides it: it is never called.
-constexpr MethodEntry kDictMethods[] = {
-    {"get", get_method}, {"keys", view_method<DictView::Kind::keys>}, {"values", view_method<DictView::Kind::values>},
-    {"items", view_method<DictView::Kind::items>}, {"copy", copy_method}, {"fromkeys", nullptr}, {"clear", nullptr},
-    {"pop", nullptr}, {"popitem", nullptr}, {"setdefault", nullptr}, {"update", nullptr}};
+constexpr MethodEntry kDictMethods[] = {{"get", get_method},
+                                        {"keys", view_method<DictView::Kind::keys>},
+                                        {"values", view_method<DictView::Kind::values>},
+                                        {"items", view_method<DictView::Kind::items>},
+                                        {"copy", copy_method},
+                                        {"fromkeys", nullptr},
+                                        {"clear", nullptr},
+                                        {"pop", nullptr},
+                                        {"popitem", nullptr},
+                                        {"setdefault", nullptr},
+                                        {"update", nullptr}};
 
 // ---- list, tuple, range ----
 
@@ -362,15 +397,14 @@ Value item_index_method(Renderer&, const Value& self, Arguments& arguments) {
 Value item_count_method(Renderer&, const Value& self, Arguments& arguments) {
   need_positional("count", arguments, 1, 1);
   auto items = collect(self);
-  return Value(static_cast<int64_t>(std::count_if(items.begin(), items.end(), [&](const Value& item) {
-    return equal(item, arguments.positional[0]);
-  })));
+  return Value(static_cast<int64_t>(std::count_if(
+      items.begin(), items.end(), [&](const Value& item) { return equal(item, arguments.positional[0]); })));
 }
 
 constexpr MethodEntry kListMethods[] = {
     {"index", item_index_method}, {"count", item_count_method}, {"copy", copy_method}, {"append", nullptr},
-    {"clear", nullptr}, {"extend", nullptr}, {"insert", nullptr}, {"pop", nullptr}, {"remove", nullptr},
-    {"reverse", nullptr}, {"sort", nullptr}};
+    {"clear", nullptr},           {"extend", nullptr},          {"insert", nullptr},   {"pop", nullptr},
+    {"remove", nullptr},          {"reverse", nullptr},         {"sort", nullptr}};
 constexpr MethodEntry kTupleMethods[] = {{"index", item_index_method}, {"count", item_count_method}};
 
 // ---- int, float ----
@@ -380,10 +414,13 @@ Value is_integer_method(Renderer&, const Value& self, Arguments& arguments) {
   return Value(std::isfinite(self.number()) && std::floor(self.number()) == self.number());
 }
 
-constexpr MethodEntry kIntMethods[] = {{"as_integer_ratio", nullptr}, {"bit_count", nullptr}, {"bit_length", nullptr},
-                                       {"conjugate", copy_method},   {"from_bytes", nullptr}, {"to_bytes", nullptr}};
-constexpr MethodEntry kFloatMethods[] = {{"as_integer_ratio", nullptr}, {"conjugate", copy_method}, {"fromhex", nullptr},
-                                         {"hex", nullptr},              {"is_integer", is_integer_method}};
+constexpr MethodEntry kIntMethods[] = {{"as_integer_ratio", nullptr}, {"bit_count", nullptr},  {"bit_length", nullptr},
+                                       {"conjugate", copy_method},    {"from_bytes", nullptr}, {"to_bytes", nullptr}};
+constexpr MethodEntry kFloatMethods[] = {{"as_integer_ratio", nullptr},
+                                         {"conjugate", copy_method},
+                                         {"fromhex", nullptr},
+                                         {"hex", nullptr},
+                                         {"is_integer", is_integer_method}};
 
 template <size_t n>
 const MethodEntry* among(const MethodEntry (&methods)[n], std::string_view name) {
@@ -400,14 +437,20 @@ const MethodEntry* find_text_method(std::string_view name, bool markup) {
 
 const MethodEntry* find_collection_method(const Value& object, std::string_view name) {
   switch (object.type()) {
-    case Type::dict: return among(kDictMethods, name);
-    case Type::list: return among(kListMethods, name);
+    case Type::dict:
+      return among(kDictMethods, name);
+    case Type::list:
+      return among(kListMethods, name);
     case Type::tuple:
-    case Type::range: return among(kTupleMethods, name);
+    case Type::range:
+      return among(kTupleMethods, name);
     case Type::boolean:
-    case Type::integer: return among(kIntMethods, name);
-    case Type::floating: return among(kFloatMethods, name);
-    default: return nullptr;
+    case Type::integer:
+      return among(kIntMethods, name);
+    case Type::floating:
+      return among(kFloatMethods, name);
+    default:
+      return nullptr;
   }
 }
 

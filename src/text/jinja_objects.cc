@@ -23,9 +23,15 @@ class DictViewIterator final : public Iterator {
     if (at_ >= entries.size()) return false;
     const auto& [key, value] = entries[at_++];
     switch (kind_) {
-      case DictView::Kind::keys: item = key; break;
-      case DictView::Kind::values: item = value; break;
-      case DictView::Kind::items: item = Value::tuple({key, value}); break;
+      case DictView::Kind::keys:
+        item = key;
+        break;
+      case DictView::Kind::values:
+        item = value;
+        break;
+      case DictView::Kind::items:
+        item = Value::tuple({key, value});
+        break;
     }
     return true;
   }
@@ -247,11 +253,13 @@ std::optional<Value> find_global(std::string_view name) {
 
 std::optional<Value> find_attribute(const Value& object, std::string_view name) {
   switch (object.type()) {
-    case Type::undefined: fail_undefined(object);
+    case Type::undefined:
+      fail_undefined(object);
     case Type::string:
       if (auto* entry = find_text_method(name, object.str().markup)) return Value::of(new BoundMethod(object, entry));
       return std::nullopt;
-    case Type::other: return object.other().attribute(name);
+    case Type::other:
+      return object.other().attribute(name);
     case Type::range:
       if (name == "start") return Value(object.range().start);
       if (name == "stop") return Value(object.range().stop);
@@ -267,7 +275,8 @@ std::optional<Value> find_attribute(const Value& object, std::string_view name) 
       if (name == "real") return object;
       if (name == "imag") return Value(0.0);
       break;
-    default: break;
+    default:
+      break;
   }
   if (auto* entry = find_collection_method(object, name)) return Value::of(new BoundMethod(object, entry));
   return std::nullopt;

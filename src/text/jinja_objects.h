@@ -31,8 +31,7 @@ struct MethodEntry {
 
 class BoundMethod final : public Other {
  public:
-  BoundMethod(const Value& self, const MethodEntry* entry)
-      : Other(sizeof(BoundMethod)), self_(self), entry_(entry) {
+  BoundMethod(const Value& self, const MethodEntry* entry) : Other(sizeof(BoundMethod)), self_(self), entry_(entry) {
     enclose(self);
   }
   const char* type_name() const override { return "builtin_function_or_method"; }

@@ -15,7 +15,8 @@ constexpr const char* kSymbols[] = {"+", "-", "*", "/", "//", "%", "**"};
 [[noreturn]] void unsupported_operands(Operator op, const Value& a, const Value& b) {
   need_defined(a);
   need_defined(b);
-  raise("unsupported operand type(s) for {}: '{}' and '{}'", kSymbols[static_cast<int>(op)], type_name(a), type_name(b));
+  raise("unsupported operand type(s) for {}: '{}' and '{}'", kSymbols[static_cast<int>(op)], type_name(a),
+        type_name(b));
 }
 
 [[noreturn]] void beyond_64_bits() { refuse("an integer beyond 64 bits"); }
@@ -82,9 +83,12 @@ double float_modulo(double a, double b) {
 
 Value float_arithmetic(Operator op, double a, double b) {
   switch (op) {
-    case Operator::add: return Value(a + b);
-    case Operator::subtract: return Value(a - b);
-    case Operator::multiply: return Value(a * b);
+    case Operator::add:
+      return Value(a + b);
+    case Operator::subtract:
+      return Value(a - b);
+    case Operator::multiply:
+      return Value(a * b);
     case Operator::divide:
       if (b == 0) raise("float division by zero");
       return Value(a / b);
@@ -189,7 +193,8 @@ Value slice_text(const Str& text, const Extent& take) {
 // object[key] alone; nothing where Python raises TypeError or LookupError.
 std::optional<Value> find_item(const Value& object, const Value& key) {
   switch (object.type()) {
-    case Type::undefined: fail_undefined(object);
+    case Type::undefined:
+      fail_undefined(object);
     case Type::dict: {
       if (key.is(Type::list) || key.is(Type::dict)) return std::nullopt;
       const Value* found = object.dict().find(key);
@@ -208,7 +213,8 @@ std::optional<Value> find_item(const Value& object, const Value& key) {
       if (object.is(Type::range)) return object.range().at(at);
       return object.items()[static_cast<size_t>(at)];
     }
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -281,18 +287,27 @@ Value positive(const Value& value) {
 bool compare(Comparison op, const Value& a, const Value& b) {
   auto is_nan = [](const Value& value) { return value.is(Type::floating) && std::isnan(value.number()); };
   switch (op) {
-    case Comparison::equal: return equal(a, b);
-    case Comparison::unequal: return !equal(a, b);
-    case Comparison::in: return contains(b, a);
-    case Comparison::not_in: return !contains(b, a);
-    default: break;
+    case Comparison::equal:
+      return equal(a, b);
+    case Comparison::unequal:
+      return !equal(a, b);
+    case Comparison::in:
+      return contains(b, a);
+    case Comparison::not_in:
+      return !contains(b, a);
+    default:
+      break;
   }
   if (a.is_number() && b.is_number() && (is_nan(a) || is_nan(b))) return false;
   switch (op) {
-    case Comparison::less: return order(a, b, "<") < 0;
-    case Comparison::less_equal: return order(a, b, "<=") <= 0;
-    case Comparison::greater: return order(a, b, ">") > 0;
-    default: return order(a, b, ">=") >= 0;
+    case Comparison::less:
+      return order(a, b, "<") < 0;
+    case Comparison::less_equal:
+      return order(a, b, "<=") <= 0;
+    case Comparison::greater:
+      return order(a, b, ">") > 0;
+    default:
+      return order(a, b, ">=") >= 0;
   }
 }
 
@@ -344,12 +359,23 @@ std::string escape_html(std::string_view text) {
   std::string out;
   for (char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '\'': out += "&#39;"; break;
-      case '"': out += "&#34;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      default:
+        out += c;
     }
   }
   check_string_size(out.size());

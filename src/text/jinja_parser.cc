@@ -31,7 +31,9 @@ class Parser : private ExpressionParser {
     while (now().kind != TokenKind::end) {
       int line = now().line;
       switch (now().kind) {
-        case TokenKind::data: statements.push_back(std::make_unique<Text>(line, next().text)); break;
+        case TokenKind::data:
+          statements.push_back(std::make_unique<Text>(line, next().text));
+          break;
         case TokenKind::variable_begin: {
           next();
           auto value = tuple_or_expression();

@@ -13,7 +13,8 @@ namespace glassbox::jinja {
 class Renderer::Deeper {
  public:
   explicit Deeper(Renderer& renderer) : renderer_(renderer) {
-    if (renderer.depth_ >= renderer.settings_.depth) raise("nested deeper than {} calls and blocks", renderer.settings_.depth);
+    if (renderer.depth_ >= renderer.settings_.depth)
+      raise("nested deeper than {} calls and blocks", renderer.settings_.depth);
     ++renderer.depth_;
   }
   ~Deeper() { --renderer_.depth_; }
@@ -170,7 +171,9 @@ Renderer::Flow Renderer::run(const Statement& statement) {
   meter_.spend(1);
   line_ = statement.line;
   switch (statement.kind) {
-    case StatementKind::text: write(static_cast<const Text&>(statement).text); break;
+    case StatementKind::text:
+      write(static_cast<const Text&>(statement).text);
+      break;
     case StatementKind::print: {
       Value value = eval(*static_cast<const Print&>(statement).value);
       write(value.is_string() ? value.text() : to_text(value));
@@ -183,8 +186,11 @@ Renderer::Flow Renderer::run(const Statement& statement) {
       assign(node.target, value);
       break;
     }
-    case StatementKind::set_block: set_block(static_cast<const SetBlock&>(statement)); break;
-    case StatementKind::branch: return branch(static_cast<const Branch&>(statement));
+    case StatementKind::set_block:
+      set_block(static_cast<const SetBlock&>(statement));
+      break;
+    case StatementKind::branch:
+      return branch(static_cast<const Branch&>(statement));
     case StatementKind::loop: {
       const auto& node = static_cast<const Loop&>(statement);
       return loop(node, eval(*node.iterable), 0);
@@ -194,12 +200,22 @@ Renderer::Flow Renderer::run(const Statement& statement) {
       scope_->set(node.symbol, new_macro(node.signature));
       break;
     }
-    case StatementKind::call_block: call_block(static_cast<const CallBlock&>(statement)); break;
-    case StatementKind::filter_block: filter_block(static_cast<const FilterBlock&>(statement)); break;
-    case StatementKind::with: with(static_cast<const With&>(statement)); break;
-    case StatementKind::generation: generation(static_cast<const Generation&>(statement)); break;
-    case StatementKind::break_loop: return Flow::leave_loop;
-    case StatementKind::continue_loop: return Flow::next_round;
+    case StatementKind::call_block:
+      call_block(static_cast<const CallBlock&>(statement));
+      break;
+    case StatementKind::filter_block:
+      filter_block(static_cast<const FilterBlock&>(statement));
+      break;
+    case StatementKind::with:
+      with(static_cast<const With&>(statement));
+      break;
+    case StatementKind::generation:
+      generation(static_cast<const Generation&>(statement));
+      break;
+    case StatementKind::break_loop:
+      return Flow::leave_loop;
+    case StatementKind::continue_loop:
+      return Flow::next_round;
   }
   return Flow::next;
 }
@@ -250,7 +266,9 @@ Value Renderer::recurse(const LoopState& state, const Value& iterable) {
 
 void Renderer::assign(const Target& target, const Value& value) {
   switch (target.kind) {
-    case Target::Kind::name: scope_->set(target.symbol, value); break;
+    case Target::Kind::name:
+      scope_->set(target.symbol, value);
+      break;
     case Target::Kind::attribute: {
       auto* space = eval_name(target.symbol).as<Namespace>();
       if (!space) raise("cannot assign attribute on non-namespace object");
@@ -387,18 +405,24 @@ Value Renderer::eval(const Expr& expr) {
 
 Value Renderer::eval_inner(const Expr& expr) {
   switch (expr.kind) {
-    case ExprKind::constant: return static_cast<const Constant&>(expr).value;
-    case ExprKind::name: return eval_name(static_cast<const Name&>(expr).symbol);
+    case ExprKind::constant:
+      return static_cast<const Constant&>(expr).value;
+    case ExprKind::name:
+      return eval_name(static_cast<const Name&>(expr).symbol);
     case ExprKind::attribute: {
       const auto& node = static_cast<const Attribute&>(expr);
       Value object = eval(*node.object);
       line_ = expr.line;
       return get_attribute(*this, object, node.name);
     }
-    case ExprKind::item: return eval_item(static_cast<const Item&>(expr));
-    case ExprKind::call: return eval_call(static_cast<const Call&>(expr), nullptr);
-    case ExprKind::filter: return eval_filter(static_cast<const FilterCall&>(expr), nullptr);
-    case ExprKind::test: return eval_test(static_cast<const TestCall&>(expr));
+    case ExprKind::item:
+      return eval_item(static_cast<const Item&>(expr));
+    case ExprKind::call:
+      return eval_call(static_cast<const Call&>(expr), nullptr);
+    case ExprKind::filter:
+      return eval_filter(static_cast<const FilterCall&>(expr), nullptr);
+    case ExprKind::test:
+      return eval_test(static_cast<const TestCall&>(expr));
     case ExprKind::negative:
     case ExprKind::positive:
     case ExprKind::inverse: {
@@ -419,18 +443,24 @@ Value Renderer::eval_inner(const Expr& expr) {
       Value left = eval(*node.left);
       return truth(left) == (expr.kind == ExprKind::both) ? eval(*node.right) : left;
     }
-    case ExprKind::comparison: return eval_compare(static_cast<const Compare&>(expr));
-    case ExprKind::concatenation: return eval_concatenation(static_cast<const Listing&>(expr));
+    case ExprKind::comparison:
+      return eval_compare(static_cast<const Compare&>(expr));
+    case ExprKind::concatenation:
+      return eval_concatenation(static_cast<const Listing&>(expr));
     case ExprKind::conditional: {
       const auto& node = static_cast<const Conditional&>(expr);
       if (truth(eval(*node.test))) return eval(*node.yes);
       if (node.no) return eval(*node.no);
       return Value::undefined_hint("the inline if-expression evaluated to false and no else section was defined.");
     }
-    case ExprKind::list: return Value::list(eval_all(static_cast<const Listing&>(expr).items));
-    case ExprKind::tuple: return Value::tuple(eval_all(static_cast<const Listing&>(expr).items));
-    case ExprKind::dict: return eval_dict(static_cast<const DictLiteral&>(expr));
-    case ExprKind::slice: break;  // only within an item
+    case ExprKind::list:
+      return Value::list(eval_all(static_cast<const Listing&>(expr).items));
+    case ExprKind::tuple:
+      return Value::tuple(eval_all(static_cast<const Listing&>(expr).items));
+    case ExprKind::dict:
+      return eval_dict(static_cast<const DictLiteral&>(expr));
+    case ExprKind::slice:
+      break;  // only within an item
   }
   return Value();
 }

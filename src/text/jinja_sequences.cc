@@ -374,13 +374,27 @@ Value filter_attr(Renderer& renderer, const Value& input, Arguments& given) {
 
 }  // namespace
 
-const std::vector<FilterEntry> kSequenceFilters = {
-    {"length", filter_length}, {"count", filter_length}, {"first", filter_first}, {"last", filter_last},
-    {"join", filter_join}, {"list", filter_list}, {"map", filter_map}, {"select", filter_select<true, false>},
-    {"reject", filter_select<false, false>}, {"selectattr", filter_select<true, true>},
-    {"rejectattr", filter_select<false, true>}, {"sort", filter_sort}, {"unique", filter_unique},
-    {"reverse", filter_reverse}, {"min", filter_extreme<false>}, {"max", filter_extreme<true>}, {"sum", filter_sum},
-    {"items", filter_items}, {"dictsort", filter_dict_sort}, {"batch", filter_batch}, {"slice", filter_slice},
-    {"attr", filter_attr}};
+const std::vector<FilterEntry> kSequenceFilters = {{"length", filter_length},
+                                                   {"count", filter_length},
+                                                   {"first", filter_first},
+                                                   {"last", filter_last},
+                                                   {"join", filter_join},
+                                                   {"list", filter_list},
+                                                   {"map", filter_map},
+                                                   {"select", filter_select<true, false>},
+                                                   {"reject", filter_select<false, false>},
+                                                   {"selectattr", filter_select<true, true>},
+                                                   {"rejectattr", filter_select<false, true>},
+                                                   {"sort", filter_sort},
+                                                   {"unique", filter_unique},
+                                                   {"reverse", filter_reverse},
+                                                   {"min", filter_extreme<false>},
+                                                   {"max", filter_extreme<true>},
+                                                   {"sum", filter_sum},
+                                                   {"items", filter_items},
+                                                   {"dictsort", filter_dict_sort},
+                                                   {"batch", filter_batch},
+                                                   {"slice", filter_slice},
+                                                   {"attr", filter_attr}};
 
 }  // namespace glassbox::jinja

@@ -95,12 +95,20 @@ const std::vector<TestEntry> kTests = {
     {"divisibleby", divisible_by},
     {"sameas", same_as},
     {"in", is_in},
-    {"==", compared<Comparison::equal>}, {"eq", compared<Comparison::equal>}, {"equalto", compared<Comparison::equal>},
-    {"!=", compared<Comparison::unequal>}, {"ne", compared<Comparison::unequal>},
-    {">", compared<Comparison::greater>}, {"gt", compared<Comparison::greater>},
+    {"==", compared<Comparison::equal>},
+    {"eq", compared<Comparison::equal>},
+    {"equalto", compared<Comparison::equal>},
+    {"!=", compared<Comparison::unequal>},
+    {"ne", compared<Comparison::unequal>},
+    {">", compared<Comparison::greater>},
+    {"gt", compared<Comparison::greater>},
     {"greaterthan", compared<Comparison::greater>},
-    {">=", compared<Comparison::greater_equal>}, {"ge", compared<Comparison::greater_equal>},
-    {"<", compared<Comparison::less>}, {"lt", compared<Comparison::less>}, {"lessthan", compared<Comparison::less>},
-    {"<=", compared<Comparison::less_equal>}, {"le", compared<Comparison::less_equal>}};
+    {">=", compared<Comparison::greater_equal>},
+    {"ge", compared<Comparison::greater_equal>},
+    {"<", compared<Comparison::less>},
+    {"lt", compared<Comparison::less>},
+    {"lessthan", compared<Comparison::less>},
+    {"<=", compared<Comparison::less_equal>},
+    {"le", compared<Comparison::less_equal>}};
 
 }  // namespace glassbox::jinja

@@ -78,7 +78,8 @@ std::vector<std::string_view> split_space(std::string_view text, int64_t most, b
   return parts;
 }
 
-std::vector<std::string_view> split_at(std::string_view text, std::string_view separator, int64_t most, bool from_right) {
+std::vector<std::string_view> split_at(std::string_view text, std::string_view separator, int64_t most,
+                                       bool from_right) {
   std::string backward = from_right ? reversed(text) : "", backward_separator = from_right ? reversed(separator) : "";
   std::string_view look = from_right ? backward : text, mark = from_right ? backward_separator : separator;
   std::vector<std::string_view> parts;
@@ -118,7 +119,8 @@ std::string one_line(std::string_view text) {
   constexpr size_t kLongest = 1000;
   std::string out(text.substr(0, prefix_bytes(text, kLongest)));
   if (out.size() < text.size()) out += "...";
-  std::replace_if(out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
   return out;
 }
 

@@ -18,7 +18,8 @@ std::string replace_text(std::string_view text, std::string_view from, std::stri
 
 // split() at runs of whitespace, or at a separator that is not empty: at most `most` times, from the left or right.
 std::vector<std::string_view> split_space(std::string_view text, int64_t most, bool from_right);
-std::vector<std::string_view> split_at(std::string_view text, std::string_view separator, int64_t most, bool from_right);
+std::vector<std::string_view> split_at(std::string_view text, std::string_view separator, int64_t most,
+                                       bool from_right);
 std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends);
 
 // Padded with `fill`, one character, to `width` characters; align < > ^ as ljust, rjust and center do.

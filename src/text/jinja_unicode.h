@@ -37,7 +37,7 @@ bool is_identifier_part(uint32_t c);
 // Full mappings: "ß" is "SS" in capitals, a final sigma has its own small letter.
 std::string to_upper(std::string_view text);
 std::string to_lower(std::string_view text);
-std::string to_title(std::string_view text);       // str.title: every run of cased characters
+std::string to_title(std::string_view text);        // str.title: every run of cased characters
 std::string to_capitalized(std::string_view text);  // str.capitalize
 std::string to_swapped(std::string_view text);      // str.swapcase
 std::string to_folded(std::string_view text);       // str.casefold

@@ -140,8 +140,7 @@ void spend_bytes(size_t bytes) {
 void check_string_size(size_t bytes, size_t times) {
   size_t longest = current_meter ? current_meter->longest() : size_t{1} << 30;
   size_t total = 0;
-  if (__builtin_mul_overflow(bytes, times, &total) || total > longest)
-    raise("a string of more than {} bytes", longest);
+  if (__builtin_mul_overflow(bytes, times, &total) || total > longest) raise("a string of more than {} bytes", longest);
 }
 
 // ---- Objects ----
@@ -269,12 +268,17 @@ Value Value::missing(const Value& owner, const Value& name) {
 bool Value::same(const Value& that) const {
   if (type_ != that.type_) return false;
   switch (type_) {
-    case Type::none: return true;
-    case Type::boolean: return boolean() == that.boolean();
+    case Type::none:
+      return true;
+    case Type::boolean:
+      return boolean() == that.boolean();
     // CPython keeps one object for each of these.
-    case Type::integer: return integer() == that.integer() && integer() >= -5 && integer() <= 256;
-    case Type::floating: return false;
-    default: return bits_.object == that.bits_.object;
+    case Type::integer:
+      return integer() == that.integer() && integer() >= -5 && integer() <= 256;
+    case Type::floating:
+      return false;
+    default:
+      return bits_.object == that.bits_.object;
   }
 }
 
@@ -282,17 +286,28 @@ bool Value::same(const Value& that) const {
 
 const char* type_name(const Value& value) {
   switch (value.type()) {
-    case Type::undefined: return "Undefined";
-    case Type::none: return "NoneType";
-    case Type::boolean: return "bool";
-    case Type::integer: return "int";
-    case Type::floating: return "float";
-    case Type::string: return value.str().markup ? "Markup" : "str";
-    case Type::list: return "list";
-    case Type::tuple: return "tuple";
-    case Type::dict: return "dict";
-    case Type::range: return "range";
-    case Type::other: return value.other().type_name();
+    case Type::undefined:
+      return "Undefined";
+    case Type::none:
+      return "NoneType";
+    case Type::boolean:
+      return "bool";
+    case Type::integer:
+      return "int";
+    case Type::floating:
+      return "float";
+    case Type::string:
+      return value.str().markup ? "Markup" : "str";
+    case Type::list:
+      return "list";
+    case Type::tuple:
+      return "tuple";
+    case Type::dict:
+      return "dict";
+    case Type::range:
+      return "range";
+    case Type::other:
+      return value.other().type_name();
   }
   return "object";
 }
@@ -300,16 +315,25 @@ const char* type_name(const Value& value) {
 bool truth(const Value& value) {
   switch (value.type()) {
     case Type::undefined:
-    case Type::none: return false;
-    case Type::boolean: return value.boolean();
-    case Type::integer: return value.integer() != 0;
-    case Type::floating: return value.number() != 0;
-    case Type::string: return !value.text().empty();
+    case Type::none:
+      return false;
+    case Type::boolean:
+      return value.boolean();
+    case Type::integer:
+      return value.integer() != 0;
+    case Type::floating:
+      return value.number() != 0;
+    case Type::string:
+      return !value.text().empty();
     case Type::list:
-    case Type::tuple: return !value.items().empty();
-    case Type::dict: return !value.dict().entries.empty();
-    case Type::range: return value.range().length != 0;
-    case Type::other: return value.other().length().value_or(1) != 0;
+    case Type::tuple:
+      return !value.items().empty();
+    case Type::dict:
+      return !value.dict().entries.empty();
+    case Type::range:
+      return value.range().length != 0;
+    case Type::other:
+      return value.other().length().value_or(1) != 0;
   }
   return false;
 }
@@ -318,7 +342,9 @@ bool equal(const Value& a, const Value& b) {
   if (a.is_number() && b.is_number()) return !is_nan(a) && !is_nan(b) && compare_numbers(a, b) == 0;
   if (a.type() != b.type()) return false;
   switch (a.type()) {
-    case Type::string: spend_bytes(a.text().size()); return a.text() == b.text();
+    case Type::string:
+      spend_bytes(a.text().size());
+      return a.text() == b.text();
     case Type::list:
     case Type::tuple: {
       const auto &x = a.items(), &y = b.items();
@@ -339,8 +365,10 @@ bool equal(const Value& a, const Value& b) {
       const Range &x = a.range(), &y = b.range();
       return x.length == y.length && (x.length == 0 || (x.start == y.start && (x.length == 1 || x.step == y.step)));
     }
-    case Type::other: return a.other().equals(b.other());
-    default: return true;  // None, Undefined
+    case Type::other:
+      return a.other().equals(b.other());
+    default:
+      return true;  // None, Undefined
   }
 }
 
@@ -375,11 +403,16 @@ std::string repr(const Value& value) {
   } deeper;
   std::string out;
   switch (value.type()) {
-    case Type::undefined: return "Undefined";
-    case Type::none: return "None";
-    case Type::boolean: return value.boolean() ? "True" : "False";
-    case Type::integer: return std::to_string(value.integer());
-    case Type::floating: return float_repr(value.number());
+    case Type::undefined:
+      return "Undefined";
+    case Type::none:
+      return "None";
+    case Type::boolean:
+      return value.boolean() ? "True" : "False";
+    case Type::integer:
+      return std::to_string(value.integer());
+    case Type::floating:
+      return float_repr(value.number());
     case Type::string:
       spend_bytes(value.text().size());
       out = quote(value.text());
@@ -405,7 +438,8 @@ std::string repr(const Value& value) {
       std::string step = range.step == 1 ? "" : fmt::format(", {}", range.step);
       return fmt::format("range({}, {}{})", range.start, range.stop, step);
     }
-    case Type::other: return value.other().print();
+    case Type::other:
+      return value.other().print();
   }
   return out;
 }
@@ -421,14 +455,21 @@ std::string to_text(const Value& value) {
 
 std::optional<size_t> length(const Value& value) {
   switch (value.type()) {
-    case Type::undefined: return 0;
-    case Type::string: return value.str().length;
+    case Type::undefined:
+      return 0;
+    case Type::string:
+      return value.str().length;
     case Type::list:
-    case Type::tuple: return value.items().size();
-    case Type::dict: return value.dict().entries.size();
-    case Type::range: return static_cast<size_t>(value.range().length);
-    case Type::other: return value.other().length();
-    default: return std::nullopt;
+    case Type::tuple:
+      return value.items().size();
+    case Type::dict:
+      return value.dict().entries.size();
+    case Type::range:
+      return static_cast<size_t>(value.range().length);
+    case Type::other:
+      return value.other().length();
+    default:
+      return std::nullopt;
   }
 }
 
@@ -440,14 +481,20 @@ size_t need_length(const Value& value) {
 
 Ref<Iterator> try_iterate(const Value& value) {
   switch (value.type()) {
-    case Type::undefined: return Ref<Iterator>(new NothingIterator());
-    case Type::string: return Ref<Iterator>(new CharacterIterator(value));
+    case Type::undefined:
+      return Ref<Iterator>(new NothingIterator());
+    case Type::string:
+      return Ref<Iterator>(new CharacterIterator(value));
     case Type::list:
     case Type::tuple:
-    case Type::range: return Ref<Iterator>(new SequenceIterator(value));
-    case Type::dict: return Ref<Iterator>(new KeyIterator(value));
-    case Type::other: return value.other().iterate();
-    default: return {};
+    case Type::range:
+      return Ref<Iterator>(new SequenceIterator(value));
+    case Type::dict:
+      return Ref<Iterator>(new KeyIterator(value));
+    case Type::other:
+      return value.other().iterate();
+    default:
+      return {};
   }
 }
 

@@ -206,9 +206,7 @@ class Value {
 
  private:
   explicit Value(Type type) : type_(type) { bits_.object = nullptr; }
-  bool has_object() const {
-    return type_ >= Type::string || (type_ == Type::undefined && bits_.object != nullptr);
-  }
+  bool has_object() const { return type_ >= Type::string || (type_ == Type::undefined && bits_.object != nullptr); }
   void take() {
     if (has_object()) bits_.object->uses_.fetch_add(1, std::memory_order_relaxed);
   }
@@ -260,10 +258,10 @@ struct Range final : Object {
 
 struct Undefined final : Object {
   explicit Undefined(std::string hint) : Object(Type::undefined, sizeof(Undefined)), hint(std::move(hint)) {}
-  std::string hint;            // if not empty, the message
-  std::string name;            // quoted as Python would
+  std::string hint;             // if not empty, the message
+  std::string name;             // quoted as Python would
   const char* owner = nullptr;  // type of what it was looked up in, null for a variable
-  bool element = false;        // looked up by something other than a string
+  bool element = false;         // looked up by something other than a string
   std::string message() const;
 };
 
@@ -277,12 +275,12 @@ class Other : public Object {
  public:
   explicit Other(size_t bytes) : Object(Type::other, bytes) {}
   virtual const char* type_name() const = 0;
-  virtual std::string print() const;                                   // str() and repr()
+  virtual std::string print() const;  // str() and repr()
   virtual bool callable() const { return false; }
-  virtual Value call(Renderer&, Arguments&) const;                     // fails unless callable
+  virtual Value call(Renderer&, Arguments&) const;  // fails unless callable
   virtual std::optional<Value> attribute(std::string_view) const { return std::nullopt; }
   virtual std::optional<size_t> length() const { return std::nullopt; }  // None: Python's len() fails
-  virtual Ref<Iterator> iterate() const;                               // null: not iterable
+  virtual Ref<Iterator> iterate() const;                                 // null: not iterable
   virtual bool equals(const Other& that) const { return this == &that; }
 };
 

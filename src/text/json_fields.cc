@@ -6,17 +6,21 @@ namespace glassbox {
 
 namespace {
 
-const Json& field(const Json& object, const char* key, std::string_view source, std::string_view place, Json::value_t type) {
-  if (!object.is_object()) fail(ErrorKind::bad_file, "{}: {}: expected an object, got {}", source, place, object.type_name());
+const Json& field(const Json& object, const char* key, std::string_view source, std::string_view place,
+                  Json::value_t type) {
+  if (!object.is_object())
+    fail(ErrorKind::bad_file, "{}: {}: expected an object, got {}", source, place, object.type_name());
   auto found = object.find(key);
   if (found == object.end()) fail(ErrorKind::bad_file, "{}: {}: \"{}\" is missing", source, place, key);
   if (found->type() != type)
-    fail(ErrorKind::bad_file, "{}: {}: \"{}\" is expected to be {}, got {}", source, place, key, Json(type).type_name(), found->type_name());
+    fail(ErrorKind::bad_file, "{}: {}: \"{}\" is expected to be {}, got {}", source, place, key, Json(type).type_name(),
+         found->type_name());
   return *found;
 }
 
 bool absent(const Json& object, const char* key, std::string_view source, std::string_view place) {
-  if (!object.is_object()) fail(ErrorKind::bad_file, "{}: {}: expected an object, got {}", source, place, object.type_name());
+  if (!object.is_object())
+    fail(ErrorKind::bad_file, "{}: {}: expected an object, got {}", source, place, object.type_name());
   auto found = object.find(key);
   return found == object.end() || found->is_null();
 }
@@ -36,10 +40,12 @@ const Json& json_object(const Json& object, const char* key, std::string_view so
 }
 
 bool json_bool(const Json& object, const char* key, bool otherwise, std::string_view source, std::string_view place) {
-  return absent(object, key, source, place) ? otherwise : field(object, key, source, place, Json::value_t::boolean).get<bool>();
+  return absent(object, key, source, place) ? otherwise
+                                            : field(object, key, source, place, Json::value_t::boolean).get<bool>();
 }
 
-std::string json_string_or(const Json& object, const char* key, std::string_view otherwise, std::string_view source, std::string_view place) {
+std::string json_string_or(const Json& object, const char* key, std::string_view otherwise, std::string_view source,
+                           std::string_view place) {
   return absent(object, key, source, place) ? std::string(otherwise) : json_string(object, key, source, place);
 }
 

@@ -16,7 +16,8 @@ const Json& json_array(const Json& object, const char* key, std::string_view sou
 const Json& json_object(const Json& object, const char* key, std::string_view source, std::string_view place);
 // These take absence and null as `otherwise`.
 bool json_bool(const Json& object, const char* key, bool otherwise, std::string_view source, std::string_view place);
-std::string json_string_or(const Json& object, const char* key, std::string_view otherwise, std::string_view source, std::string_view place);
+std::string json_string_or(const Json& object, const char* key, std::string_view otherwise, std::string_view source,
+                           std::string_view place);
 // An integer that fits; nothing for any other value.
 std::optional<int64_t> json_integer(const Json& value);
 

@@ -22,10 +22,13 @@ void squeeze(std::string_view text, std::string& out) {
 void replace_all(std::string_view text, const Normalizer::Replace& step, std::string& out) {
   out.clear();
   out.reserve(text.size() + text.size() / 2);
-  if (step.what.size() == 1 && step.with.size() <= 4) {  // SentencePiece's space to mark, on every character of every prompt
+  if (step.what.size() == 1 &&
+      step.with.size() <= 4) {  // SentencePiece's space to mark, on every character of every prompt
     for (char c : text) {
-      if (c == step.what[0]) out += step.with;
-      else out += c;
+      if (c == step.what[0])
+        out += step.with;
+      else
+        out += c;
     }
     return;
   }
@@ -62,9 +65,10 @@ void compose_run(std::string_view run, const Normalizer::Compose& step, std::str
   if (step.compatibility) options |= UTF8PROC_COMPAT;
   utf8proc_uint8_t* made = nullptr;
   const utf8proc_ssize_t length =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(run.data()), static_cast<utf8proc_ssize_t>(run.size()), &made,
-                   static_cast<utf8proc_option_t>(options));
-  if (length < 0) fail(ErrorKind::bad_request, "Unicode normalization of {} bytes: {}", run.size(), utf8proc_errmsg(length));
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(run.data()), static_cast<utf8proc_ssize_t>(run.size()),
+                   &made, static_cast<utf8proc_option_t>(options));
+  if (length < 0)
+    fail(ErrorKind::bad_request, "Unicode normalization of {} bytes: {}", run.size(), utf8proc_errmsg(length));
   out.append(reinterpret_cast<const char*>(made), static_cast<size_t>(length));
   std::free(made);
 }
@@ -110,7 +114,8 @@ bool all_ascii(std::string_view text) {
 void add_steps(const Json& spec, std::string_view source, std::vector<Normalizer::Step>& steps) {
   const std::string type = json_string(spec, "type", source, "normalizer");
   if (type == "Sequence") {
-    for (const Json& one : json_array(spec, "normalizers", source, "normalizer Sequence")) add_steps(one, source, steps);
+    for (const Json& one : json_array(spec, "normalizers", source, "normalizer Sequence"))
+      add_steps(one, source, steps);
   } else if (type == "Prepend") {
     steps.push_back(Normalizer::Prepend{json_string(spec, "prepend", source, "normalizer Prepend"), false});
   } else if (type == "Replace") {
@@ -118,10 +123,12 @@ void add_steps(const Json& spec, std::string_view source, std::vector<Normalizer
     std::string with = json_string(spec, "content", source, "normalizer Replace");
     if (pattern.contains("String")) {
       std::string what = json_string(pattern, "String", source, "normalizer Replace");
-      if (what.empty()) fail(ErrorKind::unsupported, "{}: normalizer Replace of an empty string is not supported", source);
+      if (what.empty())
+        fail(ErrorKind::unsupported, "{}: normalizer Replace of an empty string is not supported", source);
       steps.push_back(Normalizer::Replace{std::move(what), std::move(with)});
     } else {
-      steps.push_back(Normalizer::ReplaceRegex{Regex::compile(json_string(pattern, "Regex", source, "normalizer Replace"), source), std::move(with)});
+      steps.push_back(Normalizer::ReplaceRegex{
+          Regex::compile(json_string(pattern, "Regex", source, "normalizer Replace"), source), std::move(with)});
     }
   } else if (type == "NFC" || type == "NFD" || type == "NFKC" || type == "NFKD") {
     steps.push_back(Normalizer::Compose{type.back() == 'C', type[2] == 'K'});

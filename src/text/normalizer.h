@@ -14,11 +14,21 @@ namespace glassbox {
 // Immutable once made; any number of threads may use it at once.
 class Normalizer {
  public:
-  struct Prepend { std::string text; bool first_only; };      // before a text that is not empty; or only where it begins
-  struct Squeeze {};                                          // spaces at both ends dropped, several in a row made one
-  struct Replace { std::string what, with; };
-  struct ReplaceRegex { Regex what; std::string with; };
-  struct Compose { bool compose, compatibility; };            // NFC, NFD, NFKC, NFKD
+  struct Prepend {
+    std::string text;
+    bool first_only;
+  };  // before a text that is not empty; or only where it begins
+  struct Squeeze {};  // spaces at both ends dropped, several in a row made one
+  struct Replace {
+    std::string what, with;
+  };
+  struct ReplaceRegex {
+    Regex what;
+    std::string with;
+  };
+  struct Compose {
+    bool compose, compatibility;
+  };  // NFC, NFD, NFKC, NFKD
   using Step = std::variant<Prepend, Squeeze, Replace, ReplaceRegex, Compose>;
 
   Normalizer() = default;

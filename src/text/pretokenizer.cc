@@ -25,8 +25,10 @@ void split_by(std::string_view text, Behavior behavior, bool invert, Next&& next
   const bool glue = behavior != Behavior::removed && behavior != Behavior::isolated;
   auto take = [&](size_t begin, size_t end, bool match) {
     if (begin == end) return;
-    if (glue) kept.push_back({begin, end, match != invert});
-    else if (behavior == Behavior::isolated || match == invert) emit(text.substr(begin, end - begin));
+    if (glue)
+      kept.push_back({begin, end, match != invert});
+    else if (behavior == Behavior::isolated || match == invert)
+      emit(text.substr(begin, end - begin));
   };
   size_t at = 0;
   for (size_t begin = 0, end = 0; next_match(begin, end); at = end) {
@@ -40,16 +42,20 @@ void split_by(std::string_view text, Behavior behavior, bool invert, Next&& next
   if (behavior == Behavior::merged_with_next) {
     bool previous = false;
     for (size_t i = kept.size(); i-- > 0; previous = kept[i].match) {
-      if (kept[i].match && !previous && !glued.empty()) glued.back().begin = kept[i].begin;
-      else glued.push_back(kept[i]);
+      if (kept[i].match && !previous && !glued.empty())
+        glued.back().begin = kept[i].begin;
+      else
+        glued.push_back(kept[i]);
     }
     std::reverse(glued.begin(), glued.end());
   } else {
     bool previous = false;
     for (const Range& range : kept) {
       const bool join = behavior == Behavior::contiguous ? range.match == previous : range.match && !previous;
-      if (join && !glued.empty()) glued.back().end = range.end;
-      else glued.push_back(range);
+      if (join && !glued.empty())
+        glued.back().end = range.end;
+      else
+        glued.push_back(range);
       previous = range.match;
     }
   }
@@ -76,10 +82,14 @@ void well_formed_runs(std::string_view text, Good&& good, Bad&& bad) {
 
 size_t known_end(KnownPattern pattern, std::string_view text, size_t at) {
   switch (pattern) {
-    case KnownPattern::gpt2: return match_end<KnownPattern::gpt2>(text, at);
-    case KnownPattern::cl100k: return match_end<KnownPattern::cl100k>(text, at);
-    case KnownPattern::cl100k_1: return match_end<KnownPattern::cl100k_1>(text, at);
-    case KnownPattern::o200k: return match_end<KnownPattern::o200k>(text, at);
+    case KnownPattern::gpt2:
+      return match_end<KnownPattern::gpt2>(text, at);
+    case KnownPattern::cl100k:
+      return match_end<KnownPattern::cl100k>(text, at);
+    case KnownPattern::cl100k_1:
+      return match_end<KnownPattern::cl100k_1>(text, at);
+    case KnownPattern::o200k:
+      return match_end<KnownPattern::o200k>(text, at);
   }
   return text.size();
 }
@@ -113,7 +123,8 @@ void add_steps(const Json& spec, std::string_view source, std::vector<PreTokeniz
     const Json& pattern = json_object(spec, "pattern", source, place);
     if (pattern.contains("String")) {
       split.literal = json_string(pattern, "String", source, place);
-      if (split.literal.empty()) fail(ErrorKind::unsupported, "{}: {} at an empty string is not supported", source, place);
+      if (split.literal.empty())
+        fail(ErrorKind::unsupported, "{}: {} at an empty string is not supported", source, place);
     } else {
       const std::string expression = json_string(pattern, "Regex", source, place);
       const auto known = known_pattern(expression);
@@ -132,14 +143,19 @@ void add_steps(const Json& spec, std::string_view source, std::vector<PreTokeniz
     step.mark = json_string(spec, "replacement", source, place);
     size_t one = 0;
     if (step.mark.empty() || unicode::next(step.mark, one) == unicode::kBroken || one != step.mark.size())
-      fail(ErrorKind::bad_file, "{}: {}: \"replacement\" is expected to be one character, got \"{}\"", source, place, step.mark);
+      fail(ErrorKind::bad_file, "{}: {}: \"replacement\" is expected to be one character, got \"{}\"", source, place,
+           step.mark);
     // Older files have add_prefix_space, which means always or never.
     const bool older = json_bool(spec, "add_prefix_space", true, source, place);
     const std::string scheme = json_string_or(spec, "prepend_scheme", older ? "always" : "never", source, place);
-    if (scheme == "always") step.prefix = PreTokenizer::Prefix::always;
-    else if (scheme == "first") step.prefix = PreTokenizer::Prefix::first;
-    else if (scheme == "never") step.prefix = PreTokenizer::Prefix::never;
-    else fail(ErrorKind::unsupported, "{}: {}: prepend_scheme \"{}\" is not supported", source, place, scheme);
+    if (scheme == "always")
+      step.prefix = PreTokenizer::Prefix::always;
+    else if (scheme == "first")
+      step.prefix = PreTokenizer::Prefix::first;
+    else if (scheme == "never")
+      step.prefix = PreTokenizer::Prefix::never;
+    else
+      fail(ErrorKind::unsupported, "{}: {}: prepend_scheme \"{}\" is not supported", source, place, scheme);
     step.split = json_bool(spec, "split", true, source, place);
     steps.emplace_back(std::move(step));
   } else {
@@ -179,7 +195,8 @@ void PreTokenizer::run(size_t at, std::string_view text, bool first, bool well_f
     if (split->regex) {
       each_run([&](std::string_view part) {
         Regex::Matcher matcher(*split->regex, part);
-        split_by(part, split->behavior, split->invert, [&](size_t& b, size_t& e) { return matcher.next(b, e); }, onward);
+        split_by(
+            part, split->behavior, split->invert, [&](size_t& b, size_t& e) { return matcher.next(b, e); }, onward);
       });
     } else {
       size_t from = 0;
@@ -219,8 +236,10 @@ void PreTokenizer::run(size_t at, std::string_view text, bool first, bool well_f
     std::string marked;
     marked.reserve(text.size() * 3 / 2 + meta.mark.size());
     for (char c : text) {
-      if (c == ' ') marked += meta.mark;
-      else marked += c;
+      if (c == ' ')
+        marked += meta.mark;
+      else
+        marked += c;
     }
     if (marked.compare(0, meta.mark.size(), meta.mark) != 0 &&
         (meta.prefix == Prefix::always || (meta.prefix == Prefix::first && first)))

@@ -20,7 +20,9 @@ class PreTokenizer {
   enum class Behavior { removed, isolated, merged_with_previous, merged_with_next, contiguous };
   enum class Prefix { always, first, never };
 
-  struct Known { KnownPattern pattern; };
+  struct Known {
+    KnownPattern pattern;
+  };
   struct Split {
     std::optional<Regex> regex;  // else the literal text
     std::string literal;
@@ -28,7 +30,9 @@ class PreTokenizer {
     bool invert = false;
   };
   struct PrefixSpace {};  // ByteLevel's add_prefix_space; its mapping of bytes to characters is left to the vocabulary
-  struct Digits { bool individual; };
+  struct Digits {
+    bool individual;
+  };
   struct Metaspace {
     std::string mark;
     Prefix prefix;
@@ -45,7 +49,8 @@ class PreTokenizer {
   bool byte_level() const { return byte_level_; }
 
   // Calls `word` with each word of `text`, in order; what it is given lives until it returns. `first`: nothing of the
-  // whole text comes before `text`. Broken UTF-8 is cut out into words of its own where an expression has to be matched.
+  // whole text comes before `text`. Broken UTF-8 is cut out into words of its own where an expression has to be
+  // matched.
   template <class Word>
   void split(std::string_view text, bool first, bool well_formed, Word&& word) const {
     if (text.empty()) return;
@@ -53,10 +58,14 @@ class PreTokenizer {
     if (steps_.size() == 1 && well_formed) {  // the way of almost all models, without a call through a pointer
       if (const auto* known = std::get_if<Known>(&steps_[0])) {
         switch (known->pattern) {
-          case KnownPattern::gpt2: return by_hand<KnownPattern::gpt2>(text, word);
-          case KnownPattern::cl100k: return by_hand<KnownPattern::cl100k>(text, word);
-          case KnownPattern::cl100k_1: return by_hand<KnownPattern::cl100k_1>(text, word);
-          case KnownPattern::o200k: return by_hand<KnownPattern::o200k>(text, word);
+          case KnownPattern::gpt2:
+            return by_hand<KnownPattern::gpt2>(text, word);
+          case KnownPattern::cl100k:
+            return by_hand<KnownPattern::cl100k>(text, word);
+          case KnownPattern::cl100k_1:
+            return by_hand<KnownPattern::cl100k_1>(text, word);
+          case KnownPattern::o200k:
+            return by_hand<KnownPattern::o200k>(text, word);
         }
       }
     }

@@ -6,8 +6,8 @@
 
 namespace glassbox {
 
-// Piece by piece: a tag may be cut anywhere. White space right after either tag, and before </think>, belongs to neither
-// part. Only reasoning that begins the answer counts: a <think> later on is text.
+// Piece by piece: a tag may be cut anywhere. White space right after either tag, and before </think>, belongs to
+// neither part. Only reasoning that begins the answer counts: a <think> later on is text.
 class ReasoningSplitter {
  public:
   struct Delta {

@@ -50,7 +50,8 @@ class Translator {
     fail(ErrorKind::bad_file, "{}: regular expression \"{}\": {} at byte {}", source_, text_, why, at_);
   }
   [[noreturn]] void unsupported(std::string_view what) {
-    fail(ErrorKind::unsupported, "{}: regular expression \"{}\": {} at byte {} is not supported", source_, text_, what, at_);
+    fail(ErrorKind::unsupported, "{}: regular expression \"{}\": {} at byte {} is not supported", source_, text_, what,
+         at_);
   }
 
   bool more() const { return at_ < text_.size(); }
@@ -120,8 +121,10 @@ class Translator {
     if (!more()) return;
     if (take("*") || take("+") || take("?")) {
       out_ += text_[at_ - 1];
-      if (take("+")) out_ += '+';  // possessive in both engines
-      else if (take("?")) out_ += '?';
+      if (take("+"))
+        out_ += '+';  // possessive in both engines
+      else if (take("?"))
+        out_ += '?';
     } else if (take("{")) {
       const auto low = number();
       std::string bounds = low ? std::to_string(*low) : "";
@@ -157,8 +160,10 @@ class Translator {
 
   void literal(char32_t c) {
     const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-    if (plain) out_ += static_cast<char>(c);
-    else out_ += escape_char(c);
+    if (plain)
+      out_ += static_cast<char>(c);
+    else
+      out_ += escape_char(c);
   }
 
   // After a backslash: one character, or nothing when a set was written instead.
@@ -166,18 +171,40 @@ class Translator {
     const char32_t c = take_char();
     std::optional<char32_t> one;
     switch (c) {
-      case 'n': one = '\n'; break;
-      case 'r': one = '\r'; break;
-      case 't': one = '\t'; break;
-      case 'f': one = '\f'; break;
-      case 'x': one = hex(take("{") ? -1 : 2); break;
-      case 'u': one = hex(take("{") ? -1 : 4); break;
-      case 's': set(kSpace, false, in_class); return {};
-      case 'S': set(kSpace, true, in_class); return {};
-      case 'd': set("\\p{Nd}", false, in_class); return {};
-      case 'D': set("\\p{Nd}", true, in_class); return {};
+      case 'n':
+        one = '\n';
+        break;
+      case 'r':
+        one = '\r';
+        break;
+      case 't':
+        one = '\t';
+        break;
+      case 'f':
+        one = '\f';
+        break;
+      case 'x':
+        one = hex(take("{") ? -1 : 2);
+        break;
+      case 'u':
+        one = hex(take("{") ? -1 : 4);
+        break;
+      case 's':
+        set(kSpace, false, in_class);
+        return {};
+      case 'S':
+        set(kSpace, true, in_class);
+        return {};
+      case 'd':
+        set("\\p{Nd}", false, in_class);
+        return {};
+      case 'D':
+        set("\\p{Nd}", true, in_class);
+        return {};
       case 'p':
-      case 'P': property(c == 'P', in_class); return {};
+      case 'P':
+        property(c == 'P', in_class);
+        return {};
       default:
         if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c >= 0x80)
           unsupported(fmt::format("\\{}", c < 0x80 ? std::string(1, static_cast<char>(c)) : "?"));
@@ -196,7 +223,8 @@ class Translator {
       value = value * 16 + static_cast<uint32_t>(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
       ++taken;
     }
-    if (taken == 0 || (!braced && taken != digits) || (braced && !take("}"))) malformed("a number that is not hexadecimal");
+    if (taken == 0 || (!braced && taken != digits) || (braced && !take("}")))
+      malformed("a number that is not hexadecimal");
     if (value > 0x10FFFF || (value >= 0xD800 && value < 0xE000)) malformed("a code point that is no character");
     return value;
   }
@@ -220,10 +248,10 @@ class Translator {
     if (end == std::string_view::npos) malformed("\\p{ without }");
     std::string name(text_.substr(at_, end - at_));
     static constexpr std::string_view kCategories[] = {
-        "L",  "Lu", "Ll", "Lt", "Lm", "Lo", "M",  "Mn", "Mc", "Me", "N",  "Nd", "Nl", "No", "P",  "Pc", "Pd",
-        "Ps", "Pe", "Pi", "Pf", "Po", "S",  "Sm", "Sc", "Sk", "So", "Z",  "Zs", "Zl", "Zp", "Cc", "Cf"};
-    static constexpr std::string_view kScripts[] = {"Han", "Hiragana", "Katakana", "Hangul", "Latin", "Greek", "Cyrillic",
-                                                    "Arabic", "Hebrew", "Thai", "Devanagari"};
+        "L",  "Lu", "Ll", "Lt", "Lm", "Lo", "M",  "Mn", "Mc", "Me", "N", "Nd", "Nl", "No", "P",  "Pc", "Pd",
+        "Ps", "Pe", "Pi", "Pf", "Po", "S",  "Sm", "Sc", "Sk", "So", "Z", "Zs", "Zl", "Zp", "Cc", "Cf"};
+    static constexpr std::string_view kScripts[] = {"Han",      "Hiragana", "Katakana", "Hangul", "Latin",     "Greek",
+                                                    "Cyrillic", "Arabic",   "Hebrew",   "Thai",   "Devanagari"};
     std::string extra;
     if (std::find(std::begin(kCategories), std::end(kCategories), name) != std::end(kCategories)) {
       extra = newer(name);
@@ -295,7 +323,8 @@ pcre2_match_context* match_context() {
 }  // namespace
 
 std::string to_pcre2(std::string_view expression, std::string_view source) {
-  if (expression.size() > 20000) fail(ErrorKind::unsupported, "{}: a regular expression of {} bytes", source, expression.size());
+  if (expression.size() > 20000)
+    fail(ErrorKind::unsupported, "{}: a regular expression of {} bytes", source, expression.size());
   return Translator(expression, source).run();
 }
 
@@ -303,17 +332,19 @@ Regex Regex::compile(std::string_view expression, std::string_view source) {
   const std::string translated = to_pcre2(expression, source);
   int error = 0;
   PCRE2_SIZE where = 0;
-  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(), PCRE2_UTF | PCRE2_UCP,
-                                   &error, &where, nullptr);
+  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+                                   PCRE2_UTF | PCRE2_UCP, &error, &where, nullptr);
   if (!code) {
     std::array<PCRE2_UCHAR, 256> message{};
     pcre2_get_error_message(error, message.data(), message.size());
-    fail(ErrorKind::bad_file, "{}: regular expression \"{}\": {}", source, expression, reinterpret_cast<char*>(message.data()));
+    fail(ErrorKind::bad_file, "{}: regular expression \"{}\": {}", source, expression,
+         reinterpret_cast<char*>(message.data()));
   }
   Regex regex;
   regex.code_ = std::shared_ptr<void>(code, [](void* p) { pcre2_code_free(static_cast<pcre2_code*>(p)); });
   regex.expression_ = expression;
-  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // without the compiler (some machines) it is interpreted: slower, the same
+  pcre2_jit_compile(code,
+                    PCRE2_JIT_COMPLETE);  // without the compiler (some machines) it is interpreted: slower, the same
   return regex;
 }
 
@@ -327,14 +358,15 @@ Regex::Matcher::~Matcher() { pcre2_match_data_free(static_cast<pcre2_match_data*
 bool Regex::Matcher::next(size_t& begin, size_t& end) {
   auto* data = static_cast<pcre2_match_data*>(match_data_);
   while (at_ <= text_.size()) {
-    const int found = pcre2_match(static_cast<const pcre2_code*>(regex_.code_.get()), reinterpret_cast<PCRE2_SPTR>(text_.data()),
-                                  text_.size(), at_, PCRE2_NO_UTF_CHECK, data, match_context());
+    const int found =
+        pcre2_match(static_cast<const pcre2_code*>(regex_.code_.get()), reinterpret_cast<PCRE2_SPTR>(text_.data()),
+                    text_.size(), at_, PCRE2_NO_UTF_CHECK, data, match_context());
     if (found == PCRE2_ERROR_NOMATCH) break;
     if (found < 0) {
       std::array<PCRE2_UCHAR, 256> message{};
       pcre2_get_error_message(found, message.data(), message.size());
-      fail(ErrorKind::bad_request, "regular expression \"{}\" gives up at byte {} of a text of {}: {}", regex_.expression_, at_,
-           text_.size(), reinterpret_cast<char*>(message.data()));
+      fail(ErrorKind::bad_request, "regular expression \"{}\" gives up at byte {} of a text of {}: {}",
+           regex_.expression_, at_, text_.size(), reinterpret_cast<char*>(message.data()));
     }
     const size_t* range = pcre2_get_ovector_pointer(data);
     begin = range[0], end = range[1];

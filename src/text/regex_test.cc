@@ -42,8 +42,9 @@ TEST(Regex, KnowsLettersNewerThanPcre2) {
 }
 
 TEST(Regex, RefusesByName) {
-  for (const char* expression : {R"(\w+)", R"(a\b)", "^a", "a$", "(?<name>a)", "(?P<n>a)", "(?s:.)", "(?i)a", R"(\p{N}{1,3}+)", "a{,3}",
-                                 "[a[b]]", "[a&&b]", R"([\S])", R"(\h)", R"(\p{Alphabetic})", R"(\1)", R"(\pL)", "[]a]", "a{2000}"})
+  for (const char* expression :
+       {R"(\w+)", R"(a\b)", "^a", "a$", "(?<name>a)", "(?P<n>a)", "(?s:.)", "(?i)a", R"(\p{N}{1,3}+)", "a{,3}",
+        "[a[b]]", "[a&&b]", R"([\S])", R"(\h)", R"(\p{Alphabetic})", R"(\1)", R"(\pL)", "[]a]", "a{2000}"})
     EXPECT_THROW(
         {
           try {
@@ -58,7 +59,8 @@ TEST(Regex, RefusesByName) {
 }
 
 TEST(Regex, NamesWhatIsMalformed) {
-  for (const char* expression : {"(a", "a)", "[a", "*a", "a|+", R"(\p{L)", R"(\x{110000})", R"(\u12)", "[b-a]", "a{3,1}", "\\", "\xff"})
+  for (const char* expression :
+       {"(a", "a)", "[a", "*a", "a|+", R"(\p{L)", R"(\x{110000})", R"(\u12)", "[b-a]", "a{3,1}", "\\", "\xff"})
     EXPECT_THROW(
         {
           try {
@@ -89,9 +91,7 @@ TEST(Regex, LongRunsNeedNoDefaultStack) {
   try {
     ASSERT_TRUE(matcher.next(begin, end));
     EXPECT_EQ(end, text.size());
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("gives up"), std::string::npos);
-  }
+  } catch (const Error& error) { EXPECT_NE(std::string(error.what()).find("gives up"), std::string::npos); }
 }
 
 }  // namespace

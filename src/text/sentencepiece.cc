@@ -27,11 +27,20 @@ class Message {
     field_ = key >> 3;
     wire_ = key & 7;
     switch (wire_) {
-      case 0: number_ = varint(); break;
-      case 1: data_ = take(8); break;
-      case 2: data_ = take(varint()); break;
-      case 5: data_ = take(4); break;
-      default: fail(ErrorKind::bad_file, "{}: no SentencePiece model: wire type {} at byte {}", source_, wire_, at_);
+      case 0:
+        number_ = varint();
+        break;
+      case 1:
+        data_ = take(8);
+        break;
+      case 2:
+        data_ = take(varint());
+        break;
+      case 5:
+        data_ = take(4);
+        break;
+      default:
+        fail(ErrorKind::bad_file, "{}: no SentencePiece model: wire type {} at byte {}", source_, wire_, at_);
     }
     return true;
   }
@@ -49,7 +58,9 @@ class Message {
 
  private:
   void expect(uint64_t wire) const {
-    if (wire_ != wire) fail(ErrorKind::bad_file, "{}: no SentencePiece model: field {} has wire type {}, expected {}", source_, field_, wire_, wire);
+    if (wire_ != wire)
+      fail(ErrorKind::bad_file, "{}: no SentencePiece model: field {} has wire type {}, expected {}", source_, field_,
+           wire_, wire);
   }
   uint64_t varint() {
     uint64_t value = 0;
@@ -63,7 +74,8 @@ class Message {
   }
   std::string_view take(uint64_t count) {
     if (count > bytes_.size() - at_)
-      fail(ErrorKind::bad_file, "{}: no SentencePiece model: {} bytes expected at byte {}, {} are left", source_, count, at_, bytes_.size() - at_);
+      fail(ErrorKind::bad_file, "{}: no SentencePiece model: {} bytes expected at byte {}, {} are left", source_, count,
+           at_, bytes_.size() - at_);
     at_ += count;
     return bytes_.substr(at_ - count, count);
   }
@@ -103,25 +115,51 @@ Model parse(std::string_view bytes, std::string_view source) {
     } else if (all.field() == 2) {
       for (Message spec(all.data(), source); spec.next();) {
         switch (spec.field()) {
-          case 3: model.model_type = spec.integer(); break;
-          case 24: model.suffix = spec.number() != 0; break;
-          case 35: model.byte_fallback = spec.number() != 0; break;
-          case 40: model.unk = spec.integer(); break;
-          case 41: model.bos = spec.integer(); break;
-          case 42: model.eos = spec.integer(); break;
-          case 43: model.pad = spec.integer(); break;
-          default: break;
+          case 3:
+            model.model_type = spec.integer();
+            break;
+          case 24:
+            model.suffix = spec.number() != 0;
+            break;
+          case 35:
+            model.byte_fallback = spec.number() != 0;
+            break;
+          case 40:
+            model.unk = spec.integer();
+            break;
+          case 41:
+            model.bos = spec.integer();
+            break;
+          case 42:
+            model.eos = spec.integer();
+            break;
+          case 43:
+            model.pad = spec.integer();
+            break;
+          default:
+            break;
         }
       }
     } else if (all.field() == 3) {
       for (Message spec(all.data(), source); spec.next();) {
         switch (spec.field()) {
-          case 1: model.normalizer = spec.data(); break;
-          case 2: model.charsmap = spec.data(); break;
-          case 3: model.dummy_prefix = spec.number() != 0; break;
-          case 4: model.squeeze = spec.number() != 0; break;
-          case 5: model.escape = spec.number() != 0; break;
-          default: break;
+          case 1:
+            model.normalizer = spec.data();
+            break;
+          case 2:
+            model.charsmap = spec.data();
+            break;
+          case 3:
+            model.dummy_prefix = spec.number() != 0;
+            break;
+          case 4:
+            model.squeeze = spec.number() != 0;
+            break;
+          case 5:
+            model.escape = spec.number() != 0;
+            break;
+          default:
+            break;
         }
       }
     }
@@ -138,9 +176,11 @@ TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view sourc
   if (model.model_type != 2)
     fail(ErrorKind::unsupported, "{}: SentencePiece model type {} is not supported", source,
          model.model_type >= 1 && model.model_type <= 4 ? kTypes[model.model_type] : std::to_string(model.model_type));
-  if (!model.charsmap.empty()) fail(ErrorKind::unsupported, "{}: SentencePiece normalizer \"{}\" is not supported", source, model.normalizer);
+  if (!model.charsmap.empty())
+    fail(ErrorKind::unsupported, "{}: SentencePiece normalizer \"{}\" is not supported", source, model.normalizer);
   if (!model.escape || model.suffix)
-    fail(ErrorKind::unsupported, "{}: SentencePiece {} is not supported", source, model.suffix ? "treat_whitespace_as_suffix" : "without escape_whitespaces");
+    fail(ErrorKind::unsupported, "{}: SentencePiece {} is not supported", source,
+         model.suffix ? "treat_whitespace_as_suffix" : "without escape_whitespaces");
 
   TokenizerParts parts;
   parts.source = source;
@@ -160,7 +200,8 @@ TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view sourc
     token.id = static_cast<int32_t>(id);
     token.content = token.pattern = piece.text;
     switch (static_cast<PieceType>(piece.type)) {
-      case PieceType::normal: break;
+      case PieceType::normal:
+        break;
       case PieceType::unknown:
         if (unknown) fail(ErrorKind::bad_file, "{}: pieces {} and {} are both the unknown one", source, *unknown, id);
         unknown = id;
@@ -179,12 +220,15 @@ TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view sourc
         unsigned value = 0;
         char end = 0;
         const std::string text(piece.text);
-        if (text.size() != 6 || std::sscanf(text.c_str(), "<0x%2X%c", &value, &end) != 2 || end != '>' || byte_ids[value] != Bpe::kNone)
+        if (text.size() != 6 || std::sscanf(text.c_str(), "<0x%2X%c", &value, &end) != 2 || end != '>' ||
+            byte_ids[value] != Bpe::kNone)
           fail(ErrorKind::bad_file, "{}: piece {}: \"{}\" is no byte, or one that was there before", source, id, text);
         byte_ids[value] = id;
         break;
       }
-      default: fail(ErrorKind::unsupported, "{}: piece {} of type {} is not supported", source, id, piece.type == 5 ? "unused" : std::to_string(piece.type));
+      default:
+        fail(ErrorKind::unsupported, "{}: piece {} of type {} is not supported", source, id,
+             piece.type == 5 ? "unused" : std::to_string(piece.type));
     }
   }
   if (!unknown) fail(ErrorKind::bad_file, "{}: no SentencePiece model: no piece is the unknown one", source);
@@ -208,7 +252,8 @@ TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view sourc
     const bool merges = type == PieceType::normal;
     builder.token(id, piece.text, merges);
     if (merges)
-      ranks[id] = static_cast<uint32_t>(std::lower_bound(scores.begin(), scores.end(), piece.score, std::greater<>()) - scores.begin());
+      ranks[id] = static_cast<uint32_t>(std::lower_bound(scores.begin(), scores.end(), piece.score, std::greater<>()) -
+                                        scores.begin());
   }
   builder.merge_all_splits(ranks);
   parts.bpe = std::move(builder).build();

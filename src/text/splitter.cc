@@ -14,7 +14,8 @@ using unicode::Class;
 #define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 #define REST R"(|\s*[\r\n]+|\s+(?!\S)|\s+)"
 constexpr std::string_view kGpt2 = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kCl100k = CONTRACTIONS R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)" REST;
+constexpr std::string_view kCl100k =
+    CONTRACTIONS R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)" REST;
 constexpr std::string_view kCl100k1 = CONTRACTIONS R"(|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*)" REST;
 #define UPPER R"([\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])"
 #define LOWER R"([\p{Ll}\p{Lm}\p{Lo}\p{M}])"
@@ -40,11 +41,16 @@ constexpr Set kRest = set_of(Class::Other) | set_of(Class::M);  // [^\s\p{L}\p{N
 constexpr std::array<Set, 128> kAscii = [] {
   std::array<Set, 128> sets{};
   for (size_t c = 0; c < 128; ++c) {
-    if (c >= 'A' && c <= 'Z') sets[c] = set_of(Class::Lu);
-    else if (c >= 'a' && c <= 'z') sets[c] = set_of(Class::Ll);
-    else if (c >= '0' && c <= '9') sets[c] = kNumber;
-    else if (c == ' ' || (c >= 9 && c <= 13)) sets[c] = kSpace;
-    else sets[c] = set_of(Class::Other);
+    if (c >= 'A' && c <= 'Z')
+      sets[c] = set_of(Class::Lu);
+    else if (c >= 'a' && c <= 'z')
+      sets[c] = set_of(Class::Ll);
+    else if (c >= '0' && c <= '9')
+      sets[c] = kNumber;
+    else if (c == ' ' || (c >= 9 && c <= 13))
+      sets[c] = kSpace;
+    else
+      sets[c] = set_of(Class::Other);
   }
   return sets;
 }();
@@ -93,7 +99,8 @@ size_t contraction(const Text& text, size_t at) {
   if (kAnyCase && at + 2 < text.size && text.p[at + 1] == 0xC5 && text.p[at + 2] == 0xBF) return at + 3;
   if (at + 2 >= text.size) return at;
   const auto second = static_cast<uint8_t>(text.p[at + 2] | fold);
-  if ((first == 'r' && second == 'e') || (first == 'v' && second == 'e') || (first == 'l' && second == 'l')) return at + 3;
+  if ((first == 'r' && second == 'e') || (first == 'v' && second == 'e') || (first == 'l' && second == 'l'))
+    return at + 3;
   return at;
 }
 
@@ -198,10 +205,14 @@ std::optional<KnownPattern> known_pattern(std::string_view expression) {
 
 std::string_view expression_of(KnownPattern pattern) {
   switch (pattern) {
-    case KnownPattern::gpt2: return kGpt2;
-    case KnownPattern::cl100k: return kCl100k;
-    case KnownPattern::cl100k_1: return kCl100k1;
-    case KnownPattern::o200k: return kO200k;
+    case KnownPattern::gpt2:
+      return kGpt2;
+    case KnownPattern::cl100k:
+      return kCl100k;
+    case KnownPattern::cl100k_1:
+      return kCl100k1;
+    case KnownPattern::o200k:
+      return kO200k;
   }
   return {};
 }

@@ -12,7 +12,7 @@ enum class KnownPattern {
   gpt2,      // 's|'t|... | ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
   cl100k,    // (?i:'s|...)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
   cl100k_1,  // the same with every digit alone (Qwen2)
-  o200k,     // words end where capitals begin, take their contraction along; digits by threes (GPT-4o, gpt-oss, Llama 4)
+  o200k,  // words end where capitals begin, take their contraction along; digits by threes (GPT-4o, gpt-oss, Llama 4)
 };
 
 // The pattern this expression spells, if it is one of them.

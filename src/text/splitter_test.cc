@@ -13,21 +13,27 @@
 namespace glassbox {
 namespace {
 
-constexpr KnownPattern kPatterns[] = {KnownPattern::gpt2, KnownPattern::cl100k, KnownPattern::cl100k_1, KnownPattern::o200k};
+constexpr KnownPattern kPatterns[] = {KnownPattern::gpt2, KnownPattern::cl100k, KnownPattern::cl100k_1,
+                                      KnownPattern::o200k};
 
 size_t by_hand(KnownPattern pattern, std::string_view text, size_t at) {
   switch (pattern) {
-    case KnownPattern::gpt2: return match_end<KnownPattern::gpt2>(text, at);
-    case KnownPattern::cl100k: return match_end<KnownPattern::cl100k>(text, at);
-    case KnownPattern::cl100k_1: return match_end<KnownPattern::cl100k_1>(text, at);
-    case KnownPattern::o200k: return match_end<KnownPattern::o200k>(text, at);
+    case KnownPattern::gpt2:
+      return match_end<KnownPattern::gpt2>(text, at);
+    case KnownPattern::cl100k:
+      return match_end<KnownPattern::cl100k>(text, at);
+    case KnownPattern::cl100k_1:
+      return match_end<KnownPattern::cl100k_1>(text, at);
+    case KnownPattern::o200k:
+      return match_end<KnownPattern::o200k>(text, at);
   }
   return 0;
 }
 
 std::string escaped(std::string_view text) {
   std::string out;
-  for (size_t at = 0; at < text.size();) out += fmt::format("\\u{{{:x}}}", static_cast<uint32_t>(unicode::next(text, at)));
+  for (size_t at = 0; at < text.size();)
+    out += fmt::format("\\u{{{:x}}}", static_cast<uint32_t>(unicode::next(text, at)));
   return out;
 }
 
@@ -37,7 +43,8 @@ void expect_equal(KnownPattern pattern, const Regex& regex, const std::string& t
   while (at < text.size()) {
     ASSERT_TRUE(matcher.next(begin, end)) << escaped(text);
     ASSERT_EQ(begin, at) << escaped(text);
-    ASSERT_EQ(by_hand(pattern, text, at), end) << expression_of(pattern) << " on " << escaped(text) << " at byte " << at;
+    ASSERT_EQ(by_hand(pattern, text, at), end)
+        << expression_of(pattern) << " on " << escaped(text) << " at byte " << at;
     at = end;
   }
   EXPECT_FALSE(matcher.next(begin, end));
@@ -45,10 +52,12 @@ void expect_equal(KnownPattern pattern, const Regex& regex, const std::string& t
 
 // Every class, the characters the patterns name, and what PCRE2 and White_Space disagree about.
 const std::vector<char32_t> kTelling = {
-    'a', 'b', 'z', 'A', 'Z', 's', 't', 'r', 'e', 'v', 'm', 'l', 'd', 'S', 'L', 'E', '\'', '\'', '0', '1', '9', ' ', ' ', '\t',
-    '\n', '\r', '\n', '/', '.', '-', '_', 0xB, 0xC, 0x1C, 0x85, 0xA0, 0x180E, 0x2003, 0x2028, 0x200B, 0x3000, 0xFEFF, 0x17F,
-    0x212A, 0xE9, 0xC9, 0x1C5, 0x2B0, 0x5D0, 0x4E00, 0x3042, 0x1F600, 0x301, 0x93E, 0x20DD, 0x660, 0x2160, 0xBD, 0x1D7D8,
-    0x20AC, 0x10FFFD, 0xE000, 0x378, 0x1E900, 0x31350, 0x105C0, 0x10D40, 0x897, 0x1C89, 0x1E4F0, 0x16D40};
+    'a',      'b',    'z',    'A',     'Z',     's',     't',     'r',    'e',    'v',     'm',     'l',
+    'd',      'S',    'L',    'E',     '\'',    '\'',    '0',     '1',    '9',    ' ',     ' ',     '\t',
+    '\n',     '\r',   '\n',   '/',     '.',     '-',     '_',     0xB,    0xC,    0x1C,    0x85,    0xA0,
+    0x180E,   0x2003, 0x2028, 0x200B,  0x3000,  0xFEFF,  0x17F,   0x212A, 0xE9,   0xC9,    0x1C5,   0x2B0,
+    0x5D0,    0x4E00, 0x3042, 0x1F600, 0x301,   0x93E,   0x20DD,  0x660,  0x2160, 0xBD,    0x1D7D8, 0x20AC,
+    0x10FFFD, 0xE000, 0x378,  0x1E900, 0x31350, 0x105C0, 0x10D40, 0x897,  0x1C89, 0x1E4F0, 0x16D40};
 
 TEST(Splitter, EveryShortTextOfTellingCharacters) {
   const char32_t few[] = {'a', 'A', '\'', 's', '1', ' ', '\n', '.', '/', 0x301, 0x4E00, 0x17F};

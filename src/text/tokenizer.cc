@@ -18,16 +18,21 @@ int byte_token(std::string_view name) {
   if (name.size() != 6 || name.substr(0, 3) != "<0x" || name[5] != '>') return -1;
   int value = 0;
   for (char c : name.substr(3, 2)) {
-    if (c >= '0' && c <= '9') value = value * 16 + (c - '0');
-    else if (c >= 'A' && c <= 'F') value = value * 16 + (c - 'A' + 10);
-    else if (c >= 'a' && c <= 'f') value = value * 16 + (c - 'a' + 10);
-    else return -1;
+    if (c >= '0' && c <= '9')
+      value = value * 16 + (c - '0');
+    else if (c >= 'A' && c <= 'F')
+      value = value * 16 + (c - 'A' + 10);
+    else if (c >= 'a' && c <= 'f')
+      value = value * 16 + (c - 'a' + 10);
+    else
+      return -1;
   }
   return value;
 }
 
 void replace_all(std::string& text, std::string_view what, std::string_view with) {
-  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) text.replace(at, what.size(), with);
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
+    text.replace(at, what.size(), with);
 }
 
 // A name to the bytes it adds to a text.
@@ -42,7 +47,8 @@ std::string spell(const DecoderSpec& decoder, std::string name) {
   return name;
 }
 
-// Words may be encoded one by one at `mark` if no token spans the seam: for each word before a run of marks, calls `word`.
+// Words may be encoded one by one at `mark` if no token spans the seam: for each word before a run of marks, calls
+// `word`.
 template <class Word>
 void each_word(std::string_view text, std::string_view mark, Word&& word) {
   size_t from = 0;
@@ -87,10 +93,12 @@ Tokenizer Tokenizer::Impl::finish(TokenizerParts given) {
     count = std::max(count, static_cast<size_t>(token.id) + 1);
     auto [at, fresh] = impl->added_names.emplace(token.id, token.content);
     if (!fresh && at->second != token.content)
-      fail(ErrorKind::bad_file, "{}: id {} belongs to two added tokens, \"{}\" and \"{}\"", parts.source, token.id, at->second, token.content);
+      fail(ErrorKind::bad_file, "{}: id {} belongs to two added tokens, \"{}\" and \"{}\"", parts.source, token.id,
+           at->second, token.content);
     if (token.pattern.empty()) {
       std::string storage;
-      token.pattern = token.normalized ? std::string(parts.normalizer.apply(token.content, true, storage)) : token.content;
+      token.pattern =
+          token.normalized ? std::string(parts.normalizer.apply(token.content, true, storage)) : token.content;
     }
     impl->added_text.emplace(token.id, token.pattern);
     (token.normalized ? normalized : raw).push_back(token);
@@ -100,7 +108,8 @@ Tokenizer Tokenizer::Impl::finish(TokenizerParts given) {
 
   impl->flags.assign(count, 0);
   for (const AddedToken& token : parts.added)
-    if (!token.content.empty()) impl->flags[static_cast<size_t>(token.id)] |= static_cast<uint8_t>(is_added | (token.special ? special : 0));
+    if (!token.content.empty())
+      impl->flags[static_cast<size_t>(token.id)] |= static_cast<uint8_t>(is_added | (token.special ? special : 0));
   impl->piece_begin.reserve(count + 1);
   for (size_t id = 0; id < count; ++id) {
     impl->piece_begin.push_back(static_cast<uint32_t>(impl->pieces.size()));
@@ -113,11 +122,14 @@ Tokenizer Tokenizer::Impl::finish(TokenizerParts given) {
       if (parts.decoder.byte_level && unicode::valid_prefix(piece) != piece.size()) piece = text;
       impl->pieces += piece;
     } else if (bpe.defined(static_cast<uint32_t>(id))) {
-      if (parts.decoder.byte_level) impl->pieces += bpe.text(static_cast<uint32_t>(id));
-      else impl->pieces += spell(parts.decoder, std::string(bpe.text(static_cast<uint32_t>(id))));
+      if (parts.decoder.byte_level)
+        impl->pieces += bpe.text(static_cast<uint32_t>(id));
+      else
+        impl->pieces += spell(parts.decoder, std::string(bpe.text(static_cast<uint32_t>(id))));
     }
     if (parts.decoder.byte_fallback && byte_token(impl->name(static_cast<int32_t>(id))) >= 0) impl->flags[id] |= byte;
-    if (impl->pieces.size() >= UINT32_MAX) fail(ErrorKind::bad_file, "{}: a vocabulary of more than 4 GiB", parts.source);
+    if (impl->pieces.size() >= UINT32_MAX)
+      fail(ErrorKind::bad_file, "{}: a vocabulary of more than 4 GiB", parts.source);
   }
   impl->piece_begin.push_back(static_cast<uint32_t>(impl->pieces.size()));
 
@@ -146,8 +158,8 @@ std::string_view Tokenizer::Impl::piece(int32_t id) const {
 std::string Tokenizer::Impl::name(int32_t id) const {
   if (auto found = added_names.find(id); found != added_names.end()) return found->second;
   const std::string_view text = parts.bpe->text(static_cast<uint32_t>(id));
-  const bool mapped = parts.pretokenizer.byte_level() &&
-                      std::find(parts.verbatim.begin(), parts.verbatim.end(), static_cast<uint32_t>(id)) == parts.verbatim.end();
+  const bool mapped = parts.pretokenizer.byte_level() && std::find(parts.verbatim.begin(), parts.verbatim.end(),
+                                                                   static_cast<uint32_t>(id)) == parts.verbatim.end();
   return mapped ? unicode::to_alphabet(text) : std::string(text);
 }
 
@@ -184,12 +196,15 @@ void Tokenizer::Impl::encode(std::string_view text, bool with_special, std::vect
   };
   between(raw, text, true, [&](std::string_view part, bool first) {
     const std::string_view made = parts.normalizer.apply(part, first, storage);
-    if (normalized.empty()) plain(made, first);
-    else between(normalized, made, first, plain);
+    if (normalized.empty())
+      plain(made, first);
+    else
+      between(normalized, made, first, plain);
   });
 }
 
-Tokenizer Tokenizer::from_json(std::string_view tokenizer_json, std::string_view source, std::string_view tokenizer_config_json) {
+Tokenizer Tokenizer::from_json(std::string_view tokenizer_json, std::string_view source,
+                               std::string_view tokenizer_config_json) {
   TokenizerParts parts = read_tokenizer_json(parse_vocabulary_json(tokenizer_json, source), source);
   if (!tokenizer_config_json.empty()) {
     const std::string config_source = std::string(source) + " (tokenizer_config)";
@@ -222,7 +237,8 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) c
   // ByteFallback reads byte tokens in a row as one text: if that is broken, every one of them becomes U+FFFD.
   std::string out, run;
   auto end_run = [&] {
-    if (unicode::valid_prefix(run) == run.size()) out += run;
+    if (unicode::valid_prefix(run) == run.size())
+      out += run;
     else
       for (size_t i = 0; i < run.size(); ++i) out += kReplacement;
     run.clear();
@@ -251,8 +267,10 @@ std::string Tokenizer::decode_bytes(std::span<const int32_t> ids, bool skip_spec
   for (int32_t id : ids) {
     impl_->check_id(id);
     if (skip_special && is_special(id)) continue;
-    if (first) out += impl_->first_piece(id);
-    else out += impl_->piece(id);
+    if (first)
+      out += impl_->first_piece(id);
+    else
+      out += impl_->piece(id);
     first = false;
   }
   size_t spaces = 0;
@@ -293,8 +311,8 @@ std::string Tokenizer::describe() const {
     defined += impl_->parts.bpe->defined(static_cast<uint32_t>(id)) || (impl_->flags[id] & Impl::is_added);
     special += (impl_->flags[id] & Impl::special) != 0;
   }
-  std::string out = fmt::format("{}, {} tokens ({} special), {} merges", impl_->parts.kind, thousands(defined), thousands(special),
-                                thousands(impl_->parts.bpe->merges()));
+  std::string out = fmt::format("{}, {} tokens ({} special), {} merges", impl_->parts.kind, thousands(defined),
+                                thousands(special), thousands(impl_->parts.bpe->merges()));
   if (defined != size()) out += fmt::format(", ids up to {}", size() - 1);
   for (const auto& [what, id] : {std::pair{"bos", bos()}, std::pair{"eos", eos()}})
     if (id) out += fmt::format(", {} {} {}", what, token(*id), *id);
@@ -314,8 +332,10 @@ std::string StreamDecoder::push(int32_t id) {
   ++tokens_;
   // The space before the first word, which may take more than one token to come.
   while (at_start_ && !piece.empty()) {
-    if (stripped_ < impl.parts.decoder.strip && piece[0] == ' ') piece.erase(0, 1), ++stripped_;
-    else at_start_ = false;
+    if (stripped_ < impl.parts.decoder.strip && piece[0] == ' ')
+      piece.erase(0, 1), ++stripped_;
+    else
+      at_start_ = false;
   }
   held_ += piece;
   size_t hold = std::min<size_t>(held_.size(), 3);

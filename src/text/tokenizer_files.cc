@@ -31,13 +31,20 @@ bool from_base64(std::string_view text, std::string& out) {
     for (size_t i = 0; i < 4; ++i) {
       const char c = text[at + i];
       uint32_t value = 0;
-      if (c >= 'A' && c <= 'Z') value = static_cast<uint32_t>(c - 'A');
-      else if (c >= 'a' && c <= 'z') value = static_cast<uint32_t>(c - 'a' + 26);
-      else if (c >= '0' && c <= '9') value = static_cast<uint32_t>(c - '0' + 52);
-      else if (c == '+') value = 62;
-      else if (c == '/') value = 63;
-      else if (c == '=' && at + 4 == text.size() && i >= 2) ++padding;
-      else return false;
+      if (c >= 'A' && c <= 'Z')
+        value = static_cast<uint32_t>(c - 'A');
+      else if (c >= 'a' && c <= 'z')
+        value = static_cast<uint32_t>(c - 'a' + 26);
+      else if (c >= '0' && c <= '9')
+        value = static_cast<uint32_t>(c - '0' + 52);
+      else if (c == '+')
+        value = 62;
+      else if (c == '/')
+        value = 63;
+      else if (c == '=' && at + 4 == text.size() && i >= 2)
+        ++padding;
+      else
+        return false;
       if (c != '=' && padding > 0) return false;
       bits = bits << 6 | value;
     }
@@ -58,15 +65,25 @@ bool looks_like_tiktoken(std::string_view bytes) {
 
 // What Meta's reference implementations define after the tokens of tokenizer.model, in order.
 std::vector<std::string> llama3_special() {
-  std::vector<std::string> out = {"<|begin_of_text|>", "<|end_of_text|>",   "<|reserved_special_token_0|>", "<|reserved_special_token_1|>",
-                                  "<|finetune_right_pad_id|>", "<|step_id|>", "<|start_header_id|>",        "<|end_header_id|>",
-                                  "<|eom_id|>",        "<|eot_id|>",        "<|python_tag|>",               "<|image|>"};
+  std::vector<std::string> out = {"<|begin_of_text|>",
+                                  "<|end_of_text|>",
+                                  "<|reserved_special_token_0|>",
+                                  "<|reserved_special_token_1|>",
+                                  "<|finetune_right_pad_id|>",
+                                  "<|step_id|>",
+                                  "<|start_header_id|>",
+                                  "<|end_header_id|>",
+                                  "<|eom_id|>",
+                                  "<|eot_id|>",
+                                  "<|python_tag|>",
+                                  "<|image|>"};
   for (int i = 2; out.size() < 256; ++i) out.push_back(fmt::format("<|reserved_special_token_{}|>", i));
   return out;
 }
 
 std::vector<std::string> llama4_special() {
-  std::vector<std::string> out = {"<|begin_of_text|>", "<|end_of_text|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"};
+  std::vector<std::string> out = {"<|begin_of_text|>", "<|end_of_text|>", "<|fim_prefix|>", "<|fim_middle|>",
+                                  "<|fim_suffix|>"};
   auto reserved = [&](const char* name, int from, int to) {
     for (int i = from; i <= to; ++i) out.push_back(fmt::format("<|{}reserved_special_token_{}|>", name, i));
   };
@@ -101,7 +118,11 @@ const std::array<OpenAi, 4>& openai() {
       {"p50k_base", KnownPattern::gpt2, {{"<|endoftext|>", 50256}}},
       {"cl100k_base",
        KnownPattern::cl100k,
-       {{"<|endoftext|>", 100257}, {"<|fim_prefix|>", 100258}, {"<|fim_middle|>", 100259}, {"<|fim_suffix|>", 100260}, {"<|endofprompt|>", 100276}}},
+       {{"<|endoftext|>", 100257},
+        {"<|fim_prefix|>", 100258},
+        {"<|fim_middle|>", 100259},
+        {"<|fim_suffix|>", 100260},
+        {"<|endofprompt|>", 100276}}},
       {"o200k_base", KnownPattern::o200k, {{"<|endoftext|>", 199999}, {"<|endofprompt|>", 200018}}},
   }};
   return known;
@@ -115,7 +136,9 @@ AddedToken special_token(int32_t id, std::string content) {
   return token;
 }
 
-Json read_if_there(const std::filesystem::path& file) { return std::filesystem::exists(file) ? read_json(file) : Json(); }
+Json read_if_there(const std::filesystem::path& file) {
+  return std::filesystem::exists(file) ? read_json(file) : Json();
+}
 
 }  // namespace
 
@@ -135,14 +158,17 @@ TokenizerParts read_tiktoken(std::string_view bytes, std::string_view source, st
     if (line.empty()) continue;
     const size_t space = line.find(' ');
     uint64_t rank = 0;
-    bool good = space != std::string_view::npos && space + 1 < line.size() && line.size() - space <= 10 && from_base64(line.substr(0, space), token);
+    bool good = space != std::string_view::npos && space + 1 < line.size() && line.size() - space <= 10 &&
+                from_base64(line.substr(0, space), token);
     for (size_t at = space + 1; good && at < line.size(); ++at) {
       good = line[at] >= '0' && line[at] <= '9';
       rank = rank * 10 + static_cast<uint64_t>(line[at] - '0');
     }
-    if (!good) fail(ErrorKind::bad_file, "{}: line {}: expected a token in base64 and its rank, got \"{}\"", source, number,
-                    unicode::replace_broken(line.substr(0, 60)));
-    if (rank >= limit) fail(ErrorKind::bad_file, "{}: line {}: expected a rank in [0, {}), got {}", source, number, limit, rank);
+    if (!good)
+      fail(ErrorKind::bad_file, "{}: line {}: expected a token in base64 and its rank, got \"{}\"", source, number,
+           unicode::replace_broken(line.substr(0, 60)));
+    if (rank >= limit)
+      fail(ErrorKind::bad_file, "{}: line {}: expected a rank in [0, {}), got {}", source, number, limit, rank);
     const auto id = static_cast<uint32_t>(rank);
     builder.token(id, token);
     if (id >= ranks.size()) ranks.resize(id + size_t{1}, Bpe::kNone);
@@ -151,7 +177,8 @@ TokenizerParts read_tiktoken(std::string_view bytes, std::string_view source, st
   }
   for (int b = 0; b < 256; ++b) {
     const char byte = static_cast<char>(b);
-    if (!builder.find(std::string_view(&byte, 1))) fail(ErrorKind::bad_file, "{}: no token for the byte 0x{:02X}", source, b);
+    if (!builder.find(std::string_view(&byte, 1)))
+      fail(ErrorKind::bad_file, "{}: no token for the byte 0x{:02X}", source, b);
   }
   builder.merge_all_splits(ranks);
 
@@ -160,11 +187,13 @@ TokenizerParts read_tiktoken(std::string_view bytes, std::string_view source, st
   parts.bpe = std::move(builder).build();
   parts.decoder.byte_level = true;
   KnownPattern pattern;
-  auto known = std::find_if(openai().begin(), openai().end(),
-                            [&](const OpenAi& encoding) { return file_name == fmt::format("{}.tiktoken", encoding.name); });
+  auto known = std::find_if(openai().begin(), openai().end(), [&](const OpenAi& encoding) {
+    return file_name == fmt::format("{}.tiktoken", encoding.name);
+  });
   if (known != openai().end()) {
     pattern = known->pattern;
-    for (const auto& [content, id] : known->special) parts.added.push_back(special_token(static_cast<int32_t>(id), content));
+    for (const auto& [content, id] : known->special)
+      parts.added.push_back(special_token(static_cast<int32_t>(id), content));
     parts.eos = "<|endoftext|>";
     parts.kind = fmt::format("byte-level BPE (tiktoken, {})", known->name);
   } else if (file_name.size() > 6 && file_name.substr(file_name.size() - 6) == ".model") {
@@ -178,25 +207,33 @@ TokenizerParts read_tiktoken(std::string_view bytes, std::string_view source, st
     parts.before = {static_cast<int32_t>(count)};
     parts.kind = fmt::format("byte-level BPE (tiktoken, Llama {})", llama4 ? 4 : 3);
   } else {
-    fail(ErrorKind::unsupported, "{}: tiktoken ranks without a name that says how text is split (tokenizer.model, cl100k_base.tiktoken, ...)", source);
+    fail(ErrorKind::unsupported,
+         "{}: tiktoken ranks without a name that says how text is split (tokenizer.model, cl100k_base.tiktoken, ...)",
+         source);
   }
   parts.pretokenizer = PreTokenizer({PreTokenizer::Known{pattern}}, true);
   return parts;
 }
 
-TokenizerParts read_vocab_and_merges(std::string_view vocab_json, std::string_view merges, std::string_view source, const Json& config) {
+TokenizerParts read_vocab_and_merges(std::string_view vocab_json, std::string_view merges, std::string_view source,
+                                     const Json& config) {
   // The files say nothing of how text is split: the class that reads them does.
-  std::string kind = config.is_object() ? json_string_or(config, "tokenizer_class", "GPT2Tokenizer", source, "tokenizer_config") : "GPT2Tokenizer";
+  std::string kind = config.is_object()
+                         ? json_string_or(config, "tokenizer_class", "GPT2Tokenizer", source, "tokenizer_config")
+                         : "GPT2Tokenizer";
   if (kind.size() > 4 && kind.substr(kind.size() - 4) == "Fast") kind.resize(kind.size() - 4);
   const bool gpt2 = kind == "GPT2Tokenizer", qwen2 = kind == "Qwen2Tokenizer";
-  if (!gpt2 && !qwen2) fail(ErrorKind::unsupported, "{}: tokenizer_class \"{}\" with a vocabulary and merges is not supported", source, kind);
+  if (!gpt2 && !qwen2)
+    fail(ErrorKind::unsupported, "{}: tokenizer_class \"{}\" with a vocabulary and merges is not supported", source,
+         kind);
 
   VocabularyJson file;
   file.has_vocab = file.has_merges = true;
   file.vocab = parse_vocab_json(vocab_json, source);
   std::string_view line;
   while (next_line(merges, line))
-    if (!line.empty() && line.substr(0, 8) != "#version") file.merges.push_back(split_merge(line, file.merges.size(), source));
+    if (!line.empty() && line.substr(0, 8) != "#version")
+      file.merges.push_back(split_merge(line, file.merges.size(), source));
   const bool space = config.is_object() && json_bool(config, "add_prefix_space", false, source, "tokenizer_config");
 
   Json& rest = file.rest;
@@ -207,13 +244,18 @@ TokenizerParts read_vocab_and_merges(std::string_view vocab_json, std::string_vi
     rest["pre_tokenizer"] = std::move(bytes);
   } else {
     rest["normalizer"] = {{"type", "NFC"}};
-    Json split = {{"type", "Split"}, {"pattern", {{"Regex", std::string(expression_of(KnownPattern::cl100k_1))}}}, {"behavior", "Isolated"}};
-    rest["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", Json::array({std::move(split), std::move(bytes)})}};
+    Json split = {{"type", "Split"},
+                  {"pattern", {{"Regex", std::string(expression_of(KnownPattern::cl100k_1))}}},
+                  {"behavior", "Isolated"}};
+    rest["pre_tokenizer"] = {{"type", "Sequence"},
+                             {"pretokenizers", Json::array({std::move(split), std::move(bytes)})}};
   }
   TokenizerParts parts = read_tokenizer_json(file, source);
   parts.eos = "<|endoftext|>";
-  if (gpt2) parts.bos = parts.unk = parts.eos;
-  else parts.pad = parts.eos;
+  if (gpt2)
+    parts.bos = parts.unk = parts.eos;
+  else
+    parts.pad = parts.eos;
   return parts;
 }
 
@@ -223,7 +265,8 @@ Tokenizer Tokenizer::open(const std::filesystem::path& path) {
   if (fs::is_directory(path)) {
     for (const char* name : {"tokenizer.json", "tokenizer.model", "vocab.json"})
       if (file = path / name; fs::exists(file)) break;
-    if (!fs::exists(file)) fail(ErrorKind::not_found, "{}: no tokenizer.json, tokenizer.model or vocab.json here", path.string());
+    if (!fs::exists(file))
+      fail(ErrorKind::not_found, "{}: no tokenizer.json, tokenizer.model or vocab.json here", path.string());
   }
   const fs::path folder = file.parent_path();
   const std::string source = file.string();
@@ -247,7 +290,8 @@ Tokenizer Tokenizer::open(const std::filesystem::path& path) {
   } else {
     parts = read_sentencepiece(bytes, source, config);
   }
-  apply_config(parts, config, special_map, added, folder.empty() ? "tokenizer_config.json" : (folder / "tokenizer_config.json").string());
+  apply_config(parts, config, special_map, added,
+               folder.empty() ? "tokenizer_config.json" : (folder / "tokenizer_config.json").string());
   return Impl::finish(std::move(parts));
 }
 

@@ -20,11 +20,11 @@ namespace glassbox {
 
 // From tokens back to text: what each token's name becomes, and what happens at the beginning.
 struct DecoderSpec {
-  bool byte_level = false;                                    // names are in GPT-2's alphabet
-  std::vector<std::pair<std::string, std::string>> replace;   // within a name, in order
-  bool byte_fallback = false;                                 // <0x0A> is a byte
-  size_t strip = 0;                                           // up to so many spaces at the beginning are dropped
-  std::string drop_in_first;                                  // within the first token, every one of these is dropped
+  bool byte_level = false;                                   // names are in GPT-2's alphabet
+  std::vector<std::pair<std::string, std::string>> replace;  // within a name, in order
+  bool byte_fallback = false;                                // <0x0A> is a byte
+  size_t strip = 0;                                          // up to so many spaces at the beginning are dropped
+  std::string drop_in_first;                                 // within the first token, every one of these is dropped
 };
 
 // What loaders fill in; Impl::finish() checks it and makes the tokenizer.
@@ -36,7 +36,7 @@ struct TokenizerParts {
   std::optional<Bpe> bpe;
   std::vector<AddedToken> added;
   DecoderSpec decoder;
-  std::vector<int32_t> before, after;  // what encode() puts around a text
+  std::vector<int32_t> before, after;             // what encode() puts around a text
   std::optional<std::string> bos, eos, unk, pad;  // by name; a name nobody defined is no token
   std::vector<uint32_t> verbatim;  // byte-level tokens whose names are not in GPT-2's alphabet: Bpe has the name itself
 
@@ -48,12 +48,13 @@ struct Tokenizer::Impl {
   AddedTokenFinder raw, normalized;
   std::string word_mark;  // words may be taken one by one before each run of these; empty: they may not
 
-  std::string pieces;                  // of all ids, one after another
-  std::vector<uint32_t> piece_begin;   // size() + 1
+  std::string pieces;                 // of all ids, one after another
+  std::vector<uint32_t> piece_begin;  // size() + 1
   enum Flag : uint8_t { special = 1, byte = 2, is_added = 4 };
   std::vector<uint8_t> flags;
   std::map<int32_t, std::string> added_names;
-  std::map<int32_t, std::string> added_text;  // what they decode from: their names, normalized where they are looked for so
+  std::map<int32_t, std::string>
+      added_text;  // what they decode from: their names, normalized where they are looked for so
   std::optional<int32_t> bos, eos, unk, pad;
 
   size_t size() const { return flags.size(); }
@@ -76,9 +77,11 @@ uint32_t checked_id(const Json& value, uint32_t limit, std::string_view token, s
 TokenizerParts read_tokenizer_json(const VocabularyJson& file, std::string_view source);
 TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view source, const Json& config);
 TokenizerParts read_tiktoken(std::string_view bytes, std::string_view source, std::string_view file_name);
-TokenizerParts read_vocab_and_merges(std::string_view vocab_json, std::string_view merges, std::string_view source, const Json& config);
+TokenizerParts read_vocab_and_merges(std::string_view vocab_json, std::string_view merges, std::string_view source,
+                                     const Json& config);
 
 // Adds what tokenizer_config.json, special_tokens_map.json and added_tokens.json (null where absent) say.
-void apply_config(TokenizerParts& parts, const Json& config, const Json& special_map, const Json& added, std::string_view source);
+void apply_config(TokenizerParts& parts, const Json& config, const Json& special_map, const Json& added,
+                  std::string_view source);
 
 }  // namespace glassbox

@@ -9,7 +9,9 @@
 
 namespace glassbox {
 
-uint32_t id_limit(size_t entries) { return static_cast<uint32_t>(std::min<size_t>(entries * 8 + 65536, size_t{1} << 28)); }
+uint32_t id_limit(size_t entries) {
+  return static_cast<uint32_t>(std::min<size_t>(entries * 8 + 65536, size_t{1} << 28));
+}
 
 uint32_t checked_id(int64_t id, uint32_t limit, std::string_view token, std::string_view source) {
   if (id < 0 || id >= static_cast<int64_t>(limit))
@@ -19,7 +21,9 @@ uint32_t checked_id(int64_t id, uint32_t limit, std::string_view token, std::str
 
 uint32_t checked_id(const Json& value, uint32_t limit, std::string_view token, std::string_view source) {
   const auto id = json_integer(value);
-  if (!id) fail(ErrorKind::bad_file, "{}: token \"{}\": expected an id in [0, {}), got {}", source, token, limit, dump_json(value).substr(0, 40));
+  if (!id)
+    fail(ErrorKind::bad_file, "{}: token \"{}\": expected an id in [0, {}), got {}", source, token, limit,
+         dump_json(value).substr(0, 40));
   return checked_id(*id, limit, token, source);
 }
 
@@ -43,17 +47,22 @@ std::vector<AddedToken> read_added(const Json& list, uint32_t limit, std::string
 }
 
 // Fills `verbatim` with the byte-level tokens whose names are not in the byte alphabet.
-Bpe read_bpe(const VocabularyJson& file, bool byte_level, std::string_view source, std::vector<uint32_t>& verbatim, std::optional<std::string>& unk) {
+Bpe read_bpe(const VocabularyJson& file, bool byte_level, std::string_view source, std::vector<uint32_t>& verbatim,
+             std::optional<std::string>& unk) {
   const Json& model = file.rest["model"];
-  static constexpr std::string_view kKnown[] = {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
-                                                "byte_fallback", "ignore_merges"};
+  static constexpr std::string_view kKnown[] = {
+      "type",     "dropout",       "unk_token",    "continuing_subword_prefix", "end_of_word_suffix",
+      "fuse_unk", "byte_fallback", "ignore_merges"};
   for (const auto& [key, value] : model.items()) {
     if (key == "vocab" || key == "merges")
-      fail(ErrorKind::bad_file, "{}: model: \"{}\" is expected to be {}, got {}", source, key, key == "vocab" ? "object" : "array", value.type_name());
-    if (std::find(std::begin(kKnown), std::end(kKnown), key) == std::end(kKnown) && !value.is_null() && value != Json(false))
+      fail(ErrorKind::bad_file, "{}: model: \"{}\" is expected to be {}, got {}", source, key,
+           key == "vocab" ? "object" : "array", value.type_name());
+    if (std::find(std::begin(kKnown), std::end(kKnown), key) == std::end(kKnown) && !value.is_null() &&
+        value != Json(false))
       fail(ErrorKind::unsupported, "{}: model: \"{}\" is not supported", source, key);
   }
-  if (!file.has_vocab || !file.has_merges) fail(ErrorKind::bad_file, "{}: model: \"{}\" is missing", source, file.has_vocab ? "merges" : "vocab");
+  if (!file.has_vocab || !file.has_merges)
+    fail(ErrorKind::bad_file, "{}: model: \"{}\" is missing", source, file.has_vocab ? "merges" : "vocab");
   if (model.contains("dropout") && !model["dropout"].is_null() && model["dropout"] != 0.0)
     fail(ErrorKind::unsupported, "{}: model: dropout {} is not supported", source, dump_json(model["dropout"]));
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
@@ -98,9 +107,11 @@ Bpe read_bpe(const VocabularyJson& file, bool byte_level, std::string_view sourc
     std::vector<uint32_t> bytes;
     for (int b = 0; b < 256; ++b)
       if (auto id = find(fmt::format("<0x{:02X}>", b))) bytes.push_back(*id);
-    if (byte_level && !bytes.empty()) fail(ErrorKind::unsupported, "{}: byte_fallback with ByteLevel is not supported", source);
+    if (byte_level && !bytes.empty())
+      fail(ErrorKind::unsupported, "{}: byte_fallback with ByteLevel is not supported", source);
     if (!bytes.empty() && bytes.size() != 256)
-      fail(ErrorKind::unsupported, "{}: byte_fallback with {} of 256 byte tokens is not supported", source, bytes.size());
+      fail(ErrorKind::unsupported, "{}: byte_fallback with {} of 256 byte tokens is not supported", source,
+           bytes.size());
     builder.byte_tokens(std::move(bytes));
   }
 
@@ -122,7 +133,8 @@ void read_post_processor(const Json& spec, std::string_view source, uint32_t lim
   const std::string type = json_string(spec, "type", source, "post_processor");
   const std::string place = "post_processor " + type;
   if (type == "Sequence") {
-    for (const Json& one : json_array(spec, "processors", source, place)) read_post_processor(one, source, limit, parts);
+    for (const Json& one : json_array(spec, "processors", source, place))
+      read_post_processor(one, source, limit, parts);
   } else if (type == "ByteLevel") {
     // Trims the offsets it reports; ids stay.
   } else if (type == "TemplateProcessing") {
@@ -132,7 +144,8 @@ void read_post_processor(const Json& spec, std::string_view source, uint32_t lim
     for (const Json& item : json_array(spec, "single", source, place)) {
       if (item.contains("Sequence")) {
         if (seen || json_string(json_object(item, "Sequence", source, place), "id", source, place) != "A")
-          fail(ErrorKind::unsupported, "{}: {}: a template for one text that is not made of one text is not supported", source, place);
+          fail(ErrorKind::unsupported, "{}: {}: a template for one text that is not made of one text is not supported",
+               source, place);
         seen = true;
         continue;
       }
@@ -169,15 +182,18 @@ void read_decoder(const Json& spec, std::string_view source, DecoderSpec& decode
   } else if (type == "Replace") {
     const Json& pattern = json_object(spec, "pattern", source, place);
     if (fused || decoder.byte_fallback || !pattern.contains("String"))
-      fail(ErrorKind::unsupported, "{}: decoder Replace of anything but a string, or after another decoder, is not supported", source);
+      fail(ErrorKind::unsupported,
+           "{}: decoder Replace of anything but a string, or after another decoder, is not supported", source);
     std::string what = json_string(pattern, "String", source, place);
     if (what.empty()) fail(ErrorKind::unsupported, "{}: decoder Replace of an empty string is not supported", source);
     decoder.replace.emplace_back(std::move(what), json_string(spec, "content", source, place));
   } else if (type == "Strip") {
     const auto start = spec.contains("start") ? json_integer(spec["start"]) : 0;
     const auto stop = spec.contains("stop") ? json_integer(spec["stop"]) : 0;
-    if (!fused || json_string(spec, "content", source, place) != " " || !start || *start < 0 || *start > 100 || stop != 0)
-      fail(ErrorKind::unsupported, "{}: decoder Strip of anything but spaces at the beginning, after Fuse, is not supported", source);
+    if (!fused || json_string(spec, "content", source, place) != " " || !start || *start < 0 || *start > 100 ||
+        stop != 0)
+      fail(ErrorKind::unsupported,
+           "{}: decoder Strip of anything but spaces at the beginning, after Fuse, is not supported", source);
     decoder.strip += static_cast<size_t>(*start);
   } else if (type == "Metaspace") {
     const std::string mark = json_string(spec, "replacement", source, place);
@@ -222,34 +238,41 @@ TokenizerParts read_tokenizer_json(const VocabularyJson& whole, std::string_view
   parts.bpe = read_bpe(whole, byte_level, source, parts.verbatim, parts.unk);
   parts.kind = byte_level ? "byte-level BPE" : parts.bpe->options().bytes.empty() ? "BPE" : "BPE with byte fallback";
 
-  if (part("decoder").is_null()) fail(ErrorKind::unsupported, "{}: a tokenizer without a decoder is not supported", source);
+  if (part("decoder").is_null())
+    fail(ErrorKind::unsupported, "{}: a tokenizer without a decoder is not supported", source);
   bool fused = false;
   read_decoder(part("decoder"), source, parts.decoder, fused);
   if (parts.decoder.byte_level != byte_level)
-    fail(ErrorKind::unsupported, "{}: ByteLevel as {} only is not supported", source, byte_level ? "pre_tokenizer" : "decoder");
+    fail(ErrorKind::unsupported, "{}: ByteLevel as {} only is not supported", source,
+         byte_level ? "pre_tokenizer" : "decoder");
 
   if (const Json& list = part("added_tokens"); !list.is_null()) {
-    if (!list.is_array()) fail(ErrorKind::bad_file, "{}: \"added_tokens\" is expected to be array, got {}", source, list.type_name());
+    if (!list.is_array())
+      fail(ErrorKind::bad_file, "{}: \"added_tokens\" is expected to be array, got {}", source, list.type_name());
     parts.added = read_added(list, id_limit(parts.bpe->tokens() + list.size()), source);
     for (const AddedToken& token : parts.added) {
       auto known = byte_level ? std::nullopt : parts.bpe->find(token.content);
       std::string bytes;
       if (byte_level && unicode::from_alphabet(token.content, bytes)) known = parts.bpe->find(bytes);
       if (known && *known != static_cast<uint32_t>(token.id))
-        fail(ErrorKind::bad_file, "{}: added token \"{}\" has id {}, but {} in the vocabulary", source, token.content, token.id, *known);
+        fail(ErrorKind::bad_file, "{}: added token \"{}\" has id {}, but {} in the vocabulary", source, token.content,
+             token.id, *known);
     }
   }
   read_post_processor(part("post_processor"), source, id_limit(parts.bpe->tokens() + parts.added.size()), parts);
   return parts;
 }
 
-void apply_config(TokenizerParts& parts, const Json& config, const Json& special_map, const Json& added, std::string_view source) {
+void apply_config(TokenizerParts& parts, const Json& config, const Json& special_map, const Json& added,
+                  std::string_view source) {
   if (!config.is_null() && !config.is_object())
     fail(ErrorKind::bad_file, "{}: expected an object, got {}", source, config.type_name());
   auto name = [&](const char* key, std::optional<std::string>& into) {
     const Json& from = config.is_object() && config.contains(key) ? config : special_map;
-    if (auto found = named_token(from, key, source)) into = found;
-    else if (from.is_object() && from.contains(key)) into.reset();  // null: it has none
+    if (auto found = named_token(from, key, source))
+      into = found;
+    else if (from.is_object() && from.contains(key))
+      into.reset();  // null: it has none
   };
   name("bos_token", parts.bos);
   name("eos_token", parts.eos);
@@ -265,18 +288,21 @@ void apply_config(TokenizerParts& parts, const Json& config, const Json& special
         return;
       }
       if (old.id != token.id || old.content != token.content)
-        fail(ErrorKind::bad_file, "{}: token \"{}\" with id {} contradicts \"{}\" with id {}", source, token.content, token.id, old.content, old.id);
+        fail(ErrorKind::bad_file, "{}: token \"{}\" with id {} contradicts \"{}\" with id {}", source, token.content,
+             token.id, old.content, old.id);
       if (flags_known) old = std::move(token);
       return;
     }
     if (auto known = parts.id_of(token.content); known && *known != token.id)
-      fail(ErrorKind::bad_file, "{}: token \"{}\" has id {}, but {} in the vocabulary", source, token.content, token.id, *known);
+      fail(ErrorKind::bad_file, "{}: token \"{}\" has id {}, but {} in the vocabulary", source, token.content, token.id,
+           *known);
     parts.added.push_back(std::move(token));
   };
   if (config.is_object() && config.contains("added_tokens_decoder") && !config["added_tokens_decoder"].is_null()) {
     for (const auto& [key, value] : json_object(config, "added_tokens_decoder", source, "tokenizer_config").items()) {
       Json entry = value;
-      if (!entry.is_object() || key.empty() || key.size() > 9 || key.find_first_not_of("0123456789") != std::string::npos)
+      if (!entry.is_object() || key.empty() || key.size() > 9 ||
+          key.find_first_not_of("0123456789") != std::string::npos)
         fail(ErrorKind::bad_file, "{}: added_tokens_decoder: \"{}\" is no token id", source, key);
       entry["id"] = std::stoll(key);
       define(read_added(Json::array({entry}), limit, source)[0], true);
@@ -313,8 +339,10 @@ void apply_config(TokenizerParts& parts, const Json& config, const Json& special
     for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
       if (!from->is_object() || !from->contains(key) || !(*from)[key].is_array()) continue;
       for (const Json& entry : (*from)[key]) {
-        if (entry.is_string()) mark_special(entry.get<std::string>());
-        else mark_special(json_string(entry, "content", source, key));
+        if (entry.is_string())
+          mark_special(entry.get<std::string>());
+        else
+          mark_special(json_string(entry, "content", source, key));
       }
     }
   }

@@ -40,7 +40,8 @@ TEST_P(Fixture, EncodesLikeTheReference) {
 
 TEST_P(Fixture, DecodesLikeTheReference) {
   for (const Json& one : file_["cases"]) {
-    const auto ids = one.contains("ids_only") ? one["ids_only"].get<Ids>() : one.value("with_special", one["ids"].get<Ids>());
+    const auto ids =
+        one.contains("ids_only") ? one["ids_only"].get<Ids>() : one.value("with_special", one["ids"].get<Ids>());
     EXPECT_EQ(tokenizer_.decode(ids, false), one["decoded"].get<std::string>()) << Json(ids);
     EXPECT_EQ(tokenizer_.decode(ids, true), one["skipped"].get<std::string>()) << Json(ids);
   }
@@ -48,7 +49,8 @@ TEST_P(Fixture, DecodesLikeTheReference) {
 
 TEST_P(Fixture, StreamsTheSameText) {
   for (const Json& one : file_["cases"]) {
-    const auto ids = one.contains("ids_only") ? one["ids_only"].get<Ids>() : one.value("with_special", one["ids"].get<Ids>());
+    const auto ids =
+        one.contains("ids_only") ? one["ids_only"].get<Ids>() : one.value("with_special", one["ids"].get<Ids>());
     for (bool skip : {false, true}) {
       StreamDecoder stream(tokenizer_, false, skip);
       std::string text;
@@ -61,9 +63,7 @@ TEST_P(Fixture, StreamsTheSameText) {
       // Runs of broken byte tokens are the one place where a stream cannot know what the whole text will say.
       const std::string bytes = tokenizer_.decode_bytes(ids, skip);
       EXPECT_EQ(text, unicode::replace_broken(bytes)) << Json(ids);
-      if (unicode::valid_prefix(bytes) == bytes.size()) {
-        EXPECT_EQ(text, tokenizer_.decode(ids, skip));
-      }
+      if (unicode::valid_prefix(bytes) == bytes.size()) { EXPECT_EQ(text, tokenizer_.decode(ids, skip)); }
     }
   }
 }
@@ -80,18 +80,20 @@ TEST_P(Fixture, NamesLeadBack) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tokenizer, Fixture,
-                         ::testing::Values("gpt2", "llama3", "llama2", "crossing", "metaspace_first", "metaspace_always", "metaspace_never",
-                                           "nfc", "nfkc", "splits"),
+                         ::testing::Values("gpt2", "llama3", "llama2", "crossing", "metaspace_first",
+                                           "metaspace_always", "metaspace_never", "nfc", "nfkc", "splits"),
                          [](const auto& info) { return std::string(info.param); });
 
 Tokenizer fixture_tokenizer(const std::string& name) {
-  return Tokenizer::from_json(dump_json(read_json(testing::fixture("tokenizers/" + name + ".json"))["tokenizer"]), name);
+  return Tokenizer::from_json(dump_json(read_json(testing::fixture("tokenizers/" + name + ".json"))["tokenizer"]),
+                              name);
 }
 
 std::string random_text(std::mt19937_64& random, size_t characters) {
   std::string text;
   for (size_t i = 0; i < characters; ++i) {
-    char32_t c = random() % 3 ? static_cast<char32_t>(" etaoinshr\n.'1"[random() % 14]) : static_cast<char32_t>(random() % 0x110000);
+    char32_t c = random() % 3 ? static_cast<char32_t>(" etaoinshr\n.'1"[random() % 14])
+                              : static_cast<char32_t>(random() % 0x110000);
     if (c >= 0xD800 && c < 0xE000) c = 0x2581;
     unicode::append(text, c);
   }
@@ -136,7 +138,8 @@ TEST(Tokenizer, ALongWordIsEncodedAsAWhole) {
   std::mt19937_64 random(5);
   for (const char* name : {"llama3", "llama2", "crossing"}) {
     const Tokenizer tokenizer = fixture_tokenizer(name);
-    for (const std::string& unit : {std::string("a"), std::string("ab"), std::string("the"), std::string("=:/-"), std::string("\u6CB3a")}) {
+    for (const std::string& unit :
+         {std::string("a"), std::string("ab"), std::string("the"), std::string("=:/-"), std::string("\u6CB3a")}) {
       if (std::string(name) == "crossing" && unit.size() > 3) continue;  // unknown there, and fused
       std::string word;
       while (word.size() < 100'000) word += random() % 50 ? unit : unit.substr(0, 1);
@@ -158,7 +161,8 @@ TEST(Tokenizer, ALongWordIsEncodedAsAWhole) {
 TEST(Tokenizer, HostileTextTakesLinearTime) {
   for (const char* name : {"llama3", "llama2", "crossing"}) {
     const Tokenizer tokenizer = fixture_tokenizer(name);
-    for (const std::string& unit : {std::string("a"), std::string(" "), std::string("\n"), std::string("<|"), std::string("<s")}) {
+    for (const std::string& unit :
+         {std::string("a"), std::string(" "), std::string("\n"), std::string("<|"), std::string("<s")}) {
       std::string text;
       while (text.size() < 2'000'000) text += unit;
       EXPECT_FALSE(tokenizer.encode(text).empty());  // the test's time limit is the measure
@@ -220,9 +224,12 @@ TEST(Tokenizer, ConfigurationNamesAndAdds) {
   EXPECT_EQ(plain.eos(), std::nullopt);
 
   const auto next = static_cast<int32_t>(plain.size());
-  const Tokenizer tokenizer = Tokenizer::from_json(json, "test", fmt::format(R"({{"bos_token": null, "eos_token": {{"content": "<|eot_id|>"}},
+  const Tokenizer tokenizer =
+      Tokenizer::from_json(json, "test",
+                           fmt::format(R"({{"bos_token": null, "eos_token": {{"content": "<|eot_id|>"}},
     "add_bos_token": false, "pad_token": "never defined", "additional_special_tokens": ["Ġlantern"],
-    "added_tokens_decoder": {{"{}": {{"content": "<new>", "special": true, "lstrip": true}}}}}})", next));
+    "added_tokens_decoder": {{"{}": {{"content": "<new>", "special": true, "lstrip": true}}}}}})",
+                                       next));
   EXPECT_EQ(tokenizer.bos(), std::nullopt);
   EXPECT_FALSE(tokenizer.adds_bos());
   EXPECT_EQ(tokenizer.eos(), tokenizer.id_of("<|eot_id|>"));

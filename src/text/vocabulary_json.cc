@@ -47,7 +47,8 @@ class Reader {
   }
 
   bool start_object(size_t) {
-    if (place_ == Place::before_vocab || (place_ == Place::tree && stack_.size() == 2 && in_model_ && key_ == "vocab")) {
+    if (place_ == Place::before_vocab ||
+        (place_ == Place::tree && stack_.size() == 2 && in_model_ && key_ == "vocab")) {
       if (out_.has_vocab) fail(ErrorKind::bad_file, "{}: key \"vocab\" given twice in one object", source_);
       place_ = Place::vocab;
       out_.has_vocab = true;
@@ -85,7 +86,8 @@ class Reader {
   }
   bool end_array() {
     if (place_ == Place::pair) {
-      if (pair_.size() != 2 || pair_[0].empty() || pair_[1].empty()) not_a_pair(fmt::format("{} strings", pair_.size()));
+      if (pair_.size() != 2 || pair_[0].empty() || pair_[1].empty())
+        not_a_pair(fmt::format("{} strings", pair_.size()));
       out_.merges.emplace_back(std::move(pair_[0]), std::move(pair_[1]));
       place_ = Place::merges;
       return true;
@@ -112,7 +114,8 @@ class Reader {
   void outside_lists(std::string_view got) {
     if (place_ == Place::vocab) bad_id(source_, key_, got);
     if (place_ == Place::merges || place_ == Place::pair) not_a_pair(got);
-    if (place_ == Place::before_vocab) fail(ErrorKind::bad_file, "{}: expected an object of tokens and ids, got {}", source_, got);
+    if (place_ == Place::before_vocab)
+      fail(ErrorKind::bad_file, "{}: expected an object of tokens and ids, got {}", source_, got);
   }
   Json* put(Json value) {
     if (stack_.empty()) return &(out_.rest = std::move(value));
@@ -151,8 +154,10 @@ class Reader {
 
 std::pair<std::string, std::string> split_merge(std::string_view line, size_t number, std::string_view source) {
   const size_t space = line.find(' ');
-  if (space == std::string_view::npos || space == 0 || space + 1 == line.size() || line.find(' ', space + 1) != std::string_view::npos)
-    fail(ErrorKind::bad_file, "{}: merge {}: expected two tokens with a space between, got \"{}\"", source, number, line.substr(0, 60));
+  if (space == std::string_view::npos || space == 0 || space + 1 == line.size() ||
+      line.find(' ', space + 1) != std::string_view::npos)
+    fail(ErrorKind::bad_file, "{}: merge {}: expected two tokens with a space between, got \"{}\"", source, number,
+         line.substr(0, 60));
   return {std::string(line.substr(0, space)), std::string(line.substr(space + 1))};
 }
 

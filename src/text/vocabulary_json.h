@@ -1,5 +1,5 @@
-// tokenizer.json, whose hundreds of thousands of tokens and merges are read past the JSON library's trees: as trees they
-// took three quarters of the time to open a model's folder.
+// tokenizer.json, whose hundreds of thousands of tokens and merges are read past the JSON library's trees: as trees
+// they took three quarters of the time to open a model's folder.
 #pragma once
 
 #include <cstdint>

@@ -18,7 +18,8 @@ AdamW::AdamW(Parameters& parameters, const AdamWOptions& options) : parameters_(
     const auto count = static_cast<int64_t>(parameters.all()[i].master.size());
     first_.emplace_back(static_cast<size_t>(count));
     second_.emplace_back(static_cast<size_t>(count));
-    for (int64_t begin = 0; begin < count; begin += kPiece) pieces_.push_back({i, begin, std::min(kPiece, count - begin)});
+    for (int64_t begin = 0; begin < count; begin += kPiece)
+      pieces_.push_back({i, begin, std::min(kPiece, count - begin)});
   }
 }
 
@@ -37,7 +38,8 @@ double AdamW::norm(ThreadPool& pool) const {
 double AdamW::update(int64_t step, float rate, ThreadPool& pool) {
   const double norm = this->norm(pool);
   if (!std::isfinite(norm))
-    fail(ErrorKind::bad_request, "step {}: the gradients' norm is {}: a lower learning rate, or a lower clip, may help", step, norm);
+    fail(ErrorKind::bad_request, "step {}: the gradients' norm is {}: a lower learning rate, or a lower clip, may help",
+         step, norm);
   Kernels::AdamW how{};
   how.rate = rate;
   how.beta1 = static_cast<float>(options_.beta1);
@@ -52,7 +54,8 @@ double AdamW::update(int64_t step, float rate, ThreadPool& pool) {
     Kernels::AdamW step_of = how;
     step_of.decay = parameter.shape.rank() > 1 ? static_cast<float>(options_.weight_decay) : 0.0f;
     kernels().adamw(step_of, parameter.gradients().data() + piece.begin, parameter.master.data() + piece.begin,
-                    first_[piece.parameter].data() + piece.begin, second_[piece.parameter].data() + piece.begin, piece.count);
+                    first_[piece.parameter].data() + piece.begin, second_[piece.parameter].data() + piece.begin,
+                    piece.count);
   });
   parameters_.publish(pool);
   return norm;

@@ -20,9 +20,9 @@ class AdamW {
  public:
   AdamW(Parameters& parameters, const AdamWOptions& options);
 
-  // Update number `step` (from 1) with the gradients as they stand; then the served copies follow the masters. Returns the
-  // gradients' norm before clipping. Throws Error(bad_request), and changes nothing, where that is not finite.
-  // The same bits with any number of threads: sums run over fixed pieces of each parameter, in order.
+  // Update number `step` (from 1) with the gradients as they stand; then the served copies follow the masters. Returns
+  // the gradients' norm before clipping. Throws Error(bad_request), and changes nothing, where that is not finite. The
+  // same bits with any number of threads: sums run over fixed pieces of each parameter, in order.
   double update(int64_t step, float rate, ThreadPool& pool);
 
   // First and second moments of Parameters::all()[i], for checkpoints.

@@ -35,7 +35,8 @@ class Corpus {
 };
 
 // Documents in an order drawn anew for each time through the corpus, cut into steps of at most `batch_tokens` tokens (a
-// longer document is a step of its own). A pure function of (lengths, seed, step): a run that resumes needs only its step.
+// longer document is a step of its own). A pure function of (lengths, seed, step): a run that resumes needs only its
+// step.
 class Batches {
  public:
   // The corpus must outlive this and hold at least one document.

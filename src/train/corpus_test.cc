@@ -10,7 +10,8 @@ namespace {
 
 Corpus corpus_of(const std::vector<size_t>& lengths) {
   Corpus corpus;
-  for (const size_t length : lengths) corpus.add({std::vector<int32_t>(length, static_cast<int32_t>(length)), std::vector<uint8_t>(length, 1)});
+  for (const size_t length : lengths)
+    corpus.add({std::vector<int32_t>(length, static_cast<int32_t>(length)), std::vector<uint8_t>(length, 1)});
   return corpus;
 }
 
@@ -66,7 +67,8 @@ TEST(Batches, AStepIsThatStepHoweverOneComesToIt) {
     EXPECT_EQ(straight.tokens_before(step), tokens);
     int64_t here = 0;
     for (const uint32_t d : steps[static_cast<size_t>(step)]) here += static_cast<int64_t>(corpus[d].tokens.size());
-    EXPECT_TRUE(here <= 16 || steps[static_cast<size_t>(step)].size() == 1) << "only a longer document exceeds the batch";
+    EXPECT_TRUE(here <= 16 || steps[static_cast<size_t>(step)].size() == 1)
+        << "only a longer document exceeds the batch";
     tokens += here;
   }
 }

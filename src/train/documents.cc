@@ -24,8 +24,9 @@ std::vector<Json> read_documents(const std::vector<std::filesystem::path>& files
   return documents;
 }
 
-std::string document_text(const Json& document, std::string_view where, const std::optional<ChatTemplate>& chat_template,
-                          std::string_view eos, GenerationSpans* said) {
+std::string document_text(const Json& document, std::string_view where,
+                          const std::optional<ChatTemplate>& chat_template, std::string_view eos,
+                          GenerationSpans* said) {
   if (!document.is_object()) fail(ErrorKind::bad_file, "{}: expected an object with \"messages\" or \"text\"", where);
   GenerationSpans spans;
   std::string all;
@@ -35,14 +36,14 @@ std::string document_text(const Json& document, std::string_view where, const st
     if (document.contains("tools")) context["tools"] = OrderedJson(document["tools"]);
     try {
       all = chat_template->render(context, {}, &spans);
-    } catch (const Error& error) {
-      fail(ErrorKind::bad_file, "{}: {}", where, error.what());
-    }
+    } catch (const Error& error) { fail(ErrorKind::bad_file, "{}: {}", where, error.what()); }
     if (spans.empty())
-      fail(ErrorKind::bad_file, "{}: the chat template marks nothing with {{% generation %}}: what the model is to say is unknown", where);
+      fail(ErrorKind::bad_file,
+           "{}: the chat template marks nothing with {{% generation %}}: what the model is to say is unknown", where);
   } else {
     const auto text = document.find("text");
-    if (text == document.end() || !text->is_string()) fail(ErrorKind::bad_file, "{}: expected \"messages\" or a string \"text\"", where);
+    if (text == document.end() || !text->is_string())
+      fail(ErrorKind::bad_file, "{}: expected \"messages\" or a string \"text\"", where);
     all = text->get<std::string>();
     all += eos;
     spans.emplace_back(0, all.size());
@@ -66,19 +67,22 @@ Example DocumentEncoder::encode(const Json& document, std::string_view where) co
     const std::string_view piece = tokenizer_.piece(id);
     // Tokens are matched with the template's spans by their bytes, so they must be the text's own.
     if (text.compare(at, piece.size(), piece) != 0)
-      fail(ErrorKind::unsupported, "{}: the tokenizer changes the text it encodes (byte {}): training needs one that does not", where, at);
+      fail(ErrorKind::unsupported,
+           "{}: the tokenizer changes the text it encodes (byte {}): training needs one that does not", where, at);
     while (span < spans.size() && spans[span].second <= at) ++span;
     example.said.push_back(span < spans.size() && spans[span].first <= at);
     at += piece.size();
   }
   if (at != text.size())
-    fail(ErrorKind::unsupported, "{}: the tokenizer encodes {} of {} bytes: training needs one that keeps all", where, at, text.size());
+    fail(ErrorKind::unsupported, "{}: the tokenizer encodes {} of {} bytes: training needs one that keeps all", where,
+         at, text.size());
   return example;
 }
 
 Encoded encode_documents(int64_t count, const std::function<Json(int64_t)>& document,
-                         const std::function<std::string(int64_t)>& where, const DocumentEncoder& encoder, int64_t context,
-                         LongDocuments long_documents, ThreadPool& pool, const std::function<void(int64_t)>& progress) {
+                         const std::function<std::string(int64_t)>& where, const DocumentEncoder& encoder,
+                         int64_t context, LongDocuments long_documents, ThreadPool& pool,
+                         const std::function<void(int64_t)>& progress) {
   constexpr int64_t kRound = 4096, kGrain = 64;
   Encoded result;
   std::vector<Example> examples;
@@ -97,7 +101,8 @@ Encoded encode_documents(int64_t count, const std::function<Json(int64_t)>& docu
       } else if (long_documents == LongDocuments::skip) {
         ++result.skipped;
       } else if (long_documents == LongDocuments::refuse) {
-        fail(ErrorKind::bad_file, "{}: {} tokens, the model's context is {} (data.long_documents = \"skip\" or \"split\" would let it pass)",
+        fail(ErrorKind::bad_file,
+             "{}: {} tokens, the model's context is {} (data.long_documents = \"skip\" or \"split\" would let it pass)",
              where(begin + i), length, context);
       } else {
         for (int64_t at = 0; at < length; at += context) {

@@ -27,11 +27,12 @@ struct DocumentSource {
 // The lines of JSONL files, in order. Throws Error naming the file and line.
 std::vector<Json> read_documents(const std::vector<std::filesystem::path>& files);
 
-// A document's text: a conversation as the chat template writes it, a text as it is with `eos` after it. `said`, if not null:
-// the bytes that the model is to say, which are those in {% generation %} blocks, or all of a plain text.
-// Throws Error(bad_file) naming `where`: a document without either, or that the template refuses.
-std::string document_text(const Json& document, std::string_view where, const std::optional<ChatTemplate>& chat_template,
-                          std::string_view eos, GenerationSpans* said = nullptr);
+// A document's text: a conversation as the chat template writes it, a text as it is with `eos` after it. `said`, if not
+// null: the bytes that the model is to say, which are those in {% generation %} blocks, or all of a plain text. Throws
+// Error(bad_file) naming `where`: a document without either, or that the template refuses.
+std::string document_text(const Json& document, std::string_view where,
+                          const std::optional<ChatTemplate>& chat_template, std::string_view eos,
+                          GenerationSpans* said = nullptr);
 
 // Documents to tokens. Safe to share between threads.
 class DocumentEncoder {
@@ -55,10 +56,11 @@ struct Encoded {
   int64_t skipped = 0;  // documents longer than the context
 };
 
-// Documents 0 to count - 1, encoded by all threads, in order. `where(i)` names one in errors. `progress` (may be empty) is
-// told now and then how many are done; what it throws ends the work.
+// Documents 0 to count - 1, encoded by all threads, in order. `where(i)` names one in errors. `progress` (may be empty)
+// is told now and then how many are done; what it throws ends the work.
 Encoded encode_documents(int64_t count, const std::function<Json(int64_t)>& document,
-                         const std::function<std::string(int64_t)>& where, const DocumentEncoder& encoder, int64_t context,
-                         LongDocuments long_documents, ThreadPool& pool, const std::function<void(int64_t)>& progress = {});
+                         const std::function<std::string(int64_t)>& where, const DocumentEncoder& encoder,
+                         int64_t context, LongDocuments long_documents, ThreadPool& pool,
+                         const std::function<void(int64_t)>& progress = {});
 
 }  // namespace glassbox

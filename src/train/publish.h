@@ -28,8 +28,8 @@ PublishedTokenizer open_tokenizer(const std::filesystem::path& folder);
 // The recipe's config.json with what the tokenizer decides. Throws Error(bad_file) where vocab_size is too small.
 Json complete_config(const Recipe& recipe, const Tokenizer& tokenizer);
 
-// config.json, generation_config.json, model.safetensors and README.md, beside the tokenizer that is there. `figures` is
-// loss.json's object, which the model card quotes. Each file is replaced durably.
+// config.json, generation_config.json, model.safetensors and README.md, beside the tokenizer that is there. `figures`
+// is loss.json's object, which the model card quotes. Each file is replaced durably.
 void publish_model(const Recipe& recipe, const Json& config, const Parameters& parameters, const Tokenizer& tokenizer,
                    const Json& figures, const std::filesystem::path& folder);
 

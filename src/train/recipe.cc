@@ -27,14 +27,17 @@ Recipe::Model read_model(Section model, const std::filesystem::path& folder) {
   result.deviation = model.number("initial_deviation", result.deviation, 1e-6, 1);
   result.config = model.rest();
   if (!path.empty()) {
-    if (!result.config.empty()) model.refuse("path", "a path and the keys of a config.json beside it contradict each other");
+    if (!result.config.empty())
+      model.refuse("path", "a path and the keys of a config.json beside it contradict each other");
     std::filesystem::path file = folder / path;
     if (std::filesystem::is_directory(file)) file /= "config.json";
     result.config = read_json(file);
   }
   if (!result.weights.empty() && result.config.empty()) result.config = read_json(result.weights / "config.json");
-  if (result.config.empty()) model.refuse("model_type", "missing: [model] holds the keys of a config.json, or `path` names one");
-  if (!result.config.contains("torch_dtype") && !result.config.contains("dtype")) result.config["torch_dtype"] = "bfloat16";
+  if (result.config.empty())
+    model.refuse("model_type", "missing: [model] holds the keys of a config.json, or `path` names one");
+  if (!result.config.contains("torch_dtype") && !result.config.contains("dtype"))
+    result.config["torch_dtype"] = "bfloat16";
   return result;
 }
 
@@ -72,9 +75,12 @@ Recipe::Data read_data(Section data, const std::filesystem::path& folder) {
     if (result.documents == 0) data.refuse("documents", "missing: how many documents the source is to make");
   }
   const std::string too_long = data.text("long_documents", "refuse");
-  if (too_long == "skip") result.long_documents = LongDocuments::skip;
-  else if (too_long == "split") result.long_documents = LongDocuments::split;
-  else if (too_long != "refuse") data.refuse("long_documents", fmt::format("expected \"refuse\", \"skip\" or \"split\", got \"{}\"", too_long));
+  if (too_long == "skip")
+    result.long_documents = LongDocuments::skip;
+  else if (too_long == "split")
+    result.long_documents = LongDocuments::split;
+  else if (too_long != "refuse")
+    data.refuse("long_documents", fmt::format("expected \"refuse\", \"skip\" or \"split\", got \"{}\"", too_long));
   data.finish();
   return result;
 }
@@ -86,9 +92,11 @@ void read_train(Section train, Recipe& recipe) {
   options.schedule.steps = train.integer("steps", 0, 1, kMany);
   options.seed = static_cast<uint64_t>(train.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
   options.batch_tokens = train.integer("batch_tokens", options.batch_tokens, 1, kMany);
-  options.micro_batch_tokens = train.integer("micro_batch_tokens", std::min(options.micro_batch_tokens, options.batch_tokens), 1, kMany);
+  options.micro_batch_tokens =
+      train.integer("micro_batch_tokens", std::min(options.micro_batch_tokens, options.batch_tokens), 1, kMany);
   if (options.micro_batch_tokens > options.batch_tokens)
-    train.refuse("micro_batch_tokens", fmt::format("expected at most batch_tokens, {}, got {}", options.batch_tokens, options.micro_batch_tokens));
+    train.refuse("micro_batch_tokens", fmt::format("expected at most batch_tokens, {}, got {}", options.batch_tokens,
+                                                   options.micro_batch_tokens));
   options.schedule.rate = train.number("learning_rate", 1e-3, 1e-9, 10);
   options.schedule.min_rate = train.number("min_learning_rate", options.schedule.rate / 10, 0, options.schedule.rate);
   options.schedule.warmup = train.integer("warmup_steps", 0, 0, kMany);
@@ -115,31 +123,51 @@ Json texts(const std::vector<std::filesystem::path>& files) {
 Json to_json(const Recipe& r) {
   Json tokenizer = {{"chat_template", r.tokenizer.chat_template}};
   if (r.tokenizer.path.empty())
-    tokenizer.update({{"vocab_size", r.tokenizer.vocab_size}, {"special_tokens", r.tokenizer.special_tokens},
-                      {"split_digits", r.tokenizer.split_digits}, {"documents", r.tokenizer.documents},
-                      {"bos", r.tokenizer.bos}, {"eos", r.tokenizer.eos}, {"pad", r.tokenizer.pad}});
+    tokenizer.update({{"vocab_size", r.tokenizer.vocab_size},
+                      {"special_tokens", r.tokenizer.special_tokens},
+                      {"split_digits", r.tokenizer.split_digits},
+                      {"documents", r.tokenizer.documents},
+                      {"bos", r.tokenizer.bos},
+                      {"eos", r.tokenizer.eos},
+                      {"pad", r.tokenizer.pad}});
   else
     tokenizer["path"] = r.tokenizer.path.filename().string();
   Json data = {{"long_documents", r.data.long_documents == LongDocuments::skip    ? "skip"
                                   : r.data.long_documents == LongDocuments::split ? "split"
                                                                                   : "refuse"}};
-  if (r.data.source.empty()) data["files"] = texts(r.data.files);
-  else data.update({{"source", r.data.source}, {"seed", r.data.seed}, {"documents", r.data.documents}});
+  if (r.data.source.empty())
+    data["files"] = texts(r.data.files);
+  else
+    data.update({{"source", r.data.source}, {"seed", r.data.seed}, {"documents", r.data.documents}});
   const TrainerOptions& t = r.train;
-  Json train = {{"seed", t.seed}, {"batch_tokens", t.batch_tokens}, {"micro_batch_tokens", t.micro_batch_tokens},
-                {"learning_rate", t.schedule.rate}, {"min_learning_rate", t.schedule.min_rate},
-                {"warmup_steps", t.schedule.warmup}, {"betas", {t.adamw.beta1, t.adamw.beta2}}, {"eps", t.adamw.eps},
-                {"weight_decay", t.adamw.weight_decay}, {"clip", t.adamw.clip}, {"said_weight", t.said_weight},
-                {"rest_weight", t.rest_weight}, {"log_every", r.log_every}};
-  if (r.tokens > 0) train["tokens"] = r.tokens;
-  else train["steps"] = t.schedule.steps;
+  Json train = {{"seed", t.seed},
+                {"batch_tokens", t.batch_tokens},
+                {"micro_batch_tokens", t.micro_batch_tokens},
+                {"learning_rate", t.schedule.rate},
+                {"min_learning_rate", t.schedule.min_rate},
+                {"warmup_steps", t.schedule.warmup},
+                {"betas", {t.adamw.beta1, t.adamw.beta2}},
+                {"eps", t.adamw.eps},
+                {"weight_decay", t.adamw.weight_decay},
+                {"clip", t.adamw.clip},
+                {"said_weight", t.said_weight},
+                {"rest_weight", t.rest_weight},
+                {"log_every", r.log_every}};
+  if (r.tokens > 0)
+    train["tokens"] = r.tokens;
+  else
+    train["steps"] = t.schedule.steps;
   return {{"name", r.name},
-          {"model", {{"config", r.model.config}, {"weights", r.model.weights.filename().string()}, {"initial_deviation", r.model.deviation}}},
+          {"model",
+           {{"config", r.model.config},
+            {"weights", r.model.weights.filename().string()},
+            {"initial_deviation", r.model.deviation}}},
           {"tokenizer", tokenizer},
           {"data", data},
           {"train", train},
           {"checkpoint", {{"every", r.checkpoint.every}, {"keep", r.checkpoint.keep}}},
-          {"evaluate", {{"every", r.evaluate.every}, {"documents", r.evaluate.documents}, {"files", texts(r.evaluate.files)}}},
+          {"evaluate",
+           {{"every", r.evaluate.every}, {"documents", r.evaluate.documents}, {"files", texts(r.evaluate.files)}}},
           {"publish", {{"generation", r.publish.generation}, {"license", r.publish.license}}}};
 }
 
@@ -171,13 +199,15 @@ Recipe parse_recipe(std::string_view toml, const std::string& source, const std:
   recipe.evaluate.files = paths(evaluate, "files", folder);
   if (!recipe.evaluate.files.empty() && evaluate.has("documents"))
     evaluate.refuse("documents", "expected either files or a number of documents");
-  recipe.evaluate.documents = evaluate.integer("documents", recipe.evaluate.files.empty() ? recipe.evaluate.documents : 0, 0, kMany);
+  recipe.evaluate.documents =
+      evaluate.integer("documents", recipe.evaluate.files.empty() ? recipe.evaluate.documents : 0, 0, kMany);
   evaluate.finish();
 
   Section publish = file.section("publish");
   recipe.publish.generation = publish.section("generation").rest();
   recipe.publish.license = publish.text("license");
-  if (const std::string readme = publish.text("readme"); !readme.empty()) recipe.publish.readme = read_file(folder / readme, 1 << 20);
+  if (const std::string readme = publish.text("readme"); !readme.empty())
+    recipe.publish.readme = read_file(folder / readme, 1 << 20);
   publish.finish();
   file.finish();
   recipe.json = to_json(recipe);

@@ -1,4 +1,5 @@
-// RECIPE.toml: everything a training run depends on, checked before anything is computed. docs/training.md explains the keys.
+// RECIPE.toml: everything a training run depends on, checked before anything is computed. docs/training.md explains the
+// keys.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +19,9 @@ struct Recipe {
   std::string name;
 
   struct Model {
-    Json config;                   // config.json without what the tokenizer decides (vocab_size and ids of special tokens)
+    Json config;  // config.json without what the tokenizer decides (vocab_size and ids of special tokens)
     std::filesystem::path weights;  // a published folder to start from; empty: fresh
-    double deviation = 0.02;       // of fresh matrices
+    double deviation = 0.02;        // of fresh matrices
   } model;
 
   struct Vocabulary {
@@ -28,15 +29,15 @@ struct Recipe {
     int64_t vocab_size = 4096;
     std::vector<std::string> special_tokens;
     bool split_digits = true;
-    int64_t documents = 20000;   // to train it from
-    std::string bos, eos, pad;   // special tokens with a meaning; empty: none
-    std::string chat_template;   // its text; empty: what `path` has, or none
+    int64_t documents = 20000;  // to train it from
+    std::string bos, eos, pad;  // special tokens with a meaning; empty: none
+    std::string chat_template;  // its text; empty: what `path` has, or none
   } tokenizer;
 
   struct Data {
     std::string source;  // a program's name, or empty
     uint64_t seed = 1;
-    int64_t documents = 0;  // of `source`
+    int64_t documents = 0;                     // of `source`
     std::vector<std::filesystem::path> files;  // JSONL
     LongDocuments long_documents = LongDocuments::refuse;
   } data;
@@ -51,7 +52,7 @@ struct Recipe {
   } checkpoint;
 
   struct Evaluate {
-    int64_t every = 500;  // 0: at the end only
+    int64_t every = 500;      // 0: at the end only
     int64_t documents = 200;  // held out: made so by `source`, or taken from files before training sees them
     std::vector<std::filesystem::path> files;  // held-out documents of their own
   } evaluate;
@@ -65,8 +66,8 @@ struct Recipe {
   Json json;  // the recipe with all defaults filled in: what checkpoints and loss.json record
 };
 
-// Paths in a recipe are relative to its folder. Throws Error(bad_file) naming file, line and key: an unknown key, a value
-// of the wrong type or out of range, two keys that contradict each other.
+// Paths in a recipe are relative to its folder. Throws Error(bad_file) naming file, line and key: an unknown key, a
+// value of the wrong type or out of range, two keys that contradict each other.
 Recipe read_recipe(const std::filesystem::path& file);
 Recipe parse_recipe(std::string_view toml, const std::string& source, const std::filesystem::path& folder);
 

@@ -46,16 +46,15 @@ std::string with(std::string text, const std::string& from, const std::string& t
 std::string error_of(const std::string& text) {
   try {
     parse_recipe(text, "small.toml", ".");
-  } catch (const Error& error) {
-    return error.what();
-  }
+  } catch (const Error& error) { return error.what(); }
   return "no error";
 }
 
 TEST(Recipe, ReadsWhatIsThereAndKnowsTheRest) {
   const Recipe recipe = parse_recipe(kRecipe, "small.toml", ".");
   EXPECT_EQ(recipe.name, "small");
-  EXPECT_EQ(recipe.model.config, (Json{{"model_type", "llama"}, {"hidden_size", 32}, {"rope_theta", 10000.0}, {"torch_dtype", "bfloat16"}}));
+  EXPECT_EQ(recipe.model.config,
+            (Json{{"model_type", "llama"}, {"hidden_size", 32}, {"rope_theta", 10000.0}, {"torch_dtype", "bfloat16"}}));
   EXPECT_EQ(recipe.tokenizer.vocab_size, 300);
   EXPECT_EQ(recipe.tokenizer.eos, "<|end|>");
   EXPECT_TRUE(recipe.tokenizer.split_digits);
@@ -75,10 +74,13 @@ TEST(Recipe, ReadsWhatIsThereAndKnowsTheRest) {
 }
 
 TEST(Recipe, UnknownKeysAreRefusedByName) {
-  EXPECT_EQ(error_of(with(kRecipe, "batch_tokens = 100", "batch_token = 100")), "small.toml:18: train.batch_token: not a key of [train]");
+  EXPECT_EQ(error_of(with(kRecipe, "batch_tokens = 100", "batch_token = 100")),
+            "small.toml:18: train.batch_token: not a key of [train]");
   EXPECT_THAT(error_of(std::string("nmae = 1\n") + kRecipe), HasSubstr("small.toml:1: nmae: not a key of a recipe"));
-  EXPECT_THAT(error_of(std::string(kRecipe) + "[checkpiont]\nevery = 3\n"), HasSubstr("checkpiont: not a key of a recipe"));
-  EXPECT_THAT(error_of(std::string(kRecipe) + "[evaluate]\nevry = 3\n"), HasSubstr("evaluate.evry: not a key of [evaluate]"));
+  EXPECT_THAT(error_of(std::string(kRecipe) + "[checkpiont]\nevery = 3\n"),
+              HasSubstr("checkpiont: not a key of a recipe"));
+  EXPECT_THAT(error_of(std::string(kRecipe) + "[evaluate]\nevry = 3\n"),
+              HasSubstr("evaluate.evry: not a key of [evaluate]"));
 }
 
 TEST(Recipe, ValuesOutOfRangeOrOfAnotherTypeAreRefused) {
@@ -110,7 +112,8 @@ TEST(Recipe, ValuesOutOfRangeOrOfAnotherTypeAreRefused) {
       {"seed = 9", "seed = 1979-05-27"},
   };
   for (const auto& [from, to] : wrong) EXPECT_THAT(error_of(with(kRecipe, from, to)), HasSubstr("small.toml")) << to;
-  EXPECT_EQ(error_of(with(kRecipe, "learning_rate = 2e-3", "learning_rate = 20")), "small.toml:20: train.learning_rate: expected 1e-09 to 10, got 20");
+  EXPECT_EQ(error_of(with(kRecipe, "learning_rate = 2e-3", "learning_rate = 20")),
+            "small.toml:20: train.learning_rate: expected 1e-09 to 10, got 20");
   EXPECT_THAT(error_of("name = \"x\nsteps"), HasSubstr("small.toml:1"));
 }
 
@@ -118,20 +121,24 @@ TEST(Recipe, PathsAreOfItsFolder) {
   testing::TemporaryFolder folder;
   std::ofstream(folder / "config.json") << R"({"model_type": "llama", "hidden_size": 64, "dtype": "float32"})";
   std::ofstream(folder / "chat.jinja") << "{{ messages }}";
-  std::string text = with(kRecipe, "model_type = \"llama\"\nhidden_size = 32\nrope_theta = 10000.0", "path = \"config.json\"");
+  std::string text =
+      with(kRecipe, "model_type = \"llama\"\nhidden_size = 32\nrope_theta = 10000.0", "path = \"config.json\"");
   text = with(text, "vocab_size = 300", "chat_template = \"chat.jinja\"");
   std::ofstream(folder / "recipe.toml") << text;
   const Recipe recipe = read_recipe(folder / "recipe.toml");
   EXPECT_EQ(recipe.model.config["hidden_size"], 64);
   EXPECT_FALSE(recipe.model.config.contains("torch_dtype"));  // it says dtype already
   EXPECT_EQ(recipe.tokenizer.chat_template, "{{ messages }}");
-  std::ofstream(folder / "both.toml") << with(text, "path = \"config.json\"", "path = \"config.json\"\nhidden_size = 3");
+  std::ofstream(folder / "both.toml") << with(text, "path = \"config.json\"",
+                                              "path = \"config.json\"\nhidden_size = 3");
   EXPECT_THROW(read_recipe(folder / "both.toml"), Error);
   EXPECT_THROW(read_recipe(folder / "none.toml"), Error);
 }
 
 TEST(Recipe, ThePublishedGenerationSettingsPassThrough) {
-  const Recipe recipe = parse_recipe(std::string(kRecipe) + "[publish]\nlicense = \"mit\"\n[publish.generation]\ntemperature = 0.5\n", "small.toml", ".");
+  const Recipe recipe =
+      parse_recipe(std::string(kRecipe) + "[publish]\nlicense = \"mit\"\n[publish.generation]\ntemperature = 0.5\n",
+                   "small.toml", ".");
   EXPECT_EQ(recipe.publish.generation, (Json{{"temperature", 0.5}}));
   EXPECT_EQ(recipe.publish.license, "mit");
 }

@@ -53,13 +53,19 @@ Documents find_documents(const Recipe& recipe, const std::vector<DocumentSource>
     std::ranges::sort(drawn);
     found.held_out = recipe.evaluate.documents;
     if (found.held_out >= static_cast<int64_t>(all->size()))
-      fail(ErrorKind::bad_file, "evaluate.documents: expected fewer than the {} documents there are, got {}", all->size(), found.held_out);
+      fail(ErrorKind::bad_file, "evaluate.documents: expected fewer than the {} documents there are, got {}",
+           all->size(), found.held_out);
     std::vector<int64_t> held_out, learnt;
-    for (const auto& [bits, i] : drawn) (static_cast<int64_t>(held_out.size()) < found.held_out ? held_out : learnt).push_back(i);
+    for (const auto& [bits, i] : drawn)
+      (static_cast<int64_t>(held_out.size()) < found.held_out ? held_out : learnt).push_back(i);
     std::ranges::sort(learnt);
     found.count = static_cast<int64_t>(learnt.size());
-    const auto pick = [all](std::vector<int64_t> list) { return [=](int64_t i) { return (*all)[static_cast<size_t>(list[static_cast<size_t>(i)])]; }; };
-    const auto name = [](std::vector<int64_t> list) { return [=](int64_t i) { return fmt::format("data.files, document {}", list[static_cast<size_t>(i)] + 1); }; };
+    const auto pick = [all](std::vector<int64_t> list) {
+      return [=](int64_t i) { return (*all)[static_cast<size_t>(list[static_cast<size_t>(i)])]; };
+    };
+    const auto name = [](std::vector<int64_t> list) {
+      return [=](int64_t i) { return fmt::format("data.files, document {}", list[static_cast<size_t>(i)] + 1); };
+    };
     found.document = pick(learnt), found.where = name(learnt);
     found.held_out_document = pick(held_out), found.held_out_where = name(held_out);
   }
@@ -89,7 +95,8 @@ Json comparable(Json recipe) {
 
 class TrainingRun {
  public:
-  TrainingRun(Recipe recipe, const RunOptions& options) : recipe_(std::move(recipe)), options_(options), workspace_(options.threads) {
+  TrainingRun(Recipe recipe, const RunOptions& options)
+      : recipe_(std::move(recipe)), options_(options), workspace_(options.threads) {
     if (options.steps) {
       recipe_.tokens = 0;
       recipe_.train.schedule.steps = *options.steps;
@@ -128,7 +135,8 @@ class TrainingRun {
   void prepare_folder() {
     const bool holds_a_run = std::filesystem::exists(state_file());
     if (holds_a_run && !options_.resume)
-      fail(ErrorKind::bad_request, "{}: holds a run already: --resume goes on with it, another --out leaves it alone", options_.out.string());
+      fail(ErrorKind::bad_request, "{}: holds a run already: --resume goes on with it, another --out leaves it alone",
+           options_.out.string());
     resuming_ = holds_a_run;
     std::error_code error;
     std::filesystem::create_directories(options_.out / "checkpoints", error);
@@ -144,8 +152,9 @@ class TrainingRun {
       const auto begin = Clock::now();
       std::optional<ChatTemplate> chat_template;
       if (!wanted.chat_template.empty())
-        chat_template = ChatTemplate::parse(wanted.chat_template, "tokenizer.chat_template")
-                            .with_variables({{"bos_token", wanted.bos}, {"eos_token", wanted.eos}, {"pad_token", wanted.pad}});
+        chat_template =
+            ChatTemplate::parse(wanted.chat_template, "tokenizer.chat_template")
+                .with_variables({{"bos_token", wanted.bos}, {"eos_token", wanted.eos}, {"pad_token", wanted.pad}});
       std::vector<std::string> texts(static_cast<size_t>(std::min(documents_.count, wanted.documents)));
       const int64_t stride = documents_.count / static_cast<int64_t>(texts.size());
       workspace_.pool.parallel_ranges(static_cast<int64_t>(texts.size()), 64, [&](int64_t from, int64_t to) {
@@ -158,7 +167,8 @@ class TrainingRun {
       for (const std::string& text : texts) bytes += text.size();
       const int64_t context = recipe_.model.config.value("max_position_embeddings", int64_t{0});
       make_tokenizer(wanted, texts, static_cast<size_t>(std::max<int64_t>(context, 0)), model_folder());
-      note(fmt::format("tokenizer: learnt from {} documents, {:.1f} MB, in {:.1f} s", texts.size(), static_cast<double>(bytes) / 1e6, since(begin)));
+      note(fmt::format("tokenizer: learnt from {} documents, {:.1f} MB, in {:.1f} s", texts.size(),
+                       static_cast<double>(bytes) / 1e6, since(begin)));
     }
     tokenizer_.emplace(open_tokenizer(model_folder()));
     note("tokenizer: " + tokenizer_->tokenizer.describe());
@@ -169,46 +179,45 @@ class TrainingRun {
     Config config(config_json_, "the recipe's [model]");
     const DType dtype = read_dtype(config).value_or(DType::bf16);
     if (dtype != DType::f32 && dtype != DType::bf16)
-      fail(ErrorKind::unsupported, "model.torch_dtype: models are trained as float32 or bfloat16, not {}", info(dtype).name);
+      fail(ErrorKind::unsupported, "model.torch_dtype: models are trained as float32 or bfloat16, not {}",
+           info(dtype).name);
     if (recipe_.model.weights.empty())
       parameters_.emplace(dtype, recipe_.train.seed, static_cast<float>(recipe_.model.deviation));
     else
       parameters_.emplace(dtype, Checkpoint::open(recipe_.model.weights));
     model_ = make_model(config, *parameters_);
-    note(fmt::format("model: {} parameters, {} layers, hidden {}, vocabulary {}, {}", parameters_->count(), model_->shape().layers,
-                     model_->shape().hidden, model_->shape().vocabulary, info(dtype).name));
+    note(fmt::format("model: {} parameters, {} layers, hidden {}, vocabulary {}, {}", parameters_->count(),
+                     model_->shape().layers, model_->shape().hidden, model_->shape().vocabulary, info(dtype).name));
   }
 
   void encode() {
     const auto begin = Clock::now();
     const DocumentEncoder encoder(tokenizer_->tokenizer, tokenizer_->chat_template);
     const auto read = [&](int64_t count, const auto& document, const auto& where) {
-      Encoded encoded = encode_documents(count, document, where, encoder, model_->shape().context, recipe_.data.long_documents,
-                                         workspace_.pool, [&](int64_t) { leave_if_stopped(); });
-      if (encoded.skipped > 0) note(fmt::format("data: {} documents skipped, longer than {} tokens", encoded.skipped, model_->shape().context));
+      Encoded encoded =
+          encode_documents(count, document, where, encoder, model_->shape().context, recipe_.data.long_documents,
+                           workspace_.pool, [&](int64_t) { leave_if_stopped(); });
+      if (encoded.skipped > 0)
+        note(
+            fmt::format("data: {} documents skipped, longer than {} tokens", encoded.skipped, model_->shape().context));
       return std::move(encoded.corpus);
     };
     corpus_ = read(documents_.count, documents_.document, documents_.where);
     held_out_ = read(documents_.held_out, documents_.held_out_document, documents_.held_out_where);
     if (corpus_.tokens() == 0) fail(ErrorKind::bad_file, "data: no document is left to learn from");
     digest_ = fmt::format("{:016x}", corpus_.digest());
-    note(fmt::format("data: {} documents, {} tokens; {} held out, {} tokens; in {:.1f} s", corpus_.size(), corpus_.tokens(),
-                     held_out_.size(), held_out_.tokens(), since(begin)));
+    note(fmt::format("data: {} documents, {} tokens; {} held out, {} tokens; in {:.1f} s", corpus_.size(),
+                     corpus_.tokens(), held_out_.size(), held_out_.tokens(), since(begin)));
   }
 
   void describe(Trainer& trainer) {
-    curve_ = {{"name", recipe_.name},
-              {"status", "running"},
-              {"recipe", recipe_.json},
-              {"parameters", parameters_->count()},
-              {"kernels", kernels().name},
-              {"threads", workspace_.pool.threads()},
-              {"steps", trainer.steps()},
-              {"tokens", trainer.tokens_in_all()},
-              {"points", Json::array()},
-              {"evaluations", Json::array()}};
-    note(fmt::format("training: {} steps, {} tokens, {} kernels, {} threads", trainer.steps(), trainer.tokens_in_all(), kernels().name,
-                     workspace_.pool.threads()));
+    curve_ = {{"name", recipe_.name},      {"status", "running"},
+              {"recipe", recipe_.json},    {"parameters", parameters_->count()},
+              {"kernels", kernels().name}, {"threads", workspace_.pool.threads()},
+              {"steps", trainer.steps()},  {"tokens", trainer.tokens_in_all()},
+              {"points", Json::array()},   {"evaluations", Json::array()}};
+    note(fmt::format("training: {} steps, {} tokens, {} kernels, {} threads", trainer.steps(), trainer.tokens_in_all(),
+                     kernels().name, workspace_.pool.threads()));
   }
 
   void go_on(Trainer& trainer) {
@@ -218,11 +227,13 @@ class TrainingRun {
       fail(ErrorKind::bad_file, "{}: expected a checkpoint of this folder, got \"{}\"", state_file().string(), file);
     const Json notes = trainer.load(options_.out / file);
     if (const Json before = comparable(notes.at("recipe")), now = comparable(recipe_.json); before != now)
-      fail(ErrorKind::bad_request, "{}: the run began with another recipe: {} differs", options_.out.string(), first_difference(before, now));
+      fail(ErrorKind::bad_request, "{}: the run began with another recipe: {} differs", options_.out.string(),
+           first_difference(before, now));
     if (notes.at("documents") != digest_)
       fail(ErrorKind::bad_request, "{}: the run began with other documents", options_.out.string());
     if (notes.at("kernels") != kernels().name)
-      note(fmt::format("kernels: the run so far used {}, now {}; the two agree to the bit", notes.at("kernels").get<std::string>(), kernels().name));
+      note(fmt::format("kernels: the run so far used {}, now {}; the two agree to the bit",
+                       notes.at("kernels").get<std::string>(), kernels().name));
     seconds_before_ = notes.at("seconds");
     smoothed_ = notes.at("smoothed");
     for (const char* list : {"points", "evaluations"})
@@ -243,12 +254,20 @@ class TrainingRun {
   void checkpoint(Trainer& trainer) {
     write_curve("running");  // first, so that a run that goes on from here misses no point
     const std::string file = fmt::format("checkpoints/step-{:08}.safetensors", trainer.steps_done());
-    const Json notes = {{"recipe", recipe_.json}, {"documents", digest_}, {"kernels", kernels().name},
-                        {"seconds", seconds()},   {"smoothed", smoothed_}};
+    const Json notes = {{"recipe", recipe_.json},
+                        {"documents", digest_},
+                        {"kernels", kernels().name},
+                        {"seconds", seconds()},
+                        {"smoothed", smoothed_}};
     trainer.save(options_.out / file, notes);
     // Only once the checkpoint is safe does anything point at it, and only then do older ones go.
-    write_file(state_file(), dump_json({{"checkpoint", file}, {"step", trainer.steps_done()}, {"tokens", trainer.tokens_done()},
-                                        {"seconds", seconds()}, {"kernels", kernels().name}}, 2) + "\n");
+    write_file(state_file(), dump_json({{"checkpoint", file},
+                                        {"step", trainer.steps_done()},
+                                        {"tokens", trainer.tokens_done()},
+                                        {"seconds", seconds()},
+                                        {"kernels", kernels().name}},
+                                       2) +
+                                 "\n");
     publish_model(recipe_, config_json_, *parameters_, tokenizer_->tokenizer, curve_, model_folder());
     std::vector<std::filesystem::path> all;
     for (const auto& entry : std::filesystem::directory_iterator(options_.out / "checkpoints"))
@@ -265,15 +284,18 @@ class TrainingRun {
     if (held_out_.tokens() == 0) return;
     const auto begin = Clock::now();
     const Trainer::Evaluation result = trainer.evaluate(held_out_);
-    curve_["evaluations"].push_back({{"step", trainer.steps_done()}, {"tokens", trainer.tokens_done()}, {"loss", result.loss}, {"accuracy", result.accuracy}});
-    note(fmt::format("step {}: held-out loss {:.4f}, {:.2f} % of {} tokens right, in {:.1f} s", trainer.steps_done(), result.loss,
-                     100 * result.accuracy, result.said, since(begin)));
+    curve_["evaluations"].push_back({{"step", trainer.steps_done()},
+                                     {"tokens", trainer.tokens_done()},
+                                     {"loss", result.loss},
+                                     {"accuracy", result.accuracy}});
+    note(fmt::format("step {}: held-out loss {:.4f}, {:.2f} % of {} tokens right, in {:.1f} s", trainer.steps_done(),
+                     result.loss, 100 * result.accuracy, result.said, since(begin)));
   }
 
   void train(Trainer& trainer) {
     begun_ = written_ = Clock::now();
-    double rate = 0, sampled = 0;                           // tokens a second, smoothed over 20 steps
-    double loss = 0, tokens = 0, took = 0, steps = 0;       // since the last point
+    double rate = 0, sampled = 0;                      // tokens a second, smoothed over 20 steps
+    double loss = 0, tokens = 0, took = 0, steps = 0;  // since the last point
     const auto is_due = [&](int64_t every) { return every > 0 && trainer.steps_done() % every == 0; };
     while (trainer.steps_done() < trainer.steps()) {
       if (stopped()) {
@@ -290,11 +312,14 @@ class TrainingRun {
       loss += step.loss, tokens += static_cast<double>(step.tokens), took += now, steps += 1;
       const bool last = trainer.steps_done() == trainer.steps();
       if (options_.watcher.progress)
-        options_.watcher.progress({step.step, trainer.steps(), trainer.tokens_done(), trainer.tokens_in_all(), smoothed_, step.rate, rate,
-                                   seconds(), static_cast<double>(trainer.tokens_in_all() - trainer.tokens_done()) / rate});
+        options_.watcher.progress({step.step, trainer.steps(), trainer.tokens_done(), trainer.tokens_in_all(),
+                                   smoothed_, step.rate, rate, seconds(),
+                                   static_cast<double>(trainer.tokens_in_all() - trainer.tokens_done()) / rate});
       if (is_due(recipe_.log_every) || last) {
-        const Json point = {{"step", step.step}, {"tokens", trainer.tokens_done()}, {"loss", loss / steps},
-                            {"learning_rate", step.rate}, {"norm", step.norm}, {"tokens_per_s", tokens / took}, {"seconds", seconds()}};
+        const Json point = {{"step", step.step},    {"tokens", trainer.tokens_done()},
+                            {"loss", loss / steps}, {"learning_rate", step.rate},
+                            {"norm", step.norm},    {"tokens_per_s", tokens / took},
+                            {"seconds", seconds()}};
         curve_["points"].push_back(point);
         if (options_.watcher.point) options_.watcher.point(point);
         loss = tokens = took = steps = 0;

@@ -33,17 +33,17 @@ struct RunWatcher {
 
 struct RunOptions {
   std::filesystem::path out;
-  bool resume = false;                         // go on from OUT's last checkpoint, where there is one
+  bool resume = false;  // go on from OUT's last checkpoint, where there is one
   int threads = 0;
-  std::optional<int64_t> steps;                // instead of what the recipe says
-  std::vector<DocumentSource> sources;         // programs that recipes may name
-  const std::atomic<bool>* stop = nullptr;     // set: finish the step, write a checkpoint, return
+  std::optional<int64_t> steps;             // instead of what the recipe says
+  std::vector<DocumentSource> sources;      // programs that recipes may name
+  const std::atomic<bool>* stop = nullptr;  // set: finish the step, write a checkpoint, return
   RunWatcher watcher;
 };
 
-// Trains, and returns loss.json's object: status "done", or "stopped" where `stop` was set. A kill at any instant leaves the
-// last checkpoint, and resuming from it gives the bits an uninterrupted run gives. Throws Error; where the fault is in the
-// recipe or its files, before anything was computed.
+// Trains, and returns loss.json's object: status "done", or "stopped" where `stop` was set. A kill at any instant
+// leaves the last checkpoint, and resuming from it gives the bits an uninterrupted run gives. Throws Error; where the
+// fault is in the recipe or its files, before anything was computed.
 Json run_training(Recipe recipe, const RunOptions& options);
 
 }  // namespace glassbox

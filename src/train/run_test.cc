@@ -1,4 +1,5 @@
-// From a recipe and documents to a published model: what is learnt from which text, and that a run goes on where it ended.
+// From a recipe and documents to a published model: what is learnt from which text, and that a run goes on where it
+// ended.
 #include "train/run.h"
 
 #include <gmock/gmock.h>
@@ -20,7 +21,8 @@ using ::testing::HasSubstr;
 
 constexpr const char* kTemplate =
     "{{- bos_token -}}{%- for message in messages -%}{{- '<|' + message['role'] + '|>' -}}"
-    "{%- if message['role'] == 'assistant' -%}{%- generation -%}{{- message['content'] + eos_token -}}{%- endgeneration -%}"
+    "{%- if message['role'] == 'assistant' -%}{%- generation -%}{{- message['content'] + eos_token -}}{%- "
+    "endgeneration -%}"
     "{%- else -%}{{- message['content'] + eos_token -}}{%- endif -%}{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}";
 
@@ -85,7 +87,9 @@ struct Place {
   std::string weights() const { return read_file(folder / "out" / "model" / "model.safetensors"); }
 };
 
-std::string with(std::string text, const std::string& from, const std::string& to) { return text.replace(text.find(from), from.size(), to); }
+std::string with(std::string text, const std::string& from, const std::string& to) {
+  return text.replace(text.find(from), from.size(), to);
+}
 
 TEST(Run, EndsInAModelThatOpens) {
   Place place;
@@ -99,7 +103,8 @@ TEST(Run, EndsInAModelThatOpens) {
   ASSERT_EQ(curve["evaluations"].size(), 3u);  // steps 4, 8, 9
   EXPECT_EQ(read_json(place.options.out / "state.json")["step"], 9);
   size_t checkpoints = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(place.options.out / "checkpoints")) ++checkpoints;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(place.options.out / "checkpoints"))
+    ++checkpoints;
   EXPECT_EQ(checkpoints, 2u);
 
   const auto model = open_model((place.options.out / "model").string());
@@ -149,12 +154,11 @@ TEST(Run, ResumesOnlyWhatItBegan) {
   const auto error_of = [&](const Recipe& recipe) -> std::string {
     try {
       run_training(recipe, place.options);
-    } catch (const Error& error) {
-      return error.what();
-    }
+    } catch (const Error& error) { return error.what(); }
     return "no error";
   };
-  EXPECT_THAT(error_of(place.recipe(with(kRecipe, "learning_rate = 1e-2", "learning_rate = 2e-2"))), HasSubstr("train.learning_rate differs"));
+  EXPECT_THAT(error_of(place.recipe(with(kRecipe, "learning_rate = 1e-2", "learning_rate = 2e-2"))),
+              HasSubstr("train.learning_rate differs"));
   place.options.sources[0].document = [](uint64_t, uint64_t, bool) { return conversation("Say something", "else"); };
   EXPECT_THAT(error_of(place.recipe()), HasSubstr("other documents"));
   place.options.sources = {echo()};
@@ -180,20 +184,23 @@ TEST(Run, RefusesWhatItCannotLearnFrom) {
     std::filesystem::remove_all(place.options.out);
     try {
       run_training(place.recipe(text), place.options);
-    } catch (const Error& error) {
-      return error.what();
-    }
+    } catch (const Error& error) { return error.what(); }
     return "no error";
   };
-  EXPECT_THAT(error_of(with(kRecipe, "source = \"echo\"", "source = \"ecko\"")), HasSubstr("expected one of [echo], got \"ecko\""));
-  EXPECT_THAT(error_of(with(kRecipe, "hidden_size = 32", "hidden_size = 32\nhidden_sise = 3")), HasSubstr("hidden_sise"));
-  EXPECT_THAT(error_of(with(kRecipe, "max_position_embeddings = 64", "max_position_embeddings = 8")), HasSubstr("the model's context is 8"));
-  EXPECT_THAT(error_of(with(kRecipe, "max_position_embeddings = 64", "max_position_embeddings = 64\nvocab_size = 100")), HasSubstr("vocab_size"));
+  EXPECT_THAT(error_of(with(kRecipe, "source = \"echo\"", "source = \"ecko\"")),
+              HasSubstr("expected one of [echo], got \"ecko\""));
+  EXPECT_THAT(error_of(with(kRecipe, "hidden_size = 32", "hidden_size = 32\nhidden_sise = 3")),
+              HasSubstr("hidden_sise"));
+  EXPECT_THAT(error_of(with(kRecipe, "max_position_embeddings = 64", "max_position_embeddings = 8")),
+              HasSubstr("the model's context is 8"));
+  EXPECT_THAT(error_of(with(kRecipe, "max_position_embeddings = 64", "max_position_embeddings = 64\nvocab_size = 100")),
+              HasSubstr("vocab_size"));
   EXPECT_THAT(error_of(with(kRecipe, "chat_template = \"chat.jinja\"", "")), HasSubstr("no chat template"));
   std::ofstream(place.folder / "chat.jinja") << "{{ messages[0]['content'] }}";
   EXPECT_THAT(error_of(kRecipe), HasSubstr("{% generation %}"));
   std::ofstream(place.folder / "bad.jsonl") << "{\"text\": \"fine\"}\n{\"words\": 3}\n";
-  EXPECT_THAT(error_of(with(with(kRecipe, "source = \"echo\"\ndocuments = 60", "files = [\"bad.jsonl\"]"), "documents = 5", "documents = 0")),
+  EXPECT_THAT(error_of(with(with(kRecipe, "source = \"echo\"\ndocuments = 60", "files = [\"bad.jsonl\"]"),
+                            "documents = 5", "documents = 0")),
               HasSubstr("expected \"messages\" or a string \"text\""));
 }
 
@@ -202,14 +209,19 @@ TEST(DocumentEncoder, MarksWhatTheAssistantSaysToTheToken) {
   run_training(place.recipe(), place.options);
   const PublishedTokenizer published = open_tokenizer(place.options.out / "model");
   const DocumentEncoder encoder(published.tokenizer, published.chat_template);
-  const Json document = {{"messages", {{{"role", "user"}, {"content", "Say 12"}}, {{"role", "assistant"}, {"content", "12, é!"}},
-                                       {{"role", "user"}, {"content", "Thanks"}}, {{"role", "assistant"}, {"content", ""}}}}};
+  const Json document = {{"messages",
+                          {{{"role", "user"}, {"content", "Say 12"}},
+                           {{"role", "assistant"}, {"content", "12, é!"}},
+                           {{"role", "user"}, {"content", "Thanks"}},
+                           {{"role", "assistant"}, {"content", ""}}}}};
   const Example example = encoder.encode(document, "here");
   std::string said, rest;
-  for (size_t i = 0; i < example.tokens.size(); ++i) (example.said[i] ? said : rest) += published.tokenizer.piece(example.tokens[i]);
+  for (size_t i = 0; i < example.tokens.size(); ++i)
+    (example.said[i] ? said : rest) += published.tokenizer.piece(example.tokens[i]);
   EXPECT_EQ(said, "12, é!<|end|><|end|>");
   EXPECT_EQ(rest, "<|begin|><|user|>Say 12<|end|><|assistant|><|user|>Thanks<|end|><|assistant|>");
-  EXPECT_EQ(published.tokenizer.decode(example.tokens), "<|begin|><|user|>Say 12<|end|><|assistant|>12, é!<|end|><|user|>Thanks<|end|><|assistant|><|end|>");
+  EXPECT_EQ(published.tokenizer.decode(example.tokens),
+            "<|begin|><|user|>Say 12<|end|><|assistant|>12, é!<|end|><|user|>Thanks<|end|><|assistant|><|end|>");
 
   const Example text = encoder.encode({{"text", "all of it"}}, "here");
   EXPECT_TRUE(std::ranges::all_of(text.said, [](uint8_t s) { return s == 1; }));

@@ -12,8 +12,8 @@ TEST(Schedule, RisesEvenlyThenFollowsACosineToTheBottom) {
   EXPECT_FLOAT_EQ(schedule.at(0), 1e-4f);
   EXPECT_FLOAT_EQ(schedule.at(4), 5e-4f);
   EXPECT_FLOAT_EQ(schedule.at(9), 1e-3f);
-  EXPECT_FLOAT_EQ(schedule.at(10), 1e-3f);                              // the top of the cosine
-  EXPECT_FLOAT_EQ(schedule.at(60), 5.5e-4f);                            // half way down
+  EXPECT_FLOAT_EQ(schedule.at(10), 1e-3f);    // the top of the cosine
+  EXPECT_FLOAT_EQ(schedule.at(60), 5.5e-4f);  // half way down
   EXPECT_FLOAT_EQ(schedule.at(35), static_cast<float>(1e-4 + 9e-4 * (2 + std::sqrt(2.0)) / 4));  // a quarter
   EXPECT_FLOAT_EQ(schedule.at(110), 1e-4f);
   EXPECT_FLOAT_EQ(schedule.at(5000), 1e-4f);

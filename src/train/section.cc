@@ -19,11 +19,16 @@ Json to_json(const toml::node& node, const Section& section, std::string_view ke
       for (const toml::node& value : *node.as_array()) list.push_back(to_json(value, section, key));
       return list;
     }
-    case toml::node_type::string: return node.as_string()->get();
-    case toml::node_type::integer: return node.as_integer()->get();
-    case toml::node_type::floating_point: return node.as_floating_point()->get();
-    case toml::node_type::boolean: return node.as_boolean()->get();
-    default: section.refuse(key, "dates and times have no meaning here");
+    case toml::node_type::string:
+      return node.as_string()->get();
+    case toml::node_type::integer:
+      return node.as_integer()->get();
+    case toml::node_type::floating_point:
+      return node.as_floating_point()->get();
+    case toml::node_type::boolean:
+      return node.as_boolean()->get();
+    default:
+      section.refuse(key, "dates and times have no meaning here");
   }
 }
 
@@ -45,14 +50,16 @@ const toml::node* Section::take(std::string_view key) {
 void Section::refuse(std::string_view key, const std::string& what) const {
   const toml::node* node = table_.get(key);
   const std::string path = name_.empty() ? std::string(key) : name_ + "." + std::string(key);
-  if (node && node->source().begin.line > 0) fail(ErrorKind::bad_file, "{}:{}: {}: {}", source_, node->source().begin.line, path, what);
+  if (node && node->source().begin.line > 0)
+    fail(ErrorKind::bad_file, "{}:{}: {}: {}", source_, node->source().begin.line, path, what);
   fail(ErrorKind::bad_file, "{}: {}: {}", source_, path, what);
 }
 
 Section Section::section(std::string_view key) {
   const toml::node* node = take(key);
   if (node && !node->is_table()) refuse(key, fmt::format("expected a table, got {}", shown(*node)));
-  return {node ? *node->as_table() : kNothing, source_, name_.empty() ? std::string(key) : name_ + "." + std::string(key)};
+  return {node ? *node->as_table() : kNothing, source_,
+          name_.empty() ? std::string(key) : name_ + "." + std::string(key)};
 }
 
 std::string Section::text(std::string_view key, std::string fallback) {
@@ -83,7 +90,8 @@ double Section::number(std::string_view key, double fallback, double lowest, dou
   if (!node) return fallback;
   if (!node->is_number()) refuse(key, fmt::format("expected a number, got {}", shown(*node)));
   const double value = *node->value<double>();
-  if (!(value >= lowest && value <= highest)) refuse(key, fmt::format("expected {} to {}, got {}", lowest, highest, value));
+  if (!(value >= lowest && value <= highest))
+    refuse(key, fmt::format("expected {} to {}, got {}", lowest, highest, value));
   return value;
 }
 
@@ -99,14 +107,16 @@ std::vector<std::string> Section::texts(std::string_view key) {
   return list;
 }
 
-std::vector<double> Section::numbers(std::string_view key, size_t count, std::vector<double> fallback, double lowest, double highest) {
+std::vector<double> Section::numbers(std::string_view key, size_t count, std::vector<double> fallback, double lowest,
+                                     double highest) {
   const toml::node* node = take(key);
   if (!node) return fallback;
   if (!node->is_array() || node->as_array()->size() != count)
     refuse(key, fmt::format("expected a list of {} numbers, got {}", count, shown(*node)));
   std::vector<double> list;
   for (const toml::node& value : *node->as_array()) {
-    if (!value.is_number()) refuse(key, fmt::format("expected a list of {} numbers, got {} in it", count, shown(value)));
+    if (!value.is_number())
+      refuse(key, fmt::format("expected a list of {} numbers, got {} in it", count, shown(value)));
     list.push_back(*value.value<double>());
     if (!(list.back() >= lowest && list.back() <= highest))
       refuse(key, fmt::format("expected {} to {}, got {}", lowest, highest, list.back()));

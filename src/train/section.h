@@ -31,7 +31,8 @@ class Section {
   int64_t integer(std::string_view key, int64_t fallback, int64_t lowest, int64_t highest);
   double number(std::string_view key, double fallback, double lowest, double highest);
   std::vector<std::string> texts(std::string_view key);
-  std::vector<double> numbers(std::string_view key, size_t count, std::vector<double> fallback, double lowest, double highest);
+  std::vector<double> numbers(std::string_view key, size_t count, std::vector<double> fallback, double lowest,
+                              double highest);
   // This table as JSON, without the keys already read; all count as read.
   Json rest();
 

@@ -68,8 +68,8 @@ RawTensor raw(const std::string& name, const Shape& shape, const std::vector<flo
 
 }  // namespace
 
-Trainer::Trainer(const LanguageModel& model, Parameters& parameters, const Corpus& corpus, const TrainerOptions& options,
-                 Workspace& workspace)
+Trainer::Trainer(const LanguageModel& model, Parameters& parameters, const Corpus& corpus,
+                 const TrainerOptions& options, Workspace& workspace)
     : model_(model),
       parameters_(parameters),
       corpus_(corpus),
@@ -100,7 +100,8 @@ Trainer::Step Trainer::step() {
     pass.backward(loss);
   }
   if (!std::isfinite(result.loss))
-    fail(ErrorKind::bad_request, "step {}: the loss is {}: a lower learning rate, or a lower clip, may help", result.step, result.loss);
+    fail(ErrorKind::bad_request, "step {}: the loss is {}: a lower learning rate, or a lower clip, may help",
+         result.step, result.loss);
   result.norm = adamw_.update(result.step, result.rate, workspace_.pool);
   ++done_;
   return result;
@@ -121,7 +122,8 @@ Trainer::Evaluation Trainer::evaluate(const Corpus& held_out) const {
     workspace_.pool.parallel_ranges(logits.rows(), 16, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
         const float* first = logits.f32() + row * logits.width();
-        hit[static_cast<size_t>(row)] = std::max_element(first, first + logits.width()) - first == micro.targets[static_cast<size_t>(row)];
+        hit[static_cast<size_t>(row)] =
+            std::max_element(first, first + logits.width()) - first == micro.targets[static_cast<size_t>(row)];
       }
     });
     for (size_t i = 0; i < hit.size(); ++i) {
@@ -156,27 +158,32 @@ Json Trainer::load(const std::filesystem::path& file) {
   const SafeTensors saved = SafeTensors::open(file);
   const auto said = [&](const char* key) -> const std::string& {
     const auto found = saved.metadata().find(key);
-    if (found == saved.metadata().end()) fail(ErrorKind::bad_file, "{}: expected \"{}\" in its metadata, there is none", file.string(), key);
+    if (found == saved.metadata().end())
+      fail(ErrorKind::bad_file, "{}: expected \"{}\" in its metadata, there is none", file.string(), key);
     return found->second;
   };
   if (said("format") != "glassbox training checkpoint 1")
-    fail(ErrorKind::bad_file, "{}: expected a glassbox training checkpoint 1, got \"{}\"", file.string(), said("format"));
+    fail(ErrorKind::bad_file, "{}: expected a glassbox training checkpoint 1, got \"{}\"", file.string(),
+         said("format"));
   int64_t step = -1;
   const std::string& digits = said("step");
-  if (std::from_chars(digits.data(), digits.data() + digits.size(), step).ptr != digits.data() + digits.size() || step < 0)
+  if (std::from_chars(digits.data(), digits.data() + digits.size(), step).ptr != digits.data() + digits.size() ||
+      step < 0)
     fail(ErrorKind::bad_file, "{}: expected a step, got \"{}\"", file.string(), digits);
   const Json notes = parse_json(said("notes"), file.string());
   if (saved.tensors().size() != parameters_.all().size() * 3)
-    fail(ErrorKind::bad_file, "{}: expected {} tensors, got {}", file.string(), parameters_.all().size() * 3, saved.tensors().size());
+    fail(ErrorKind::bad_file, "{}: expected {} tensors, got {}", file.string(), parameters_.all().size() * 3,
+         saved.tensors().size());
   // All are checked before any is taken.
   std::vector<std::pair<std::vector<float>*, RawTensor>> found;
   for (size_t i = 0; i < parameters_.all().size(); ++i) {
     Parameter& parameter = parameters_.all()[i];
-    for (auto [kind, into] : {std::pair{"master.", &parameter.master}, {"first.", &adamw_.first(i)}, {"second.", &adamw_.second(i)}}) {
+    for (auto [kind, into] :
+         {std::pair{"master.", &parameter.master}, {"first.", &adamw_.first(i)}, {"second.", &adamw_.second(i)}}) {
       const auto tensor = saved.find(kind + parameter.name);
       if (!tensor || tensor->dtype != DType::f32 || !std::ranges::equal(tensor->shape, parameter.shape.sizes()))
-        fail(ErrorKind::bad_file, "{}: expected a tensor {}{} of F32 {}, there is none", file.string(), kind, parameter.name,
-             parameter.shape.text());
+        fail(ErrorKind::bad_file, "{}: expected a tensor {}{} of F32 {}, there is none", file.string(), kind,
+             parameter.name, parameter.shape.text());
       found.emplace_back(into, *tensor);
     }
   }

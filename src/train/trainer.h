@@ -16,9 +16,9 @@
 namespace glassbox {
 
 struct TrainerOptions {
-  uint64_t seed = 0;                    // of the order of documents
-  int64_t batch_tokens = 16384;         // of one update
-  int64_t micro_batch_tokens = 4096;    // of one pass: bounds memory; part of the order of sums, so of the bits
+  uint64_t seed = 0;                        // of the order of documents
+  int64_t batch_tokens = 16384;             // of one update
+  int64_t micro_batch_tokens = 4096;        // of one pass: bounds memory; part of the order of sums, so of the bits
   double said_weight = 1, rest_weight = 0;  // of a token's loss: of what the model is to say, and of all else
   Schedule schedule;
   AdamWOptions adamw;
@@ -38,8 +38,8 @@ class Trainer {
     double norm;     // of the gradients, before clipping
     float rate;
   };
-  // One update. Throws Error(bad_request), with nothing changed but the gradients, where the loss or its gradient is not
-  // finite. The same bits with any number of threads.
+  // One update. Throws Error(bad_request), with nothing changed but the gradients, where the loss or its gradient is
+  // not finite. The same bits with any number of threads.
   Step step();
 
   struct Evaluation {

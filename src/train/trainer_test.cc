@@ -17,9 +17,12 @@ namespace glassbox {
 namespace {
 
 Json tiny_config(bool tied = true) {
-  return {{"model_type", "llama"},   {"hidden_size", 32},           {"num_hidden_layers", 2},        {"num_attention_heads", 4},
-          {"num_key_value_heads", 2}, {"intermediate_size", 48},     {"vocab_size", 40},              {"max_position_embeddings", 128},
-          {"rms_norm_eps", 1e-5},     {"tie_word_embeddings", tied}, {"torch_dtype", "float32"}};
+  return {{"model_type", "llama"},    {"hidden_size", 32},
+          {"num_hidden_layers", 2},   {"num_attention_heads", 4},
+          {"num_key_value_heads", 2}, {"intermediate_size", 48},
+          {"vocab_size", 40},         {"max_position_embeddings", 128},
+          {"rms_norm_eps", 1e-5},     {"tie_word_embeddings", tied},
+          {"torch_dtype", "float32"}};
 }
 
 struct Tiny {
@@ -44,7 +47,8 @@ Corpus patterns(int64_t documents, int64_t length = 20) {
     Example example;
     const auto draw = philox(3, static_cast<uint64_t>(d));
     for (int64_t t = 0; t < length + static_cast<int64_t>(draw[2] % 7); ++t) {
-      example.tokens.push_back(static_cast<int32_t>((draw[0] % 40 + static_cast<uint64_t>(t) * (1 + draw[1] % 3)) % 40));
+      example.tokens.push_back(
+          static_cast<int32_t>((draw[0] % 40 + static_cast<uint64_t>(t) * (1 + draw[1] % 3)) % 40));
       example.said.push_back(t * 2 >= length);
     }
     corpus.add(example);
@@ -250,12 +254,15 @@ TEST(AdamW, FollowsThePaperAndDecaysMatricesOnly) {
         const double g = p.gradients()[j] = uniform(static_cast<uint64_t>(step), j, i) - 0.4f;
         m[i][j] = 0.9 * m[i][j] + 0.1 * g;
         v[i][j] = 0.99 * v[i][j] + 0.01 * g * g;
-        w[i][j] -= rate * (m[i][j] / (1 - std::pow(0.9, step)) / (std::sqrt(v[i][j] / (1 - std::pow(0.99, step))) + 1e-8) + decay * w[i][j]);
+        w[i][j] -=
+            rate * (m[i][j] / (1 - std::pow(0.9, step)) / (std::sqrt(v[i][j] / (1 - std::pow(0.99, step))) + 1e-8) +
+                    decay * w[i][j]);
       }
     }
     adamw.update(step, rate, workspace.pool);
     for (size_t i = 0; i < w.size(); ++i)
-      for (size_t j = 0; j < w[i].size(); ++j) ASSERT_NEAR(tiny.parameters.all()[i].master[j], w[i][j], 2e-6) << step << " " << i << " " << j;
+      for (size_t j = 0; j < w[i].size(); ++j)
+        ASSERT_NEAR(tiny.parameters.all()[i].master[j], w[i][j], 2e-6) << step << " " << i << " " << j;
   }
 }
 

@@ -38,9 +38,8 @@ constexpr std::array<std::string_view, 0> kPages{};
 #endif
 
 std::optional<Asset> file(std::string_view path) {
-  auto found =
-      std::lower_bound(kAssets.begin(), kAssets.end(), path,
-                       [](const Asset& asset, std::string_view wanted) { return asset.path < wanted; });
+  auto found = std::lower_bound(kAssets.begin(), kAssets.end(), path,
+                                [](const Asset& asset, std::string_view wanted) { return asset.path < wanted; });
   if (found == kAssets.end() || found->path != path) return std::nullopt;
   return *found;
 }

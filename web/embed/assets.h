@@ -14,7 +14,7 @@ struct Asset {
   std::string_view etag;          // quoted, as the header wants it: "\"5f2a...\"" (SHA-256 of bytes)
   std::string_view bytes;
   std::string_view gzip;  // the same, gzip-compressed; empty where that saves nothing (fonts, pictures)
-  bool immutable;  // its name holds its hash: it may be cached for a year; otherwise "no-cache" and the ETag
+  bool immutable;         // its name holds its hash: it may be cached for a year; otherwise "no-cache" and the ETag
 };
 
 // The file a browser means by the path of a request (no query, not percent-decoded): a file's own path, or

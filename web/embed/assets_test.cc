@@ -56,8 +56,8 @@ TEST(Assets, EveryFileIsWholeAndFoundByItsPath) {
     }
     EXPECT_FALSE(asset.content_type.empty()) << asset.path;
   }
-  EXPECT_TRUE(std::is_sorted(assets().begin(), assets().end(),
-                             [](const Asset& a, const Asset& b) { return a.path < b.path; }));
+  EXPECT_TRUE(
+      std::is_sorted(assets().begin(), assets().end(), [](const Asset& a, const Asset& b) { return a.path < b.path; }));
 }
 
 TEST(Assets, AddressesOfViewsAreThePage) {
@@ -74,16 +74,15 @@ TEST(Assets, AddressesOfViewsAreThePage) {
 }
 
 TEST(Assets, AnythingElseIsNothing) {
-  for (const char* path : {"", "chat", "/chats", "/v1/models", "/assets", "/assets/", "/assets/none.js",
-                           "/index.htm", "/../index.html", "//", "/chat%2f", "/INDEX.HTML"}) {
+  for (const char* path : {"", "chat", "/chats", "/v1/models", "/assets", "/assets/", "/assets/none.js", "/index.htm",
+                           "/../index.html", "//", "/chat%2f", "/INDEX.HTML"}) {
     EXPECT_FALSE(find_asset(path)) << path;
   }
 }
 
 TEST(Assets, ThePageHasNoInlineScriptAndNamesNoOtherHost) {
   auto page = find_asset("/")->bytes;
-  for (std::size_t at = page.find("<script"); at != std::string_view::npos;
-       at = page.find("<script", at + 1)) {
+  for (std::size_t at = page.find("<script"); at != std::string_view::npos; at = page.find("<script", at + 1)) {
     EXPECT_NE(page.substr(at, page.find('>', at) - at).find("src=\"/"), std::string_view::npos);
   }
   EXPECT_EQ(page.find("https://"), std::string_view::npos);

@@ -1,8 +1,14 @@
 // Sixteen floats in two registers, for the algorithms of generic/. Included inside an anonymous namespace.
 
-struct V { __m256 l, h; };
-struct I { __m256i l, h; };
-struct M { __m256 l, h; };
+struct V {
+  __m256 l, h;
+};
+struct I {
+  __m256i l, h;
+};
+struct M {
+  __m256 l, h;
+};
 
 KERNEL_INLINE __m256i eight(int64_t n) {  // the first n of 8 lanes; n may be below 0 or above 8
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int32_t>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -11,12 +17,18 @@ KERNEL_INLINE M first_lanes(int64_t n) { return {_mm256_castsi256_ps(eight(n)), 
 
 KERNEL_INLINE V zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
 KERNEL_INLINE V broadcast(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
-KERNEL_INLINE V broadcast(const float* p) { const __m256 x = _mm256_broadcast_ss(p); return {x, x}; }
+KERNEL_INLINE V broadcast(const float* p) {
+  const __m256 x = _mm256_broadcast_ss(p);
+  return {x, x};
+}
 KERNEL_INLINE V load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
 KERNEL_INLINE V load(const float* p, int64_t n) {
   return {_mm256_maskload_ps(p, eight(n)), n > 8 ? _mm256_maskload_ps(p + 8, eight(n - 8)) : _mm256_setzero_ps()};
 }
-KERNEL_INLINE void store(float* p, V a) { _mm256_storeu_ps(p, a.l); _mm256_storeu_ps(p + 8, a.h); }
+KERNEL_INLINE void store(float* p, V a) {
+  _mm256_storeu_ps(p, a.l);
+  _mm256_storeu_ps(p + 8, a.h);
+}
 KERNEL_INLINE void store(float* p, V a, int64_t n) {
   _mm256_maskstore_ps(p, eight(n), a.l);
   if (n > 8) _mm256_maskstore_ps(p + 8, eight(n - 8), a.h);
@@ -42,20 +54,31 @@ KERNEL_INLINE I integer(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_e
 KERNEL_INLINE I add(I a, I b) { return {_mm256_add_epi32(a.l, b.l), _mm256_add_epi32(a.h, b.h)}; }
 KERNEL_INLINE I sub(I a, I b) { return {_mm256_sub_epi32(a.l, b.l), _mm256_sub_epi32(a.h, b.h)}; }
 KERNEL_INLINE I bit_and(I a, I b) { return {_mm256_and_si256(a.l, b.l), _mm256_and_si256(a.h, b.h)}; }
-template <int n> KERNEL_INLINE I shift_left(I a) { return {_mm256_slli_epi32(a.l, n), _mm256_slli_epi32(a.h, n)}; }
-template <int n> KERNEL_INLINE I shift_right(I a) { return {_mm256_srai_epi32(a.l, n), _mm256_srai_epi32(a.h, n)}; }
+template <int n>
+KERNEL_INLINE I shift_left(I a) {
+  return {_mm256_slli_epi32(a.l, n), _mm256_slli_epi32(a.h, n)};
+}
+template <int n>
+KERNEL_INLINE I shift_right(I a) {
+  return {_mm256_srai_epi32(a.l, n), _mm256_srai_epi32(a.h, n)};
+}
 KERNEL_INLINE V to_float(I a) { return {_mm256_cvtepi32_ps(a.l), _mm256_cvtepi32_ps(a.h)}; }
 
-struct Halves { __m128i l, h; };
+struct Halves {
+  __m128i l, h;
+};
 KERNEL_INLINE Halves load_halves(const uint16_t* p) {
-  return {_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8))};
+  return {_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)),
+          _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8))};
 }
 KERNEL_INLINE Halves load_halves(const uint16_t* p, int64_t n) {
   alignas(32) uint16_t copy[16] = {};
   for (int64_t i = 0; i < n; ++i) copy[i] = p[i];
   return load_halves(copy);
 }
-KERNEL_INLINE __m256 widen_bf16(__m128i a) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(a), 16)); }
+KERNEL_INLINE __m256 widen_bf16(__m128i a) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(a), 16));
+}
 KERNEL_INLINE V widen_bf16(Halves a) { return {widen_bf16(a.l), widen_bf16(a.h)}; }
 KERNEL_INLINE V load(const uint16_t* p) { return widen_bf16(load_halves(p)); }
 KERNEL_INLINE V load(const uint16_t* p, int64_t n) { return widen_bf16(load_halves(p, n)); }
@@ -151,7 +174,9 @@ KERNEL_INLINE void transpose(V (&a)[16]) {
 }
 
 // Sixteen pairs of bf16 (one from each of 16 rows) become two vectors of floats.
-struct Pairs { __m256i l, h; };
+struct Pairs {
+  __m256i l, h;
+};
 KERNEL_INLINE void transpose_pairs(const uint16_t* const* rows, int64_t at, Pairs (&out)[16]) {
   V r[16];
   for (int i = 0; i < 16; ++i) r[i] = load(reinterpret_cast<const float*>(rows[i] + at));
@@ -171,7 +196,7 @@ KERNEL_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char
 // Register tiles: 16 registers of half a vector each.
 constexpr int kGemmRows = 6, kGemmVectors = 1;
 constexpr int kChainRows = 3, kChainVectors = 1;
-constexpr int kFewRows = 4;                          // matmul_bf16 of few tokens: tokens, two chains each
+constexpr int kFewRows = 4;  // matmul_bf16 of few tokens: tokens, two chains each
 constexpr int kDotRows = 3, kDotOutputs = 2;
 constexpr int kScoreRows = 1;
 constexpr int kValueRows = 3, kValueVectors = 2;

@@ -1,7 +1,11 @@
 // Sixteen floats in one register, for the algorithms of generic/. Included inside an anonymous namespace.
 
-struct V { __m512 v; };
-struct I { __m512i v; };
+struct V {
+  __m512 v;
+};
+struct I {
+  __m512i v;
+};
 using M = __mmask16;
 
 KERNEL_INLINE M first_lanes(int64_t n) { return static_cast<M>((1u << n) - 1u); }  // n in [0, 16]
@@ -34,8 +38,14 @@ KERNEL_INLINE I integer(int32_t x) { return {_mm512_set1_epi32(x)}; }
 KERNEL_INLINE I add(I a, I b) { return {_mm512_add_epi32(a.v, b.v)}; }
 KERNEL_INLINE I sub(I a, I b) { return {_mm512_sub_epi32(a.v, b.v)}; }
 KERNEL_INLINE I bit_and(I a, I b) { return {_mm512_and_si512(a.v, b.v)}; }
-template <int n> KERNEL_INLINE I shift_left(I a) { return {_mm512_slli_epi32(a.v, n)}; }
-template <int n> KERNEL_INLINE I shift_right(I a) { return {_mm512_srai_epi32(a.v, n)}; }  // keeps the sign
+template <int n>
+KERNEL_INLINE I shift_left(I a) {
+  return {_mm512_slli_epi32(a.v, n)};
+}
+template <int n>
+KERNEL_INLINE I shift_right(I a) {
+  return {_mm512_srai_epi32(a.v, n)};
+}  // keeps the sign
 KERNEL_INLINE V to_float(I a) { return {_mm512_cvtepi32_ps(a.v)}; }
 
 KERNEL_INLINE V widen_bf16(__m256i a) { return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(a), 16))}; }
@@ -104,7 +114,9 @@ KERNEL_INLINE void transpose(__m512i (&r)[16]) {
 }
 
 // Sixteen pairs of bf16 (one from each of 16 rows) become two vectors of floats.
-struct Pairs { __m512i v; };
+struct Pairs {
+  __m512i v;
+};
 KERNEL_INLINE void transpose_pairs(const uint16_t* const* rows, int64_t at, Pairs (&out)[16]) {
   __m512i r[16];
   UNROLL
@@ -130,11 +142,11 @@ KERNEL_INLINE void transpose(V (&a)[16]) {
 KERNEL_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 
 // Register tiles: 32 registers of one vector each.
-constexpr int kGemmRows = 14, kGemmVectors = 2;      // gemm: rows of c x vectors of its columns
-constexpr int kChainRows = 6, kChainVectors = 2;     // matmul_bf16: tokens x vectors of outputs, two chains each
-constexpr int kFewRows = 8;                          // matmul_bf16 of few tokens: tokens, two chains each
-constexpr int kDotRows = 6, kDotOutputs = 4;         // matmul_f32: tokens x outputs
-constexpr int kScoreRows = 6;                        // attend: queries x the four vectors of a block
-constexpr int kValueRows = 6, kValueVectors = 4;     // attend: queries x vectors of head_dim
+constexpr int kGemmRows = 14, kGemmVectors = 2;    // gemm: rows of c x vectors of its columns
+constexpr int kChainRows = 6, kChainVectors = 2;   // matmul_bf16: tokens x vectors of outputs, two chains each
+constexpr int kFewRows = 8;                        // matmul_bf16 of few tokens: tokens, two chains each
+constexpr int kDotRows = 6, kDotOutputs = 4;       // matmul_f32: tokens x outputs
+constexpr int kScoreRows = 6;                      // attend: queries x the four vectors of a block
+constexpr int kValueRows = 6, kValueVectors = 4;   // attend: queries x vectors of head_dim
 constexpr int kKeyPositions = 8, kKeyVectors = 2;  // attend_backward: positions x vectors of head_dim
 constexpr int kBurnChains = 16;

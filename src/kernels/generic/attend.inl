@@ -19,9 +19,8 @@ template <int rows, int vectors, class K>
 inline void score_tile(const float* q, int64_t ldq, const K* keys, int64_t head_dim, float scale, float* score) {
   V sum[rows][vectors];
   UNROLL
-  for (int r = 0; r < rows; ++r)
-    UNROLL
-    for (int v = 0; v < vectors; ++v) sum[r][v] = zero();
+  for (int r = 0; r < rows; ++r) UNROLL
+  for (int v = 0; v < vectors; ++v) sum[r][v] = zero();
   for (int64_t d = 0; d < head_dim; ++d) {
     V k[vectors];
     UNROLL
@@ -35,37 +34,39 @@ inline void score_tile(const float* q, int64_t ldq, const K* keys, int64_t head_
   }
   const V by = broadcast(scale);
   UNROLL
-  for (int r = 0; r < rows; ++r)
-    UNROLL
-    for (int v = 0; v < vectors; ++v) store(score + r * kBlock + v * 16, mul(sum[r][v], by));
+  for (int r = 0; r < rows; ++r) UNROLL
+  for (int v = 0; v < vectors; ++v) store(score + r * kBlock + v * 16, mul(sum[r][v], by));
 }
 
 // Positions past the last that any row of a tile uses are not computed: a causal block is half empty.
 template <int rows = kScoreRows, class K>
-inline void score_rows(const float* q, int64_t ldq, const Range* range, int64_t count, const K* keys, int64_t head_dim, float scale,
-                       float* score) {
+inline void score_rows(const float* q, int64_t ldq, const Range* range, int64_t count, const K* keys, int64_t head_dim,
+                       float scale, float* score) {
   for (; count >= rows; count -= rows, q += rows * ldq, range += rows, score += rows * kBlock) {
     int64_t to = range[0].to;
     for (int r = 1; r < rows; ++r)
       if (range[r].to > to) to = range[r].to;
-    if (to <= 16) score_tile<rows, 1>(q, ldq, keys, head_dim, scale, score);
-    else if (to <= 32) score_tile<rows, 2>(q, ldq, keys, head_dim, scale, score);
-    else if (to <= 48) score_tile<rows, 3>(q, ldq, keys, head_dim, scale, score);
-    else score_tile<rows, 4>(q, ldq, keys, head_dim, scale, score);
+    if (to <= 16)
+      score_tile<rows, 1>(q, ldq, keys, head_dim, scale, score);
+    else if (to <= 32)
+      score_tile<rows, 2>(q, ldq, keys, head_dim, scale, score);
+    else if (to <= 48)
+      score_tile<rows, 3>(q, ldq, keys, head_dim, scale, score);
+    else
+      score_tile<rows, 4>(q, ldq, keys, head_dim, scale, score);
   }
   if constexpr (rows > 1) score_rows<rows - 1>(q, ldq, range, count, keys, head_dim, scale, score);
 }
 
 // sum[r][d] = chain over positions [from, to) of weight[r][position] values[position][d], begun at what is there.
 template <int rows, int vectors, class T>
-inline void value_tile(const float* weight, const T* values, int64_t ldv, int64_t from, int64_t to, float* sum, int64_t lds,
-                       int64_t lanes) {
+inline void value_tile(const float* weight, const T* values, int64_t ldv, int64_t from, int64_t to, float* sum,
+                       int64_t lds, int64_t lanes) {
   V total[rows][vectors];
   UNROLL
-  for (int r = 0; r < rows; ++r)
-    UNROLL
-    for (int v = 0; v < vectors; ++v)
-      total[r][v] = vectors == 1 ? some(sum + r * lds, lanes) : load(sum + r * lds + v * 16);
+  for (int r = 0; r < rows; ++r) UNROLL
+  for (int v = 0; v < vectors; ++v)
+    total[r][v] = vectors == 1 ? some(sum + r * lds, lanes) : load(sum + r * lds + v * 16);
   for (int64_t p = from; p < to; ++p) {
     V x[vectors];
     UNROLL
@@ -79,16 +80,18 @@ inline void value_tile(const float* weight, const T* values, int64_t ldv, int64_
     }
   }
   UNROLL
-  for (int r = 0; r < rows; ++r)
-    UNROLL
-    for (int v = 0; v < vectors; ++v) {
-      if (vectors == 1) put(sum + r * lds, total[r][v], lanes);
-      else store(sum + r * lds + v * 16, total[r][v]);
-    }
+  for (int r = 0; r < rows; ++r) UNROLL
+  for (int v = 0; v < vectors; ++v) {
+    if (vectors == 1)
+      put(sum + r * lds, total[r][v], lanes);
+    else
+      store(sum + r * lds + v * 16, total[r][v]);
+  }
 }
 
 template <int rows, int vectors = kValueVectors, class T>
-inline void value_range(const float* weight, const T* values, int64_t head_dim, int64_t from, int64_t to, float* sum, int64_t lds) {
+inline void value_range(const float* weight, const T* values, int64_t head_dim, int64_t from, int64_t to, float* sum,
+                        int64_t lds) {
   int64_t d = 0;
   if constexpr (vectors > 2) {
     for (; d + vectors * 16 <= head_dim; d += vectors * 16)
@@ -103,7 +106,8 @@ inline void value_range(const float* weight, const T* values, int64_t head_dim, 
 
 // Each of `rows` rows over its own range: what all have in common is done together, the ends row by row.
 template <int rows, class T>
-inline void value_rows(const float* weight, const Range* range, const T* values, int64_t head_dim, float* sum, int64_t lds) {
+inline void value_rows(const float* weight, const Range* range, const T* values, int64_t head_dim, float* sum,
+                       int64_t lds) {
   Range common = range[0];
   for (int r = 1; r < rows; ++r) {
     if (range[r].from > common.from) common.from = range[r].from;
@@ -124,8 +128,8 @@ inline void value_rows(const float* weight, const Range* range, const T* values,
 }
 
 template <int rows = kValueRows, class T>
-inline void value_all(const float* weight, const Range* range, int64_t count, const T* values, int64_t head_dim, float* sum,
-                      int64_t lds) {
+inline void value_all(const float* weight, const Range* range, int64_t count, const T* values, int64_t head_dim,
+                      float* sum, int64_t lds) {
   for (; count >= rows; count -= rows, weight += rows * kBlock, range += rows, sum += rows * lds)
     value_rows<rows>(weight, range, values, head_dim, sum, lds);
   if constexpr (rows > 1) value_all<rows - 1>(weight, range, count, values, head_dim, sum, lds);
@@ -177,7 +181,8 @@ inline Range blocks_of(const int64_t* first, const int64_t* last, int64_t rows) 
   return all;
 }
 
-template <class T> inline const float* widened(const T* block, int64_t count, float* to) {
+template <class T>
+inline const float* widened(const T* block, int64_t count, float* to) {
   if constexpr (sizeof(T) == sizeof(float)) {
     return block;
   } else {
@@ -189,7 +194,8 @@ template <class T> inline const float* widened(const T* block, int64_t count, fl
 // Some rows over one block of keys and values of type K.
 template <class K>
 inline void attend_block(const float* q, int64_t ldq, int64_t count, const Range* range, const K* keys, const K* values,
-                         int64_t head_dim, float scale, float* out, int64_t ldo, float* stats, float* score, float* sum) {
+                         int64_t head_dim, float scale, float* out, int64_t ldo, float* stats, float* score,
+                         float* sum) {
   score_rows(q, ldq, range, count, keys, head_dim, scale, score);
   float top[kAttendRows] = {}, total[kAttendRows] = {};
   for (int64_t r = 0; r < count; ++r) exp_of_scores(score + r * kBlock, range[r], top + r, total + r);
@@ -219,13 +225,16 @@ inline void attend_block(const float* q, int64_t ldq, int64_t count, const Range
     const V old_factor = broadcast(old_by[r]), new_factor = broadcast(new_by[r]);
     float* to = out + r * ldo;
     const float* from = sum + r * head_dim;
-    each(head_dim, [=](int64_t i, int64_t c) { put(to + i, fma(some(to + i, c), old_factor, mul(some(from + i, c), new_factor)), c); });
+    each(head_dim, [=](int64_t i, int64_t c) {
+      put(to + i, fma(some(to + i, c), old_factor, mul(some(from + i, c), new_factor)), c);
+    });
   }
 }
 
 template <class K>
-inline void attend_of(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last, const void* const* keys,
-                      const void* const* values, int64_t head_dim, float scale, float* out, int64_t ldo, float* stats) {
+inline void attend_of(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
+                      const void* const* keys, const void* const* values, int64_t head_dim, float scale, float* out,
+                      int64_t ldo, float* stats) {
   float* const score = static_cast<float*>(
       kernel_scratch(static_cast<size_t>(kAttendRows * (kBlock + head_dim) + 2 * kBlock * head_dim) * sizeof(float)));
   float* const sum = score + kAttendRows * kBlock;
@@ -257,10 +266,11 @@ inline void attend_of(const float* q, int64_t ldq, int64_t rows, const int64_t* 
           k = widened(block_keys, kBlock * head_dim, wide_keys);
           v = widened(block_values, kBlock * head_dim, wide_values);
         }
-        attend_block(q + r * ldq, ldq, count, range, k, v, head_dim, scale, out + r * ldo, ldo, stats + 2 * r, score, sum);
+        attend_block(q + r * ldq, ldq, count, range, k, v, head_dim, scale, out + r * ldo, ldo, stats + 2 * r, score,
+                     sum);
       } else {
-        attend_block(q + r * ldq, ldq, count, range, block_keys, block_values, head_dim, scale, out + r * ldo, ldo, stats + 2 * r,
-                     score, sum);
+        attend_block(q + r * ldq, ldq, count, range, block_keys, block_values, head_dim, scale, out + r * ldo, ldo,
+                     stats + 2 * r, score, sum);
       }
       r += count;
     }
@@ -271,15 +281,18 @@ inline void attend_of(const float* q, int64_t ldq, int64_t rows, const int64_t* 
   }
 }
 
-void attend(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last, const void* const* keys,
-            const void* const* values, DType type, int64_t head_dim, float scale, float* out, int64_t ldo, float* stats) noexcept {
-  if (type == DType::bf16) attend_of<uint16_t>(q, ldq, rows, first, last, keys, values, head_dim, scale, out, ldo, stats);
-  else attend_of<float>(q, ldq, rows, first, last, keys, values, head_dim, scale, out, ldo, stats);
+void attend(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
+            const void* const* keys, const void* const* values, DType type, int64_t head_dim, float scale, float* out,
+            int64_t ldo, float* stats) noexcept {
+  if (type == DType::bf16)
+    attend_of<uint16_t>(q, ldq, rows, first, last, keys, values, head_dim, scale, out, ldo, stats);
+  else
+    attend_of<float>(q, ldq, rows, first, last, keys, values, head_dim, scale, out, ldo, stats);
 }
 
 template <class K>
-inline void pattern_of(const float* q, int64_t first, int64_t last, const void* const* keys, int64_t head_dim, float scale,
-                       const float* stats, float* scores, float* pattern) {
+inline void pattern_of(const float* q, int64_t first, int64_t last, const void* const* keys, int64_t head_dim,
+                       float scale, const float* stats, float* scores, float* pattern) {
   const V shift = broadcast(stats[0]), by = broadcast(1.0f / stats[1]);
   for (int64_t block = first / kBlock; block * kBlock < last; ++block) {
     float score[kBlock], weight[kBlock];
@@ -294,9 +307,11 @@ inline void pattern_of(const float* q, int64_t first, int64_t last, const void* 
   }
 }
 
-void attend_pattern(const float* q, int64_t first, int64_t last, const void* const* keys, DType type, int64_t head_dim, float scale,
-                    const float* stats, float* scores, float* pattern) noexcept {
+void attend_pattern(const float* q, int64_t first, int64_t last, const void* const* keys, DType type, int64_t head_dim,
+                    float scale, const float* stats, float* scores, float* pattern) noexcept {
   if (first >= last) return;
-  if (type == DType::bf16) pattern_of<uint16_t>(q, first, last, keys, head_dim, scale, stats, scores, pattern);
-  else pattern_of<float>(q, first, last, keys, head_dim, scale, stats, scores, pattern);
+  if (type == DType::bf16)
+    pattern_of<uint16_t>(q, first, last, keys, head_dim, scale, stats, scores, pattern);
+  else
+    pattern_of<float>(q, first, last, keys, head_dim, scale, stats, scores, pattern);
 }

@@ -1,16 +1,17 @@
-// The gradient of attention. The pattern is recomputed block by block from scores and statistics, as FlashAttention does
-// (arXiv:2205.14135); every gradient is one chain: dq over positions, dkeys and dvalues over rows.
+// The gradient of attention. The pattern is recomputed block by block from scores and statistics, as FlashAttention
+// does (arXiv:2205.14135); every gradient is one chain: dq over positions, dkeys and dvalues over rows.
 
 constexpr int64_t kBackwardRows = 24;
 
 // to[position][d] += chain over rows of weight[row][position] x[row][d].
 template <int positions, int vectors>
-inline void key_tile(const float* weight, const float* x, int64_t ldx, int64_t rows, float* to, int64_t ldd, int64_t lanes) {
+inline void key_tile(const float* weight, const float* x, int64_t ldx, int64_t rows, float* to, int64_t ldd,
+                     int64_t lanes) {
   V total[positions][vectors];
   UNROLL
-  for (int p = 0; p < positions; ++p)
-    UNROLL
-    for (int v = 0; v < vectors; ++v) total[p][v] = vectors == 1 ? some(to + p * ldd, lanes) : load(to + p * ldd + v * 16);
+  for (int p = 0; p < positions; ++p) UNROLL
+  for (int v = 0; v < vectors; ++v)
+    total[p][v] = vectors == 1 ? some(to + p * ldd, lanes) : load(to + p * ldd + v * 16);
   for (int64_t r = 0; r < rows; ++r) {
     V a[vectors];
     UNROLL
@@ -23,17 +24,18 @@ inline void key_tile(const float* weight, const float* x, int64_t ldx, int64_t r
     }
   }
   UNROLL
-  for (int p = 0; p < positions; ++p)
-    UNROLL
-    for (int v = 0; v < vectors; ++v) {
-      if (vectors == 1) put(to + p * ldd, total[p][v], lanes);
-      else store(to + p * ldd + v * 16, total[p][v]);
-    }
+  for (int p = 0; p < positions; ++p) UNROLL
+  for (int v = 0; v < vectors; ++v) {
+    if (vectors == 1)
+      put(to + p * ldd, total[p][v], lanes);
+    else
+      store(to + p * ldd + v * 16, total[p][v]);
+  }
 }
 
 template <int positions = kKeyPositions>
-inline void key_gradient(const float* weight, int64_t count, const float* x, int64_t ldx, int64_t rows, float* to, int64_t ldd,
-                         int64_t head_dim) {
+inline void key_gradient(const float* weight, int64_t count, const float* x, int64_t ldx, int64_t rows, float* to,
+                         int64_t ldd, int64_t head_dim) {
   for (; count >= positions; count -= positions, weight += positions, to += positions * ldd) {
     int64_t d = 0;
     if constexpr (kKeyVectors > 1) {
@@ -47,7 +49,8 @@ inline void key_gradient(const float* weight, int64_t count, const float* x, int
 }
 
 // [rows][columns] of K becomes [columns][rows] of float.
-template <class K> inline void turned(const K* from, int64_t rows, int64_t columns, float* to) {
+template <class K>
+inline void turned(const K* from, int64_t rows, int64_t columns, float* to) {
   for (int64_t r = 0; r < rows; r += 16)
     for (int64_t c = 0; c < columns; c += 16) {
       const int64_t height = rows - r < 16 ? rows - r : 16, width = columns - c < 16 ? columns - c : 16;
@@ -63,16 +66,16 @@ template <class K> inline void turned(const K* from, int64_t rows, int64_t colum
 
 template <class K>
 inline void attend_backward_of(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
-                               const void* const* keys, const void* const* values, int64_t head_dim, float scale, const float* out,
-                               int64_t ldo, const float* stats, const float* d_out, int64_t ld_out, float* dq, int64_t lddq,
-                               float* d_keys, float* d_values, int64_t ldd, int64_t base) {
+                               const void* const* keys, const void* const* values, int64_t head_dim, float scale,
+                               const float* out, int64_t ldo, const float* stats, const float* d_out, int64_t ld_out,
+                               float* dq, int64_t lddq, float* d_keys, float* d_values, int64_t ldd, int64_t base) {
   float* const weight = static_cast<float*>(
       kernel_scratch(static_cast<size_t>(2 * kBackwardRows * kBlock + 3 * kBlock * head_dim + rows) * sizeof(float)));
   float* const slope = weight + kBackwardRows * kBlock;
-  float* const wide_keys = slope + kBackwardRows * kBlock;    // [head_dim][64]
-  float* const turned_keys = wide_keys + kBlock * head_dim;   // [64][head_dim]
+  float* const wide_keys = slope + kBackwardRows * kBlock;       // [head_dim][64]
+  float* const turned_keys = wide_keys + kBlock * head_dim;      // [64][head_dim]
   float* const turned_values = turned_keys + kBlock * head_dim;  // [head_dim][64]
-  float* const along = turned_values + kBlock * head_dim;     // d_out . out of each row
+  float* const along = turned_values + kBlock * head_dim;        // d_out . out of each row
   for (int64_t r = 0; r < rows; ++r) {
     V sum = zero();
     const float *a = d_out + r * ld_out, *b = out + r * ldo;
@@ -132,7 +135,8 @@ inline void attend_backward_of(const float* q, int64_t ldq, int64_t rows, const 
         while (begin < end_row && !uses(end_row - 1)) --end_row;
         const int64_t first_row = r + begin, used_rows = end_row - begin, in = begin * kBlock + from;
         const int64_t into = (block * kBlock + from - base) * ldd;
-        key_gradient(weight + in, to - from, d_out + first_row * ld_out, ld_out, used_rows, d_values + into, ldd, head_dim);
+        key_gradient(weight + in, to - from, d_out + first_row * ld_out, ld_out, used_rows, d_values + into, ldd,
+                     head_dim);
         key_gradient(slope + in, to - from, q + first_row * ldq, ldq, used_rows, d_keys + into, ldd, head_dim);
       }
       r += count;
@@ -140,14 +144,14 @@ inline void attend_backward_of(const float* q, int64_t ldq, int64_t rows, const 
   }
 }
 
-void attend_backward(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last, const void* const* keys,
-                     const void* const* values, DType type, int64_t head_dim, float scale, const float* out, int64_t ldo,
-                     const float* stats, const float* d_out, int64_t ld_out, float* dq, int64_t lddq, float* d_keys,
-                     float* d_values, int64_t ldd, int64_t base) noexcept {
+void attend_backward(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
+                     const void* const* keys, const void* const* values, DType type, int64_t head_dim, float scale,
+                     const float* out, int64_t ldo, const float* stats, const float* d_out, int64_t ld_out, float* dq,
+                     int64_t lddq, float* d_keys, float* d_values, int64_t ldd, int64_t base) noexcept {
   if (type == DType::bf16)
-    attend_backward_of<uint16_t>(q, ldq, rows, first, last, keys, values, head_dim, scale, out, ldo, stats, d_out, ld_out, dq, lddq,
-                                 d_keys, d_values, ldd, base);
+    attend_backward_of<uint16_t>(q, ldq, rows, first, last, keys, values, head_dim, scale, out, ldo, stats, d_out,
+                                 ld_out, dq, lddq, d_keys, d_values, ldd, base);
   else
-    attend_backward_of<float>(q, ldq, rows, first, last, keys, values, head_dim, scale, out, ldo, stats, d_out, ld_out, dq, lddq,
-                              d_keys, d_values, ldd, base);
+    attend_backward_of<float>(q, ldq, rows, first, last, keys, values, head_dim, scale, out, ldo, stats, d_out, ld_out,
+                              dq, lddq, d_keys, d_values, ldd, base);
 }

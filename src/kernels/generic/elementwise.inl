@@ -6,10 +6,16 @@ inline void each(int64_t n, Body body) {  // body(at, count): sixteen values, or
   for (; i + 16 <= n; i += 16) body(i, 16);
   if (i < n) body(i, n - i);
 }
-template <class T> inline V some(const T* p, int64_t count) { return count == 16 ? load(p) : load(p, count); }
-template <class T> inline void put(T* p, V a, int64_t count) {
-  if (count == 16) store(p, a);
-  else store(p, a, count);
+template <class T>
+inline V some(const T* p, int64_t count) {
+  return count == 16 ? load(p) : load(p, count);
+}
+template <class T>
+inline void put(T* p, V a, int64_t count) {
+  if (count == 16)
+    store(p, a);
+  else
+    store(p, a, count);
 }
 
 void add_values(const float* a, const float* b, float* y, int64_t n) noexcept {

@@ -1,11 +1,11 @@
-// c += a b, each output one chain over k. Packed as Goto and van de Geijn describe (doi:10.1145/1356052.1356053): a panel
-// of b stays in the first-level cache, a block of a in the second, a tile of c in registers. Cutting k into blocks keeps
-// the chain, as a tile of c is read where it was left.
+// c += a b, each output one chain over k. Packed as Goto and van de Geijn describe (doi:10.1145/1356052.1356053): a
+// panel of b stays in the first-level cache, a block of a in the second, a tile of c in registers. Cutting k into
+// blocks keeps the chain, as a tile of c is read where it was left.
 
-constexpr int64_t kGemmDepth = 384;             // of k
+constexpr int64_t kGemmDepth = 384;              // of k
 constexpr int64_t kGemmHeight = 24 * kGemmRows;  // rows of a held at once
 constexpr int64_t kGemmWidth = 16 * kGemmVectors;
-constexpr int64_t kGemmSpan = 512;               // columns of b held at once
+constexpr int64_t kGemmSpan = 512;  // columns of b held at once
 
 // Rows become columns, tile by tile: packed[tile][p][row], missing rows as zeros.
 inline void pack_a(const float* a, int64_t a_row, int64_t a_column, int64_t rows, int64_t depth, float* packed) {
@@ -46,7 +46,9 @@ inline void pack_b(const B* b, int64_t ldb, int64_t columns, int64_t depth, floa
   for (int64_t p = 0; p < depth; ++p) {
     for (int v = 0; v < kGemmVectors; ++v) {
       const int64_t left = columns - v * 16;
-      store(packed + p * kGemmWidth + v * 16, left >= 16 ? load(b + p * ldb + v * 16) : left > 0 ? load(b + p * ldb + v * 16, left) : zero());
+      store(packed + p * kGemmWidth + v * 16, left >= 16 ? load(b + p * ldb + v * 16)
+                                              : left > 0 ? load(b + p * ldb + v * 16, left)
+                                                         : zero());
     }
   }
 }
@@ -57,9 +59,8 @@ inline void gemm_tile(const float* a, const float* b, float* c, int64_t ldc, int
   UNROLL
   for (int r = 0; r < rows; ++r) prefetch(c + (rows + r) * ldc);  // the tile below comes next
   UNROLL
-  for (int r = 0; r < rows; ++r)
-    UNROLL
-    for (int v = 0; v < kGemmVectors; ++v) sum[r][v] = load(c + r * ldc + v * 16);
+  for (int r = 0; r < rows; ++r) UNROLL
+  for (int v = 0; v < kGemmVectors; ++v) sum[r][v] = load(c + r * ldc + v * 16);
   for (int64_t p = 0; p < depth; ++p) {
     V bs[kGemmVectors];
     UNROLL
@@ -72,9 +73,8 @@ inline void gemm_tile(const float* a, const float* b, float* c, int64_t ldc, int
     }
   }
   UNROLL
-  for (int r = 0; r < rows; ++r)
-    UNROLL
-    for (int v = 0; v < kGemmVectors; ++v) store(c + r * ldc + v * 16, sum[r][v]);
+  for (int r = 0; r < rows; ++r) UNROLL
+  for (int v = 0; v < kGemmVectors; ++v) store(c + r * ldc + v * 16, sum[r][v]);
 }
 
 template <int rows>
@@ -84,11 +84,11 @@ inline void gemm_rows(int64_t count, const float* a, const float* b, float* c, i
 }
 
 template <class B>
-inline void gemm_of(const float* a, int64_t a_row, int64_t a_column, const B* b, int64_t ldb, float* c, int64_t ldc, int64_t m,
-                    int64_t n, int64_t k) {
+inline void gemm_of(const float* a, int64_t a_row, int64_t a_column, const B* b, int64_t ldb, float* c, int64_t ldc,
+                    int64_t m, int64_t n, int64_t k) {
   if (m == 0 || n == 0 || k == 0) return;
-  float* const packed_a =
-      static_cast<float*>(kernel_scratch((kGemmHeight * kGemmDepth + kGemmSpan * kGemmDepth + kGemmRows * kGemmWidth) * sizeof(float)));
+  float* const packed_a = static_cast<float*>(
+      kernel_scratch((kGemmHeight * kGemmDepth + kGemmSpan * kGemmDepth + kGemmRows * kGemmWidth) * sizeof(float)));
   float* const packed_b = packed_a + kGemmHeight * kGemmDepth;
   float* const edge = packed_b + kGemmSpan * kGemmDepth;
   for (int64_t j = 0; j < n; j += kGemmSpan) {
@@ -122,8 +122,10 @@ inline void gemm_of(const float* a, int64_t a_row, int64_t a_column, const B* b,
   }
 }
 
-void gemm(const float* a, int64_t a_row, int64_t a_column, const void* b, DType b_type, int64_t ldb, float* c, int64_t ldc,
-          int64_t m, int64_t n, int64_t k) noexcept {
-  if (b_type == DType::bf16) gemm_of(a, a_row, a_column, static_cast<const uint16_t*>(b), ldb, c, ldc, m, n, k);
-  else gemm_of(a, a_row, a_column, static_cast<const float*>(b), ldb, c, ldc, m, n, k);
+void gemm(const float* a, int64_t a_row, int64_t a_column, const void* b, DType b_type, int64_t ldb, float* c,
+          int64_t ldc, int64_t m, int64_t n, int64_t k) noexcept {
+  if (b_type == DType::bf16)
+    gemm_of(a, a_row, a_column, static_cast<const uint16_t*>(b), ldb, c, ldc, m, n, k);
+  else
+    gemm_of(a, a_row, a_column, static_cast<const float*>(b), ldb, c, ldc, m, n, k);
 }

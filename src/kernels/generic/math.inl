@@ -33,7 +33,8 @@ KERNEL_INLINE V exp(V x) {
   return select(is_nan(x), x, result);
 }
 
-// ln x: x = 2^e (1 + f), sqrt(1/2) <= 1 + f < sqrt(2); ln(1 + f) = f - f^2 / 2 + f^3 q(f). Zero and denormals give -inf.
+// ln x: x = 2^e (1 + f), sqrt(1/2) <= 1 + f < sqrt(2); ln(1 + f) = f - f^2 / 2 + f^3 q(f). Zero and denormals give
+// -inf.
 KERNEL_INLINE V log(V x) {
   const I half = integer(0x3f3504f3);  // sqrt(1/2)
   const I e = shift_right<23>(sub(bits(x), half));

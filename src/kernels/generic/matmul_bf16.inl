@@ -1,14 +1,15 @@
-// y = x w^T in bf16, in the order of TDPBF16PS. Sixteen outputs are the lanes; weights lie in rows, so sixteen rows by 32
-// inputs are transposed in registers as pairs, and each pair is widened to its even and its odd float32.
+// y = x w^T in bf16, in the order of TDPBF16PS. Sixteen outputs are the lanes; weights lie in rows, so sixteen rows by
+// 32 inputs are transposed in registers as pairs, and each pair is widened to its even and its odd float32.
 
-constexpr int64_t kPairBlock = 32;      // inputs whose products form one even and one odd chain
-constexpr int64_t kPrefetch = 384;       // inputs ahead: three quarters of a kilobyte of each row; 256 to 1,024 do as well
-constexpr int64_t kChainInputs = 256;   // inputs of a panel, which is then 32 KiB: it stays in the first-level cache
-constexpr int64_t kFewTokens = 16;      // tokens that weights are used by as they come, in registers
-constexpr int64_t kAlongInputs = 128;   // the same where few tokens let it
+constexpr int64_t kPairBlock = 32;  // inputs whose products form one even and one odd chain
+constexpr int64_t kPrefetch = 384;  // inputs ahead: three quarters of a kilobyte of each row; 256 to 1,024 do as well
+constexpr int64_t kChainInputs = 256;  // inputs of a panel, which is then 32 KiB: it stays in the first-level cache
+constexpr int64_t kFewTokens = 16;     // tokens that weights are used by as they come, in registers
+constexpr int64_t kAlongInputs = 128;  // the same where few tokens let it
 constexpr int64_t kAlongTokens = 64;
-constexpr int64_t kChainTokens = 512;   // tokens that are widened and pass by it: 512 KiB, in the second-level cache
-constexpr int64_t kChainOutputs = 512;  // outputs whose totals, 1 MiB, stay there too from one cut of the inputs to the next
+constexpr int64_t kChainTokens = 512;  // tokens that are widened and pass by it: 512 KiB, in the second-level cache
+constexpr int64_t kChainOutputs =
+    512;  // outputs whose totals, 1 MiB, stay there too from one cut of the inputs to the next
 
 // Rows of w that a panel reads: those that exist, and the last of them again for lanes whose results nobody stores.
 inline void panel_rows(const uint16_t* w, int64_t ldw, int64_t count, const uint16_t* (&rows)[16]) {
@@ -19,7 +20,8 @@ inline void panel_rows(const uint16_t* w, int64_t ldw, int64_t count, const uint
 struct BlockTail {
   alignas(64) uint16_t values[16][kPairBlock];
 };
-inline void block_tail(const uint16_t* const* rows, int64_t at, int64_t count, BlockTail& tail, const uint16_t* (&tails)[16]) {
+inline void block_tail(const uint16_t* const* rows, int64_t at, int64_t count, BlockTail& tail,
+                       const uint16_t* (&tails)[16]) {
   for (int i = 0; i < 16; ++i) {
     for (int64_t j = 0; j < kPairBlock; ++j) tail.values[i][j] = j < count ? rows[i][at + j] : uint16_t{0};
     tails[i] = tail.values[i];
@@ -64,8 +66,8 @@ inline void widen_tokens(const uint16_t* x, int64_t ldx, int64_t tokens, int64_t
 
 // `fixed` tokens, or m of them in groups that have registers enough where `fixed` is 0.
 template <int fixed>
-inline void matmul_few(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m, int64_t n,
-                       int64_t k) {
+inline void matmul_few(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m,
+                       int64_t n, int64_t k) {
   const int64_t whole = k / kPairBlock * kPairBlock;
   const int64_t ld = blocks_in(k) * kPairBlock + 16;  // 16: tokens must not all fall into one set of the cache
   float* const wide_x = static_cast<float*>(kernel_scratch(static_cast<size_t>(m * ld) * sizeof(float)));
@@ -90,7 +92,8 @@ inline void matmul_few(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_
       }
     };
     for (int64_t at = 0; at < whole; at += kPairBlock) {
-      // Sixteen streams are more than the hardware follows: ask for each row's line ahead, at the end for the next rows'.
+      // Sixteen streams are more than the hardware follows: ask for each row's line ahead, at the end for the next
+      // rows'.
       const int64_t ahead = at + kPrefetch < whole ? at + kPrefetch : at + kPrefetch - whole + 16 * ldw;
       UNROLL
       for (int i = 0; i < 16; ++i) prefetch(ws[i] + ahead);
@@ -119,7 +122,8 @@ inline void matmul_few(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_
 constexpr int64_t kPanelOutputs = 16 * kChainVectors;
 
 // `all`: inputs of a row, for asking ahead.
-inline void make_panel(const uint16_t* w, int64_t ldw, int64_t outputs, int64_t from, int64_t inputs, int64_t all, float* panel) {
+inline void make_panel(const uint16_t* w, int64_t ldw, int64_t outputs, int64_t from, int64_t inputs, int64_t all,
+                       float* panel) {
   for (int v = 0; v < kChainVectors; ++v) {
     const uint16_t* rows[16];
     const int64_t first = v * 16 < outputs ? v * 16 : outputs - 1;
@@ -127,7 +131,8 @@ inline void make_panel(const uint16_t* w, int64_t ldw, int64_t outputs, int64_t 
     Pairs pairs[16];
     for (int64_t at = 0; at < inputs; at += kPairBlock) {
       if (inputs - at >= kPairBlock) {
-        const int64_t next = from + at + kPrefetch < all ? from + at + kPrefetch : from + at + kPrefetch - all + kPanelOutputs * ldw;
+        const int64_t next =
+            from + at + kPrefetch < all ? from + at + kPrefetch : from + at + kPrefetch - all + kPanelOutputs * ldw;
         UNROLL
         for (int i = 0; i < 16; ++i) prefetch(rows[i] + next);
         transpose_pairs(rows, from + at, pairs);
@@ -149,16 +154,16 @@ inline void make_panel(const uint16_t* w, int64_t ldw, int64_t outputs, int64_t 
 
 // x: [rows][blocks * 32] floats. `first`: the total begins at zero here, else in y.
 template <int rows>
-inline void panel_tile(const float* x, int64_t ldx, const float* panel, float* y, int64_t ldy, int64_t blocks, bool first) {
+inline void panel_tile(const float* x, int64_t ldx, const float* panel, float* y, int64_t ldy, int64_t blocks,
+                       bool first) {
   UNROLL
   for (int r = 0; r < rows; ++r)
     for (int64_t i = 0; i < kPanelOutputs; i += 16) prefetch(y + (rows + r) * ldy + i);  // the tile below comes next
   for (int64_t block = 0; block < blocks; ++block) {
     V e[rows][kChainVectors], o[rows][kChainVectors];
     UNROLL
-    for (int r = 0; r < rows; ++r)
-      UNROLL
-      for (int v = 0; v < kChainVectors; ++v) e[r][v] = o[r][v] = zero();
+    for (int r = 0; r < rows; ++r) UNROLL
+    for (int v = 0; v < kChainVectors; ++v) e[r][v] = o[r][v] = zero();
     for (int p = 0; p < 16; ++p) {
       V we[kChainVectors], wo[kChainVectors];
       UNROLL
@@ -179,26 +184,25 @@ inline void panel_tile(const float* x, int64_t ldx, const float* panel, float* y
     }
     x += kPairBlock;
     UNROLL
-    for (int r = 0; r < rows; ++r)
-      UNROLL
-      for (int v = 0; v < kChainVectors; ++v) {
-        float* to = y + r * ldy + v * 16;
-        const V sum = add(e[r][v], o[r][v]);
-        store(to, add(first && block == 0 ? zero() : load(to), sum));
-      }
+    for (int r = 0; r < rows; ++r) UNROLL
+    for (int v = 0; v < kChainVectors; ++v) {
+      float* to = y + r * ldy + v * 16;
+      const V sum = add(e[r][v], o[r][v]);
+      store(to, add(first && block == 0 ? zero() : load(to), sum));
+    }
   }
 }
 
 template <int rows = kChainRows>
-inline void panel_rows_of(int64_t count, const float* x, int64_t ldx, const float* panel, float* y, int64_t ldy, int64_t blocks,
-                          bool first) {
+inline void panel_rows_of(int64_t count, const float* x, int64_t ldx, const float* panel, float* y, int64_t ldy,
+                          int64_t blocks, bool first) {
   if (count == rows) return panel_tile<rows>(x, ldx, panel, y, ldy, blocks, first);
   if constexpr (rows > 1) panel_rows_of<rows - 1>(count, x, ldx, panel, y, ldy, blocks, first);
 }
 
 // All tokens over one panel of `width` outputs; edge: [kChainRows][kPanelOutputs], for a panel that is not full.
-inline void panel_tokens(int64_t tokens, const float* x, int64_t ldx, const float* panel, int64_t width, float* y, int64_t ldy,
-                         int64_t blocks, bool first, float* edge) {
+inline void panel_tokens(int64_t tokens, const float* x, int64_t ldx, const float* panel, int64_t width, float* y,
+                         int64_t ldy, int64_t blocks, bool first, float* edge) {
   // Tiles of much the same height: a low one at the end would wait for its few chains.
   const int64_t tiles = (tokens + kChainRows - 1) / kChainRows;
   for (int64_t tile = 0; tile < tiles; ++tile) {
@@ -217,11 +221,12 @@ inline void panel_tokens(int64_t tokens, const float* x, int64_t ldx, const floa
 }
 
 // Few enough tokens to hold them whole: weights are followed along their rows, as they come from memory.
-inline void matmul_along(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m,
-                         int64_t n, int64_t k) {
-  const int64_t blocks = blocks_in(k), ld = blocks * kPairBlock + 16;  // 16: rows must not all fall into one set of the cache
-  float* const panel =
-      static_cast<float*>(kernel_scratch(static_cast<size_t>(kPanelOutputs * (kAlongInputs + m) + m * ld) * sizeof(float)));
+inline void matmul_along(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy,
+                         int64_t m, int64_t n, int64_t k) {
+  const int64_t blocks = blocks_in(k),
+                ld = blocks * kPairBlock + 16;  // 16: rows must not all fall into one set of the cache
+  float* const panel = static_cast<float*>(
+      kernel_scratch(static_cast<size_t>(kPanelOutputs * (kAlongInputs + m) + m * ld) * sizeof(float)));
   float* const total = panel + kPanelOutputs * kAlongInputs;
   float* const wide_x = total + kPanelOutputs * m;
   widen_tokens(x, ldx, m, k, wide_x, ld);
@@ -230,14 +235,16 @@ inline void matmul_along(const uint16_t* x, int64_t ldx, const uint16_t* w, int6
     for (int64_t from = 0; from < k; from += kAlongInputs) {
       const int64_t inputs = k - from < kAlongInputs ? k - from : kAlongInputs;
       make_panel(w + o * ldw, ldw, width, from, inputs, k, panel);
-      panel_tokens(m, wide_x + from, ld, panel, kPanelOutputs, total, kPanelOutputs, blocks_in(inputs), from == 0, nullptr);
+      panel_tokens(m, wide_x + from, ld, panel, kPanelOutputs, total, kPanelOutputs, blocks_in(inputs), from == 0,
+                   nullptr);
     }
-    for (int64_t r = 0; r < m; ++r) each(width, [&](int64_t i, int64_t c) { put(y + r * ldy + o + i, load(total + r * kPanelOutputs + i), c); });
+    for (int64_t r = 0; r < m; ++r)
+      each(width, [&](int64_t i, int64_t c) { put(y + r * ldy + o + i, load(total + r * kPanelOutputs + i), c); });
   }
 }
 
-inline void matmul_many(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m,
-                        int64_t n, int64_t k) {
+inline void matmul_many(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy,
+                        int64_t m, int64_t n, int64_t k) {
   const int64_t held = m < kChainTokens ? m : kChainTokens;
   const int64_t chunk = k < kChainInputs ? blocks_in(k) * kPairBlock : kChainInputs, ld = chunk + 16;
   float* const panel = static_cast<float*>(kernel_scratch(
@@ -261,22 +268,28 @@ inline void matmul_many(const uint16_t* x, int64_t ldx, const uint16_t* w, int64
   }
 }
 
-void matmul_bf16(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m, int64_t n,
-                 int64_t k) noexcept {
+void matmul_bf16(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m,
+                 int64_t n, int64_t k) noexcept {
   if (k == 0) {
     for (int64_t r = 0; r < m; ++r)
       for (int64_t o = 0; o < n; ++o) y[r * ldy + o] = 0;
     return;
   }
   switch (m) {
-    case 0: return;
-    case 1: return matmul_few<1>(x, ldx, w, ldw, y, ldy, m, n, k);
-    case 2: return matmul_few<2>(x, ldx, w, ldw, y, ldy, m, n, k);
-    case 3: return matmul_few<3>(x, ldx, w, ldw, y, ldy, m, n, k);
-    case 4: return matmul_few<4>(x, ldx, w, ldw, y, ldy, m, n, k);
+    case 0:
+      return;
+    case 1:
+      return matmul_few<1>(x, ldx, w, ldw, y, ldy, m, n, k);
+    case 2:
+      return matmul_few<2>(x, ldx, w, ldw, y, ldy, m, n, k);
+    case 3:
+      return matmul_few<3>(x, ldx, w, ldw, y, ldy, m, n, k);
+    case 4:
+      return matmul_few<4>(x, ldx, w, ldw, y, ldy, m, n, k);
     default:
       if (m <= kFewTokens) return matmul_few<0>(x, ldx, w, ldw, y, ldy, m, n, k);
-      if (m <= kAlongTokens && m * k <= kChainTokens * kChainInputs) return matmul_along(x, ldx, w, ldw, y, ldy, m, n, k);
+      if (m <= kAlongTokens && m * k <= kChainTokens * kChainInputs)
+        return matmul_along(x, ldx, w, ldw, y, ldy, m, n, k);
       return matmul_many(x, ldx, w, ldw, y, ldy, m, n, k);
   }
 }

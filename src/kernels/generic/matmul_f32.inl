@@ -16,9 +16,8 @@ inline void dot_tile(const float* x, int64_t ldx, const typename W::type* w, int
                      int64_t k) {
   V sum[rows][outputs];
   UNROLL
-  for (int r = 0; r < rows; ++r)
-    UNROLL
-    for (int o = 0; o < outputs; ++o) sum[r][o] = zero();
+  for (int r = 0; r < rows; ++r) UNROLL
+  for (int o = 0; o < outputs; ++o) sum[r][o] = zero();
   int64_t i = 0;
   for (; i + 16 <= k; i += 16) {
     V b[outputs];
@@ -43,9 +42,8 @@ inline void dot_tile(const float* x, int64_t ldx, const typename W::type* w, int
     }
   }
   UNROLL
-  for (int r = 0; r < rows; ++r)
-    UNROLL
-    for (int o = 0; o < outputs; ++o) y[r * ldy + o] = tree(sum[r][o]);
+  for (int r = 0; r < rows; ++r) UNROLL
+  for (int o = 0; o < outputs; ++o) y[r * ldy + o] = tree(sum[r][o]);
 }
 
 template <class W, int rows>
@@ -78,7 +76,7 @@ void matmul_f32(const float* x, int64_t ldx, const float* w, int64_t ldw, float*
   matmul_lanes<Floats>(x, ldx, w, ldw, y, ldy, m, n, k);
 }
 
-void matmul_f16(const float* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m, int64_t n,
-                int64_t k) noexcept {
+void matmul_f16(const float* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m,
+                int64_t n, int64_t k) noexcept {
   matmul_lanes<HalfFloats>(x, ldx, w, ldw, y, ldy, m, n, k);
 }

@@ -1,5 +1,6 @@
 // What a kernel set's one source file needs before it includes a vector.inl and the algorithms of this folder inside
-// an anonymous namespace. Nothing here is inline: a set's code must not be shared with another's (see cmake/kernels.cmake).
+// an anonymous namespace. Nothing here is inline: a set's code must not be shared with another's (see
+// cmake/kernels.cmake).
 #pragma once
 
 #if defined(__x86_64__)

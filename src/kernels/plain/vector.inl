@@ -1,9 +1,15 @@
 // Sixteen floats in an array, for the algorithms of generic/: what every other set must equal. Included inside an
 // anonymous namespace. Needs nothing of the machine but IEEE arithmetic and a correct fma.
 
-struct V { float v[16]; };
-struct I { int32_t v[16]; };
-struct M { bool v[16]; };
+struct V {
+  float v[16];
+};
+struct I {
+  int32_t v[16];
+};
+struct M {
+  bool v[16];
+};
 
 #define GLASSBOX_LANES(type, expression)              \
   type r;                                             \
@@ -19,8 +25,12 @@ KERNEL_INLINE V broadcast(const float* p) { return broadcast(*p); }
 KERNEL_INLINE V zero() { return broadcast(0.0f); }
 KERNEL_INLINE V load(const float* p) { GLASSBOX_LANES(V, p[i]); }
 KERNEL_INLINE V load(const float* p, int64_t n) { GLASSBOX_LANES(V, i < n ? p[i] : 0.0f); }
-KERNEL_INLINE void store(float* p, V a) { for (int i = 0; i < 16; ++i) p[i] = a.v[i]; }
-KERNEL_INLINE void store(float* p, V a, int64_t n) { for (int i = 0; i < n; ++i) p[i] = a.v[i]; }
+KERNEL_INLINE void store(float* p, V a) {
+  for (int i = 0; i < 16; ++i) p[i] = a.v[i];
+}
+KERNEL_INLINE void store(float* p, V a, int64_t n) {
+  for (int i = 0; i < n; ++i) p[i] = a.v[i];
+}
 
 KERNEL_INLINE V add(V a, V b) { GLASSBOX_LANES(V, a.v[i] + b.v[i]); }
 KERNEL_INLINE V sub(V a, V b) { GLASSBOX_LANES(V, a.v[i] - b.v[i]); }
@@ -40,11 +50,21 @@ KERNEL_INLINE I bits(V a) { GLASSBOX_LANES(I, static_cast<int32_t>(bits_of(a.v[i
 KERNEL_INLINE V from_bits(I a) { GLASSBOX_LANES(V, float_of(static_cast<uint32_t>(a.v[i]))); }
 KERNEL_INLINE I integer(int32_t x) { GLASSBOX_LANES(I, x); }
 KERNEL_INLINE int32_t wrap(uint32_t x) { return static_cast<int32_t>(x); }
-KERNEL_INLINE I add(I a, I b) { GLASSBOX_LANES(I, wrap(static_cast<uint32_t>(a.v[i]) + static_cast<uint32_t>(b.v[i]))); }
-KERNEL_INLINE I sub(I a, I b) { GLASSBOX_LANES(I, wrap(static_cast<uint32_t>(a.v[i]) - static_cast<uint32_t>(b.v[i]))); }
+KERNEL_INLINE I add(I a, I b) {
+  GLASSBOX_LANES(I, wrap(static_cast<uint32_t>(a.v[i]) + static_cast<uint32_t>(b.v[i])));
+}
+KERNEL_INLINE I sub(I a, I b) {
+  GLASSBOX_LANES(I, wrap(static_cast<uint32_t>(a.v[i]) - static_cast<uint32_t>(b.v[i])));
+}
 KERNEL_INLINE I bit_and(I a, I b) { GLASSBOX_LANES(I, a.v[i] & b.v[i]); }
-template <int n> KERNEL_INLINE I shift_left(I a) { GLASSBOX_LANES(I, wrap(static_cast<uint32_t>(a.v[i]) << n)); }
-template <int n> KERNEL_INLINE I shift_right(I a) { GLASSBOX_LANES(I, a.v[i] >> n); }  // keeps the sign
+template <int n>
+KERNEL_INLINE I shift_left(I a) {
+  GLASSBOX_LANES(I, wrap(static_cast<uint32_t>(a.v[i]) << n));
+}
+template <int n>
+KERNEL_INLINE I shift_right(I a) {
+  GLASSBOX_LANES(I, a.v[i] >> n);
+}  // keeps the sign
 KERNEL_INLINE V to_float(I a) { GLASSBOX_LANES(V, static_cast<float>(a.v[i])); }
 
 KERNEL_INLINE float bf16(uint16_t x) { return float_of(static_cast<uint32_t>(x) << 16); }
@@ -69,8 +89,12 @@ KERNEL_INLINE uint16_t narrow(float a) {
   if ((x & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>((x >> 16) | 0x40u);
   return static_cast<uint16_t>((x + 0x7fffu + ((x >> 16) & 1u)) >> 16);
 }
-KERNEL_INLINE void store(uint16_t* p, V a) { for (int i = 0; i < 16; ++i) p[i] = narrow(a.v[i]); }
-KERNEL_INLINE void store(uint16_t* p, V a, int64_t n) { for (int i = 0; i < n; ++i) p[i] = narrow(a.v[i]); }
+KERNEL_INLINE void store(uint16_t* p, V a) {
+  for (int i = 0; i < 16; ++i) p[i] = narrow(a.v[i]);
+}
+KERNEL_INLINE void store(uint16_t* p, V a, int64_t n) {
+  for (int i = 0; i < n; ++i) p[i] = narrow(a.v[i]);
+}
 
 KERNEL_INLINE float tree(V a) {
   for (int step = 8; step > 0; step /= 2)
@@ -92,7 +116,9 @@ KERNEL_INLINE void transpose(V (&a)[16]) {
     }
 }
 
-struct Pairs { uint16_t v[32]; };
+struct Pairs {
+  uint16_t v[32];
+};
 KERNEL_INLINE void transpose_pairs(const uint16_t* const* rows, int64_t at, Pairs (&out)[16]) {
   for (int i = 0; i < 16; ++i)
     for (int j = 0; j < 16; ++j) {
@@ -109,7 +135,7 @@ KERNEL_INLINE void prefetch(const void*) {}
 
 constexpr int kGemmRows = 2, kGemmVectors = 1;
 constexpr int kChainRows = 1, kChainVectors = 1;
-constexpr int kFewRows = 1;                          // matmul_bf16 of few tokens: tokens, two chains each
+constexpr int kFewRows = 1;  // matmul_bf16 of few tokens: tokens, two chains each
 constexpr int kDotRows = 2, kDotOutputs = 1;
 constexpr int kScoreRows = 1;
 constexpr int kValueRows = 1, kValueVectors = 1;
