@@ -4,3 +4,6 @@ target_link_libraries(kernels_bench PRIVATE glassbox_kernels benchmark::benchmar
 
 add_executable(train_step EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/train_step.cc)
 target_link_libraries(train_step PRIVATE glassbox_train CLI11::CLI11)
+
+add_executable(tokenizer_bench EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/tokenizer_bench.cc)
+target_link_libraries(tokenizer_bench PRIVATE glassbox_text benchmark::benchmark)

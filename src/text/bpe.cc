@@ -402,11 +402,11 @@ void Bpe::Builder::token(uint32_t id, std::string_view text, bool reachable) {
     t.length.resize(id + size_t{1}, 0);
   }
   if (t.begin[id] != kNone)
-    fail(ErrorKind::bad_file, "{}: id {} belongs to two tokens, \"{}\" and \"{}\"", t.options.source, id,
-         unicode::replace_broken(t.text(id)), unicode::replace_broken(text));
+    fail(ErrorKind::bad_file, "{}: id {} belongs to two tokens, {} and {}", t.options.source, id,
+         unicode::shown(t.text(id)), unicode::shown(text));
   if (reachable && t.find(text) != kNone)
-    fail(ErrorKind::bad_file, "{}: token \"{}\" has two ids, {} and {}", t.options.source,
-         unicode::replace_broken(text), t.find(text), id);
+    fail(ErrorKind::bad_file, "{}: token {} has two ids, {} and {}", t.options.source, unicode::shown(text),
+         t.find(text), id);
   t.begin[id] = t.append(text);
   t.length[id] = static_cast<uint32_t>(text.size());
   ++t.defined;

@@ -161,8 +161,8 @@ std::string train_bpe(std::span<const std::string> texts, const BpeTrainerOption
     const std::string& content = options.special_tokens[i];
     if (content.empty() || unicode::valid_prefix(content) != content.size() ||
         std::count(options.special_tokens.begin(), options.special_tokens.end(), content) != 1)
-      fail(ErrorKind::bad_request, "BPE trainer: special token {} (\"{}\") is empty, not UTF-8 or there twice", i,
-           unicode::replace_broken(content));
+      fail(ErrorKind::bad_request, "BPE trainer: special token {} ({}) is empty, not UTF-8 or there twice", i,
+           unicode::shown(content));
   }
 
   // The bytes, then what is made of them. Special tokens come before, and take no part.
@@ -186,8 +186,8 @@ std::string train_bpe(std::span<const std::string> texts, const BpeTrainerOption
     names.push_back(unicode::to_alphabet(token));
     if (std::find(options.special_tokens.begin(), options.special_tokens.end(), names.back()) !=
         options.special_tokens.end())
-      fail(ErrorKind::bad_request, "BPE trainer: special token \"{}\" is also the name of a token that was learned",
-           names.back());
+      fail(ErrorKind::bad_request, "BPE trainer: special token {} is also the name of a token that was learned",
+           unicode::shown(names.back()));
     entries.emplace_back(names.back(), first_byte + static_cast<uint32_t>(entries.size() - special));
   }
   vocab.get_ref<OrderedJson::object_t&>().reserve(entries.size());
@@ -237,7 +237,7 @@ std::string bpe_tokenizer_config(const BpeTrainerOptions& options, const std::st
       return;
     }
     if (std::find(options.special_tokens.begin(), options.special_tokens.end(), token) == options.special_tokens.end())
-      fail(ErrorKind::bad_request, "BPE trainer: {} \"{}\" is not among the special tokens", key, token);
+      fail(ErrorKind::bad_request, "BPE trainer: {} {} is not among the special tokens", key, unicode::shown(token));
     file[key] = token;
   };
   name("bos_token", bos_token);

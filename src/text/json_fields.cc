@@ -1,6 +1,7 @@
 #include "text/json_fields.h"
 
 #include "base/error.h"
+#include "text/unicode.h"
 
 namespace glassbox {
 
@@ -11,10 +12,10 @@ const Json& field(const Json& object, const char* key, std::string_view source, 
   if (!object.is_object())
     fail(ErrorKind::bad_file, "{}: {}: expected an object, got {}", source, place, object.type_name());
   auto found = object.find(key);
-  if (found == object.end()) fail(ErrorKind::bad_file, "{}: {}: \"{}\" is missing", source, place, key);
+  if (found == object.end()) fail(ErrorKind::bad_file, "{}: {}: {} is missing", source, place, unicode::shown(key));
   if (found->type() != type)
-    fail(ErrorKind::bad_file, "{}: {}: \"{}\" is expected to be {}, got {}", source, place, key, Json(type).type_name(),
-         found->type_name());
+    fail(ErrorKind::bad_file, "{}: {}: {} is expected to be {}, got {}", source, place, unicode::shown(key),
+         Json(type).type_name(), found->type_name());
   return *found;
 }
 

@@ -12,11 +12,12 @@ namespace glassbox {
 
 namespace {
 
-void squeeze(std::string_view text, std::string& out) {
+void squeeze(std::string_view text, std::string_view mark, std::string& out) {
   out.clear();
   for (char c : text)
     if (c != ' ' || (!out.empty() && out.back() != ' ')) out += c;
-  if (!out.empty() && out.back() == ' ') out.pop_back();
+  while (!out.empty() && (out.ends_with(' ') || out.ends_with(mark)))
+    out.resize(out.size() - (out.back() == ' ' ? 1 : mark.size()));
 }
 
 void replace_all(std::string_view text, const Normalizer::Replace& step, std::string& out) {
@@ -111,16 +112,24 @@ bool all_ascii(std::string_view text) {
   return true;
 }
 
+// What takes a character's place: a few bytes in every published file, and no file may ask for gigabytes.
+std::string replacement(const Json& spec, const char* key, std::string_view source, std::string_view place) {
+  std::string text = json_string(spec, key, source, place);
+  if (text.size() > 64)
+    fail(ErrorKind::unsupported, "{}: {}: \"{}\" of {} bytes is not supported", source, place, key, text.size());
+  return text;
+}
+
 void add_steps(const Json& spec, std::string_view source, std::vector<Normalizer::Step>& steps) {
   const std::string type = json_string(spec, "type", source, "normalizer");
   if (type == "Sequence") {
     for (const Json& one : json_array(spec, "normalizers", source, "normalizer Sequence"))
       add_steps(one, source, steps);
   } else if (type == "Prepend") {
-    steps.push_back(Normalizer::Prepend{json_string(spec, "prepend", source, "normalizer Prepend"), false});
+    steps.push_back(Normalizer::Prepend{replacement(spec, "prepend", source, "normalizer Prepend"), false});
   } else if (type == "Replace") {
     const Json& pattern = json_object(spec, "pattern", source, "normalizer Replace");
-    std::string with = json_string(spec, "content", source, "normalizer Replace");
+    std::string with = replacement(spec, "content", source, "normalizer Replace");
     if (pattern.contains("String")) {
       std::string what = json_string(pattern, "String", source, "normalizer Replace");
       if (what.empty())
@@ -133,7 +142,7 @@ void add_steps(const Json& spec, std::string_view source, std::vector<Normalizer
   } else if (type == "NFC" || type == "NFD" || type == "NFKC" || type == "NFKD") {
     steps.push_back(Normalizer::Compose{type.back() == 'C', type[2] == 'K'});
   } else {
-    fail(ErrorKind::unsupported, "{}: normalizer \"{}\" is not supported", source, type);
+    fail(ErrorKind::unsupported, "{}: normalizer {} is not supported", source, unicode::shown(type));
   }
 }
 
@@ -152,8 +161,8 @@ std::string_view Normalizer::apply(std::string_view text, bool first, std::strin
     if (const auto* prepend = std::get_if<Prepend>(&step)) {
       if (now.empty() || (prepend->first_only && !first)) continue;
       (made = prepend->text) += now;
-    } else if (std::holds_alternative<Squeeze>(step)) {
-      squeeze(now, made);
+    } else if (const auto* squeezing = std::get_if<Squeeze>(&step)) {
+      squeeze(now, squeezing->mark, made);
     } else if (const auto* replace = std::get_if<Replace>(&step)) {
       if (now.find(replace->what) == std::string_view::npos) continue;
       replace_all(now, *replace, made);
@@ -163,6 +172,8 @@ std::string_view Normalizer::apply(std::string_view text, bool first, std::strin
       if (all_ascii(now)) continue;
       compose(now, std::get<Compose>(step), made);
     }
+    if (made.size() > 32 * text.size() + 4096)
+      fail(ErrorKind::bad_request, "normalization makes {} bytes of a text of {}", made.size(), text.size());
     storage.swap(made);
     now = storage;
   }

@@ -18,7 +18,9 @@ class Normalizer {
     std::string text;
     bool first_only;
   };  // before a text that is not empty; or only where it begins
-  struct Squeeze {};  // spaces at both ends dropped, several in a row made one
+  struct Squeeze {
+    std::string mark;
+  };  // spaces at both ends, marks at the end too, dropped; several spaces made one
   struct Replace {
     std::string what, with;
   };

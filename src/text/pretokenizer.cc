@@ -102,14 +102,15 @@ Behavior behavior_of(const std::string& name, std::string_view source) {
                                                                  {"Contiguous", Behavior::contiguous}};
   for (const auto& [known, behavior] : kNames)
     if (name == known) return behavior;
-  fail(ErrorKind::unsupported, "{}: pre_tokenizer Split: behavior \"{}\" is not supported", source, name);
+  fail(ErrorKind::unsupported, "{}: pre_tokenizer Split: behavior {} is not supported", source, unicode::shown(name));
 }
 
 void add_steps(const Json& spec, std::string_view source, std::vector<PreTokenizer::Step>& steps, bool& byte_level) {
   const std::string type = json_string(spec, "type", source, "pre_tokenizer");
   const std::string place = "pre_tokenizer " + type;
   // After ByteLevel the reference splits characters that stand for bytes: no published tokenizer means that.
-  if (byte_level) fail(ErrorKind::unsupported, "{}: {} after ByteLevel is not supported", source, place);
+  if (byte_level)
+    fail(ErrorKind::unsupported, "{}: pre_tokenizer {} after ByteLevel is not supported", source, unicode::shown(type));
   if (type == "Sequence") {
     for (const Json& one : json_array(spec, "pretokenizers", source, place)) add_steps(one, source, steps, byte_level);
   } else if (type == "ByteLevel") {
@@ -143,8 +144,8 @@ void add_steps(const Json& spec, std::string_view source, std::vector<PreTokeniz
     step.mark = json_string(spec, "replacement", source, place);
     size_t one = 0;
     if (step.mark.empty() || unicode::next(step.mark, one) == unicode::kBroken || one != step.mark.size())
-      fail(ErrorKind::bad_file, "{}: {}: \"replacement\" is expected to be one character, got \"{}\"", source, place,
-           step.mark);
+      fail(ErrorKind::bad_file, "{}: {}: \"replacement\" is expected to be one character, got {}", source, place,
+           unicode::shown(step.mark));
     // Older files have add_prefix_space, which means always or never.
     const bool older = json_bool(spec, "add_prefix_space", true, source, place);
     const std::string scheme = json_string_or(spec, "prepend_scheme", older ? "always" : "never", source, place);
@@ -155,11 +156,11 @@ void add_steps(const Json& spec, std::string_view source, std::vector<PreTokeniz
     else if (scheme == "never")
       step.prefix = PreTokenizer::Prefix::never;
     else
-      fail(ErrorKind::unsupported, "{}: {}: prepend_scheme \"{}\" is not supported", source, place, scheme);
+      fail(ErrorKind::unsupported, "{}: {}: prepend_scheme {} is not supported", source, place, unicode::shown(scheme));
     step.split = json_bool(spec, "split", true, source, place);
     steps.emplace_back(std::move(step));
   } else {
-    fail(ErrorKind::unsupported, "{}: pre_tokenizer \"{}\" is not supported", source, type);
+    fail(ErrorKind::unsupported, "{}: pre_tokenizer {} is not supported", source, unicode::shown(type));
   }
 }
 

@@ -47,11 +47,11 @@ class Translator {
 
  private:
   [[noreturn]] void malformed(std::string_view why) {
-    fail(ErrorKind::bad_file, "{}: regular expression \"{}\": {} at byte {}", source_, text_, why, at_);
+    fail(ErrorKind::bad_file, "{}: regular expression {}: {} at byte {}", source_, unicode::shown(text_), why, at_);
   }
   [[noreturn]] void unsupported(std::string_view what) {
-    fail(ErrorKind::unsupported, "{}: regular expression \"{}\": {} at byte {} is not supported", source_, text_, what,
-         at_);
+    fail(ErrorKind::unsupported, "{}: regular expression {}: {} at byte {} is not supported", source_,
+         unicode::shown(text_), what, at_);
   }
 
   bool more() const { return at_ < text_.size(); }
@@ -337,7 +337,7 @@ Regex Regex::compile(std::string_view expression, std::string_view source) {
   if (!code) {
     std::array<PCRE2_UCHAR, 256> message{};
     pcre2_get_error_message(error, message.data(), message.size());
-    fail(ErrorKind::bad_file, "{}: regular expression \"{}\": {}", source, expression,
+    fail(ErrorKind::bad_file, "{}: regular expression {}: {}", source, unicode::shown(expression),
          reinterpret_cast<char*>(message.data()));
   }
   Regex regex;
@@ -365,8 +365,8 @@ bool Regex::Matcher::next(size_t& begin, size_t& end) {
     if (found < 0) {
       std::array<PCRE2_UCHAR, 256> message{};
       pcre2_get_error_message(found, message.data(), message.size());
-      fail(ErrorKind::bad_request, "regular expression \"{}\" gives up at byte {} of a text of {}: {}",
-           regex_.expression_, at_, text_.size(), reinterpret_cast<char*>(message.data()));
+      fail(ErrorKind::bad_request, "regular expression {} gives up at byte {} of a text of {}: {}",
+           unicode::shown(regex_.expression_), at_, text_.size(), reinterpret_cast<char*>(message.data()));
     }
     const size_t* range = pcre2_get_ovector_pointer(data);
     begin = range[0], end = range[1];

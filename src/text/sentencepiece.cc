@@ -177,7 +177,8 @@ TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view sourc
     fail(ErrorKind::unsupported, "{}: SentencePiece model type {} is not supported", source,
          model.model_type >= 1 && model.model_type <= 4 ? kTypes[model.model_type] : std::to_string(model.model_type));
   if (!model.charsmap.empty())
-    fail(ErrorKind::unsupported, "{}: SentencePiece normalizer \"{}\" is not supported", source, model.normalizer);
+    fail(ErrorKind::unsupported, "{}: SentencePiece normalizer {} is not supported", source,
+         unicode::shown(model.normalizer));
   if (!model.escape || model.suffix)
     fail(ErrorKind::unsupported, "{}: SentencePiece {} is not supported", source,
          model.suffix ? "treat_whitespace_as_suffix" : "without escape_whitespaces");
@@ -222,7 +223,8 @@ TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view sourc
         const std::string text(piece.text);
         if (text.size() != 6 || std::sscanf(text.c_str(), "<0x%2X%c", &value, &end) != 2 || end != '>' ||
             byte_ids[value] != Bpe::kNone)
-          fail(ErrorKind::bad_file, "{}: piece {}: \"{}\" is no byte, or one that was there before", source, id, text);
+          fail(ErrorKind::bad_file, "{}: piece {}: {} is no byte, or one that was there before", source, id,
+               unicode::shown(text));
         byte_ids[value] = id;
         break;
       }
@@ -263,7 +265,7 @@ TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view sourc
   // transformers' `legacy` (its default) prepares every stretch between special tokens as a text of its own.
   const bool legacy = config.is_object() ? json_bool(config, "legacy", true, source, "tokenizer_config") : true;
   std::vector<Normalizer::Step> steps;
-  if (model.squeeze) steps.emplace_back(Normalizer::Squeeze{});
+  if (model.squeeze) steps.emplace_back(Normalizer::Squeeze{kMark});
   if (model.dummy_prefix) steps.emplace_back(Normalizer::Prepend{kMark, !legacy});
   steps.emplace_back(Normalizer::Replace{" ", kMark});
   parts.normalizer = Normalizer(std::move(steps));

@@ -41,7 +41,10 @@ std::string spell(const DecoderSpec& decoder, std::string name) {
     std::string bytes;
     return unicode::from_alphabet(name, bytes) ? bytes : name;
   }
-  for (const auto& [what, with] : decoder.replace) replace_all(name, what, with);
+  for (const auto& [what, with] : decoder.replace) {
+    replace_all(name, what, with);
+    if (name.size() > 65536) fail(ErrorKind::bad_file, "a decoder that makes {} bytes of one token", name.size());
+  }
   if (decoder.byte_fallback)
     if (const int byte = byte_token(name); byte >= 0) return std::string(1, static_cast<char>(byte));
   return name;
@@ -93,8 +96,8 @@ Tokenizer Tokenizer::Impl::finish(TokenizerParts given) {
     count = std::max(count, static_cast<size_t>(token.id) + 1);
     auto [at, fresh] = impl->added_names.emplace(token.id, token.content);
     if (!fresh && at->second != token.content)
-      fail(ErrorKind::bad_file, "{}: id {} belongs to two added tokens, \"{}\" and \"{}\"", parts.source, token.id,
-           at->second, token.content);
+      fail(ErrorKind::bad_file, "{}: id {} belongs to two added tokens, {} and {}", parts.source, token.id,
+           unicode::shown(at->second), unicode::shown(token.content));
     if (token.pattern.empty()) {
       std::string storage;
       token.pattern =
@@ -140,7 +143,9 @@ Tokenizer Tokenizer::Impl::finish(TokenizerParts given) {
   impl->unk = named(parts.unk);
   impl->pad = named(parts.pad);
   for (const auto* ids : {&parts.before, &parts.after})
-    for (int32_t id : *ids) impl->check_id(id);
+    for (int32_t id : *ids)
+      if (static_cast<size_t>(id) >= count)
+        fail(ErrorKind::bad_file, "{}: the template adds id {}, outside [0, {})", parts.source, id, count);
   return Tokenizer(std::move(impl));
 }
 

@@ -165,8 +165,8 @@ TokenizerParts read_tiktoken(std::string_view bytes, std::string_view source, st
       rank = rank * 10 + static_cast<uint64_t>(line[at] - '0');
     }
     if (!good)
-      fail(ErrorKind::bad_file, "{}: line {}: expected a token in base64 and its rank, got \"{}\"", source, number,
-           unicode::replace_broken(line.substr(0, 60)));
+      fail(ErrorKind::bad_file, "{}: line {}: expected a token in base64 and its rank, got {}", source, number,
+           unicode::shown(line));
     if (rank >= limit)
       fail(ErrorKind::bad_file, "{}: line {}: expected a rank in [0, {}), got {}", source, number, limit, rank);
     const auto id = static_cast<uint32_t>(rank);
@@ -224,8 +224,8 @@ TokenizerParts read_vocab_and_merges(std::string_view vocab_json, std::string_vi
   if (kind.size() > 4 && kind.substr(kind.size() - 4) == "Fast") kind.resize(kind.size() - 4);
   const bool gpt2 = kind == "GPT2Tokenizer", qwen2 = kind == "Qwen2Tokenizer";
   if (!gpt2 && !qwen2)
-    fail(ErrorKind::unsupported, "{}: tokenizer_class \"{}\" with a vocabulary and merges is not supported", source,
-         kind);
+    fail(ErrorKind::unsupported, "{}: tokenizer_class {} with a vocabulary and merges is not supported", source,
+         unicode::shown(kind));
 
   VocabularyJson file;
   file.has_vocab = file.has_merges = true;

@@ -15,15 +15,16 @@ uint32_t id_limit(size_t entries) {
 
 uint32_t checked_id(int64_t id, uint32_t limit, std::string_view token, std::string_view source) {
   if (id < 0 || id >= static_cast<int64_t>(limit))
-    fail(ErrorKind::bad_file, "{}: token \"{}\": expected an id in [0, {}), got {}", source, token, limit, id);
+    fail(ErrorKind::bad_file, "{}: token {}: expected an id in [0, {}), got {}", source, unicode::shown(token), limit,
+         id);
   return static_cast<uint32_t>(id);
 }
 
 uint32_t checked_id(const Json& value, uint32_t limit, std::string_view token, std::string_view source) {
   const auto id = json_integer(value);
   if (!id)
-    fail(ErrorKind::bad_file, "{}: token \"{}\": expected an id in [0, {}), got {}", source, token, limit,
-         dump_json(value).substr(0, 40));
+    fail(ErrorKind::bad_file, "{}: token {}: expected an id in [0, {}), got {}", source, unicode::shown(token), limit,
+         unicode::shown(dump_json(value)));
   return checked_id(*id, limit, token, source);
 }
 
@@ -34,7 +35,8 @@ std::vector<AddedToken> read_added(const Json& list, uint32_t limit, std::string
   for (const Json& entry : list) {
     AddedToken token;
     token.content = json_string(entry, "content", source, "added_tokens");
-    if (!entry.contains("id")) fail(ErrorKind::bad_file, "{}: added token \"{}\" has no id", source, token.content);
+    if (!entry.contains("id"))
+      fail(ErrorKind::bad_file, "{}: added token {} has no id", source, unicode::shown(token.content));
     token.id = static_cast<int32_t>(checked_id(entry["id"], limit, token.content, source));
     token.special = json_bool(entry, "special", false, source, "added_tokens");
     token.single_word = json_bool(entry, "single_word", false, source, "added_tokens");
@@ -55,19 +57,19 @@ Bpe read_bpe(const VocabularyJson& file, bool byte_level, std::string_view sourc
       "fuse_unk", "byte_fallback", "ignore_merges"};
   for (const auto& [key, value] : model.items()) {
     if (key == "vocab" || key == "merges")
-      fail(ErrorKind::bad_file, "{}: model: \"{}\" is expected to be {}, got {}", source, key,
+      fail(ErrorKind::bad_file, "{}: model: {} is expected to be {}, got {}", source, unicode::shown(key),
            key == "vocab" ? "object" : "array", value.type_name());
     if (std::find(std::begin(kKnown), std::end(kKnown), key) == std::end(kKnown) && !value.is_null() &&
         value != Json(false))
-      fail(ErrorKind::unsupported, "{}: model: \"{}\" is not supported", source, key);
+      fail(ErrorKind::unsupported, "{}: model: {} is not supported", source, unicode::shown(key));
   }
   if (!file.has_vocab || !file.has_merges)
-    fail(ErrorKind::bad_file, "{}: model: \"{}\" is missing", source, file.has_vocab ? "merges" : "vocab");
+    fail(ErrorKind::bad_file, "{}: model: {} is missing", source, unicode::shown(file.has_vocab ? "merges" : "vocab"));
   if (model.contains("dropout") && !model["dropout"].is_null() && model["dropout"] != 0.0)
     fail(ErrorKind::unsupported, "{}: model: dropout {} is not supported", source, dump_json(model["dropout"]));
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
     if (const std::string value = json_string_or(model, key, "", source, "model"); !value.empty())
-      fail(ErrorKind::unsupported, "{}: model: {} \"{}\" is not supported", source, key, value);
+      fail(ErrorKind::unsupported, "{}: model: {} {} is not supported", source, key, unicode::shown(value));
 
   Bpe::Options options;
   options.symbols = byte_level ? Bpe::Symbols::bytes : Bpe::Symbols::characters;
@@ -85,7 +87,8 @@ Bpe read_bpe(const VocabularyJson& file, bool byte_level, std::string_view sourc
     const bool mapped = !byte_level || unicode::from_alphabet(name, text);
     if (!mapped) {
       verbatim.push_back(id);
-      if (!outside.emplace(name, id).second) fail(ErrorKind::bad_file, "{}: token \"{}\" has two ids", source, name);
+      if (!outside.emplace(name, id).second)
+        fail(ErrorKind::bad_file, "{}: token {} has two ids", source, unicode::shown(name));
     }
     builder.token(id, byte_level && mapped ? std::string_view(text) : std::string_view(name), mapped);
   }
@@ -100,7 +103,8 @@ Bpe read_bpe(const VocabularyJson& file, bool byte_level, std::string_view sourc
   if (model.contains("unk_token") && !model["unk_token"].is_null()) {
     unk = json_string(model, "unk_token", source, "model");
     const auto id = find(*unk);
-    if (!id) fail(ErrorKind::bad_file, "{}: model: unk_token \"{}\" is not in the vocabulary", source, *unk);
+    if (!id)
+      fail(ErrorKind::bad_file, "{}: model: unk_token {} is not in the vocabulary", source, unicode::shown(*unk));
     builder.unknown(*id);
   }
   if (json_bool(model, "byte_fallback", false, source, "model")) {
@@ -119,7 +123,9 @@ Bpe read_bpe(const VocabularyJson& file, bool byte_level, std::string_view sourc
   for (const auto& [left, right] : file.merges) {
     auto known = [&](const std::string& name) {
       const auto id = find(name);
-      if (!id) fail(ErrorKind::bad_file, "{}: merge {}: token \"{}\" is not in the vocabulary", source, rank, name);
+      if (!id)
+        fail(ErrorKind::bad_file, "{}: merge {}: token {} is not in the vocabulary", source, rank,
+             unicode::shown(name));
       return *id;
     };
     const uint32_t a = known(left), b = known(right), into = known(left + right);
@@ -161,7 +167,7 @@ void read_post_processor(const Json& spec, std::string_view source, uint32_t lim
     parts.before.insert(parts.before.begin(), before.begin(), before.end());
     parts.after.insert(parts.after.end(), after.begin(), after.end());
   } else {
-    fail(ErrorKind::unsupported, "{}: post_processor \"{}\" is not supported", source, type);
+    fail(ErrorKind::unsupported, "{}: post_processor {} is not supported", source, unicode::shown(type));
   }
 }
 
@@ -186,7 +192,10 @@ void read_decoder(const Json& spec, std::string_view source, DecoderSpec& decode
            "{}: decoder Replace of anything but a string, or after another decoder, is not supported", source);
     std::string what = json_string(pattern, "String", source, place);
     if (what.empty()) fail(ErrorKind::unsupported, "{}: decoder Replace of an empty string is not supported", source);
-    decoder.replace.emplace_back(std::move(what), json_string(spec, "content", source, place));
+    std::string with = json_string(spec, "content", source, place);
+    if (with.size() > 64)
+      fail(ErrorKind::unsupported, "{}: {} by {} bytes is not supported", source, place, with.size());
+    decoder.replace.emplace_back(std::move(what), std::move(with));
   } else if (type == "Strip") {
     const auto start = spec.contains("start") ? json_integer(spec["start"]) : 0;
     const auto stop = spec.contains("stop") ? json_integer(spec["stop"]) : 0;
@@ -205,7 +214,7 @@ void read_decoder(const Json& spec, std::string_view source, DecoderSpec& decode
     if (prefix) decoder.drop_in_first = mark;
     fused = true;
   } else {
-    fail(ErrorKind::unsupported, "{}: decoder \"{}\" is not supported", source, type);
+    fail(ErrorKind::unsupported, "{}: decoder {} is not supported", source, unicode::shown(type));
   }
 }
 
@@ -222,7 +231,7 @@ TokenizerParts read_tokenizer_json(const VocabularyJson& whole, std::string_view
   const Json& file = whole.rest;
   const Json& model = json_object(file, "model", source, "tokenizer.json");
   const std::string type = json_string_or(model, "type", whole.has_merges ? "BPE" : "", source, "model");
-  if (type != "BPE") fail(ErrorKind::unsupported, "{}: model type \"{}\" is not supported", source, type);
+  if (type != "BPE") fail(ErrorKind::unsupported, "{}: model type {} is not supported", source, unicode::shown(type));
   auto part = [&](const char* key) -> const Json& {
     static const Json nothing;
     auto found = file.find(key);
@@ -255,8 +264,8 @@ TokenizerParts read_tokenizer_json(const VocabularyJson& whole, std::string_view
       std::string bytes;
       if (byte_level && unicode::from_alphabet(token.content, bytes)) known = parts.bpe->find(bytes);
       if (known && *known != static_cast<uint32_t>(token.id))
-        fail(ErrorKind::bad_file, "{}: added token \"{}\" has id {}, but {} in the vocabulary", source, token.content,
-             token.id, *known);
+        fail(ErrorKind::bad_file, "{}: added token {} has id {}, but {} in the vocabulary", source,
+             unicode::shown(token.content), token.id, *known);
     }
   }
   read_post_processor(part("post_processor"), source, id_limit(parts.bpe->tokens() + parts.added.size()), parts);
@@ -288,14 +297,14 @@ void apply_config(TokenizerParts& parts, const Json& config, const Json& special
         return;
       }
       if (old.id != token.id || old.content != token.content)
-        fail(ErrorKind::bad_file, "{}: token \"{}\" with id {} contradicts \"{}\" with id {}", source, token.content,
-             token.id, old.content, old.id);
+        fail(ErrorKind::bad_file, "{}: token {} with id {} contradicts {} with id {}", source,
+             unicode::shown(token.content), token.id, unicode::shown(old.content), old.id);
       if (flags_known) old = std::move(token);
       return;
     }
     if (auto known = parts.id_of(token.content); known && *known != token.id)
-      fail(ErrorKind::bad_file, "{}: token \"{}\" has id {}, but {} in the vocabulary", source, token.content, token.id,
-           *known);
+      fail(ErrorKind::bad_file, "{}: token {} has id {}, but {} in the vocabulary", source,
+           unicode::shown(token.content), token.id, *known);
     parts.added.push_back(std::move(token));
   };
   if (config.is_object() && config.contains("added_tokens_decoder") && !config["added_tokens_decoder"].is_null()) {
@@ -303,7 +312,7 @@ void apply_config(TokenizerParts& parts, const Json& config, const Json& special
       Json entry = value;
       if (!entry.is_object() || key.empty() || key.size() > 9 ||
           key.find_first_not_of("0123456789") != std::string::npos)
-        fail(ErrorKind::bad_file, "{}: added_tokens_decoder: \"{}\" is no token id", source, key);
+        fail(ErrorKind::bad_file, "{}: added_tokens_decoder: {} is no token id", source, unicode::shown(key));
       entry["id"] = std::stoll(key);
       define(read_added(Json::array({entry}), limit, source)[0], true);
     }

@@ -1,6 +1,7 @@
 #include "text/vocabulary_json.h"
 
 #include "base/error.h"
+#include "text/unicode.h"
 
 namespace glassbox {
 
@@ -9,7 +10,7 @@ namespace {
 constexpr int kMaxDepth = 64;
 
 [[noreturn]] void bad_id(std::string_view source, std::string_view token, std::string_view got) {
-  fail(ErrorKind::bad_file, "{}: token \"{}\": expected an id, got {}", source, token, got);
+  fail(ErrorKind::bad_file, "{}: token {}: expected an id, got {}", source, unicode::shown(token), got);
 }
 
 // The JSON library's events: vocabulary and merges into lists, everything else into a tree.
@@ -65,7 +66,7 @@ class Reader {
   }
   bool key(std::string& text) {
     if (place_ == Place::tree && stack_.back()->contains(text))
-      fail(ErrorKind::bad_file, "{}: key \"{}\" given twice in one object", source_, text.substr(0, 100));
+      fail(ErrorKind::bad_file, "{}: key {} given twice in one object", source_, unicode::shown(text));
     key_ = std::move(text);
     return true;
   }
@@ -156,8 +157,8 @@ std::pair<std::string, std::string> split_merge(std::string_view line, size_t nu
   const size_t space = line.find(' ');
   if (space == std::string_view::npos || space == 0 || space + 1 == line.size() ||
       line.find(' ', space + 1) != std::string_view::npos)
-    fail(ErrorKind::bad_file, "{}: merge {}: expected two tokens with a space between, got \"{}\"", source, number,
-         line.substr(0, 60));
+    fail(ErrorKind::bad_file, "{}: merge {}: expected two tokens with a space between, got {}", source, number,
+         unicode::shown(line));
   return {std::string(line.substr(0, space)), std::string(line.substr(space + 1))};
 }
 

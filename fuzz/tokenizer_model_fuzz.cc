@@ -1,0 +1,37 @@
+// Any bytes as tokenizer.model, in both its forms: an Error of one line, or a tokenizer that works.
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include "base/error.h"
+#include "text/tokenizer_impl.h"
+
+namespace {
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+template <class Read>
+void attempt(Read&& read) {
+  using namespace glassbox;
+  try {
+    const Tokenizer tokenizer = Tokenizer::Impl::finish(read());
+    for (const char* sample : {"  the fox's 17 + 25 <s>\n\u2581\xff\u65E5",
+                               "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}) {
+      const auto ids = tokenizer.encode(sample);
+      for (int32_t id : ids) require(id >= 0 && static_cast<size_t>(id) < tokenizer.size());
+      tokenizer.decode(ids);
+    }
+  } catch (const Error& error) { require(std::strchr(error.what(), '\n') == nullptr); }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  attempt([&] { return glassbox::read_sentencepiece(bytes, "fuzz", nullptr); });
+  attempt([&] { return glassbox::read_tiktoken(bytes, "fuzz", "tokenizer.model"); });
+  return 0;
+}

@@ -1,0 +1,272 @@
+// Real tokenizers on real text: published expected ids, and what the references make of 6 MB (hashes made by
+// tests/reference/tokenizer_hashes.py).
+#include <gtest/gtest.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "tests/testing.h"
+#include "text/splitter.h"
+#include "text/tokenizer.h"
+#include "text/unicode.h"
+
+namespace glassbox {
+namespace {
+
+namespace fs = std::filesystem;
+using Ids = std::vector<int32_t>;
+
+fs::path tokenizers() { return testing::data_folder() / "tokenizers"; }
+
+// OpenAI's encoder.json and vocab.bpe as the folder transformers would have published.
+Tokenizer gpt2() {
+  const testing::TemporaryFolder folder;
+  fs::copy_file(tokenizers() / "openai/encoder.json", folder / "vocab.json");
+  fs::copy_file(tokenizers() / "openai/vocab.bpe", folder / "merges.txt");
+  return Tokenizer::open(folder.path());
+}
+
+// Llama 3's vocabulary and merges as its tokenizer.json has them.
+Tokenizer llama3() {
+  Json file;
+  file["model"] = {
+      {"type", "BPE"}, {"ignore_merges", true}, {"vocab", read_json(tokenizers() / "llama3/hf-style/encoder.json")}};
+  Json& merges = file["model"]["merges"] = Json::array();
+  std::ifstream lines(tokenizers() / "llama3/hf-style/vocab.bpe");
+  for (std::string line; std::getline(lines, line);)
+    if (!line.empty() && !line.starts_with("#version")) merges.push_back(line);
+  const Json split = {{"type", "Split"},
+                      {"pattern", {{"Regex", std::string(expression_of(KnownPattern::cl100k))}}},
+                      {"behavior", "Isolated"},
+                      {"invert", false}};
+  const Json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
+  file["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", Json::array({split, bytes})}};
+  file["decoder"] = {{"type", "ByteLevel"}};
+  int32_t id = 128000;
+  for (const char* name : {"<|begin_of_text|>", "<|end_of_text|>", "<|2|>", "<|3|>", "<|4|>", "<|5|>", "<|6|>", "<|7|>",
+                           "<|8|>", "<|eot_id|>"})
+    file["added_tokens"].push_back({{"id", id++}, {"content", name}, {"special", true}, {"normalized", false}});
+  file["post_processor"] = Json::parse(
+      R"({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<|begin_of_text|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+    "pair": [], "special_tokens": {"<|begin_of_text|>": {"id": "<|begin_of_text|>", "ids": [128000], "tokens": ["<|begin_of_text|>"]}}})");
+  return Tokenizer::from_json(dump_json(file), "Llama 3");
+}
+
+Tokenizer open_named(const std::string& name) {
+  if (name == "gpt2 vocab.json + merges.txt") return gpt2();
+  if (name == "llama3 tokenizer.json") return llama3();
+  return Tokenizer::open(tokenizers() / name);
+}
+
+// llama.cpp's cases: texts between marks, and a line of ids each.
+void expect_llama_cpp_cases(const Tokenizer& tokenizer, const std::string& name) {
+  const std::string base = (tokenizers() / "gguf_vocab" / ("ggml-vocab-" + name + ".gguf")).string();
+  std::string all = read_file(base + ".inp");
+  const std::string mark = "\n__ggml_vocab_test__\n";
+  std::ifstream lines(base + ".out");
+  size_t cases = 0;
+  for (size_t at = 0; at < all.size(); ++cases) {
+    const size_t end = std::min(all.find(mark, at), all.size());
+    const std::string text = all.substr(at, end - at);
+    at = end + mark.size();
+    std::string line;
+    ASSERT_TRUE(std::getline(lines, line)) << name << " case " << cases;
+    Ids expected;
+    std::istringstream numbers(line);
+    for (int32_t id; numbers >> id;) expected.push_back(id);
+    EXPECT_EQ(tokenizer.encode(text, false), expected) << name << ": " << text;
+    EXPECT_EQ(tokenizer.decode(expected), text);
+  }
+  EXPECT_GE(cases, 46u);
+}
+
+// transformers.js' cases. A BOS that ours is not asked for, or adds as well, is compared as it is.
+void expect_transformers_cases(const Tokenizer& tokenizer, const char* model, bool bos, bool cleaned) {
+  const Json all = read_json(tokenizers() / "expected/tokenizer_tests.json");
+  ASSERT_GE(all[model].size(), 18u);
+  for (const Json& one : all[model]) {
+    const auto text = one["input"].get<std::string>();
+    auto expected = one["encoded"]["input_ids"].get<Ids>();
+    EXPECT_EQ(tokenizer.encode(text, false), Ids(expected.begin() + bos, expected.end())) << model << ": " << text;
+    if (bos) { EXPECT_EQ(expected.front(), tokenizer.bos()); }
+    if (cleaned) {  // clean_up_tokenization_spaces changed the spelling afterwards: what tokens say is the text
+      EXPECT_EQ(tokenizer.decode(expected, true), text);
+      continue;
+    }
+    EXPECT_EQ(tokenizer.decode(expected, false), one["decoded_with_special"].get<std::string>());
+    EXPECT_EQ(tokenizer.decode(expected, true), one["decoded_without_special"].get<std::string>());
+  }
+}
+
+TEST(TokenizerData, Gpt2ExpectedCases) {
+  GLASSBOX_NEEDS_DATA();
+  const Tokenizer tokenizer = gpt2();
+  EXPECT_EQ(tokenizer.size(), 50257u);
+  EXPECT_EQ(tokenizer.eos(), 50256);
+  EXPECT_FALSE(tokenizer.adds_bos());
+  expect_llama_cpp_cases(tokenizer, "gpt-2");
+  expect_transformers_cases(tokenizer, "distilgpt2", false, true);
+  const Json file = read_json(tokenizers() / "expected/gpt2_encoded_tokens.json");
+  const Ids ids = tokenizer.encode(file["text"].get<std::string>());
+  EXPECT_EQ(ids, file["token_ids"].get<Ids>());
+  std::vector<std::string> names;
+  for (int32_t id : ids) names.push_back(tokenizer.token(id));
+  EXPECT_EQ(Json(names), file["bpe_tokens"]);
+}
+
+TEST(TokenizerData, Llama2ExpectedCases) {
+  GLASSBOX_NEEDS_DATA();
+  for (const char* path : {"llama2/hf", "llama2/hf/tokenizer.json", "llama2/tokenizer.model"}) {
+    const Tokenizer tokenizer = Tokenizer::open(tokenizers() / path);
+    EXPECT_EQ(tokenizer.size(), 32000u);
+    EXPECT_EQ(tokenizer.bos(), 1);
+    EXPECT_EQ(tokenizer.eos(), 2);
+    EXPECT_EQ(tokenizer.unk(), 0);
+    expect_llama_cpp_cases(tokenizer, "llama-spm");
+    expect_transformers_cases(tokenizer, "coreml-projects/Llama-2-7b-chat-coreml", true, false);
+  }
+}
+
+TEST(TokenizerData, Llama3ExpectedCases) {
+  GLASSBOX_NEEDS_DATA();
+  for (const Tokenizer& tokenizer : {Tokenizer::open(tokenizers() / "llama3/tokenizer.model"), llama3()}) {
+    EXPECT_EQ(tokenizer.bos(), 128000);
+    EXPECT_TRUE(tokenizer.adds_bos());
+    EXPECT_EQ(tokenizer.id_of("<|eot_id|>"), 128009);
+    expect_llama_cpp_cases(tokenizer, "llama-bpe");
+    expect_transformers_cases(tokenizer, "pcuenq/Llama-3.2-1B-Instruct-tokenizer", true, true);
+    const Json file = read_json(tokenizers() / "expected/llama_3.2_encoded.json");
+    EXPECT_EQ(tokenizer.encode(file["text"].get<std::string>()), file["token_ids"].get<Ids>());
+  }
+  const Tokenizer tokenizer = Tokenizer::open(tokenizers() / "llama3/tokenizer.model");
+  EXPECT_EQ(tokenizer.size(), 128256u);
+  EXPECT_EQ(tokenizer.eos(), 128001);
+  EXPECT_EQ(tokenizer.token(128006), "<|start_header_id|>");
+  EXPECT_EQ(tokenizer.token(128255), "<|reserved_special_token_245|>");
+}
+
+TEST(TokenizerData, OthersThatTheSamePartsMake) {
+  GLASSBOX_NEEDS_DATA();
+  expect_llama_cpp_cases(Tokenizer::open(tokenizers() / "llama4/tokenizer.model"), "llama4");
+  expect_llama_cpp_cases(Tokenizer::open(tokenizers() / "openai/o200k_base.tiktoken"), "gpt-4o");
+  expect_llama_cpp_cases(Tokenizer::open(tokenizers() / "qwen2"), "qwen2");
+}
+
+TEST(TokenizerData, WhatIsNotSupportedIsRefusedByName) {
+  GLASSBOX_NEEDS_DATA();
+  const std::pair<const char*, const char*> cases[] = {{"t5", "Unigram"},
+                                                       {"t5/spiece.model", "Unigram"},
+                                                       {"clip", "CLIP"},
+                                                       {"deepseek_v3/deepseek_v3.tiktoken", "byte"},
+                                                       {"tiny/m.model", "Unigram"},
+                                                       {"mistral/mistral_v3_tekken.tiktoken", ""}};
+  for (const auto& [path, word] : cases) {
+    try {
+      Tokenizer::open(tokenizers() / path);
+      ADD_FAILURE() << path;
+    } catch (const Error& error) { EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what(); }
+  }
+}
+
+std::string hash(const Ids& ids) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  EVP_Digest(ids.data(), ids.size() * sizeof(int32_t), digest, nullptr, EVP_sha256(), nullptr);
+  std::string out;
+  for (int i = 0; i < 8; ++i) out += fmt::format("{:02x}", digest[i]);
+  return out;
+}
+
+// Characters of all planes, spaces, words and special tokens, as tokenizer_hashes.py draws them.
+std::string generated(uint64_t seed, int count, const std::vector<std::string>& special) {
+  uint64_t state = seed;
+  auto draw = [&](uint64_t n) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<uint32_t>((state >> 33) % n);
+  };
+  static const char32_t kSpaces[] = {' ', '\n', '\r', '\t', '\'', 0xA0, 0x3000, 0x2581, 0x85, 0x180E, ' ', ' '};
+  std::string out;
+  for (int i = 0; i < count; ++i) {
+    const uint32_t k = draw(100);
+    if (k < 40) {
+      unicode::append(out, 0x20 + draw(0x5F));
+    } else if (k < 55) {
+      unicode::append(out, kSpaces[draw(12)]);
+    } else if (k < 70) {
+      unicode::append(out, 0x80 + draw(0x780));
+    } else if (k < 80) {
+      unicode::append(out, 0x4E00 + draw(0x5200));
+    } else if (k < 88) {
+      const char32_t c = 0x800 + draw(0xF800);
+      unicode::append(out, c >= 0xD800 && c < 0xE000 ? U'\'' : c);
+    } else if (k < 95) {
+      unicode::append(out, 0x10000 + draw(0x100000));
+    } else if (k < 97) {
+      out += special[draw(special.size())];
+    } else {
+      const char c = "a -1=\n"[draw(6)];
+      out.append(1 + draw(70), c);
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> chunks(const Json& recipe) {
+  std::vector<std::string> out;
+  const auto size = recipe["chunk"].get<size_t>();
+  for (const Json& name : recipe["files"]) {
+    const fs::path path = testing::data_folder() / name.get<std::string>();
+    std::string bytes;
+    if (fs::is_directory(path)) {
+      std::vector<std::string> files;
+      for (const auto& entry : fs::recursive_directory_iterator(path))
+        if (entry.is_regular_file()) files.push_back(entry.path().string());
+      std::sort(files.begin(), files.end());
+      for (const std::string& file : files) bytes += read_file(file);
+    } else {
+      bytes = read_file(path);
+    }
+    bytes.resize(std::min(bytes.size(), recipe["from_each"].get<size_t>()));
+    for (size_t at = 0; at < bytes.size();) {
+      size_t end = std::min(at + size, bytes.size());
+      while (end < bytes.size() && (static_cast<uint8_t>(bytes[end]) & 0xC0) == 0x80) --end;
+      std::string text = bytes.substr(at, end - at);
+      if (unicode::valid_prefix(text) == text.size()) out.push_back(std::move(text));
+      at = end;
+    }
+  }
+  const auto special = recipe["special"].get<std::vector<std::string>>();
+  for (uint64_t seed = 0; seed < recipe["generated"]["seeds"].get<uint64_t>(); ++seed)
+    out.push_back(generated(seed, recipe["generated"]["count"].get<int>(), special));
+  return out;
+}
+
+TEST(TokenizerData, SixMegabytesEqualTheReferences) {
+  GLASSBOX_NEEDS_DATA();
+  const Json recipe = read_json(testing::fixture("tokenizer_hashes.json"));
+  const std::vector<std::string> texts = chunks(recipe);
+  ASSERT_EQ(texts.size(), recipe["chunks"].get<size_t>());
+  for (const Json& one : recipe["tokenizers"]) {
+    const auto name = one["path"].get<std::string>();
+    const Tokenizer tokenizer = open_named(name);
+    const bool plain = one["encode"] == "plain";
+    std::istringstream hashes(one["hashes"].get<std::string>());
+    size_t tokens = 0, wrong = 0;
+    for (size_t i = 0; i < texts.size(); ++i) {
+      std::string expected;
+      ASSERT_TRUE(hashes >> expected);
+      const Ids ids = plain ? tokenizer.encode_plain(texts[i]) : tokenizer.encode(texts[i], false);
+      tokens += ids.size();
+      if (hash(ids) != expected && wrong++ == 0)
+        ADD_FAILURE() << name << ": chunk " << i << " differs first, of " << texts[i].size() << " bytes";
+    }
+    EXPECT_EQ(wrong, 0u) << name;
+    EXPECT_EQ(tokens, one["tokens"].get<size_t>()) << name;
+  }
+}
+
+}  // namespace
+}  // namespace glassbox
