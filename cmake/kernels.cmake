@@ -1,7 +1,7 @@
 # Each kernel set has flags of its own and shares no inline function with other files: the linker may keep one copy of
 # an inline function, and it must not be one that needs instructions the machine lacks.
-file(GLOB avx2 ${CMAKE_SOURCE_DIR}/src/kernels/avx2/*.cc)
-file(GLOB avx512 ${CMAKE_SOURCE_DIR}/src/kernels/avx512/*.cc)
+file(GLOB avx2 CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/avx2/*.cc)
+file(GLOB avx512 CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/kernels/avx512/*.cc)
 # gcc 12 takes its own header's _mm512_undefined_ps() for a mistake of ours.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   set(quiet "-Wno-uninitialized;-Wno-maybe-uninitialized")

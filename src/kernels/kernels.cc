@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstdlib>
+#include <initializer_list>
 #include <string>
 
 #include "base/error.h"
@@ -11,21 +12,33 @@
 namespace glassbox {
 namespace {
 
+using Part = void(Kernels&);
+
 struct Available {
+  std::array<Kernels, 3> tables{};
   std::array<const Kernels*, 3> sets{};
   size_t count = 0;
 
+  void offer(std::string_view name, std::initializer_list<Part*> parts) {
+    Kernels& table = tables[count];
+    table.name = name;
+    for (Part* part : parts) part(table);
+    sets[count++] = &table;
+  }
+
   Available() {
-    sets[count++] = &kPlainKernels;
+    offer("plain", {plain_values, plain_matmul_f32, plain_matmul_bf16, plain_gemm, plain_attend});
 #if defined(__x86_64__)
     __builtin_cpu_init();
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-    if (avx2) sets[count++] = &kAvx2Kernels;
+    if (avx2) offer("avx2", {avx2_values, avx2_matmul_f32, avx2_matmul_bf16, avx2_gemm, avx2_attend});
     if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-      sets[count++] = &kAvx512Kernels;
+      offer("avx512", {avx512_values, avx512_matmul_f32, avx512_matmul_bf16, avx512_gemm, avx512_attend});
 #endif
   }
+  Available(const Available&) = delete;
+  Available& operator=(const Available&) = delete;
 };
 
 const Available& available() {

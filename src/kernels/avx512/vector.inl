@@ -75,6 +75,28 @@ KERNEL_INLINE float tree(V a) {
   const __m128 d = _mm_add_ps(q, _mm_movehl_ps(q, q));
   return _mm_cvtss_f32(_mm_add_ss(d, _mm_shuffle_ps(d, d, 1)));
 }
+// The trees of sixteen, one a lane: each step adds halves of two sums at once.
+KERNEL_INLINE V trees(const V (&a)[16]) {
+  __m512 t[8];
+  UNROLL
+  for (int i = 0; i < 8; ++i) {
+    const __m512 x = a[2 * i].v, y = a[2 * i + 1].v;
+    t[i] = _mm512_add_ps(_mm512_shuffle_f32x4(x, y, 0x44), _mm512_shuffle_f32x4(x, y, 0xee));
+  }
+  UNROLL
+  for (int i = 0; i < 4; ++i) {
+    const __m512 x = t[2 * i], y = t[2 * i + 1];
+    t[i] = _mm512_add_ps(_mm512_shuffle_f32x4(x, y, 0x88), _mm512_shuffle_f32x4(x, y, 0xdd));
+  }
+  UNROLL
+  for (int i = 0; i < 2; ++i) {
+    const __m512d x = _mm512_castps_pd(t[2 * i]), y = _mm512_castps_pd(t[2 * i + 1]);
+    t[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)), _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
+  }
+  const __m512 sum = _mm512_add_ps(_mm512_shuffle_ps(t[0], t[1], 0x88), _mm512_shuffle_ps(t[0], t[1], 0xdd));
+  // Quarter c now holds sums c, 4 + c, 8 + c, 12 + c.
+  return {_mm512_permutexvar_ps(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), sum)};
+}
 KERNEL_INLINE float largest(V a) {
   const __m256 h = _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
   const __m128 q = _mm_max_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
@@ -144,7 +166,6 @@ KERNEL_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char
 // Register tiles: 32 registers of one vector each.
 constexpr int kGemmRows = 14, kGemmVectors = 2;    // gemm: rows of c x vectors of its columns
 constexpr int kChainRows = 6, kChainVectors = 2;   // matmul_bf16: tokens x vectors of outputs, two chains each
-constexpr int kFewRows = 8;                        // matmul_bf16 of few tokens: tokens, two chains each
 constexpr int kDotRows = 6, kDotOutputs = 4;       // matmul_f32: tokens x outputs
 constexpr int kScoreRows = 6;                      // attend: queries x the four vectors of a block
 constexpr int kValueRows = 6, kValueVectors = 4;   // attend: queries x vectors of head_dim

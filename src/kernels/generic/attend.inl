@@ -186,7 +186,7 @@ inline const float* widened(const T* block, int64_t count, float* to) {
   if constexpr (sizeof(T) == sizeof(float)) {
     return block;
   } else {
-    from_bf16(block, to, count);
+    widen(block, to, count);
     return to;
   }
 }
@@ -277,7 +277,9 @@ inline void attend_of(const float* q, int64_t ldq, int64_t rows, const int64_t* 
   }
   for (int64_t r = 0; r < rows; ++r) {
     if (first[r] >= last[r]) continue;
-    scale_values(1.0f / stats[2 * r + 1], out + r * ldo, head_dim);
+    const V by = broadcast(1.0f / stats[2 * r + 1]);
+    float* row = out + r * ldo;
+    each(head_dim, [=](int64_t i, int64_t c) { put(row + i, mul(some(row + i, c), by), c); });
   }
 }
 

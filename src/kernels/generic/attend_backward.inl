@@ -155,3 +155,9 @@ void attend_backward(const float* q, int64_t ldq, int64_t rows, const int64_t* f
     attend_backward_of<float>(q, ldq, rows, first, last, keys, values, head_dim, scale, out, ldo, stats, d_out, ld_out,
                               dq, lddq, d_keys, d_values, ldd, base);
 }
+
+inline void fill_attend(Kernels& k) {
+  k.attend = attend;
+  k.attend_backward = attend_backward;
+  k.attend_pattern = attend_pattern;
+}

@@ -129,3 +129,5 @@ void gemm(const float* a, int64_t a_row, int64_t a_column, const void* b, DType 
   else
     gemm_of(a, a_row, a_column, static_cast<const float*>(b), ldb, c, ldc, m, n, k);
 }
+
+inline void fill_gemm(Kernels& k) { k.gemm = gemm; }

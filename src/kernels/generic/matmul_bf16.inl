@@ -4,7 +4,7 @@
 constexpr int64_t kPairBlock = 32;  // inputs whose products form one even and one odd chain
 constexpr int64_t kPrefetch = 384;  // inputs ahead: three quarters of a kilobyte of each row; 256 to 1,024 do as well
 constexpr int64_t kChainInputs = 256;  // inputs of a panel, which is then 32 KiB: it stays in the first-level cache
-constexpr int64_t kFewTokens = 16;     // tokens that weights are used by as they come, in registers
+constexpr int64_t kApart = 16;         // floats between tokens, which must not all fall into one set of the cache
 constexpr int64_t kAlongInputs = 128;  // the same where few tokens let it
 constexpr int64_t kAlongTokens = 64;
 constexpr int64_t kChainTokens = 512;  // tokens that are widened and pass by it: 512 KiB, in the second-level cache
@@ -48,49 +48,31 @@ inline void chain_block(const Pairs (&w)[16], const float* x, int64_t ldx, V (&t
   for (int r = 0; r < rows; ++r) total[r] = add(total[r], add(e[r], o[r]));
 }
 
-template <int rows = kFewRows>
-inline void chain_block_of(int64_t count, const Pairs (&w)[16], const float* x, int64_t ldx, V* total) {
-  if (count == rows) return chain_block<rows>(w, x, ldx, *reinterpret_cast<V(*)[rows]>(total));
-  if constexpr (rows > 1) chain_block_of<rows - 1>(count, w, x, ldx, total);
-}
-
 inline int64_t blocks_in(int64_t inputs) { return (inputs + kPairBlock - 1) / kPairBlock; }
 
 // Tokens as floats, filled up with zeros to a whole block.
 inline void widen_tokens(const uint16_t* x, int64_t ldx, int64_t tokens, int64_t inputs, float* to, int64_t ld) {
   for (int64_t i = 0; i < tokens; ++i) {
-    from_bf16(x + i * ldx, to + i * ld, inputs);
+    widen(x + i * ldx, to + i * ld, inputs);
     for (int64_t j = inputs; j < blocks_in(inputs) * kPairBlock; ++j) to[i * ld + j] = 0;
   }
 }
 
-// `fixed` tokens, or m of them in groups that have registers enough where `fixed` is 0.
-template <int fixed>
-inline void matmul_few(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m,
-                       int64_t n, int64_t k) {
+template <int rows>
+inline void matmul_few(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t n,
+                       int64_t k) {
   const int64_t whole = k / kPairBlock * kPairBlock;
-  const int64_t ld = blocks_in(k) * kPairBlock + 16;  // 16: tokens must not all fall into one set of the cache
-  float* const wide_x = static_cast<float*>(kernel_scratch(static_cast<size_t>(m * ld) * sizeof(float)));
-  widen_tokens(x, ldx, m, k, wide_x, ld);
-  const int64_t groups = (m + kFewRows - 1) / kFewRows;
+  const int64_t ld = blocks_in(k) * kPairBlock + kApart;
+  float* const wide_x = static_cast<float*>(kernel_scratch(static_cast<size_t>(rows * ld) * sizeof(float)));
+  widen_tokens(x, ldx, rows, k, wide_x, ld);
   for (int64_t o = 0; o < n; o += 16) {
     const int64_t count = n - o < 16 ? n - o : 16;
     const uint16_t* ws[16];
     panel_rows(w + o * ldw, ldw, count, ws);
-    V total[fixed > 0 ? fixed : kFewTokens];
+    V total[rows];
     UNROLL
-    for (int r = 0; r < (fixed > 0 ? fixed : kFewTokens); ++r) total[r] = zero();
+    for (int r = 0; r < rows; ++r) total[r] = zero();
     Pairs pairs[16];
-    const auto multiply = [&](int64_t at) {
-      if constexpr (fixed > 0) {
-        chain_block<fixed>(pairs, wide_x + at, ld, total);
-      } else {
-        for (int64_t group = 0; group < groups; ++group) {
-          const int64_t r = m * group / groups, rows = m * (group + 1) / groups - r;
-          chain_block_of(rows, pairs, wide_x + r * ld + at, ld, total + r);
-        }
-      }
-    };
     for (int64_t at = 0; at < whole; at += kPairBlock) {
       // Sixteen streams are more than the hardware follows: ask for each row's line ahead, at the end for the next
       // rows'.
@@ -98,21 +80,17 @@ inline void matmul_few(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_
       UNROLL
       for (int i = 0; i < 16; ++i) prefetch(ws[i] + ahead);
       transpose_pairs(ws, at, pairs);
-      multiply(at);
+      chain_block<rows>(pairs, wide_x + at, ld, total);
     }
     if (whole < k) {
       BlockTail tail;
       const uint16_t* tails[16];
       block_tail(ws, whole, k - whole, tail, tails);
       transpose_pairs(tails, 0, pairs);
-      multiply(whole);
+      chain_block<rows>(pairs, wide_x + whole, ld, total);
     }
-    if constexpr (fixed > 0) {
-      UNROLL
-      for (int r = 0; r < fixed; ++r) put(y + r * ldy + o, total[r], count);
-    } else {
-      for (int64_t r = 0; r < m; ++r) put(y + r * ldy + o, total[r], count);
-    }
+    UNROLL
+    for (int r = 0; r < rows; ++r) put(y + r * ldy + o, total[r], count);
   }
 }
 
@@ -223,8 +201,7 @@ inline void panel_tokens(int64_t tokens, const float* x, int64_t ldx, const floa
 // Few enough tokens to hold them whole: weights are followed along their rows, as they come from memory.
 inline void matmul_along(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy,
                          int64_t m, int64_t n, int64_t k) {
-  const int64_t blocks = blocks_in(k),
-                ld = blocks * kPairBlock + 16;  // 16: rows must not all fall into one set of the cache
+  const int64_t blocks = blocks_in(k), ld = blocks * kPairBlock + kApart;
   float* const panel = static_cast<float*>(
       kernel_scratch(static_cast<size_t>(kPanelOutputs * (kAlongInputs + m) + m * ld) * sizeof(float)));
   float* const total = panel + kPanelOutputs * kAlongInputs;
@@ -246,7 +223,7 @@ inline void matmul_along(const uint16_t* x, int64_t ldx, const uint16_t* w, int6
 inline void matmul_many(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy,
                         int64_t m, int64_t n, int64_t k) {
   const int64_t held = m < kChainTokens ? m : kChainTokens;
-  const int64_t chunk = k < kChainInputs ? blocks_in(k) * kPairBlock : kChainInputs, ld = chunk + 16;
+  const int64_t chunk = k < kChainInputs ? blocks_in(k) * kPairBlock : kChainInputs, ld = chunk + kApart;
   float* const panel = static_cast<float*>(kernel_scratch(
       static_cast<size_t>(kPanelOutputs * kChainInputs + kChainRows * kPanelOutputs + held * ld) * sizeof(float)));
   float* const edge = panel + kPanelOutputs * kChainInputs;
@@ -279,17 +256,18 @@ void matmul_bf16(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw,
     case 0:
       return;
     case 1:
-      return matmul_few<1>(x, ldx, w, ldw, y, ldy, m, n, k);
+      return matmul_few<1>(x, ldx, w, ldw, y, ldy, n, k);
     case 2:
-      return matmul_few<2>(x, ldx, w, ldw, y, ldy, m, n, k);
+      return matmul_few<2>(x, ldx, w, ldw, y, ldy, n, k);
     case 3:
-      return matmul_few<3>(x, ldx, w, ldw, y, ldy, m, n, k);
+      return matmul_few<3>(x, ldx, w, ldw, y, ldy, n, k);
     case 4:
-      return matmul_few<4>(x, ldx, w, ldw, y, ldy, m, n, k);
+      return matmul_few<4>(x, ldx, w, ldw, y, ldy, n, k);
     default:
-      if (m <= kFewTokens) return matmul_few<0>(x, ldx, w, ldw, y, ldy, m, n, k);
       if (m <= kAlongTokens && m * k <= kChainTokens * kChainInputs)
         return matmul_along(x, ldx, w, ldw, y, ldy, m, n, k);
       return matmul_many(x, ldx, w, ldw, y, ldy, m, n, k);
   }
 }
+
+inline void fill_matmul_bf16(Kernels& k) { k.matmul_bf16 = matmul_bf16; }

@@ -101,6 +101,12 @@ KERNEL_INLINE float tree(V a) {
     for (int i = 0; i < step; ++i) a.v[i] = a.v[i] + a.v[i + step];
   return a.v[0];
 }
+// The trees of sixteen, one a lane.
+KERNEL_INLINE V trees(const V (&a)[16]) {
+  V r;
+  for (int i = 0; i < 16; ++i) r.v[i] = tree(a[i]);
+  return r;
+}
 KERNEL_INLINE float largest(V a) {
   for (int step = 8; step > 0; step /= 2)
     for (int i = 0; i < step; ++i) a.v[i] = a.v[i] > a.v[i + step] ? a.v[i] : a.v[i + step];
@@ -135,7 +141,6 @@ KERNEL_INLINE void prefetch(const void*) {}
 
 constexpr int kGemmRows = 2, kGemmVectors = 1;
 constexpr int kChainRows = 1, kChainVectors = 1;
-constexpr int kFewRows = 1;  // matmul_bf16 of few tokens: tokens, two chains each
 constexpr int kDotRows = 2, kDotOutputs = 1;
 constexpr int kScoreRows = 1;
 constexpr int kValueRows = 1, kValueVectors = 1;

@@ -1,22 +1,4 @@
-// Loops over values that have nothing to do with each other, and the rows built of them.
-
-template <class Body>
-inline void each(int64_t n, Body body) {  // body(at, count): sixteen values, or the last fewer
-  int64_t i = 0;
-  for (; i + 16 <= n; i += 16) body(i, 16);
-  if (i < n) body(i, n - i);
-}
-template <class T>
-inline V some(const T* p, int64_t count) {
-  return count == 16 ? load(p) : load(p, count);
-}
-template <class T>
-inline void put(T* p, V a, int64_t count) {
-  if (count == 16)
-    store(p, a);
-  else
-    store(p, a, count);
-}
+// Values that have nothing to do with each other, and the rows built of them.
 
 void add_values(const float* a, const float* b, float* y, int64_t n) noexcept {
   each(n, [=](int64_t i, int64_t c) { put(y + i, add(some(a + i, c), some(b + i, c)), c); });
@@ -57,9 +39,7 @@ void log_values(const float* x, float* y, int64_t n) noexcept {
 void to_bf16(const float* x, uint16_t* y, int64_t n) noexcept {
   each(n, [=](int64_t i, int64_t c) { put(y + i, some(x + i, c), c); });
 }
-void from_bf16(const uint16_t* x, float* y, int64_t n) noexcept {
-  each(n, [=](int64_t i, int64_t c) { put(y + i, some(x + i, c), c); });
-}
+void from_bf16(const uint16_t* x, float* y, int64_t n) noexcept { widen(x, y, n); }
 void from_f16(const uint16_t* x, float* y, int64_t n) noexcept {
   each(n, [=](int64_t i, int64_t c) { put(y + i, c == 16 ? load_f16(x + i) : load_f16(x + i, c), c); });
 }
@@ -145,4 +125,65 @@ void adamw(const Kernels::AdamW& step, const float* gradient, float* w, float* m
     put(v + i, v1, c);
     put(w + i, fnma(rate, fma(decay, old, direction), old), c);
   });
+}
+
+// --- what measures the machine, for ceilings.h ---
+
+// Independent chains keep all multiply-add units busy.
+double burn_fma(int64_t rounds) noexcept {
+  constexpr int chains = kBurnChains;
+  V a[chains];
+  UNROLL
+  for (int i = 0; i < chains; ++i) a[i] = broadcast(static_cast<float>(i));
+  V by = broadcast(0.999f), plus = broadcast(0.001f);
+  for (int64_t round = 0; round < rounds; ++round) {
+    UNROLL
+    for (int i = 0; i < chains; ++i) a[i] = fma(a[i], by, plus);
+  }
+  V sum = zero();
+  UNROLL
+  for (int i = 0; i < chains; ++i) sum = add(sum, a[i]);
+  // The result is used, so that no compiler finds the work needless.
+  return static_cast<double>(rounds) * chains * 16 * 2 + (tree(sum) == 12345.0f ? 1 : 0);
+}
+
+float read_memory(const float* from, int64_t n) noexcept {
+  constexpr int64_t ahead = 2048 / sizeof(float);  // further than the hardware looks: measured best
+  V a = zero(), b = zero(), c = zero(), d = zero();
+  int64_t i = 0;
+  for (; i + 64 <= n; i += 64) {
+    prefetch(from + i + ahead);
+    prefetch(from + i + ahead + 16);
+    prefetch(from + i + ahead + 32);
+    prefetch(from + i + ahead + 48);
+    a = add(a, load(from + i));
+    b = add(b, load(from + i + 16));
+    c = add(c, load(from + i + 32));
+    d = add(d, load(from + i + 48));
+  }
+  return tree(add(add(a, b), add(c, d)));
+}
+
+inline void fill_values(Kernels& k) {
+  k.rms_norm = rms_norm;
+  k.rms_norm_backward = rms_norm_backward;
+  k.rope = rope;
+  k.log_sum_exp = log_sum_exp;
+  k.softmax = softmax;
+  k.sum_squares = sum_squares;
+  k.add = add_values;
+  k.multiply = multiply_values;
+  k.scale_add = scale_add_values;
+  k.scale = scale_values;
+  k.silu = silu_values;
+  k.silu_backward = silu_backward;
+  k.multiply_backward = multiply_backward;
+  k.exp = exp_values;
+  k.log = log_values;
+  k.to_bf16 = to_bf16;
+  k.from_bf16 = from_bf16;
+  k.from_f16 = from_f16;
+  k.adamw = adamw;
+  k.burn_fma = burn_fma;
+  k.read_memory = read_memory;
 }

@@ -1,0 +1,13 @@
+#include "kernels/generic/set.h"
+#include "kernels/sets.h"
+
+namespace glassbox {
+namespace {
+#include "kernels/avx512/vector.inl"
+#include "kernels/generic/loops.inl"
+#include "kernels/generic/matmul_bf16.inl"
+}  // namespace
+
+void avx512_matmul_bf16(Kernels& k) { fill_matmul_bf16(k); }
+
+}  // namespace glassbox

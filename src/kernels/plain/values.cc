@@ -1,0 +1,14 @@
+#include "kernels/generic/set.h"
+#include "kernels/sets.h"
+
+namespace glassbox {
+namespace {
+#include "kernels/plain/vector.inl"
+#include "kernels/generic/math.inl"
+#include "kernels/generic/loops.inl"
+#include "kernels/generic/values.inl"
+}  // namespace
+
+void plain_values(Kernels& k) { fill_values(k); }
+
+}  // namespace glassbox
