@@ -17,13 +17,27 @@ void say(std::vector<Message>& to, std::string question, std::string answer) {
   to.push_back({Role::assistant, std::move(answer)});
 }
 
+struct Asked {
+  size_t fact;
+  const Question* question;
+};
+
 // Every question of every fact, in random order.
-std::vector<const Question*> shuffled(const Passage& passage, Draw& draw) {
-  std::vector<const Question*> all;
-  for (const Fact& fact : passage.facts)
-    for (const Question& question : fact.questions) all.push_back(&question);
+std::vector<Asked> shuffled(const Passage& passage, Draw& draw) {
+  std::vector<Asked> all;
+  for (size_t fact = 0; fact < passage.facts.size(); ++fact)
+    for (const Question& question : passage.facts[fact].questions) all.push_back({fact, &question});
   for (size_t i = all.size(); i > 1; --i) std::swap(all[i - 1], all[draw.below(static_cast<uint32_t>(i))]);
   return all;
+}
+
+// The passage read again up to the fact that answers. To find who has a thing, a model must look from the thing back to
+// its owner; a small one learns this late or never. Reading on until a sentence fits the question needs only copying
+// and a comparison of that sentence, and the answer is then the latest thing read.
+std::string read_until(const Passage& passage, size_t fact) {
+  std::string text;
+  for (size_t i = 0; i <= fact; ++i) (text += i ? " " : "") += passage.facts[i].sentence;
+  return text;
 }
 
 }  // namespace
@@ -42,14 +56,15 @@ std::vector<Message> sum_turns(const Setting& setting, Draw& draw, Split split) 
 std::vector<Message> passage_turns(const Setting& setting, Draw& draw, Split split) {
   std::vector<Message> all;
   Passage passage = draw_passage(draw, split);
-  std::vector<const Question*> questions = shuffled(passage, draw);
-  questions.resize(std::min<size_t>(questions.size(), static_cast<size_t>(draw.between(2, 6))));
+  std::vector<Asked> questions = shuffled(passage, draw);
+  questions.resize(std::min<size_t>(questions.size(), static_cast<size_t>(draw.between(2, 5))));
   bool read_first = draw.percent(12);
   if (read_first) say(all, passage.text(), "I have read it. What would you like to know?");
-  for (const Question* question : questions) {
+  for (const auto& [fact, question] : questions) {
     std::string text = typed(question->text, draw);
     if (!read_first && all.empty()) text = present(passage.text(), text, draw);
-    say(all, std::move(text), setting.brief ? question->value : question->answer);
+    const std::string& answer = setting.brief ? question->value : question->answer;
+    say(all, std::move(text), fmt::format("<think>{}</think>{}", read_until(passage, fact), answer));
   }
   return all;
 }

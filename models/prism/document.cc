@@ -78,7 +78,7 @@ std::vector<Message> mixed(const Setting& setting, Draw& draw, Split split) {
   return all;
 }
 
-// Conversations come back from clients with the answers' reasoning left out. The last sum keeps its own.
+// Conversations come back from clients with the answers' reasoning left out. The last reasoning stays.
 void forget_reasoning(std::vector<Message>& messages) {
   bool last = true;
   for (size_t i = messages.size(); i-- > 0;) {
@@ -120,7 +120,8 @@ Document make_document(uint64_t seed, uint64_t index, Split split) {
       add(document.messages, mixed(setting, draw, split));
       break;
   }
-  if (draw.percent(35)) forget_reasoning(document.messages);
+  // Of passages fewer: each answer that is not learnt is one less of what is hardest.
+  if (draw.percent(document.kind == Kind::passage ? 15 : 35)) forget_reasoning(document.messages);
   return document;
 }
 

@@ -50,6 +50,15 @@ void chat_prompt(Prompt& prompt, Draw& draw) {
 
 std::vector<std::string> texts(const Json& json) { return json.get<std::vector<std::string>>(); }
 
+// Whether a passage's reasoning is what was given to read, word for word.
+bool is_recital(const Prompt& prompt, std::string_view reasoning) {
+  constexpr std::string_view open = "<think>", close = "</think>";
+  if (prompt.messages.empty() || !reasoning.starts_with(open) || !reasoning.ends_with(close)) return false;
+  reasoning.remove_prefix(open.size());
+  reasoning.remove_suffix(close.size());
+  return !reasoning.empty() && prompt.messages.back().content.find(reasoning) != std::string::npos;
+}
+
 double rate(int part, int whole) { return whole ? static_cast<double>(part) / whole : 0; }
 
 }  // namespace
@@ -142,6 +151,9 @@ Verdict judge(const Prompt& prompt, std::string_view answer) {
       verdict.coherent = is_story(said, prompt.story);
       break;
     }
+    case Kind::passage:
+      verdict.reasoned = is_recital(prompt, answer.substr(0, answer.size() - said.size()));
+      [[fallthrough]];
     default: {
       auto said_it = [&](const std::string& words) { return says(said, words); };
       verdict.right = std::ranges::any_of(prompt.any, said_it) && std::ranges::none_of(prompt.none, said_it);
@@ -174,7 +186,7 @@ Json report(const std::vector<Prompt>& prompts, const std::map<int, std::string>
              {"right", tally.right},
              {"rate", rate(tally.right, tally.prompts)},
              {"wrong", tally.wrong}};
-    if (kind == Kind::sum)
+    if (kind == Kind::sum || kind == Kind::passage)
       entry["reasoned"] = tally.reasoned, entry["reasoned_rate"] = rate(tally.reasoned, tally.prompts);
     if (kind == Kind::story) {
       entry["sentences"] = tally.sentences, entry["accepted"] = tally.accepted;

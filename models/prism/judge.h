@@ -33,7 +33,7 @@ Prompt prompt_from(const Json& json, std::string_view source);
 
 struct Verdict {
   bool right = false;     // a story: five to eight sentences that name the animal and the place
-  bool reasoned = true;   // a sum: every step of its reasoning holds
+  bool reasoned = true;   // a sum: every step of its reasoning holds; a passage: it was read again word for word
   int sentences = 0;      // a story's
   int accepted = 0;       // those that the grammar derives
   bool coherent = false;  // a story: the grammar derives the whole

@@ -42,6 +42,11 @@ TEST(Judge, PassageAnswers) {
             if (!says(question.answer, value)) prompt.none.push_back(value);
         ASSERT_TRUE(judge(prompt, question.answer).right) << question.answer;
         ASSERT_TRUE(judge(prompt, question.value).right) << question.value;
+        prompt.messages = {{Role::user, passage.text() + "\n" + question.text}};
+        Verdict verdict = judge(prompt, "<think>" + passage.text() + "</think>" + question.answer);
+        ASSERT_TRUE(verdict.right && verdict.reasoned) << question.answer;
+        for (const char* elsewhere : {"", "<think></think>", "<think>Nobody knows.</think>"})
+          ASSERT_FALSE(judge(prompt, elsewhere + question.answer).reasoned) << elsewhere;
         ASSERT_FALSE(judge(prompt, passage.text()).right) << "an answer that says everything";
         for (const Fact& other : passage.facts)
           if (&other != &fact && !says(other.sentence, question.value)) {
