@@ -196,6 +196,7 @@ struct Server::State {
   asio::steady_timer grace;
   asio::signal_set signals;
   uint16_t port = 0;
+  bool finished = false;  // stopped, and every connection has ended; on the acceptor's strand
 
   std::mutex mutex;
   std::condition_variable let_go;
@@ -780,8 +781,10 @@ asio::awaitable<void> Server::State::accept() {
   }
 }
 
+// On the acceptor's strand.
 asio::awaitable<void> Server::State::wait_for_signals() {
-  for (;;) {
+  // With no connection open stop_now() finishes at once, and cancels a wait that has not begun.
+  while (!finished) {
     auto [ec, number] = co_await signals.async_wait(kResult);
     if (ec) co_return;
     stop_now();
@@ -819,6 +822,7 @@ void Server::State::stop_now() {
           look.expires_after(std::chrono::milliseconds(10));
           co_await look.async_wait(kResult);
         }
+        finished = true;
         grace.cancel();
         signals.cancel();
       },

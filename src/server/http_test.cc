@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <signal.h>
+
 #include <atomic>
 #include <future>
 #include <mutex>
@@ -25,13 +27,15 @@ class Running : public Site {
   explicit Running(Handler handler, Options options = {}) : handler_(std::move(handler)) {
     options.port = 0;
     server_ = std::make_unique<Server>(std::move(options));
-    thread_ = std::jthread([this] { server_->run(*this); });
+    ended_ = std::async(std::launch::async, [this] { server_->run(*this); });
   }
   ~Running() override { stop(); }
   void stop() {
     server_->stop();
-    if (thread_.joinable()) thread_.join();
+    ended_.wait();
   }
+  // True once it ends without being told by stop().
+  bool ends_within(std::chrono::milliseconds time) { return ended_.wait_for(time) == std::future_status::ready; }
   Server& server() { return *server_; }
   uint16_t port() const { return server_->port(); }
   std::vector<Served> served_so_far(size_t at_least) {
@@ -70,7 +74,7 @@ class Running : public Site {
   std::mutex mutex_;
   std::vector<Served> served_;
   std::unique_ptr<Server> server_;
-  std::jthread thread_;
+  std::future<void> ended_;
 };
 
 // Answers with what it was asked.
@@ -482,6 +486,52 @@ TEST(Http, StoppingDropsWhatDoesNotFinish) {
   server.stop();
   EXPECT_EQ(gone.get_future().wait_for(0s), std::future_status::ready);
   EXPECT_EQ(client.receive().status, 0);
+}
+
+TEST(Http, ASignalStopsIt) {
+  Options options;
+  options.stop_on_signals = true;
+  for (bool connected : {false, true}) {
+    Running server(echo, options);
+    // Until it serves, its signals are not caught yet and would end the test itself.
+    auto client = std::make_unique<TestClient>(server.port());
+    EXPECT_EQ(client->get("/").status, 200);
+    if (!connected) {
+      client.reset();
+      std::this_thread::sleep_for(50ms);
+    }
+    ASSERT_EQ(::kill(::getpid(), SIGTERM), 0);
+    ASSERT_TRUE(server.ends_within(5s)) << connected;
+  }
+}
+
+TEST(Http, ASecondSignalEndsTheGrace) {
+  Options options;
+  options.stop_on_signals = true;
+  options.grace = 60s;
+  std::promise<std::shared_ptr<ResponseStream>> asked;
+  Running server([&](const Request&, const std::shared_ptr<ResponseStream>& stream) { asked.set_value(stream); },
+                 options);
+  TestClient client(server.port());
+  client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  auto stream = asked.get_future().get();
+  ASSERT_EQ(::kill(::getpid(), SIGINT), 0);
+  EXPECT_FALSE(server.ends_within(200ms));
+  ASSERT_EQ(::kill(::getpid(), SIGINT), 0);
+  EXPECT_EQ(client.receive().status, 0);
+  stream.reset();
+  ASSERT_TRUE(server.ends_within(5s));
+}
+
+TEST(Http, StoppedBeforeItRuns) {
+  Options options;
+  options.port = 0;
+  options.stop_on_signals = true;
+  Server server(options);
+  server.stop();
+  Running site(echo);
+  auto ended = std::async(std::launch::async, [&] { server.run(site); });
+  ASSERT_EQ(ended.wait_for(5s), std::future_status::ready);
 }
 
 TEST(Http, AddressesThatCannotBeHad) {
