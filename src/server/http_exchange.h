@@ -1,0 +1,66 @@
+// One request's answer, between whoever gives it (any thread) and the connection that sends it (its strand). Private to
+// the transport.
+//
+// Both sides change one state under one mutex, and neither waits for the other. The answering side adds what there is
+// to send and wakes the connection, which takes all of it at once: pieces that come faster than they leave are joined.
+#pragma once
+
+#include <boost/asio/strand.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "server/http_shared.h"
+
+namespace glassbox::http {
+
+// The answering side is ResponseStream itself. Any thread may call anything.
+struct ResponseStream::Exchange : std::enable_shared_from_this<Exchange> {
+ public:
+  // `wake` asks the connection to take() what is new. Called under the mutex, at most once until it does.
+  Exchange(Shared& shared, std::function<void()> wake);
+
+  // What is new since the last time.
+  struct Output {
+    std::optional<Response> head;  // the first time; with its body, unless that is streamed
+    std::string pieces;            // of a streamed body
+    bool streamed = false;
+    bool last = false;    // nothing follows
+    bool broken = false;  // the client left, or the answer cannot be completed: there is nothing to send
+
+    bool empty() const { return !head && pieces.empty() && !last && !broken; }
+  };
+  Output take();
+
+  // The client left, or must: what is written from now on is dropped, and on_gone is called.
+  void leave();
+  // The connection has done with it: leave(), and no more waking.
+  void detach();
+  // As ResponseStream::post().
+  void post(std::function<void()> task);
+
+ private:
+  friend class ResponseStream;
+  enum class Phase { unanswered, begun, ended };
+
+  void fail(std::exception_ptr thrown);
+  void abandon();  // its ResponseStream was let go
+  void notify();   // REQUIRES: mutex_ is held
+
+  Shared& shared_;
+  asio::strand<asio::thread_pool::executor_type> work_;
+
+  mutable std::mutex mutex_;
+  std::function<void()> wake_;  // empty once the connection no longer cares
+  Phase phase_ = Phase::unanswered;
+  std::optional<Response> head_;  // not yet taken
+  std::string pending_;           // of a streamed body, not yet taken
+  std::function<void()> on_gone_;
+  bool streamed_ = false, broken_ = false, gone_ = false, woken_ = false;
+};
+
+}  // namespace glassbox::http
