@@ -4,7 +4,7 @@
 #include <map>
 
 #include "text/jinja_filters.h"
-#include "text/jinja_format.h"
+#include "text/jinja_numbers.h"
 
 namespace glassbox::jinja {
 

@@ -7,6 +7,7 @@
 
 #include "text/jinja_format.h"
 #include "text/jinja_json.h"
+#include "text/jinja_numbers.h"
 #include "text/jinja_objects.h"
 #include "text/jinja_operators.h"
 #include "text/jinja_text.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "text/jinja_format.h"
+#include "text/jinja_numbers.h"
 #include "text/jinja_unicode.h"
 
 namespace glassbox::jinja {
