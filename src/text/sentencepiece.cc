@@ -226,6 +226,7 @@ TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view sourc
           fail(ErrorKind::bad_file, "{}: piece {}: {} is no byte, or one that was there before", source, id,
                unicode::shown(text));
         byte_ids[value] = id;
+        parts.verbatim.push_back(id);
         break;
       }
       default:

@@ -126,6 +126,9 @@ TEST(SentencePiece, ControlTokensBelongToTheSystem) {
   EXPECT_EQ(tokenizer.encode_plain("<s>").size(), 4u);
   EXPECT_EQ(tokenizer.decode(tokenizer.encode_plain("<s>")), "<s>");
   EXPECT_TRUE(tokenizer.is_special(2));
+  const auto newline = *tokenizer.id_of("<0x0A>");
+  EXPECT_EQ(tokenizer.token(newline), "<0x0A>");
+  EXPECT_EQ(tokenizer.piece(newline), "\n");
   EXPECT_EQ(tokenizer.unk(), 0);
 }
 

@@ -75,11 +75,11 @@ std::optional<int32_t> TokenizerParts::id_of(std::string_view name) const {
       if (auto id = bpe->find(bytes)) return static_cast<int32_t>(*id);
       return std::nullopt;
     }
-    for (uint32_t id : verbatim)
-      if (bpe->text(id) == name) return static_cast<int32_t>(id);
-    return std::nullopt;
+  } else if (auto id = bpe->find(name)) {
+    return static_cast<int32_t>(*id);
   }
-  if (auto id = bpe->find(name)) return static_cast<int32_t>(*id);
+  for (uint32_t id : verbatim)
+    if (bpe->text(id) == name) return static_cast<int32_t>(id);
   return std::nullopt;
 }
 

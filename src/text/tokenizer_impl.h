@@ -38,7 +38,9 @@ struct TokenizerParts {
   DecoderSpec decoder;
   std::vector<int32_t> before, after;             // what encode() puts around a text
   std::optional<std::string> bos, eos, unk, pad;  // by name; a name nobody defined is no token
-  std::vector<uint32_t> verbatim;  // byte-level tokens whose names are not in GPT-2's alphabet: Bpe has the name itself
+  // Tokens that no merging makes, known to Bpe by name alone: those of a byte-level vocabulary whose names are not in
+  // GPT-2's alphabet, and SentencePiece's bytes.
+  std::vector<uint32_t> verbatim;
 
   std::optional<int32_t> id_of(std::string_view name) const;
 };
