@@ -17,9 +17,7 @@ std::vector<int32_t> eos_of(const Tokenizer& tokenizer) {
 // Weights, checked to be all used; the network keeps the mapping alive.
 std::unique_ptr<LanguageModel> build(Config config, Checkpoint checkpoint) {
   CheckpointWeights weights(std::move(checkpoint));
-  auto network = make_model(config, weights);
-  weights.finish();
-  return network;
+  return make_model(config, weights);
 }
 
 std::shared_ptr<const Model> checked(Model model) {

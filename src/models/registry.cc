@@ -25,6 +25,7 @@ std::unique_ptr<LanguageModel> make_model(Config& config, WeightSource& weights)
     if (type != family.model_type) continue;
     auto model = family.make(config, weights);
     config.finish();
+    weights.finish();
     return model;
   }
   fail(ErrorKind::unsupported, "{}: model_type \"{}\" is not supported; this build runs {}", config.source(), type,

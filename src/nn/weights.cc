@@ -37,6 +37,23 @@ void CheckpointWeights::finish() const {
        fmt::join(unused, ", "), total > 3 ? ", ..." : "");
 }
 
+bool PlannedWeights::has(const std::string& name) const { return !name.ends_with(".bias"); }
+
+Tensor PlannedWeights::get(const std::string& name, const Shape& shape) {
+  static constexpr std::byte kNothing{};
+  const auto sizes = shape.sizes();
+  const auto bytes = tensor_bytes(dtype_, sizes);
+  if (!bytes) fail(ErrorKind::bad_file, "tensor {}: shape {} is no tensor's", name, shape.text());
+  asked_[name] = {name, dtype_, {sizes.begin(), sizes.end()}, 0, *bytes};
+  return Tensor(shape, dtype_, nullptr, &kNothing);
+}
+
+std::vector<const TensorInfo*> PlannedWeights::tensors() const {
+  std::vector<const TensorInfo*> all;
+  for (const auto& [name, tensor] : asked_) all.push_back(&tensor);
+  return all;
+}
+
 bool RandomWeights::has(const std::string& name) const { return !name.ends_with(".bias"); }
 
 Tensor RandomWeights::get(const std::string& name, const Shape& shape) {

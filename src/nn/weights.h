@@ -20,6 +20,9 @@ class WeightSource {
   virtual bool has(const std::string& name) const = 0;
   // Throws Error(bad_file) naming the tensor if it is missing or of another shape than expected.
   virtual Tensor get(const std::string& name, const Shape& shape) = 0;
+  // Once a model has asked for all it needs. Throws Error(unsupported) naming tensors that nothing asked for: a model
+  // that left them out would not be that model.
+  virtual void finish() const {}
 };
 
 // A place in the names of a checkpoint: w["model"]["layers"][3]["self_attn"].tensor("q_proj.weight", {n, k}).
@@ -49,14 +52,26 @@ class CheckpointWeights : public WeightSource {
 
   bool has(const std::string& name) const override;
   Tensor get(const std::string& name, const Shape& shape) override;
-
-  // Throws Error(unsupported) naming tensors that nothing asked for: a model that left them out would not be that
-  // model.
-  void finish() const;
+  void finish() const override;
 
  private:
   Checkpoint checkpoint_;
   std::set<std::string> used_;
+};
+
+// What a model would ask for, without its numbers: a configuration can be looked at where there is no checkpoint. The
+// tensors have no memory behind them: a model made of them says its shape and cannot be walked.
+class PlannedWeights : public WeightSource {
+ public:
+  explicit PlannedWeights(DType dtype) : dtype_(dtype) {}
+
+  bool has(const std::string& name) const override;
+  Tensor get(const std::string& name, const Shape& shape) override;
+  std::vector<const TensorInfo*> tensors() const;  // sorted by name; valid while *this lives
+
+ private:
+  DType dtype_;
+  std::map<std::string, TensorInfo> asked_;
 };
 
 // Numbers without meaning in a real shape, for benchmarks: every tensor has memory of its own.
