@@ -5,3 +5,9 @@ configure_file(${CMAKE_SOURCE_DIR}/src/cli/version.h.in ${CMAKE_BINARY_DIR}/gene
 add_executable(glassbox ${cli})
 target_include_directories(glassbox PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
 target_link_libraries(glassbox PRIVATE glassbox_server glassbox_train prism_world glassbox_audit glassbox_eval CLI11::CLI11 PkgConfig::EDIT)
+
+add_executable(test_cli ${CMAKE_SOURCE_DIR}/tests/cli_test.cc)
+target_link_libraries(test_cli PRIVATE glassbox_formats glassbox_testing GTest::gtest_main GTest::gmock)
+target_compile_definitions(test_cli PRIVATE GLASSBOX_PROGRAM="$<TARGET_FILE:glassbox>")
+add_dependencies(test_cli glassbox)
+gtest_discover_tests(test_cli TEST_PREFIX "cli." WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} PROPERTIES LABELS cli TIMEOUT 900)

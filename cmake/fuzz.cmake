@@ -1,6 +1,6 @@
-# Fuzz targets: fuzz/NAME_fuzz.cc becomes fuzz_NAME. With the fuzz preset libFuzzer drives it
-# (build/fuzz/fuzz_NAME /tmp/new fuzz/corpus/NAME); in every other build it only replays fuzz/corpus/NAME, as a test, so
-# that an input that once broke a parser is tried for ever.
+# Fuzz targets: fuzz/NAME_fuzz.cc becomes fuzz_NAME. With the asan preset libFuzzer drives it
+# (build/asan/fuzz_NAME /tmp/new fuzz/corpus/NAME); in every other build it only replays fuzz/corpus/NAME. The replay is
+# a test in all of them, so that an input that once broke a parser is tried for ever.
 function(glassbox_fuzz name)
   add_executable(fuzz_${name} ${CMAKE_SOURCE_DIR}/fuzz/${name}_fuzz.cc)
   foreach(floor ${ARGN})
@@ -8,11 +8,12 @@ function(glassbox_fuzz name)
   endforeach()
   if(GLASSBOX_FUZZ)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    set(replay -runs=0)
   else()
     target_sources(fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR}/fuzz/replay.cc)
-    add_test(NAME fuzz.${name} COMMAND fuzz_${name} ${CMAKE_SOURCE_DIR}/fuzz/corpus/${name})
-    set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 600)
   endif()
+  add_test(NAME fuzz.${name} COMMAND fuzz_${name} ${replay} ${CMAKE_SOURCE_DIR}/fuzz/corpus/${name})
+  set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 600)
 endfunction()
 
 # NAME, and the floors it needs.

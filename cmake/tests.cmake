@@ -7,3 +7,9 @@ add_executable(test_prism_model ${CMAKE_SOURCE_DIR}/tests/prism_model_test.cc)
 target_link_libraries(test_prism_model PRIVATE glassbox_engine prism_world glassbox_testing GTest::gtest_main)
 gtest_discover_tests(test_prism_model TEST_PREFIX "prism_model." WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
   PROPERTIES LABELS prism TIMEOUT 1200)
+
+# Real models made elsewhere, from the data folder or fetched by scripts/smollm2.
+add_executable(test_conformance ${CMAKE_SOURCE_DIR}/tests/conformance_test.cc)
+target_link_libraries(test_conformance PRIVATE glassbox_engine glassbox_testing GTest::gtest_main)
+gtest_discover_tests(test_conformance TEST_PREFIX "conformance." WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+  PROPERTIES LABELS conformance TIMEOUT 1200)

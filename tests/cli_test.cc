@@ -1,0 +1,296 @@
+// The program as people and scripts run it: what its commands print, how they refuse, and every command of the README.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "formats/safetensors.h"
+#include "tests/testing.h"
+
+namespace glassbox {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::fixture;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+using testing::TemporaryFolder;
+
+const std::string kProgram = GLASSBOX_PROGRAM;
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
+#ifdef SANITIZED
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+struct Ran {
+  int status;
+  std::string out, err;
+};
+
+// A shell's command line; `in` is its standard input.
+Ran shell(const std::string& line, const std::string& in = "") {
+  TemporaryFolder folder;
+  write_file(folder / "in", in);
+  const std::string command = "{ " + line + " ; } < " + (folder / "in").string() + " > " + (folder / "out").string() +
+                              " 2> " + (folder / "err").string();
+  const int status = std::system(command.c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(folder / "out"),
+          read_file(folder / "err")};
+}
+
+Ran glassbox(const std::string& arguments, const std::string& in = "") { return shell(kProgram + " " + arguments, in); }
+
+Json answer_of(const Ran& ran) {
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  return parse_json(ran.out, "standard output");
+}
+
+std::vector<std::string> keys(const Json& object) {
+  std::vector<std::string> names;
+  for (const auto& [key, value] : object.items()) names.push_back(key);
+  return names;  // sorted
+}
+
+// The tokenizer.json of a fixture.
+std::filesystem::path tokenizer_file(const TemporaryFolder& folder) {
+  write_file(folder / "tokenizer.json", dump_json(read_json(fixture("tokenizers/llama3.json"))["tokenizer"]));
+  return folder / "tokenizer.json";
+}
+
+std::filesystem::path tiny() { return fixture("models/llama32_tiny"); }
+std::filesystem::path published() { return "models/prism/weights"; }
+
+TEST(Cli, RunAnswersAsOneObject) {
+  const std::string ask = R"(run glassbox/prism "What is 17 + 25?" --json --temperature 0 --max-tokens 200)";
+  const Json answer = answer_of(glassbox(ask));
+  EXPECT_THAT(keys(answer), ElementsAre("finish_reason", "model", "reasoning", "seed", "text", "timings", "usage"));
+  EXPECT_EQ(answer["model"], "glassbox/prism");
+  EXPECT_EQ(answer["finish_reason"], "stop");
+  EXPECT_THAT(answer["text"].get<std::string>(), HasSubstr("42"));
+  EXPECT_THAT(answer["reasoning"].get<std::string>(), HasSubstr("7 + 5 = 12"));
+  EXPECT_THAT(keys(answer["usage"]), ElementsAre("completion_tokens", "prompt_tokens"));
+  EXPECT_THAT(keys(answer["timings"]), ElementsAre("decode_tokens_per_s", "load_s", "prefill_tokens_per_s"));
+  for (const Json& timing : answer["timings"]) EXPECT_GT(timing.get<double>(), 0);
+}
+
+TEST(Cli, RunObeysSeedsLimitsAndPipes) {
+  const auto told = [](const std::string& options) {
+    const Json answer = answer_of(glassbox("run glassbox/prism --json " + options, "Tell me a story."));
+    return std::pair(answer["text"].get<std::string>(), answer["finish_reason"].get<std::string>());
+  };
+  const auto once = told("--seed 5 --temperature 1 --max-tokens 40");
+  EXPECT_EQ(once.second, "length");
+  EXPECT_EQ(told("--seed 5 --temperature 1 --max-tokens 40 --threads 1"), once);
+  EXPECT_NE(told("--seed 6 --temperature 1 --max-tokens 40"), once);
+  const Ran plain = glassbox("run glassbox/prism --seed 5 --temperature 1 --max-tokens 40", "Tell me a story.");
+  EXPECT_THAT(plain.out, HasSubstr(once.first));
+}
+
+TEST(Cli, RawContinuesTheTextAsItIs) {
+  const std::string prompt = R"(run glassbox/prism "Mia has a red" --json --temperature 0 --max-tokens 4 )";
+  const Json raw = answer_of(glassbox(prompt + "--raw")), chat = answer_of(glassbox(prompt));
+  EXPECT_LT(raw["usage"]["prompt_tokens"], chat["usage"]["prompt_tokens"]);
+}
+
+TEST(Cli, TraceWritesTheLogitsOfTheseTokens) {
+  TemporaryFolder folder;
+  const std::string out = (folder / "logits.safetensors").string();
+  const Ran ran = glassbox("trace glassbox/prism --tokens '1 2 3' --taps logits --out " + out);
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  EXPECT_THAT(ran.out, StartsWith("logits "));
+  const auto tensor = SafeTensors::open(out).find("logits");
+  ASSERT_TRUE(tensor);
+  EXPECT_EQ(tensor->dtype, DType::f32);
+  const auto vocabulary = answer_of(glassbox("inspect glassbox/prism --json"))["architecture"]["vocabulary"];
+  EXPECT_THAT(tensor->shape, ElementsAre(3, vocabulary.get<int64_t>()));
+}
+
+TEST(Cli, TraceListsTapsAndTakesGlobs) {
+  const Ran list = glassbox("trace glassbox/prism --list");
+  EXPECT_THAT(list.out, HasSubstr("model.layers.0.self_attn.pattern\n"));
+  EXPECT_THAT(list.out, HasSubstr("logits\n"));
+  const Ran some = glassbox("trace glassbox/prism 'What is 2 + 3?' --taps 'model.layers.*.self_attn.pattern' --json");
+  EXPECT_EQ(std::ranges::count(some.out, '\n'), 4) << some.out;
+}
+
+TEST(Cli, TextToIdsAndBack) {
+  const std::string text = "What is 17 + 25? Größe 語 🙂\n";
+  const Ran ids = glassbox("tokenize glassbox/prism", text);
+  EXPECT_EQ(glassbox("detokenize glassbox/prism", ids.out).out, text);
+  TemporaryFolder folder;
+  const std::string llama = tokenizer_file(folder).string();
+  const auto with = answer_of(glassbox("tokenize " + llama, text)),
+             without = answer_of(glassbox("tokenize " + llama + " --no-special", text));
+  EXPECT_EQ(with.size(), without.size() + 1) << "the reference puts a BOS before it";
+}
+
+TEST(Cli, RenderWritesThePrompt) {
+  const std::string messages = R"({"messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": true})";
+  EXPECT_EQ(glassbox("render glassbox/prism", messages).out, "<|begin|><|user|>Hi<|end|><|assistant|>");
+  EXPECT_EQ(glassbox("render models/prism/chat_template.jinja", messages).out, "<|user|>Hi<|end|><|assistant|>");
+}
+
+TEST(Cli, BenchMeasuresBesideTheCeilings) {
+  const Json figures = answer_of(glassbox("bench --shape " + (tiny() / "config.json").string() +
+                                          " --dtype bf16 --prefill 16 --decode 4 --threads 1 --json"));
+  EXPECT_THAT(keys(figures),
+              ElementsAre("bandwidth_fraction", "bytes_per_token", "decode_tokens_per_s", "kernels", "matmul_ceiling",
+                          "matmul_fraction", "prefill_tokens_per_s", "read_bandwidth", "threads"));
+  EXPECT_EQ(figures["threads"], 1);
+}
+
+TEST(Cli, InspectTakesAModelAndEachOfItsFiles) {
+  const Json prism = answer_of(glassbox("inspect glassbox/prism --json"));
+  EXPECT_EQ(prism["weights"]["parameters"], 3148032);
+  EXPECT_THAT(prism["text"]["chat_template"].get<std::string>(), HasSubstr("<|end|>"));
+
+  const Json config = answer_of(glassbox("inspect --json " + (tiny() / "config.json").string()));
+  const Json weights = answer_of(glassbox("inspect --json " + (tiny() / "model.safetensors").string()));
+  const Json folder = answer_of(glassbox("inspect --json " + tiny().string()));
+  EXPECT_EQ(folder["weights"], weights["weights"]);
+  EXPECT_EQ(config["weights"]["tensors"], weights["weights"]["tensors"]) << "what a configuration asks for is there";
+  EXPECT_EQ(config["architecture"], folder["architecture"]);
+  EXPECT_THAT(glassbox("inspect " + (tiny() / "config.json").string()).out, HasSubstr("not here"));
+
+  TemporaryFolder temporary;
+  const Json tokenizer = answer_of(glassbox("inspect --json " + tokenizer_file(temporary).string()));
+  EXPECT_THAT(tokenizer["text"]["tokenizer"].get<std::string>(), StartsWith("byte-level BPE"));
+  EXPECT_THAT(glassbox("inspect models/prism/chat_template.jinja").out, HasSubstr("chat template"));
+}
+
+TEST(Cli, RefusesInOneLine) {
+  TemporaryFolder folder;
+  const std::string weights = read_file(published() / "model.safetensors");
+  const auto broken = [&](const std::string& name, const Json& change, const std::string& bytes) {
+    const auto model = folder / name;
+    std::filesystem::create_directory(model);
+    std::filesystem::copy(published() / "tokenizer.json", model);
+    Json config = read_json(published() / "config.json");
+    config.update(change);
+    write_file(model / "config.json", dump_json(config));
+    write_file(model / "model.safetensors", bytes);
+    return model.string();
+  };
+  std::string overlapping = weights;
+  const size_t offsets = overlapping.find("\"data_offsets\":[");
+  ASSERT_NE(offsets, std::string::npos);
+  overlapping[offsets + 16] = '9';
+  const std::string far(8, '\x7f');
+  write_file(folder / "loop.jinja", "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}");
+  write_file(folder / "dtype.safetensors",
+             std::string("\x44\0\0\0\0\0\0\0", 8) +
+                 R"({"a":{"dtype":"F7","shape":[2],"data_offsets":[0,8]}}               )" + std::string(8, '\0'));
+  std::filesystem::create_directory(folder / "shards");
+  write_file(folder / "shards/model.safetensors.index.json",
+             R"({"weight_map": {"a": "model-00001-of-00002.safetensors"}})");
+
+  struct Case {
+    std::string arguments, in, says;
+    int status;
+  };
+  const std::vector<Case> cases = {
+      {"run no/such/model hello", "", "no/such/model", 1},
+      {"inspect " + broken("cut", Json::object(), weights.substr(0, weights.size() / 2)) + "/model.safetensors", "",
+       "bytes", 1},
+      {"inspect " + broken("overlap", Json::object(), overlapping) + "/model.safetensors", "", "model.safetensors", 1},
+      {"inspect " + broken("far", Json::object(), far + weights.substr(8)) + "/model.safetensors", "", "header", 1},
+      {"inspect " + (folder / "dtype.safetensors").string(), "", "F7", 1},
+      {"inspect " + (folder / "shards").string(), "", "model-00001-of-00002.safetensors", 1},
+      {"run " + broken("key", {{"attn_logit_softcapping", 30.0}}, weights) + " hello", "", "attn_logit_softcapping", 1},
+      {"run " + broken("shape", {{"hidden_size", 1 << 30}}, weights) + " hello", "", "[1073741824]", 1},
+      {"run " + broken("family", {{"model_type", "marble"}}, weights) + " hello", "", "marble", 1},
+      {"render " + (folder / "loop.jinja").string(), R"({"messages": []})", "loop.jinja", 2},
+      {"render glassbox/prism", R"({"messages": [{"role": "tool", "content": ""}]})", "roles system, user", 2},
+      {"render glassbox/prism", "[1, 2", "standard input", 2},
+      {"detokenize glassbox/prism", "[99999999]", "99999999", 2},
+      {"detokenize glassbox/prism", R"(["one"])", "one", 2},
+      {"trace glassbox/prism --tokens '1 x' --taps logits", "", "\"x\"", 2},
+      {"trace glassbox/prism hello --taps nothing.like.it", "", "nothing.like.it", 2},
+      {"run glassbox/prism hello --max-tokens -3", "", "--max-tokens", 2},
+      {"run glassbox/prism hello --temperature hot", "", "--temperature", 2},
+      {"train no-such-recipe.toml", "", "no-such-recipe.toml", 1},
+      {"run glassbox/prism --max-tokens 1", std::string(100'000, 'a'), "context", 1},
+  };
+  for (const Case& given : cases) {
+    const Ran ran = glassbox(given.arguments, given.in);
+    EXPECT_EQ(ran.status, given.status) << given.arguments << "\n" << ran.err;
+    EXPECT_THAT(ran.err, HasSubstr(given.says)) << given.arguments;
+    if (ran.status == 1 || given.arguments.find("--") == std::string::npos) {
+      EXPECT_EQ(std::ranges::count(ran.err, '\n'), 1) << given.arguments << "\n" << ran.err;
+    }
+    EXPECT_EQ(ran.out, "") << given.arguments;
+  }
+}
+
+TEST(Cli, EveryCommandHasHelpWithAnExample) {
+  const Ran all = glassbox("--help");
+  EXPECT_EQ(all.status, 0);
+  for (const char* command :
+       {"run", "serve", "inspect", "trace", "tokenize", "detokenize", "render", "bench", "train"}) {
+    EXPECT_THAT(all.out, HasSubstr(command));
+    const Ran help = glassbox(std::string(command) + " --help");
+    EXPECT_EQ(help.status, 0) << command;
+    EXPECT_THAT(help.out, HasSubstr(std::string("glassbox ") + command)) << command;
+  }
+}
+
+void replace_all(std::string& text, const std::string& what, const std::string& with) {
+  for (size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size())
+    text.replace(at, what.size(), with);
+}
+
+// Each command line of the README, with files of this test where it says path/to or SOURCE, and made short where it
+// would serve or train for long.
+TEST(Readme, ItsCommandsWork) {
+  TemporaryFolder folder;
+  std::filesystem::copy(published(), folder / "model");
+  write_file(folder / "text", "Hello");
+  write_file(folder / "ids", "[5, 6]");
+  write_file(folder / "messages", R"({"messages": [{"role": "user", "content": "Hi"}]})");
+  std::istringstream readme(read_file("README.md"));
+  std::set<std::string> commands;
+  bool code = false;
+  for (std::string line; std::getline(readme, line);) {
+    if (line.starts_with("```")) code = !code;
+    if (!code || line.find("build/release/glassbox") == std::string::npos) continue;
+    line = line.substr(0, line.find("  #"));
+    replace_all(line, "build/release/glassbox", kProgram);
+    replace_all(line, "COMMAND", "run");
+    replace_all(line, "SOURCE", "glassbox/prism");
+    replace_all(line, "path/to/a/published/model", (folder / "model").string() + " --max-tokens 4");
+    replace_all(line, "path/to/another", (folder / "model").string());
+    for (const char* name : {"text", "ids", "messages"})
+      replace_all(line, std::string("< ") + name, "< " + (folder / name).string());
+    for (const char* name : {"look.safetensors", "runs/prism"}) replace_all(line, name, (folder / name).string());
+    replace_all(line, "llama-3.2-1b.json", "llama-3.2-1b.json --layers 1 --prefill 16 --decode 2");
+    if (line.find(" train ") != std::string::npos) line += " --steps 1";
+    if (kSanitized && line.find(" train ") != std::string::npos) line = kProgram + " train --help";  // minutes else
+    if (line.find(" serve ") != std::string::npos) {
+      replace_all(line, "--port 8080", "--port 0");
+      line = "timeout --preserve-status --signal INT 5 " + line;
+    }
+    const Ran ran = shell(line, "Hello\n");
+    EXPECT_EQ(ran.status, 0) << line << "\n" << ran.err;
+    EXPECT_FALSE(ran.out.empty() && ran.err.empty()) << line;
+    std::string command;
+    std::istringstream(line.substr(line.find(kProgram) + kProgram.size())) >> command;
+    commands.insert(command);
+  }
+  EXPECT_THAT(commands,
+              ElementsAre("bench", "detokenize", "inspect", "render", "run", "serve", "tokenize", "trace", "train"));
+}
+
+}  // namespace
+}  // namespace glassbox
