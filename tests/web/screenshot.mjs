@@ -25,7 +25,7 @@ const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, col
 await page.goto(`${given ?? mock.url}/chat?seed=${option('--seed', '7')}&glass=token&colour=probability`);
 await page.getByRole('button', { name: /^Model: \S+\/\S/ }).waitFor();
 await ask(page, option('--first', 'What is 17 + 25?'));
-await ask(page, option('--second', 'Tell me a story about a fox and a lighthouse.'));
+await ask(page, option('--second', 'Tell me a story about a fox in a forest.'));
 
 // Hold the least certain token of the last answer's first half: there is something to see beside it.
 const index = await page.evaluate(() => {
