@@ -5,12 +5,12 @@ namespace {
 
 constexpr size_t kShown = 60;
 
+}  // namespace
+
 std::string shown(std::string_view text) {
   std::string cut(text.substr(0, kShown));
   return dump_ordered_json(OrderedJson(cut)) + (cut.size() < text.size() ? "..." : "");
 }
-
-}  // namespace
 
 std::string described(const OrderedJson& value) {
   switch (value.type()) {

@@ -128,10 +128,19 @@ void RequestReader::read_start_line() {
 bool RequestReader::check_head() {
   if (!request_.path.starts_with('/') && !(request_.method == "OPTIONS" && request_.path == "*"))
     return refuse(400, "the request's target: expected a path");
-  auto hosts = std::count_if(request_.headers.begin(), request_.headers.end(),
-                             [](const Header& header) { return equal_ignoring_case(header.name, "Host"); });
+  auto count = [&](std::string_view name) {
+    return std::count_if(request_.headers.begin(), request_.headers.end(),
+                         [&](const Header& header) { return equal_ignoring_case(header.name, name); });
+  };
+  auto hosts = count("Host");
   if (hosts > 1 || (hosts == 0 && is_version_1_1()))
     return refuse(400, fmt::format("the Host header: expected one, got {}", hosts));
+  // Where a body in any other coding ends is unknown: the rest of it would be taken for the next request.
+  if (auto coding = request_.header("Transfer-Encoding")) {
+    if (!is_version_1_1()) return refuse(400, "the Transfer-Encoding header: HTTP/1.0 has none");
+    if (!equal_ignoring_case(*coding, "chunked") || count("Transfer-Encoding") > 1)
+      return refuse(400, "the Transfer-Encoding header: only chunked is known");
+  }
   auto expect = request_.header("Expect");
   if (expect && has_body() && !equal_ignoring_case(*expect, "100-continue"))
     return refuse(400, "the Expect header: only 100-continue is known");

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kMostChoices = 16, kMostStops = 16, kMostAlternatives = 20;
 constexpr size_t kMostPrompts = 128, kMostValues = 1'000'000;
+constexpr size_t kLongestStop = 4096;  // bytes: each sequence looks for its stops after every token
 constexpr int kMostDepth = 64;
 constexpr int64_t kCompletionTokens = 16;  // what /v1/completions generates where max_tokens is left out
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
@@ -57,8 +58,13 @@ std::vector<std::string> read_stop(Fields& fields) {
   } else {
     refuse_type(path, "a string or a list of strings", *value);
   }
-  for (const std::string& text : stop)
+  for (const std::string& text : stop) {
     if (text.empty()) refuse_value(path, "texts that are not empty", OrderedJson(text));
+    if (text.size() > kLongestStop)
+      throw ApiError(400,
+                     fmt::format("{}: expected texts of at most {} bytes, got {}", path, kLongestStop, text.size()),
+                     "invalid_value", path);
+  }
   return stop;
 }
 
@@ -66,7 +72,7 @@ void read_logit_bias(Fields& fields, const ModelCard& card, Sampling& sampling) 
   const OrderedJson* biases = fields.object("logit_bias");
   if (!biases) return;
   for (const auto& [key, bias] : biases->items()) {
-    std::string path = fmt::format("logit_bias[\"{}\"]", key.substr(0, 20));
+    std::string path = fmt::format("logit_bias[{}]", shown(key));
     bool digits = !key.empty() && key.size() <= 9 && key.find_first_not_of("0123456789") == std::string::npos;
     int32_t token = digits ? std::stoi(key) : -1;
     if (token < 0 || token >= card.vocabulary)
@@ -278,7 +284,9 @@ OrderedJson parse_body(std::string_view body) {
   try {
     parsed = parse_ordered_json(body, "the request's body", ErrorKind::bad_request, kMostDepth, kMostValues);
   } catch (const Error& error) { throw ApiError(400, error.what(), "invalid_json"); }
-  if (!parsed.is_object()) refuse_type("the request's body", "an object", parsed);
+  if (!parsed.is_object())
+    throw ApiError(400, fmt::format("the request's body: expected an object, got {}", described(parsed)),
+                   "invalid_type");
   return parsed;
 }
 
@@ -338,7 +346,7 @@ ChatRequest parse_chat(const OrderedJson& body, const ModelCard& card) {
                      {"add_generation_prompt", generation_prompt.value_or(!request.continues)}};
   if (const OrderedJson* more = fields.object("chat_template_kwargs"))
     for (const auto& [key, value] : more->items()) {
-      std::string path = "chat_template_kwargs." + key.substr(0, 60);
+      std::string path = fmt::format("chat_template_kwargs[{}]", shown(key));
       if (request.context.contains(key)) refuse_unsupported(path, "the request has a field of its own for this");
       if (!mentions(card, key)) refuse_unsupported(path, "this model's chat template does not read it");
       request.context[key] = value;

@@ -178,12 +178,15 @@ TEST(OpenaiRequest, WrongValuesAreNamed) {
   EXPECT_THAT(refused(R"({"stop": 5})"), HasSubstr("stop: expected a string or a list of strings, got the number 5"));
   EXPECT_THAT(refused(R"({"stop": ["a", 5]})"), HasSubstr("stop[1]: expected a string"));
   EXPECT_THAT(refused(R"({"stop": ""})"), HasSubstr("not empty"));
+  EXPECT_THAT(refused(fmt::format(R"({{"stop": ["a", "{}"]}})", std::string(5000, 'x'))),
+              HasSubstr("stop: expected texts of at most 4096 bytes, got 5000"));
   OrderedJson stops = chat();
   stops["stop"] = std::vector<std::string>(17, "s");
   EXPECT_THAT(refusal_of([&] { parse_chat(stops, card()); }), HasSubstr("at most 16 texts, got 17"));
   EXPECT_THAT(refused(R"({"logit_bias": {"2000": 1}})"), HasSubstr("token ids from 0 to 1999"));
   EXPECT_THAT(refused(R"({"logit_bias": {"-1": 1}})"), HasSubstr("token ids from 0 to 1999"));
   EXPECT_THAT(refused(R"({"logit_bias": {"99999999999999999999": 1}})"), HasSubstr("token ids from 0 to 1999"));
+  EXPECT_THAT(refused(R"({"logit_bias": {"a\nb": 1}})"), HasSubstr(R"(logit_bias["a\nb"]: expected token ids)"));
   EXPECT_THAT(refused(R"({"logit_bias": {"5": 101}})"), HasSubstr("from -100 to 100"));
   EXPECT_THAT(refused(R"({"logit_bias": [1]})"), HasSubstr("logit_bias: expected an object, got a list"));
   EXPECT_THAT(refused(R"({"top_logprobs": 3})"), HasSubstr("only where logprobs is true"));
@@ -211,7 +214,8 @@ TEST(OpenaiRequest, WhatIsNotDoneIsRefusedByName) {
   EXPECT_THAT(refused(R"({"web_search_options": {}})"), HasSubstr("web_search_options"));
   EXPECT_THAT(refused(R"({"verbosity": "high"})"), HasSubstr("verbosity"));
   EXPECT_THAT(refused(R"({"reasoning_effort": "high"})"), HasSubstr("template does not read it"));
-  EXPECT_THAT(refused(R"({"chat_template_kwargs": {"thinking": 1}})"), HasSubstr("chat_template_kwargs.thinking"));
+  EXPECT_THAT(refused(R"({"chat_template_kwargs": {"thinking": 1}})"), HasSubstr("chat_template_kwargs[\"thinking\"]"));
+  EXPECT_THAT(refused(R"({"chat_template_kwargs": {"a\nb": 1}})"), HasSubstr(R"(["a\nb"]: this model's)"));
   EXPECT_THAT(refused(R"({"chat_template_kwargs": {"messages": []}})"), HasSubstr("a field of its own"));
   // What belongs to the other endpoint is unknown here.
   EXPECT_THAT(refused(R"({"prompt": "x"})"), HasSubstr("unknown_parameter prompt"));

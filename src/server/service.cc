@@ -105,11 +105,6 @@ bool accepts_gzip(const Request& request) {
 // work alone, so it ends with the last of them.
 class Job : public std::enable_shared_from_this<Job> {
  public:
-  struct Sequence {
-    std::vector<int32_t> prompt;
-    uint64_t choice;
-  };
-
   Job(std::shared_ptr<ResponseStream> stream, std::shared_ptr<Generator> generator, Metrics& metrics,
       std::function<void(Response&)> finish, const openai::Request& request, openai::Answer answer)
       : stream_(std::move(stream)),
@@ -121,21 +116,12 @@ class Job : public std::enable_shared_from_this<Job> {
         streams_(request.stream),
         answer_(std::move(answer)) {}
 
-  // On the request's strand. Throws what submitting throws; what was submitted before is then cancelled.
-  void start(std::vector<Sequence> sequences) {
+  // Answers each prompt n times. On the request's strand. Throws what submitting throws; what was submitted before is
+  // then cancelled.
+  void start(const std::vector<std::vector<int32_t>>& prompts) {
     try {
-      for (size_t i = 0; i < sequences.size(); ++i) {
-        GenerationRequest one = generation_;
-        one.prompt = std::move(sequences[i].prompt);
-        one.choice = sequences[i].choice;
-        auto self = shared_from_this();
-        ids_.push_back(generator_->submit(
-            std::move(one),
-            [self, i](const TokenEvent& event) { self->stream_->post([self, i, event] { self->token(i, event); }); },
-            [self, i](const Finished& finished) {
-              self->stream_->post([self, i, finished] { self->finished(i, finished); });
-            }));
-      }
+      for (const auto& prompt : prompts)
+        for (size_t choice = 0; choice < n_; ++choice) submit(prompt, choice);
     } catch (...) {
       over_ = true;
       cancel();
@@ -156,6 +142,20 @@ class Job : public std::enable_shared_from_this<Job> {
   }
 
  private:
+  void submit(const std::vector<int32_t>& prompt, uint64_t choice) {
+    GenerationRequest one = generation_;
+    one.prompt = prompt;
+    one.choice = choice;
+    size_t i = ids_.size();
+    auto self = shared_from_this();
+    ids_.push_back(generator_->submit(
+        std::move(one),
+        [self, i](const TokenEvent& event) { self->stream_->post([self, i, event] { self->token(i, event); }); },
+        [self, i](const Finished& finished) {
+          self->stream_->post([self, i, finished] { self->finished(i, finished); });
+        }));
+  }
+
   void token(size_t choice, const TokenEvent& event) {
     if (over_) return;
     if (!std::exchange(spoke_, true)) metrics_.first_token(model(), seconds());
@@ -283,6 +283,9 @@ std::optional<Response> Service::State::admit(const Request& head) const {
       return refuse(ApiError(
           415, fmt::format("Content-Type: expected application/json, got {}", type ? type->substr(0, 100) : "none"),
           "unsupported_media_type"));
+    if (auto coding = head.header("Content-Encoding"); coding && *coding != "identity")
+      return refuse(ApiError(415, fmt::format("Content-Encoding: expected none, got {}", coding->substr(0, 100)),
+                             "unsupported_media_type"));
   }
   return std::nullopt;
 }
@@ -397,10 +400,7 @@ void Service::State::chat(const Request& request, const std::shared_ptr<Response
   auto finish = finisher(request, openai::new_id("req_"));
   openai::Answer answer(chat, std::move(options), static_cast<size_t>(chat.n),
                         [generator](int32_t id) { return generator->piece(id); });
-  std::vector<Job::Sequence> sequences;
-  for (int i = 0; i < chat.n; ++i) sequences.push_back({prompt, static_cast<uint64_t>(i)});
-  std::make_shared<Job>(stream, generator, metrics, std::move(finish), chat, std::move(answer))
-      ->start(std::move(sequences));
+  std::make_shared<Job>(stream, generator, metrics, std::move(finish), chat, std::move(answer))->start({prompt});
 }
 
 void Service::State::complete(const Request& request, const std::shared_ptr<ResponseStream>& stream) {
@@ -409,20 +409,19 @@ void Service::State::complete(const Request& request, const std::shared_ptr<Resp
   openai::CompletionRequest completion = openai::parse_completion(body, generator->card());
   size_t total = completion.prompts.size() * static_cast<size_t>(completion.n);
   check_room(*generator, total);
-  std::vector<Job::Sequence> sequences;
+  std::vector<std::vector<int32_t>> prompts;
   std::vector<std::string> echoes;
   for (const auto& prompt : completion.prompts) {
     const auto* text = std::get_if<std::string>(&prompt);
     std::vector<int32_t> ids = text ? generator->encode(*text) : std::get<std::vector<int32_t>>(prompt);
     if (completion.echo) echoes.push_back(text ? *text : generator->decode(ids));
-    for (int i = 0; i < completion.n; ++i) sequences.push_back({ids, static_cast<uint64_t>(i)});
+    prompts.push_back(std::move(ids));
   }
   openai::Answer::Options options{openai::new_id("cmpl-"), std::time(nullptr), false, std::move(echoes), {}};
   auto finish = finisher(request, openai::new_id("req_"));
   openai::Answer answer(completion, std::move(options), total,
                         [generator](int32_t id) { return generator->piece(id); });
-  std::make_shared<Job>(stream, generator, metrics, std::move(finish), completion, std::move(answer))
-      ->start(std::move(sequences));
+  std::make_shared<Job>(stream, generator, metrics, std::move(finish), completion, std::move(answer))->start(prompts);
 }
 
 void Service::State::note(const http::Served& served) {

@@ -208,6 +208,10 @@ TEST(Service, Errors) {
         "2\r\n\r\n{}");
     expect(form.receive(), 415, "unsupported_media_type");
   }
+  {
+    TestClient packed(serving.port());
+    expect(packed.post(kChat, chat(), "Content-Encoding: gzip\r\n"), 415, "unsupported_media_type");
+  }
   EXPECT_EQ(serving.fake->submitted, 0);
   serving.fake->waiting = 1000;
   auto full = client.post(kChat, chat());
