@@ -3,6 +3,7 @@
 # a test in all of them, so that an input that once broke a parser is tried for ever.
 function(glassbox_fuzz name)
   add_executable(fuzz_${name} ${CMAKE_SOURCE_DIR}/fuzz/${name}_fuzz.cc)
+  target_include_directories(fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR})
   foreach(floor ${ARGN})
     target_link_libraries(fuzz_${name} PRIVATE glassbox_${floor})
   endforeach()

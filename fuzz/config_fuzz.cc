@@ -1,6 +1,5 @@
 // Any text as config.json and as generation_config.json: an Error of one line, or values in their ranges.
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <string>
@@ -10,14 +9,11 @@
 #include "base/json.h"
 #include "formats/config.h"
 #include "formats/generation_config.h"
+#include "fuzz/require.h"
 
 namespace {
 
 using namespace glassbox;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 void attempt(const std::function<void()>& act) {
   try {

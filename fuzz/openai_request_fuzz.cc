@@ -1,21 +1,17 @@
 // Any body as a chat's and as a completion's request: an ApiError of one line, or a request within its limits that an
 // answer can be made for.
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <string>
 #include <string_view>
 
+#include "fuzz/require.h"
 #include "server/openai.h"
 
 namespace {
 
 using namespace glassbox;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 void attempt(const std::function<void()>& act) {
   try {

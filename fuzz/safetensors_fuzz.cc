@@ -1,6 +1,5 @@
 // Any bytes as a safetensors file: an Error of one line, or a file whose every tensor can be read.
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -8,14 +7,11 @@
 
 #include "base/error.h"
 #include "formats/safetensors.h"
+#include "fuzz/require.h"
 
 namespace {
 
 using namespace glassbox;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 void read(std::string_view text) {
   // A block of exactly this size, so that a byte read past its end is noticed.

@@ -1,20 +1,16 @@
 // Any text as a chat template: an Error of one line, or a text within the limits; the same text the second time.
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
+#include "fuzz/require.h"
 #include "text/chat_template.h"
 
 namespace {
 
 using namespace glassbox;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 const OrderedJson& context() {
   static const OrderedJson kContext = OrderedJson::parse(R"({

@@ -1,20 +1,14 @@
 // Any text as tokenizer.json: an Error of one line, or a tokenizer that encodes to ids in its range and decodes them.
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
 #include "base/error.h"
+#include "fuzz/require.h"
 #include "text/tokenizer.h"
 #include "text/unicode.h"
 
-namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
-
-}  // namespace
+namespace {}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace glassbox;

@@ -1,17 +1,13 @@
 // Any bytes as tokenizer.model, in both its forms: an Error of one line, or a tokenizer that works.
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
 #include "base/error.h"
+#include "fuzz/require.h"
 #include "text/tokenizer_impl.h"
 
 namespace {
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 template <class Read>
 void attempt(Read&& read) {

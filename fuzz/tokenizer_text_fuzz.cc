@@ -1,10 +1,10 @@
 // Any bytes as text for tokenizers that know every byte: it comes back as it was, and streams as it decodes.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "fuzz/require.h"
 #include "text/bpe_trainer.h"
 #include "text/tokenizer.h"
 #include "text/unicode.h"
@@ -12,10 +12,6 @@
 namespace {
 
 using namespace glassbox;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 Tokenizer byte_level(bool split_digits) {
   const std::vector<std::string> texts(3,

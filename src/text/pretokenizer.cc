@@ -80,20 +80,6 @@ void well_formed_runs(std::string_view text, Good&& good, Bad&& bad) {
   }
 }
 
-size_t known_end(KnownPattern pattern, std::string_view text, size_t at) {
-  switch (pattern) {
-    case KnownPattern::gpt2:
-      return match_end<KnownPattern::gpt2>(text, at);
-    case KnownPattern::cl100k:
-      return match_end<KnownPattern::cl100k>(text, at);
-    case KnownPattern::cl100k_1:
-      return match_end<KnownPattern::cl100k_1>(text, at);
-    case KnownPattern::o200k:
-      return match_end<KnownPattern::o200k>(text, at);
-  }
-  return text.size();
-}
-
 Behavior behavior_of(const std::string& name, std::string_view source) {
   static const std::pair<std::string_view, Behavior> kNames[] = {{"Removed", Behavior::removed},
                                                                  {"Isolated", Behavior::isolated},
@@ -187,7 +173,7 @@ void PreTokenizer::run(size_t at, std::string_view text, bool first, bool well_f
   if (const auto* known = std::get_if<Known>(&step)) {
     each_run([&](std::string_view part) {
       for (size_t from = 0; from < part.size();) {
-        const size_t end = known_end(known->pattern, part, from);
+        const size_t end = match_end(known->pattern, part, from);
         onward(part.substr(from, end - from));
         from = end;
       }

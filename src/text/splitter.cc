@@ -231,4 +231,18 @@ template size_t match_end<KnownPattern::cl100k>(std::string_view, size_t);
 template size_t match_end<KnownPattern::cl100k_1>(std::string_view, size_t);
 template size_t match_end<KnownPattern::o200k>(std::string_view, size_t);
 
+size_t match_end(KnownPattern pattern, std::string_view text, size_t at) {
+  switch (pattern) {
+    case KnownPattern::gpt2:
+      return match_end<KnownPattern::gpt2>(text, at);
+    case KnownPattern::cl100k:
+      return match_end<KnownPattern::cl100k>(text, at);
+    case KnownPattern::cl100k_1:
+      return match_end<KnownPattern::cl100k_1>(text, at);
+    case KnownPattern::o200k:
+      return match_end<KnownPattern::o200k>(text, at);
+  }
+  return text.size();
+}
+
 }  // namespace glassbox

@@ -25,6 +25,7 @@ std::string_view expression_of(KnownPattern pattern);
 // cover the text. `text` must be well-formed UTF-8.
 template <KnownPattern kPattern>
 size_t match_end(std::string_view text, size_t at);
+size_t match_end(KnownPattern pattern, std::string_view text, size_t at);
 
 extern template size_t match_end<KnownPattern::gpt2>(std::string_view, size_t);
 extern template size_t match_end<KnownPattern::cl100k>(std::string_view, size_t);

@@ -16,20 +16,6 @@ namespace {
 constexpr KnownPattern kPatterns[] = {KnownPattern::gpt2, KnownPattern::cl100k, KnownPattern::cl100k_1,
                                       KnownPattern::o200k};
 
-size_t by_hand(KnownPattern pattern, std::string_view text, size_t at) {
-  switch (pattern) {
-    case KnownPattern::gpt2:
-      return match_end<KnownPattern::gpt2>(text, at);
-    case KnownPattern::cl100k:
-      return match_end<KnownPattern::cl100k>(text, at);
-    case KnownPattern::cl100k_1:
-      return match_end<KnownPattern::cl100k_1>(text, at);
-    case KnownPattern::o200k:
-      return match_end<KnownPattern::o200k>(text, at);
-  }
-  return 0;
-}
-
 std::string escaped(std::string_view text) {
   std::string out;
   for (size_t at = 0; at < text.size();)
@@ -43,7 +29,7 @@ void expect_equal(KnownPattern pattern, const Regex& regex, const std::string& t
   while (at < text.size()) {
     ASSERT_TRUE(matcher.next(begin, end)) << escaped(text);
     ASSERT_EQ(begin, at) << escaped(text);
-    ASSERT_EQ(by_hand(pattern, text, at), end)
+    ASSERT_EQ(match_end(pattern, text, at), end)
         << expression_of(pattern) << " on " << escaped(text) << " at byte " << at;
     at = end;
   }

@@ -11,6 +11,8 @@
 namespace glassbox {
 namespace {
 
+#if GLASSBOX_WEB
+
 std::string gunzip(std::string_view compressed) {
   z_stream stream{};
   EXPECT_EQ(inflateInit2(&stream, 16 + MAX_WBITS), Z_OK);
@@ -40,8 +42,6 @@ std::string sha256_hex(std::string_view bytes) {
   }
   return hex;
 }
-
-#if GLASSBOX_WEB
 
 TEST(Assets, EveryFileIsWholeAndFoundByItsPath) {
   ASSERT_GE(assets().size(), 3u);  // a page, a script and a style at least
