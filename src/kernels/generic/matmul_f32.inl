@@ -20,7 +20,10 @@ constexpr int64_t kDotLanes = kDotRows * kDotOutputs * 16;  // floats that wait,
 // Which cut this is: the first begins at zero, the last ends in the tree.
 struct Cut {
   bool first, last;
-  float* lanes;
+  float* lanes;  // null where there is only one cut
+  int64_t tile = 0;
+
+  float* waiting() const { return lanes + tile * kDotLanes; }
 };
 
 template <class W, int rows, int outputs>
@@ -29,7 +32,7 @@ inline void dot_tile(const float* x, int64_t ldx, const typename W::type* w, int
   V sum[rows][outputs];
   UNROLL
   for (int r = 0; r < rows; ++r) UNROLL
-  for (int o = 0; o < outputs; ++o) sum[r][o] = cut.first ? zero() : load(cut.lanes + (r * outputs + o) * 16);
+  for (int o = 0; o < outputs; ++o) sum[r][o] = cut.first ? zero() : load(cut.waiting() + (r * outputs + o) * 16);
   int64_t i = 0;
   for (; i + 16 <= k; i += 16) {
     V b[outputs];
@@ -56,7 +59,7 @@ inline void dot_tile(const float* x, int64_t ldx, const typename W::type* w, int
   if (!cut.last) {
     UNROLL
     for (int r = 0; r < rows; ++r) UNROLL
-    for (int o = 0; o < outputs; ++o) store(cut.lanes + (r * outputs + o) * 16, sum[r][o]);
+    for (int o = 0; o < outputs; ++o) store(cut.waiting() + (r * outputs + o) * 16, sum[r][o]);
     return;
   }
   constexpr int all = rows * outputs;
@@ -78,7 +81,7 @@ inline void dot_tile(const float* x, int64_t ldx, const typename W::type* w, int
   }
 }
 
-// `count` rows of x, all outputs of a span. cut.lanes: room for one tile after the other.
+// `count` rows of x, all outputs of a span: one tile after the other.
 template <class W, int rows>
 inline void dot_rows(int64_t count, const float* x, int64_t ldx, const typename W::type* w, int64_t ldw, float* y,
                      int64_t ldy, int64_t n, int64_t k, Cut cut) {
@@ -86,9 +89,9 @@ inline void dot_rows(int64_t count, const float* x, int64_t ldx, const typename 
   constexpr int outputs = rows == 1 ? kDotOutputs * 2 : kDotOutputs;
   for (; count >= rows; count -= rows, x += rows * ldx, y += rows * ldy) {
     int64_t o = 0;
-    for (; o + outputs <= n; o += outputs, cut.lanes += kDotLanes)
+    for (; o + outputs <= n; o += outputs, ++cut.tile)
       dot_tile<W, rows, outputs>(x, ldx, w + o * ldw, ldw, y + o, ldy, k, cut);
-    for (; o < n; ++o, cut.lanes += kDotLanes) dot_tile<W, rows, 1>(x, ldx, w + o * ldw, ldw, y + o, ldy, k, cut);
+    for (; o < n; ++o, ++cut.tile) dot_tile<W, rows, 1>(x, ldx, w + o * ldw, ldw, y + o, ldy, k, cut);
   }
   if constexpr (rows > 1) {
     if (count > 0) dot_rows<W, rows / 2>(count, x, ldx, w, ldw, y, ldy, n, k, cut);
