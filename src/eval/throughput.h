@@ -21,14 +21,15 @@ struct Throughput {
   double prefill_tokens_per_s, decode_tokens_per_s;
   double bytes_per_token;  // weights, and cache at the middle of the decoded part, read for one token
   double flops_per_token;  // of prefill: products and attention
-  double read_bandwidth;   // bytes/s: the most measured before, between and after the runs
+  double read_bandwidth;   // bytes/s: the most measured
   double matmul_ceiling;   // flop/s of float32 multiply-adds: the most measured
   double bandwidth_fraction, matmul_fraction;
   std::string kernels;
   int threads;
 };
 
-// Random weights; prefill once to warm up and once measured, then decode one token after another behind it.
+// Random weights. One prefill to warm up; then three rounds of a prefill and a third of the tokens decoded behind it,
+// with the ceilings measured between, and the best of each counts.
 Throughput measure_throughput(const ThroughputOptions& options);
 
 }  // namespace glassbox
