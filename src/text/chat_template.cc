@@ -6,9 +6,9 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "text/jinja_parser.h"
-#include "text/jinja_render.h"
-#include "text/jinja_text.h"
+#include "text/jinja/parser.h"
+#include "text/jinja/render.h"
+#include "text/jinja/text.h"
 
 namespace glassbox {
 

@@ -1,9 +1,9 @@
 // What `is` can ask.
 #include <cmath>
 
-#include "text/jinja_filters.h"
-#include "text/jinja_objects.h"
-#include "text/jinja_operators.h"
+#include "text/jinja/filters.h"
+#include "text/jinja/objects.h"
+#include "text/jinja/operators.h"
 
 namespace glassbox::jinja {
 namespace {

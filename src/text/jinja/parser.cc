@@ -1,8 +1,8 @@
-#include "text/jinja_parser.h"
+#include "text/jinja/parser.h"
 
 #include <algorithm>
 
-#include "text/jinja_expression.h"
+#include "text/jinja/expression.h"
 
 namespace glassbox::jinja {
 namespace {

@@ -1,10 +1,10 @@
-#include "text/jinja_lexer.h"
+#include "text/jinja/lexer.h"
 
 #include <algorithm>
 #include <optional>
 
 #include "base/error.h"
-#include "text/jinja_unicode.h"
+#include "text/jinja/unicode.h"
 
 namespace glassbox::jinja {
 namespace {

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <functional>
 
-#include "text/jinja_filters.h"
-#include "text/jinja_objects.h"
-#include "text/jinja_operators.h"
-#include "text/jinja_text.h"
-#include "text/jinja_unicode.h"
+#include "text/jinja/filters.h"
+#include "text/jinja/objects.h"
+#include "text/jinja/operators.h"
+#include "text/jinja/text.h"
+#include "text/jinja/unicode.h"
 
 namespace glassbox::jinja {
 namespace {

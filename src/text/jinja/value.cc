@@ -1,11 +1,11 @@
-#include "text/jinja_value.h"
+#include "text/jinja/value.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "text/jinja_numbers.h"
-#include "text/jinja_text.h"
-#include "text/jinja_unicode.h"
+#include "text/jinja/numbers.h"
+#include "text/jinja/text.h"
+#include "text/jinja/unicode.h"
 
 namespace glassbox::jinja {
 namespace {

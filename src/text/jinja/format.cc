@@ -1,13 +1,13 @@
-#include "text/jinja_format.h"
+#include "text/jinja/format.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 
-#include "text/jinja_numbers.h"
-#include "text/jinja_operators.h"
-#include "text/jinja_render.h"
-#include "text/jinja_unicode.h"
+#include "text/jinja/numbers.h"
+#include "text/jinja/operators.h"
+#include "text/jinja/render.h"
+#include "text/jinja/unicode.h"
 
 namespace glassbox::jinja {
 namespace {

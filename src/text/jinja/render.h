@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
-#include "text/jinja_ast.h"
-#include "text/jinja_objects.h"
-#include "text/jinja_value.h"
+#include "text/jinja/ast.h"
+#include "text/jinja/objects.h"
+#include "text/jinja/value.h"
 
 namespace glassbox::jinja {
 

@@ -3,8 +3,8 @@
 
 #include <string_view>
 
-#include "text/jinja_ast.h"
-#include "text/jinja_value.h"
+#include "text/jinja/ast.h"
+#include "text/jinja/value.h"
 
 namespace glassbox::jinja {
 

@@ -1,12 +1,12 @@
-#include "text/jinja_render.h"
+#include "text/jinja/render.h"
 
 #include <algorithm>
 
-#include "text/jinja_filters.h"
-#include "text/jinja_json.h"
-#include "text/jinja_loop.h"
-#include "text/jinja_operators.h"
-#include "text/jinja_unicode.h"
+#include "text/jinja/filters.h"
+#include "text/jinja/json.h"
+#include "text/jinja/loop.h"
+#include "text/jinja/operators.h"
+#include "text/jinja/unicode.h"
 
 namespace glassbox::jinja {
 

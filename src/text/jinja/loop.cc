@@ -1,8 +1,8 @@
-#include "text/jinja_loop.h"
+#include "text/jinja/loop.h"
 
 #include <algorithm>
 
-#include "text/jinja_render.h"
+#include "text/jinja/render.h"
 
 namespace glassbox::jinja {
 namespace {

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "text/jinja_value.h"
+#include "text/jinja/value.h"
 
 namespace glassbox::jinja {
 

@@ -1,17 +1,17 @@
 // How filters and tests are found and called, and the filters that make text and numbers.
-#include "text/jinja_filters.h"
+#include "text/jinja/filters.h"
 
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
 
-#include "text/jinja_format.h"
-#include "text/jinja_json.h"
-#include "text/jinja_numbers.h"
-#include "text/jinja_objects.h"
-#include "text/jinja_operators.h"
-#include "text/jinja_text.h"
-#include "text/jinja_unicode.h"
+#include "text/jinja/format.h"
+#include "text/jinja/json.h"
+#include "text/jinja/numbers.h"
+#include "text/jinja/objects.h"
+#include "text/jinja/operators.h"
+#include "text/jinja/text.h"
+#include "text/jinja/unicode.h"
 
 namespace glassbox::jinja {
 namespace {

@@ -2,12 +2,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "text/jinja_filters.h"
-#include "text/jinja_format.h"
-#include "text/jinja_objects.h"
-#include "text/jinja_operators.h"
-#include "text/jinja_text.h"
-#include "text/jinja_unicode.h"
+#include "text/jinja/filters.h"
+#include "text/jinja/format.h"
+#include "text/jinja/objects.h"
+#include "text/jinja/operators.h"
+#include "text/jinja/text.h"
+#include "text/jinja/unicode.h"
 
 namespace glassbox::jinja {
 namespace {

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/error.h"
-#include "text/jinja_ast.h"
-#include "text/jinja_lexer.h"
-#include "text/jinja_text.h"
+#include "text/jinja/ast.h"
+#include "text/jinja/lexer.h"
+#include "text/jinja/text.h"
 
 namespace glassbox::jinja {
 

@@ -1,10 +1,10 @@
-#include "text/jinja_expression.h"
+#include "text/jinja/expression.h"
 
 #include <algorithm>
 #include <map>
 
-#include "text/jinja_filters.h"
-#include "text/jinja_numbers.h"
+#include "text/jinja/filters.h"
+#include "text/jinja/numbers.h"
 
 namespace glassbox::jinja {
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string_view>
 
-#include "text/jinja_ast.h"
+#include "text/jinja/ast.h"
 
 namespace glassbox::jinja {
 

@@ -10,12 +10,12 @@
 #include <utility>
 #include <vector>
 
-#include "text/jinja_value.h"
+#include "text/jinja/value.h"
 
 namespace glassbox::jinja {
 
 using Symbol = uint32_t;  // index into Template::names
-struct FilterEntry;       // jinja_filters.h
+struct FilterEntry;       // filters.h
 struct TestEntry;
 
 enum class Operator { add, subtract, multiply, divide, floor_divide, modulo, power };

@@ -1,11 +1,11 @@
-#include "text/jinja_numbers.h"
+#include "text/jinja/numbers.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 
-#include "text/jinja_unicode.h"
-#include "text/jinja_value.h"
+#include "text/jinja/unicode.h"
+#include "text/jinja/value.h"
 
 namespace glassbox::jinja {
 

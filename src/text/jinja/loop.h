@@ -5,9 +5,9 @@
 #include <string_view>
 #include <vector>
 
-#include "text/jinja_ast.h"
-#include "text/jinja_objects.h"
-#include "text/jinja_value.h"
+#include "text/jinja/ast.h"
+#include "text/jinja/objects.h"
+#include "text/jinja/value.h"
 
 namespace glassbox::jinja {
 

@@ -19,7 +19,7 @@
 
 namespace glassbox::jinja {
 
-class Renderer;  // jinja_render.h: what filters and calls run in
+class Renderer;  // render.h: what filters and calls run in
 class Value;
 
 // Something a template did that Python or Jinja2 would raise for, or a limit. The renderer adds template and line.

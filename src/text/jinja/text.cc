@@ -1,10 +1,10 @@
-#include "text/jinja_text.h"
+#include "text/jinja/text.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "text/jinja_unicode.h"
-#include "text/jinja_value.h"
+#include "text/jinja/unicode.h"
+#include "text/jinja/value.h"
 
 namespace glassbox::jinja {
 namespace {

@@ -1,10 +1,10 @@
-#include "text/jinja_json.h"
+#include "text/jinja/json.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "text/jinja_numbers.h"
-#include "text/jinja_unicode.h"
+#include "text/jinja/numbers.h"
+#include "text/jinja/unicode.h"
 
 namespace glassbox::jinja {
 namespace {

@@ -1,11 +1,11 @@
-#include "text/jinja_operators.h"
+#include "text/jinja/operators.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "text/jinja_format.h"
-#include "text/jinja_objects.h"
-#include "text/jinja_unicode.h"
+#include "text/jinja/format.h"
+#include "text/jinja/objects.h"
+#include "text/jinja/unicode.h"
 
 namespace glassbox::jinja {
 namespace {
