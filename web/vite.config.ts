@@ -27,5 +27,5 @@ export default defineConfig({
     reportCompressedSize: false,
   },
   server: { proxy: { '/v1': server, '/api': server, '/health': server } },
-  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+  test: { include: ['src/**/*.test.ts'], environment: 'node', setupFiles: ['node18.mjs'] },
 } as Parameters<typeof defineConfig>[0]);
