@@ -11,7 +11,8 @@
 
 namespace glassbox {
 
-// Throws Error(unsupported) naming a model_type this build lacks, or a key of config.json or a tensor that nothing used.
+// Throws Error(unsupported) naming a model_type this build lacks, or a key of config.json or a tensor that nothing
+// used.
 std::unique_ptr<LanguageModel> make_model(Config& config, WeightSource& weights);
 
 std::vector<std::string> supported_model_types();
