@@ -8,6 +8,7 @@
 #include "text/jinja/operators.h"
 #include "text/jinja/render.h"
 #include "text/jinja/unicode.h"
+#include "text/unicode.h"
 
 namespace glassbox::jinja {
 namespace {
@@ -192,7 +193,7 @@ std::string format_value(const Value& value, std::string_view text) {
       int64_t c = value.integer();
       if (c < 0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) raise("%c arg not in range(0x110000)");
       std::string out;
-      append_code_point(out, static_cast<uint32_t>(c));
+      unicode::append(out, static_cast<uint32_t>(c));
       return pad(out, spec, '<');
     }
     return pad(with_sign(value.integer() < 0, base_prefix(spec) + format_int(value.integer(), spec), spec.sign), spec,

@@ -5,12 +5,14 @@
 
 #include "text/jinja/numbers.h"
 #include "text/jinja/unicode.h"
+#include "text/unicode.h"
 
 namespace glassbox::jinja {
 namespace {
 
 Value checked_text(const std::string& text) {
-  if (size_t good = valid_utf8(text); good != text.size()) raise("text of the context is not UTF-8 at byte {}", good);
+  if (size_t good = unicode::valid_prefix(text); good != text.size())
+    raise("text of the context is not UTF-8 at byte {}", good);
   return Value::string(text);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "text/jinja/unicode.h"
+#include "text/unicode.h"
 
 namespace glassbox::jinja {
 namespace {
@@ -29,7 +30,7 @@ class Lexer {
   Lexer(std::string_view source, std::string_view name) : source_(normalize_newlines(source)), name_(name) {}
 
   std::vector<Token> run() {
-    if (size_t good = valid_utf8(source_); good != source_.size()) {
+    if (size_t good = unicode::valid_prefix(source_); good != source_.size()) {
       line_ += static_cast<int>(std::count(source_.begin(), source_.begin() + static_cast<long>(good), '\n'));
       error("not UTF-8");
     }
@@ -370,7 +371,7 @@ class Lexer {
       }
       if (code > 0x10ffff) error("illegal Unicode character in a string");
       if (code >= 0xd800 && code < 0xe000) unsupported("half of a surrogate pair in a string");
-      append_code_point(out, code);
+      unicode::append(out, code);
     }
     return out;
   }

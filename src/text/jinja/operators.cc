@@ -6,6 +6,7 @@
 #include "text/jinja/format.h"
 #include "text/jinja/objects.h"
 #include "text/jinja/unicode.h"
+#include "text/unicode.h"
 
 namespace glassbox::jinja {
 namespace {
@@ -186,7 +187,7 @@ Value slice_text(const Str& text, const Extent& take) {
   spend_items(static_cast<size_t>(take.count));
   auto characters = code_points(text.text);
   for (int64_t i = 0; i < take.count; ++i)
-    append_code_point(out, characters[static_cast<size_t>(take.start + i * take.step)]);
+    unicode::append(out, characters[static_cast<size_t>(take.start + i * take.step)]);
   return Value::string(std::move(out), text.markup);
 }
 

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "text/unicode.h"
+
 namespace glassbox::jinja {
 namespace {
 
@@ -34,19 +36,19 @@ void append_upper(std::string& out, uint32_t c) {
   if (c < 0x80) {
     out += static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
   } else if (has_long_capital(c, folded)) {
-    for (uint32_t part : folded) append_code_point(out, simple_upper(part));
+    for (uint32_t part : folded) unicode::append(out, simple_upper(part));
   } else {
-    append_code_point(out, simple_upper(c));
+    unicode::append(out, simple_upper(c));
   }
 }
 
 void append_title(std::string& out, uint32_t c) {
   std::vector<uint32_t> folded;
   if (simple_title(c) == c && has_long_capital(c, folded) && category(c) != UTF8PROC_CATEGORY_LT) {
-    append_code_point(out, simple_title(folded[0]));
-    for (size_t i = 1; i < folded.size(); ++i) append_code_point(out, folded[i]);
+    unicode::append(out, simple_title(folded[0]));
+    for (size_t i = 1; i < folded.size(); ++i) unicode::append(out, folded[i]);
   } else {
-    append_code_point(out, simple_title(c));
+    unicode::append(out, simple_title(c));
   }
 }
 
@@ -90,38 +92,15 @@ void append_lower(std::string& out, uint32_t c, std::string_view text, size_t st
   if (c < 0x80) {
     out += static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
   } else if (c == 0x3a3) {
-    append_code_point(out, is_final_sigma(text, start, end) ? 0x3c2 : 0x3c3);
+    unicode::append(out, is_final_sigma(text, start, end) ? 0x3c2 : 0x3c3);
   } else if (c == 0x130) {
     out += "i\u0307";
   } else {
-    append_code_point(out, simple_lower(c));
+    unicode::append(out, simple_lower(c));
   }
 }
 
 }  // namespace
-
-size_t valid_utf8(std::string_view text) {
-  size_t at = 0;
-  while (at < text.size()) {
-    auto byte = static_cast<unsigned char>(text[at]);
-    if (byte < 0x80) {
-      ++at;
-      continue;
-    }
-    size_t more = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1;
-    if (byte < 0xc2 || byte > 0xf4 || text.size() - at <= more) return at;
-    uint32_t c = byte & (0x3f >> more);
-    for (size_t i = 1; i <= more; ++i) {
-      auto next = static_cast<unsigned char>(text[at + i]);
-      if ((next & 0xc0) != 0x80) return at;
-      c = c << 6 | (next & 0x3f);
-    }
-    if ((more == 2 && c < 0x800) || (more == 3 && (c < 0x10000 || c > 0x10ffff)) || (c >= 0xd800 && c < 0xe000))
-      return at;
-    at += more + 1;
-  }
-  return at;
-}
 
 size_t count_code_points(std::string_view text) {
   size_t count = 0;
@@ -153,24 +132,6 @@ uint32_t previous_code_point(std::string_view text, size_t& byte) {
   while (byte > 0 && (text[byte] & 0xc0) == 0x80);
   size_t at = byte;
   return next_code_point(text, at);
-}
-
-void append_code_point(std::string& text, uint32_t c) {
-  if (c < 0x80) {
-    text += static_cast<char>(c);
-  } else if (c < 0x800) {
-    text += static_cast<char>(0xc0 | c >> 6);
-    text += static_cast<char>(0x80 | (c & 0x3f));
-  } else if (c < 0x10000) {
-    text += static_cast<char>(0xe0 | c >> 12);
-    text += static_cast<char>(0x80 | (c >> 6 & 0x3f));
-    text += static_cast<char>(0x80 | (c & 0x3f));
-  } else {
-    text += static_cast<char>(0xf0 | c >> 18);
-    text += static_cast<char>(0x80 | (c >> 12 & 0x3f));
-    text += static_cast<char>(0x80 | (c >> 6 & 0x3f));
-    text += static_cast<char>(0x80 | (c & 0x3f));
-  }
 }
 
 std::vector<uint32_t> code_points(std::string_view text) {
@@ -314,7 +275,7 @@ std::string to_swapped(std::string_view text) {
     else if (is_lower(c))
       append_upper(out, c);
     else
-      append_code_point(out, c);
+      unicode::append(out, c);
   }
   return out;
 }
@@ -322,7 +283,7 @@ std::string to_swapped(std::string_view text) {
 std::string to_folded(std::string_view text) {
   std::string out;
   for (size_t at = 0; at < text.size();)
-    for (uint32_t c : fold(next_code_point(text, at))) append_code_point(out, c);
+    for (uint32_t c : fold(next_code_point(text, at))) unicode::append(out, c);
   return out;
 }
 

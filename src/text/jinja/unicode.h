@@ -9,8 +9,6 @@
 
 namespace glassbox::jinja {
 
-// The byte offset just past valid UTF-8 (no surrogates, nothing overlong); text.size() if all of it is.
-size_t valid_utf8(std::string_view text);
 size_t count_code_points(std::string_view text);
 // Bytes of the first `count` code points (all of the text if it has fewer).
 size_t prefix_bytes(std::string_view text, size_t count);
@@ -18,7 +16,6 @@ size_t prefix_bytes(std::string_view text, size_t count);
 uint32_t next_code_point(std::string_view text, size_t& byte);
 // The code point that ends before `byte`, and `byte` moved to its start.
 uint32_t previous_code_point(std::string_view text, size_t& byte);
-void append_code_point(std::string& text, uint32_t code_point);
 std::vector<uint32_t> code_points(std::string_view text);
 
 bool is_space(uint32_t c);       // str.isspace
