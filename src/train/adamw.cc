@@ -4,21 +4,21 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "kernels/kernels.h"
+#include "tensor/update.h"
 
 namespace glassbox {
 namespace {
 
-constexpr int64_t kPiece = 1 << 15;  // values a thread takes at once; the norm's order of sums rests on it
+constexpr size_t kPiece = 1 << 15;  // values a thread takes at once; the norm's order of sums rests on it
 
 }  // namespace
 
 AdamW::AdamW(Parameters& parameters, const AdamWOptions& options) : parameters_(parameters), options_(options) {
   for (size_t i = 0; i < parameters.all().size(); ++i) {
-    const auto count = static_cast<int64_t>(parameters.all()[i].master.size());
-    first_.emplace_back(static_cast<size_t>(count));
-    second_.emplace_back(static_cast<size_t>(count));
-    for (int64_t begin = 0; begin < count; begin += kPiece)
+    const size_t count = parameters.all()[i].master.size();
+    first_.emplace_back(count);
+    second_.emplace_back(count);
+    for (size_t begin = 0; begin < count; begin += kPiece)
       pieces_.push_back({i, begin, std::min(kPiece, count - begin)});
   }
 }
@@ -27,8 +27,7 @@ double AdamW::norm(ThreadPool& pool) const {
   std::vector<float> sums(pieces_.size());
   pool.parallel_for(static_cast<int64_t>(pieces_.size()), [&](int64_t i) {
     const Piece& piece = pieces_[static_cast<size_t>(i)];
-    sums[static_cast<size_t>(i)] =
-        kernels().sum_squares(parameters_.all()[piece.parameter].gradients().data() + piece.begin, piece.count);
+    sums[static_cast<size_t>(i)] = sum_of_squares(piece.of(parameters_.all()[piece.parameter].gradients()));
   });
   double sum = 0;
   for (const float square : sums) sum += square;
@@ -40,7 +39,7 @@ double AdamW::update(int64_t step, float rate, ThreadPool& pool) {
   if (!std::isfinite(norm))
     fail(ErrorKind::bad_request, "step {}: the gradients' norm is {}: a lower learning rate, or a lower clip, may help",
          step, norm);
-  Kernels::AdamW how{};
+  AdamWStep how{};
   how.rate = rate;
   how.beta1 = static_cast<float>(options_.beta1);
   how.beta2 = static_cast<float>(options_.beta2);
@@ -51,11 +50,10 @@ double AdamW::update(int64_t step, float rate, ThreadPool& pool) {
   pool.parallel_for(static_cast<int64_t>(pieces_.size()), [&](int64_t i) {
     const Piece& piece = pieces_[static_cast<size_t>(i)];
     Parameter& parameter = parameters_.all()[piece.parameter];
-    Kernels::AdamW step_of = how;
+    AdamWStep step_of = how;
     step_of.decay = parameter.shape.rank() > 1 ? static_cast<float>(options_.weight_decay) : 0.0f;
-    kernels().adamw(step_of, parameter.gradients().data() + piece.begin, parameter.master.data() + piece.begin,
-                    first_[piece.parameter].data() + piece.begin, second_[piece.parameter].data() + piece.begin,
-                    piece.count);
+    adamw(step_of, piece.of(parameter.gradients()), piece.of(parameter.master), piece.of(first_[piece.parameter]),
+          piece.of(second_[piece.parameter]));
   });
   parameters_.publish(pool);
   return norm;

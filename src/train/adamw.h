@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/threads.h"
@@ -28,11 +29,13 @@ class AdamW {
   // First and second moments of Parameters::all()[i], for checkpoints.
   std::vector<float>& first(size_t i) { return first_[i]; }
   std::vector<float>& second(size_t i) { return second_[i]; }
+  const std::vector<float>& first(size_t i) const { return first_[i]; }
+  const std::vector<float>& second(size_t i) const { return second_[i]; }
 
  private:
   struct Piece {
-    size_t parameter;
-    int64_t begin, count;
+    size_t parameter, begin, count;
+    std::span<float> of(std::span<float> all) const { return all.subspan(begin, count); }
   };
   double norm(ThreadPool& pool) const;
 

@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/random.h"
-#include "kernels/kernels.h"
 #include "models/registry.h"
+#include "tensor/machine.h"
 #include "train/publish.h"
 
 namespace glassbox {
@@ -211,13 +211,13 @@ class TrainingRun {
   }
 
   void describe(Trainer& trainer) {
-    curve_ = {{"name", recipe_.name},      {"status", "running"},
-              {"recipe", recipe_.json},    {"parameters", parameters_->count()},
-              {"kernels", kernels().name}, {"threads", workspace_.pool.threads()},
-              {"steps", trainer.steps()},  {"tokens", trainer.tokens_in_all()},
-              {"points", Json::array()},   {"evaluations", Json::array()}};
+    curve_ = {{"name", recipe_.name},     {"status", "running"},
+              {"recipe", recipe_.json},   {"parameters", parameters_->count()},
+              {"kernels", kernel_set()},  {"threads", workspace_.pool.threads()},
+              {"steps", trainer.steps()}, {"tokens", trainer.tokens_in_all()},
+              {"points", Json::array()},  {"evaluations", Json::array()}};
     note(fmt::format("training: {} steps, {} tokens, {} kernels, {} threads", trainer.steps(), trainer.tokens_in_all(),
-                     kernels().name, workspace_.pool.threads()));
+                     kernel_set(), workspace_.pool.threads()));
   }
 
   void go_on(Trainer& trainer) {
@@ -231,9 +231,9 @@ class TrainingRun {
            first_difference(before, now));
     if (notes.at("documents") != digest_)
       fail(ErrorKind::bad_request, "{}: the run began with other documents", options_.out.string());
-    if (notes.at("kernels") != kernels().name)
+    if (notes.at("kernels") != kernel_set())
       note(fmt::format("kernels: the run so far used {}, now {}; the two agree to the bit",
-                       notes.at("kernels").get<std::string>(), kernels().name));
+                       notes.at("kernels").get<std::string>(), kernel_set()));
     seconds_before_ = notes.at("seconds");
     smoothed_ = notes.at("smoothed");
     for (const char* list : {"points", "evaluations"})
@@ -256,7 +256,7 @@ class TrainingRun {
     const std::string file = fmt::format("checkpoints/step-{:08}.safetensors", trainer.steps_done());
     const Json notes = {{"recipe", recipe_.json},
                         {"documents", digest_},
-                        {"kernels", kernels().name},
+                        {"kernels", kernel_set()},
                         {"seconds", seconds()},
                         {"smoothed", smoothed_}};
     trainer.save(options_.out / file, notes);
@@ -265,7 +265,7 @@ class TrainingRun {
                                         {"step", trainer.steps_done()},
                                         {"tokens", trainer.tokens_done()},
                                         {"seconds", seconds()},
-                                        {"kernels", kernels().name}},
+                                        {"kernels", kernel_set()}},
                                        2) +
                                  "\n");
     publish_model(recipe_, config_json_, *parameters_, tokenizer_->tokenizer, curve_, model_folder());

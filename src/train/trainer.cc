@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "formats/safetensors.h"
-#include "kernels/kernels.h"
+#include "tensor/machine.h"
 #include "tensor/words.h"
 
 namespace glassbox {
@@ -140,17 +140,16 @@ void Trainer::save(const std::filesystem::path& file, const Json& notes) const {
   std::vector<std::string> names;
   names.reserve(parameters_.all().size() * 3);
   std::vector<RawTensor> tensors;
-  auto& moments = const_cast<AdamW&>(adamw_);
   for (size_t i = 0; i < parameters_.all().size(); ++i) {
     const Parameter& parameter = parameters_.all()[i];
     tensors.push_back(raw(names.emplace_back("master." + parameter.name), parameter.shape, parameter.master));
-    tensors.push_back(raw(names.emplace_back("first." + parameter.name), parameter.shape, moments.first(i)));
-    tensors.push_back(raw(names.emplace_back("second." + parameter.name), parameter.shape, moments.second(i)));
+    tensors.push_back(raw(names.emplace_back("first." + parameter.name), parameter.shape, adamw_.first(i)));
+    tensors.push_back(raw(names.emplace_back("second." + parameter.name), parameter.shape, adamw_.second(i)));
   }
   write_safetensors(file, tensors,
                     {{"format", "glassbox training checkpoint 1"},
                      {"step", std::to_string(done_)},
-                     {"kernels", std::string(kernels().name)},
+                     {"kernels", std::string(kernel_set())},
                      {"notes", dump_json(notes)}});
 }
 
