@@ -9,9 +9,13 @@ not installed or nothing of that name is shipped.
 """
 
 import asyncio
+import contextlib
+import io
 import json
 import math
 import os
+import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -131,6 +135,16 @@ class Chat(unittest.TestCase):
         self.assertEqual([chunk.usage for chunk in chunks[:-1]], [None] * (len(chunks) - 1))
         self.assertEqual(chunks[-1].choices, [])
         self.assertGreater(chunks[-1].usage.completion_tokens, 0)
+
+    @unittest.skipIf("OPENAI_API_KEY" in os.environ, "README's client has no key")
+    def test_readme(self):
+        readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
+        code = re.search(r"```python\n(.*?)```", readme, re.DOTALL).group(1)
+        self.assertIn("http://127.0.0.1:8080", code)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(code.replace("http://127.0.0.1:8080", BASE_URL), {})
+        self.assertIn("42", printed.getvalue())
 
     def test_stream_helper(self):
         with client().chat.completions.stream(model=MODEL, messages=HELLO, max_tokens=24, seed=3) as stream:
