@@ -31,7 +31,6 @@ struct Arena::Store : std::enable_shared_from_this<Arena::Store> {
   std::vector<std::unique_ptr<std::byte[], FreeChunk>> chunks;
   std::byte* next = nullptr;
   size_t left = 0;
-  size_t reserved = 0;
   std::unordered_map<size_t, std::vector<void*>> free;  // by size
 
   void* take(size_t bytes) {
@@ -46,7 +45,6 @@ struct Arena::Store : std::enable_shared_from_this<Arena::Store> {
 #ifdef MADV_HUGEPAGE
       ::madvise(chunks.back().get(), size, MADV_HUGEPAGE);  // a wish: nothing depends on it
 #endif
-      reserved += size;
       next = chunks.back().get();
       left = size;
     }
@@ -64,7 +62,5 @@ std::shared_ptr<void> Arena::allocate(size_t bytes) {
   void* buffer = store_->take(size);
   return {buffer, [store = store_, size](void* freed) { store->free[size].push_back(freed); }};
 }
-
-size_t Arena::reserved_bytes() const { return store_->reserved; }
 
 }  // namespace glassbox

@@ -19,8 +19,6 @@ class Arena {
   // At least `bytes` long, aligned to 64, not cleared. Freed into the arena when the last owner goes.
   std::shared_ptr<void> allocate(size_t bytes);
 
-  size_t reserved_bytes() const;  // taken from the system so far
-
  private:
   struct Store;
   std::shared_ptr<Store> store_;

@@ -91,7 +91,6 @@ class Pass {
 
   // --- for words ---
   ThreadPool& pool() const { return workspace_.pool; }
-  bool records() const { return options_.record; }
   const Taps* taps() const { return options_.taps; }
 
   // A new float32 (or other) intermediate of this pass; data() may be written through mutable_data until it is shared.
