@@ -149,12 +149,28 @@ TEST(Cli, BenchMeasuresBesideTheCeilings) {
               ElementsAre("bandwidth_fraction", "bytes_per_token", "decode_tokens_per_s", "kernels", "matmul_ceiling",
                           "matmul_fraction", "prefill_tokens_per_s", "read_bandwidth", "threads"));
   EXPECT_EQ(figures["threads"], 1);
+  const auto figure = [&](const char* name) { return figures[name].get<double>(); };
+  EXPECT_DOUBLE_EQ(figure("bandwidth_fraction"),
+                   figure("decode_tokens_per_s") * figure("bytes_per_token") / figure("read_bandwidth"));
+  EXPECT_GT(figure("prefill_tokens_per_s"), 0);
+  EXPECT_GT(figure("matmul_fraction"), 0);
+  EXPECT_LT(figure("matmul_fraction"), 1);  // of what the machine can do at most
+  // A token reads every weight, and the cache of the prompt and of half an answer.
+  const Json config = answer_of(glassbox("inspect --json " + (tiny() / "config.json").string()));
+  const double weights = config["architecture"]["memory"]["bf16"]["weights_bytes"];
+  EXPECT_TRUE(config["architecture"]["tied_embeddings"]);
+  EXPECT_GT(figure("bytes_per_token"), weights * 0.95);
+  EXPECT_LT(figure("bytes_per_token"), weights * 1.5);
 }
 
 TEST(Cli, InspectTakesAModelAndEachOfItsFiles) {
   const Json prism = answer_of(glassbox("inspect glassbox/prism --json"));
   EXPECT_EQ(prism["weights"]["parameters"], 3148032);
   EXPECT_THAT(prism["text"]["chat_template"].get<std::string>(), HasSubstr("<|end|>"));
+  // Keys and values of 4 layers, 4 heads of 32, in bf16.
+  const auto cache = [](const Json& model) { return model["architecture"]["memory"]["as_published"]["cache_bytes"]; };
+  EXPECT_EQ(cache(prism), 1024 * 2 * 4 * 4 * 32 * 2);
+  EXPECT_EQ(cache(answer_of(glassbox("inspect glassbox/prism --context 10 --json"))), 10 * 2 * 4 * 4 * 32 * 2);
 
   const Json config = answer_of(glassbox("inspect --json " + (tiny() / "config.json").string()));
   const Json weights = answer_of(glassbox("inspect --json " + (tiny() / "model.safetensors").string()));
