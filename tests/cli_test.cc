@@ -143,7 +143,7 @@ TEST(Cli, RenderWritesThePrompt) {
 }
 
 TEST(Cli, BenchMeasuresBesideTheCeilings) {
-  const Json figures = answer_of(glassbox("bench --shape " + (tiny() / "config.json").string() +
+  const Json figures = answer_of(glassbox("bench --shape " + (published() / "config.json").string() +
                                           " --dtype bf16 --prefill 16 --decode 4 --threads 1 --json"));
   EXPECT_THAT(keys(figures),
               ElementsAre("bandwidth_fraction", "bytes_per_token", "decode_tokens_per_s", "kernels", "matmul_ceiling",
@@ -156,7 +156,7 @@ TEST(Cli, BenchMeasuresBesideTheCeilings) {
   EXPECT_GT(figure("matmul_fraction"), 0);
   EXPECT_LT(figure("matmul_fraction"), 1);  // of what the machine can do at most
   // A token reads every weight, and the cache of the prompt and of half an answer.
-  const Json config = answer_of(glassbox("inspect --json " + (tiny() / "config.json").string()));
+  const Json config = answer_of(glassbox("inspect --json " + (published() / "config.json").string()));
   const double weights = config["architecture"]["memory"]["bf16"]["weights_bytes"];
   EXPECT_TRUE(config["architecture"]["tied_embeddings"]);
   EXPECT_GT(figure("bytes_per_token"), weights * 0.95);
