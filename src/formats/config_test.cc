@@ -215,7 +215,7 @@ TEST(Rope, ContradictionsAndAbsurdNumbers) {
 }
 
 // Both spellings of one model, the newer written by transformers 5 itself
-// (tests/reference/make_llama_goldens.py).
+// (tests/reference/make_family_goldens.py).
 TEST(Config, FixturesAreTheSameInBothSpellings) {
   const auto rope_of = [](const std::string& model, const char* file) {
     return read_rope(Config::open(testing::fixture("models/" + model) / file));

@@ -126,7 +126,7 @@ TEST(SafeTensors, EveryDtypeRoundTripsInTheReferenceOrder) {
   }
 }
 
-// A file of the reference writer (tests/reference/make_llama_goldens.py), read and written again: the same
+// A file of the reference writer (tests/reference/make_family_goldens.py), read and written again: the same
 // bytes.
 TEST(SafeTensors, RewritesTheReferenceWritersFileToTheByte) {
   for (const char* name : {"llama2_tiny/model.safetensors", "llama32_tiny_bf16/golden.safetensors"}) {

@@ -1,0 +1,283 @@
+// Every family, by every small model under tests/fixtures/models: what the reference computes with the same weights
+// (tests/reference/make_family_goldens.py), and the promise of bits that do not depend on company, cutting, threads,
+// kernels or on being looked at. A folder with a golden.safetensors is all it takes to be tested here.
+#include <set>
+
+#include "base/file.h"
+#include "kernels/kernels.h"
+#include "models/models_testing.h"
+#include "nn/parameters.h"
+#include "tensor/words.h"
+
+namespace glassbox {
+namespace {
+
+using testing::alone;
+using testing::expect_same_bits;
+using testing::fixture;
+using testing::Golden;
+using testing::largest_difference;
+using testing::largest_of;
+using testing::open_model;
+using testing::stranger;
+
+std::vector<std::string> fixtures() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(fixture("models")))
+    if (std::filesystem::exists(entry.path() / "golden.safetensors")) names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+// Whether the file holds nothing but these.
+bool all_of(const Checkpoint& checkpoint, std::initializer_list<DType> dtypes) {
+  for (const TensorInfo* tensor : checkpoint.tensors())
+    if (std::find(dtypes.begin(), dtypes.end(), tensor->dtype) == dtypes.end()) return false;
+  return true;
+}
+
+bool unpacked(const Golden& golden) { return all_of(golden.checkpoint(), {DType::f32, DType::bf16, DType::f16}); }
+
+// The fixture's weights in a dtype of ours.
+std::unique_ptr<LanguageModel> model_in(const Golden& golden, DType dtype) {
+  Config config = golden.config();
+  Parameters parameters(dtype, golden.checkpoint());
+  auto model = make_model(config, parameters);
+  ThreadPool pool(1);
+  parameters.publish(pool);
+  return model;
+}
+
+class Family : public ::testing::TestWithParam<std::string> {
+ protected:
+  const Golden golden{GetParam()};
+  Workspace one{1}, two{2};
+};
+
+// Those that were also computed in bf16.
+class Bfloat : public Family {};
+std::vector<std::string> bfloat_fixtures() {
+  std::vector<std::string> names = fixtures();
+  std::erase_if(names, [](const std::string& name) { return !Golden(name).has("logits_bf16"); });
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, Bfloat, ::testing::ValuesIn(bfloat_fixtures()),
+                         [](const auto& name) { return name.param; });
+INSTANTIATE_TEST_SUITE_P(Golden, Family, ::testing::ValuesIn(fixtures()), [](const auto& name) { return name.param; });
+
+TEST_P(Family, LogitsEqualTheReference) {
+  if (!unpacked(golden)) GTEST_SKIP() << "its weights have no float32 arithmetic";
+  const auto expected = golden.values("logits");
+  int spellings = 0;
+  for (const char* spelling : {"config.json", "config.transformers4.json"}) {
+    if (!std::filesystem::exists(golden.folder / spelling)) continue;
+    ++spellings;
+    Config config = Config::open(golden.folder / spelling);
+    Parameters parameters(DType::f32, golden.checkpoint());
+    const auto model = make_model(config, parameters);
+    parameters.publish(two.pool);
+    Pass pass(two);
+    for (const auto& ids : golden.sequences()) pass.add(ids);
+    const Tensor logits = (*model)(pass);
+    EXPECT_LT(largest_difference(logits.values(), expected), 1e-4 * largest_of(expected)) << spelling;
+  }
+  EXPECT_EQ(spellings, 2) << "a fixture has both spellings of its configuration";
+}
+
+TEST_P(Family, GradientsEqualTheReference) {
+  if (!unpacked(golden)) GTEST_SKIP() << "its weights are not trained";
+  Config config = golden.config();
+  Parameters parameters(DType::f32, golden.checkpoint());
+  const auto model = make_model(config, parameters);
+  parameters.publish(two.pool);
+  Pass learn(two, {nullptr, true});
+  const auto sequences = golden.sequences();
+  std::vector<int32_t> targets;
+  std::vector<float> weights;
+  const auto predictions = static_cast<float>(sequences.size() * (sequences[0].size() - 1));
+  for (const auto& ids : sequences) {
+    learn.add(ids);
+    targets.insert(targets.end(), ids.begin() + 1, ids.end());
+    targets.push_back(0);
+    weights.insert(weights.end(), ids.size() - 1, 1 / predictions);
+    weights.push_back(0);
+  }
+  const Tensor loss = cross_entropy((*model)(learn), targets, weights);
+  EXPECT_NEAR(loss.f32()[0], golden.values("loss")[0], 2e-5);
+  learn.backward(loss);
+  for (const Parameter& parameter : parameters.all()) {
+    const auto expected = golden.values("grad/" + parameter.name);
+    EXPECT_GT(largest_of(expected), 0) << parameter.name << " does not matter: the test tests nothing";
+    EXPECT_LT(largest_difference(parameter.gradients(), expected), 1e-4 * largest_of(expected) + 1e-8)
+        << parameter.name;
+  }
+}
+
+// Our bf16 is not the reference's: both round, in different places. Ours may be at most half as bad again.
+TEST_P(Bfloat, IsAsCloseToFloatAsTheReferenceIs) {
+  const auto exact = golden.values("logits"), theirs = golden.values("logits_bf16");
+  const auto model = open_model(golden.folder);
+  Pass pass(two);
+  for (const auto& ids : golden.sequences()) pass.add(ids);
+  const Tensor logits = (*model)(pass);
+  const double ours = testing::root_mean_square(logits.values(), exact);
+  EXPECT_GT(testing::root_mean_square(theirs, exact), 0);
+  EXPECT_LT(ours, 1.5 * testing::root_mean_square(theirs, exact));
+}
+
+TEST_P(Family, ComesBackAsItWasSaved) {
+  const Checkpoint checkpoint = golden.checkpoint();
+  testing::TemporaryFolder folder;
+  std::vector<RawTensor> tensors;
+  std::optional<Parameters> parameters;
+  if (unpacked(golden)) {  // as training saves
+    parameters.emplace(all_of(checkpoint, {DType::f32}) ? DType::f32 : DType::bf16, checkpoint);
+    Config config = golden.config();
+    make_model(config, *parameters);
+    parameters->publish(one.pool);
+    tensors = parameters->tensors();
+  } else {
+    for (const std::string_view name : checkpoint.names()) tensors.push_back(checkpoint.find(name).value());
+  }
+  write_safetensors(folder / "model.safetensors", tensors);
+  write_file(folder / "config.json", read_file(golden.folder / "config.json"));
+  const auto before = open_model(golden.folder), after = open_model(folder.path());
+  const auto prompt = stranger(1, 90, before->shape().vocabulary);
+  expect_same_bits(alone(*after, prompt, one), alone(*before, prompt, one), "saved and opened");
+}
+
+// As published, and where that is float32, in bf16 too.
+class Bits : public Family {
+ protected:
+  struct Held {
+    std::string as;
+    std::unique_ptr<LanguageModel> model;
+    std::vector<int32_t> prompt;
+    std::vector<float> reference;  // logits of the prompt alone, by one thread
+  };
+  Bits() {
+    add("as published", open_model(golden.folder));
+    if (all_of(golden.checkpoint(), {DType::f32})) add("in bf16", model_in(golden, DType::bf16));
+  }
+  ~Bits() override { use_kernels(*available_kernels().back()); }
+
+  void add(std::string as, std::unique_ptr<LanguageModel> model) {
+    auto prompt = stranger(1, 150, model->shape().vocabulary);
+    auto reference = alone(*model, prompt, one);
+    held.push_back({std::move(as), std::move(model), std::move(prompt), std::move(reference)});
+  }
+  // Everything held, by every kernel set.
+  template <class Body>
+  void each(const Body& body) {
+    for (const Kernels* set : available_kernels()) {
+      use_kernels(*set);
+      for (const Held& h : held) body(h, h.as + ", " + std::string(set->name));
+    }
+  }
+  std::vector<Held> held;
+};
+
+INSTANTIATE_TEST_SUITE_P(Golden, Bits, ::testing::ValuesIn(fixtures()), [](const auto& name) { return name.param; });
+
+TEST_P(Bits, ThreadsAndKernelsDoNotMoveOne) {
+  each([&](const Held& h, const std::string& where) {
+    EXPECT_LT(largest_of(h.reference), 1e6) << where;
+    expect_same_bits(alone(*h.model, h.prompt, one), h.reference, where + ", 1 thread");
+    expect_same_bits(alone(*h.model, h.prompt, two), h.reference, where + ", 2 threads");
+  });
+}
+
+TEST_P(Bits, SixteenStrangersDoNotMoveOne) {
+  each([&](const Held& h, const std::string& where) {
+    const int64_t vocabulary = h.model->shape().vocabulary;
+    Pass pass(two);
+    for (uint64_t i = 0; i < 8; ++i) pass.add(stranger(100 + i, 1 + i * 13, vocabulary), nullptr, Logits::none);
+    pass.add(h.prompt);
+    for (uint64_t i = 8; i < 16; ++i) pass.add(stranger(100 + i, 1 + i * 7, vocabulary), nullptr, Logits::none);
+    expect_same_bits((*h.model)(pass).values(), h.reference, where);
+  });
+}
+
+TEST_P(Bits, ChunksDoNotMoveOne) {
+  each([&](const Held& h, const std::string& where) {
+    for (const size_t chunk : {size_t{1}, size_t{7}, size_t{64}}) {
+      KvCache cache(h.model->cache_shape());
+      std::vector<float> logits;
+      for (size_t at = 0; at < h.prompt.size(); at += chunk) {
+        Pass pass(two);
+        pass.add(std::span(h.prompt).subspan(at, std::min(chunk, h.prompt.size() - at)), &cache);
+        const Tensor part = (*h.model)(pass);
+        logits.insert(logits.end(), part.values().begin(), part.values().end());
+      }
+      expect_same_bits(logits, h.reference, where + ", chunks of " + std::to_string(chunk));
+    }
+  });
+}
+
+TEST_P(Bits, ASharedPrefixDoesNotMoveOne) {
+  for (const Held& h : held) {
+    KvCache first(h.model->cache_shape());
+    Pass fill(two);
+    fill.add(std::span(h.prompt).first(100), &first);
+    (*h.model)(fill);
+    KvCache second = first;
+    second.resize(83);
+    Pass rest(two);
+    rest.add(std::span(h.prompt).subspan(83), &second);
+    expect_same_bits((*h.model)(rest).values(),
+                     std::span(h.reference).subspan(83 * static_cast<size_t>(h.model->shape().vocabulary)), h.as);
+  }
+}
+
+TEST_P(Bits, TrainingSeesTheServedLogits) {
+  if (!unpacked(golden)) GTEST_SKIP() << "its weights are not trained";
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    Config config = golden.config();
+    Parameters parameters(dtype, golden.checkpoint());
+    const auto model = make_model(config, parameters);
+    parameters.publish(two.pool);
+    const auto prompt = stranger(1, 150, model->shape().vocabulary);
+    Pass learn(two, {nullptr, true});
+    learn.add(prompt);
+    const Tensor logits = (*model)(learn);
+    expect_same_bits(logits.values(), alone(*model, prompt, one), std::string(info(dtype).name));
+    EXPECT_NE(logits.gradient(), nullptr);
+  }
+}
+
+TEST_P(Bits, LookingChangesNone) {
+  for (const Held& h : held) {
+    int looked = 0;
+    Taps listen, echo;
+    listen.listen("*", [&](std::string_view, const Tensor&) {
+      ++looked;
+      return std::nullopt;
+    });
+    echo.listen("*", [&](std::string_view, const Tensor& value) {
+      Tensor same = value.pass()->empty(value.shape(), value.dtype());
+      std::memcpy(Pass::mutable_f32(same), value.data<std::byte>(), value.bytes());
+      return same;
+    });
+    for (const Taps* taps : {&listen, &echo}) {
+      Pass pass(two, {taps});
+      pass.add(stranger(3, 20, h.model->shape().vocabulary), nullptr, Logits::none);
+      pass.add(h.prompt);
+      expect_same_bits((*h.model)(pass).values(), h.reference,
+                       h.as + (taps == &listen ? ", listening" : ", replacing with the same"));
+    }
+    EXPECT_GT(looked, 20);
+  }
+}
+
+// A family is called supported when a golden fixture of it exists.
+TEST(Registry, SupportsWhatHasAGolden) {
+  std::set<std::string> golden;
+  for (const std::string& name : fixtures())
+    golden.insert(read_json(fixture("models/" + name) / "config.json")["model_type"].get<std::string>());
+  const auto supported = supported_model_types();
+  EXPECT_EQ(golden, std::set<std::string>(supported.begin(), supported.end()));
+}
+
+}  // namespace
+}  // namespace glassbox
