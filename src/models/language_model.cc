@@ -16,4 +16,16 @@ std::vector<std::string> LanguageModel::tap_names(Workspace& workspace) const {
   return names;
 }
 
+std::vector<AdaptableWeight> LanguageModel::adaptable_weights(Workspace& workspace) const {
+  std::vector<AdaptableWeight> weights;
+  const WeightVisitor visitor = [&](std::string_view path, const Tensor& w) {
+    weights.push_back({std::string(path), w});
+  };
+  Pass pass(workspace, {.visitor = &visitor});
+  const int32_t token = 0;
+  pass.add({&token, 1});
+  (*this)(pass);
+  return weights;
+}
+
 }  // namespace glassbox

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/peft.h"
 #include "tensor/kv_cache.h"
 #include "tensor/pass.h"
 #include "tensor/tensor.h"
@@ -31,6 +32,8 @@ class LanguageModel {
 
   // Every name a tap may listen at, in the order a token meets them: found by walking one token through.
   std::vector<std::string> tap_names(Workspace& workspace) const;
+  // Every weight that adapters can change, in the same order and found the same way.
+  std::vector<AdaptableWeight> adaptable_weights(Workspace& workspace) const;
 };
 
 }  // namespace glassbox

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "nn/weights.h"
+#include "tensor/adapter.h"
 #include "tensor/words.h"
 
 namespace glassbox {
@@ -53,7 +54,10 @@ struct Linear {
       : weight(w.tensor("weight", {outputs, inputs})) {
     if (has_bias) bias = w.tensor("bias", {outputs});
   }
-  Tensor operator()(const Tensor& x) const { return bias ? add_bias(matmul(x, weight), *bias) : matmul(x, weight); }
+  Tensor operator()(const Tensor& x) const {
+    const Tensor y = adapted(x, weight, matmul(x, weight));
+    return bias ? add_bias(y, *bias) : y;
+  }
 };
 
 struct RmsNorm {

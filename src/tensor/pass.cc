@@ -54,13 +54,14 @@ std::vector<std::string> Taps::unheard() const {
   return patterns;
 }
 
-void Pass::add(std::span<const int32_t> tokens, KvCache* cache, Logits logits) {
+void Pass::add(std::span<const int32_t> tokens, KvCache* cache, Logits logits, const Adapter* adapter) {
   std::vector<uint8_t> wanted(tokens.size(), logits == Logits::all);
   if (logits == Logits::last && !wanted.empty()) wanted.back() = 1;
-  add(tokens, cache, wanted);
+  add(tokens, cache, wanted, adapter);
 }
 
-void Pass::add(std::span<const int32_t> tokens, KvCache* cache, std::span<const uint8_t> wanted) {
+void Pass::add(std::span<const int32_t> tokens, KvCache* cache, std::span<const uint8_t> wanted,
+               const Adapter* adapter) {
   check(!caches_open_, "Pass: add() after the pass was walked");
   check(wanted.size() == tokens.size(), "Pass: expected a mark for each token");
   const auto begin = static_cast<int64_t>(tokens_.size());
@@ -68,7 +69,8 @@ void Pass::add(std::span<const int32_t> tokens, KvCache* cache, std::span<const 
   const int64_t position = cache ? cache->length() : 0;
   if (count == 0) return;
   for (const Run& run : runs_) check(!cache || run.cache != cache, "Pass: one run of a sequence at a time");
-  runs_.push_back({begin, begin + count, position, cache});
+  runs_.push_back({begin, begin + count, position, cache, adapter});
+  adapts_ |= adapter != nullptr;
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
   for (int64_t i = 0; i < count; ++i) {
     positions_.push_back(static_cast<int32_t>(position + i));

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/threads.h"
+#include "tensor/adapter.h"
 #include "tensor/arena.h"
 #include "tensor/kv_cache.h"
 #include "tensor/tensor.h"
@@ -65,11 +66,13 @@ struct Run {
   int64_t begin, end;
   int64_t position;  // of the first
   KvCache* cache;    // never null once the pass has been walked
+  const Adapter* adapter = nullptr;
 };
 
 struct PassOptions {
   const Taps* taps = nullptr;
   bool record = false;  // keep a tape for backward()
+  const WeightVisitor* visitor = nullptr;
 };
 
 class Pass {
@@ -79,10 +82,13 @@ class Pass {
   Pass& operator=(const Pass&) = delete;
 
   // Appends a run. With a cache it continues after cache->length(), which grows by the run when it is first walked;
-  // without one it begins at position 0 and is forgotten with the pass. `tokens` are copied.
-  void add(std::span<const int32_t> tokens, KvCache* cache = nullptr, Logits logits = Logits::all);
+  // without one it begins at position 0 and is forgotten with the pass. `tokens` are copied. `adapter` must outlive the
+  // pass.
+  void add(std::span<const int32_t> tokens, KvCache* cache = nullptr, Logits logits = Logits::all,
+           const Adapter* adapter = nullptr);
   // The same, with logits for the tokens that are marked (one mark a token, 0 or 1).
-  void add(std::span<const int32_t> tokens, KvCache* cache, std::span<const uint8_t> wanted);
+  void add(std::span<const int32_t> tokens, KvCache* cache, std::span<const uint8_t> wanted,
+           const Adapter* adapter = nullptr);
 
   std::span<const int32_t> tokens() const { return tokens_; }
   std::span<const int32_t> positions() const { return positions_; }
@@ -92,6 +98,8 @@ class Pass {
   // --- for words ---
   ThreadPool& pool() const { return workspace_.pool; }
   const Taps* taps() const { return options_.taps; }
+  const WeightVisitor* visitor() const { return options_.visitor; }
+  bool adapts() const { return adapts_; }  // some run has an adapter
 
   // A new float32 (or other) intermediate of this pass; data() may be written through mutable_data until it is shared.
   Tensor empty(Shape shape, DType dtype = DType::f32);
@@ -130,7 +138,7 @@ class Pass {
   std::vector<int32_t> tokens_, positions_, logit_rows_;
   std::vector<Run> runs_;
   std::deque<KvCache> own_caches_;  // of runs that came without
-  bool caches_open_ = false;
+  bool caches_open_ = false, adapts_ = false;
   std::vector<Step> tape_;
   Gradient* running_ = nullptr;  // of the step of the tape that runs
   std::string_view here_;

@@ -1,0 +1,257 @@
+// Adapters against what PEFT computes with the same files (tests/reference/make_adapter_goldens.py), several at once on
+// one base, and from a first step of training back to serving.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <fstream>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "kernels/kernels.h"
+#include "models/registry.h"
+#include "nn/peft.h"
+#include "tensor/words.h"
+#include "tests/testing.h"
+
+namespace glassbox {
+namespace {
+
+using testing::fixture;
+
+std::unique_ptr<LanguageModel> open_base(const std::string& name = "llama_bias_tiny") {
+  Config config = Config::open(fixture("models/" + name));
+  CheckpointWeights weights(Checkpoint::open(fixture("models/" + name) / "model.safetensors"));
+  return make_model(config, weights);
+}
+
+struct Golden {
+  SafeTensors file;
+  explicit Golden(const std::string& name)
+      : file(SafeTensors::open(fixture("adapters/" + name) / "golden.safetensors")) {}
+
+  std::vector<float> values(const std::string& name) const {
+    const RawTensor raw = file.find(name).value();
+    std::vector<float> list(raw.bytes.size() / sizeof(float));
+    std::memcpy(list.data(), raw.bytes.data(), raw.bytes.size());
+    return list;
+  }
+  std::vector<std::vector<int32_t>> sequences() const {
+    const RawTensor raw = file.find("input_ids").value();
+    std::vector<std::vector<int32_t>> list(static_cast<size_t>(raw.shape[0]));
+    for (size_t i = 0; i < raw.bytes.size() / sizeof(int64_t); ++i) {
+      int64_t id;
+      std::memcpy(&id, raw.bytes.data() + i * sizeof(id), sizeof(id));
+      list[i / static_cast<size_t>(raw.shape[1])].push_back(static_cast<int32_t>(id));
+    }
+    return list;
+  }
+};
+
+void expect_close(std::span<const float> a, std::span<const float> b, const std::string& what) {
+  ASSERT_EQ(a.size(), b.size()) << what;
+  double largest = 0, difference = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    largest = std::max(largest, std::fabs(static_cast<double>(b[i])));
+    difference = std::max(difference, std::fabs(static_cast<double>(a[i]) - b[i]));
+  }
+  EXPECT_LT(difference, 1e-4 * largest + 1e-8) << what;
+}
+
+std::vector<float> logits_of(const LanguageModel& model, std::span<const int32_t> ids, Workspace& workspace,
+                             const Adapter* adapter) {
+  Pass pass(workspace);
+  pass.add(ids, nullptr, Logits::all, adapter);
+  const Tensor logits = model(pass);
+  return {logits.values().begin(), logits.values().end()};
+}
+
+// Mean cross entropy of the next token over all sequences, on a tape.
+Tensor loss_of(const LanguageModel& model, Pass& pass, const std::vector<std::vector<int32_t>>& sequences,
+               const Adapter* adapter) {
+  std::vector<int32_t> targets;
+  std::vector<float> weights;
+  const auto predictions = static_cast<float>(sequences.size() * (sequences[0].size() - 1));
+  for (const auto& ids : sequences) {
+    pass.add(ids, nullptr, Logits::all, adapter);
+    targets.insert(targets.end(), ids.begin() + 1, ids.end());
+    targets.push_back(0);
+    weights.insert(weights.end(), ids.size() - 1, 1 / predictions);
+    weights.push_back(0);
+  }
+  return cross_entropy(model(pass), targets, weights);
+}
+
+class AdapterGolden : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Peft, AdapterGolden, ::testing::Values("lora", "rslora", "dora"),
+                         [](const auto& name) { return name.param; });
+
+TEST_P(AdapterGolden, LogitsEqualTheReference) {
+  const Golden golden(GetParam());
+  const auto model = open_base();
+  Workspace workspace(2);
+  const auto adapter = open_adapter(fixture("adapters/" + GetParam()), model->adaptable_weights(workspace), workspace);
+  Pass pass(workspace);
+  for (const auto& ids : golden.sequences()) pass.add(ids, nullptr, Logits::all, adapter.get());
+  const Tensor logits = (*model)(pass);
+  expect_close(logits.values(), golden.values("logits"), "logits");
+}
+
+TEST_P(AdapterGolden, GradientsEqualTheReference) {
+  const Golden golden(GetParam());
+  const auto model = open_base();
+  Workspace workspace(2);
+  const auto published =
+      open_adapter(fixture("adapters/" + GetParam()), model->adaptable_weights(workspace), workspace);
+  Adapter opened;
+  std::map<std::string, std::vector<float>> sums;
+  for (const auto& [path, change] : published->changes()) {
+    const auto open = [&](const Tensor& t, const std::string& end) {
+      if (!t) return t;
+      auto& sum = sums["grad/base_model.model." + path + end];
+      sum.assign(static_cast<size_t>(t.shape().elements()), 0.0f);
+      auto gradient = std::make_shared<Gradient>();
+      gradient->memory = {std::shared_ptr<void>(), sum.data()};
+      gradient->size = t.shape().elements();
+      return t.opened(gradient);
+    };
+    opened.add(path, {open(change.a, ".lora_A.weight"),
+                      open(change.b, ".lora_B.weight"),
+                      change.scale,
+                      open(change.magnitude, ".lora_magnitude_vector"),
+                      {}});
+  }
+  Pass learn(workspace, {.record = true});
+  const Tensor loss = loss_of(*model, learn, golden.sequences(), &opened);
+  EXPECT_NEAR(loss.f32()[0], golden.values("loss")[0], 2e-5);
+  learn.backward(loss);
+  for (const auto& [name, sum] : sums) expect_close(sum, golden.values(name), name);
+}
+
+TEST(Adapters, SeveralAtOnceGiveTheBitsOfEachAlone) {
+  const auto model = open_base();
+  Workspace workspace(2);
+  const auto weights = model->adaptable_weights(workspace);
+  std::vector<std::shared_ptr<const Adapter>> adapters = {nullptr};
+  for (const char* name : {"lora", "rslora", "dora"})
+    adapters.push_back(open_adapter(fixture("adapters/" + std::string(name)), weights, workspace));
+  const auto ids = Golden("lora").sequences()[0];
+  for (const Kernels* set : available_kernels()) {
+    use_kernels(*set);
+    Pass pass(workspace);
+    const std::vector<size_t> order = {2, 0, 1, 3, 0, 1};
+    for (size_t i : order) pass.add(ids, nullptr, Logits::all, adapters[i].get());
+    const Tensor together = (*model)(pass);
+    const size_t size = ids.size() * static_cast<size_t>(together.width());
+    for (size_t i = 0; i < order.size(); ++i) {
+      const auto alone = logits_of(*model, ids, workspace, adapters[order[i]].get());
+      EXPECT_EQ(std::memcmp(together.f32() + i * size, alone.data(), size * sizeof(float)), 0)
+          << set->name << ", run " << i;
+    }
+  }
+  use_kernels(*available_kernels().back());
+}
+
+TEST(Adapters, AreTrainedSavedAndServedWithTheSameBits) {
+  for (const bool dora : {false, true}) {
+    const auto model = open_base("llama2_tiny");
+    Workspace workspace(2);
+    const auto weights = model->adaptable_weights(workspace);
+    AdapterConfig config;
+    config.rank = 4;
+    config.dora = dora;
+    config.targets = {"q_proj", "down_proj"};
+    Parameters parameters(DType::f32, 5);
+    const auto adapter = make_adapter(config, weights, parameters, 5, workspace);
+    const auto sequences = Golden("lora").sequences();
+    const auto before = logits_of(*model, sequences[0], workspace, nullptr);
+    const auto untrained = logits_of(*model, sequences[0], workspace, adapter.get());
+    for (size_t i = 0; i < before.size(); ++i) ASSERT_EQ(before[i], untrained[i]) << "a new adapter changes nothing";
+
+    double first = 0;
+    for (int step = 0; step < 3; ++step) {
+      Pass learn(workspace, {.record = true});
+      const Tensor loss = loss_of(*model, learn, sequences, adapter.get());
+      if (step == 0) first = loss.f32()[0];
+      if (step == 2) { EXPECT_LT(loss.f32()[0], first - 0.02); }
+      parameters.clear_gradients(workspace.pool);
+      learn.backward(loss);
+      for (Parameter& parameter : parameters.all())
+        for (size_t i = 0; i < parameter.master.size(); ++i) parameter.master[i] -= 0.05f * parameter.gradients()[i];
+      parameters.publish(workspace.pool);
+    }
+    const auto trained = logits_of(*model, sequences[0], workspace, adapter.get());
+    EXPECT_NE(trained, before);
+
+    const testing::TemporaryFolder folder;
+    save_adapter(folder.path(), config, parameters);
+    const auto served = open_adapter(folder.path(), weights, workspace);
+    EXPECT_EQ(logits_of(*model, sequences[0], workspace, served.get()), trained);
+  }
+}
+
+class AdapterRefuses : public ::testing::Test {
+ protected:
+  std::string message(const std::function<void(Json&)>& change, const std::string& base = "llama_bias_tiny") {
+    Json config = read_json(fixture("adapters/lora") / "adapter_config.json");
+    change(config);
+    std::filesystem::copy_file(fixture("adapters/lora") / "adapter_model.safetensors",
+                               folder / "adapter_model.safetensors", std::filesystem::copy_options::overwrite_existing);
+    write_file(folder / "adapter_config.json", config.dump());
+    return opening(base);
+  }
+  std::string opening(const std::string& base = "llama_bias_tiny") {
+    try {
+      const auto model = open_base(base);
+      open_adapter(folder.path(), model->adaptable_weights(workspace), workspace);
+      return "accepted";
+    } catch (const Error& error) { return error.what(); }
+  }
+  const testing::TemporaryFolder folder;
+  Workspace workspace{1};
+};
+
+TEST_F(AdapterRefuses, WhatItDoesNotDoByName) {
+  using ::testing::HasSubstr;
+  EXPECT_EQ(message([](Json&) {}), "accepted");
+  EXPECT_THAT(message([](Json& c) { c["bias"] = "all"; }), HasSubstr("bias"));
+  EXPECT_THAT(message([](Json& c) { c["peft_type"] = "IA3"; }), HasSubstr("IA3"));
+  EXPECT_THAT(message([](Json& c) { c["init_lora_weights"] = "pissa"; }), HasSubstr("pissa"));
+  EXPECT_THAT(message([](Json& c) { c["modules_to_save"] = {"lm_head"}; }), HasSubstr("modules_to_save"));
+  EXPECT_THAT(message([](Json& c) { c["layer_replication"] = {{0, 1}}; }), HasSubstr("layer_replication"));
+  EXPECT_THAT(message([](Json& c) { c["fan_in_fan_out"] = true; }), HasSubstr("fan_in_fan_out"));
+  EXPECT_THAT(message([](Json& c) { c["lora_bias"] = true; }), HasSubstr("lora_bias"));
+  EXPECT_THAT(message([](Json& c) { c["alpha_pattern"] = {{"layers\\.[0-9]+\\.q", 3}}; }), HasSubstr("alpha_pattern"));
+  EXPECT_THAT(message([](Json& c) { c["use_dora"] = true; }), HasSubstr("magnitude"));
+  EXPECT_THAT(message([](Json& c) { c["r"] = 0; }), HasSubstr("r: "));
+}
+
+TEST_F(AdapterRefuses, ABaseItDoesNotFit) {
+  using ::testing::HasSubstr;
+  EXPECT_THAT(message([](Json&) {}, "llama2_tiny"), HasSubstr("expected shape"));
+}
+
+TEST_F(AdapterRefuses, TensorsThatBelongToNothing) {
+  using ::testing::HasSubstr;
+  message([](Json&) {});
+  const std::vector<float> zeros(64);
+  const auto bytes = std::as_bytes(std::span(zeros));
+  const auto with = [&](const std::string& name) {
+    const std::vector<RawTensor> tensors = {{name, DType::f32, {2, 32}, bytes, nullptr}};
+    write_safetensors(folder / "adapter_model.safetensors", tensors);
+    return opening();
+  };
+  EXPECT_THAT(with("base_model.model.model.layers.0.self_attn.k_proj.lora_A.weight"), HasSubstr("only one"));
+  EXPECT_THAT(with("base_model.model.model.layers.9.self_attn.k_proj.lora_A.weight"), HasSubstr("layers.9"));
+  EXPECT_THAT(with("base_model.model.model.embed_tokens.lora_embedding_A"), HasSubstr("embed_tokens"));
+  EXPECT_THAT(with("model.layers.0.self_attn.k_proj.lora_A.weight"), HasSubstr("base_model.model."));
+  write_safetensors(folder / "adapter_model.safetensors", {});
+  EXPECT_THAT(opening(), HasSubstr("changes nothing"));
+  std::filesystem::remove(folder / "adapter_model.safetensors");
+  write_file(folder / "adapter_model.bin", "pickle");
+  EXPECT_THAT(opening(), HasSubstr("pickle"));
+}
+
+}  // namespace
+}  // namespace glassbox

@@ -1,0 +1,59 @@
+// Adapters in the layout of PEFT (https://github.com/huggingface/peft): adapter_config.json beside
+// adapter_model.safetensors, whose keys are "base_model.model." + the module's path + ".lora_A.weight" and the like.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "formats/config.h"
+#include "nn/parameters.h"
+#include "tensor/adapter.h"
+#include "tensor/pass.h"
+
+namespace glassbox {
+
+// A weight that adapters can change: the path of its module, and W [n, k].
+struct AdaptableWeight {
+  std::string path;
+  Tensor weight;
+};
+
+// What adapter_config.json says. `rank` and `alpha` are what most modules have; patterns name those that differ.
+struct AdapterConfig {
+  int64_t rank = 8;
+  double alpha = 8;
+  bool rslora = false;  // scale is alpha / sqrt(r), else alpha / r (arXiv:2312.03732)
+  bool dora = false;
+  std::string base;                  // base_model_name_or_path, or empty
+  std::vector<std::string> targets;  // target_modules where they are names: for whoever makes one
+  std::vector<std::pair<std::string, double>> alpha_pattern;  // a module's path, or how it ends after a dot
+
+  // Of the module at `path` with `rank` rows of A.
+  float scale(std::string_view path, int64_t rank) const;
+};
+
+// Throws Error(bad_file | unsupported) naming the key: other methods than LoRA, biases that were trained, modules
+// saved whole, layers repeated, ... are refused.
+AdapterConfig read_adapter_config(Config config);
+
+// An adapter as published, for the model that `weights` are of (LanguageModel::adaptable_weights). Its files stay
+// mapped while the adapter lives. Throws Error(not_found | bad_file | unsupported) naming the tensor: every one must
+// belong to one of `weights` and fit it.
+std::shared_ptr<const Adapter> open_adapter(const std::filesystem::path& folder,
+                                            std::span<const AdaptableWeight> weights, Workspace& workspace);
+
+// A new one, to be trained: A is uniform in +-1/sqrt(k), B zero, a magnitude the norm of W's rows, so that it changes
+// nothing yet. Its tensors become parameters of `parameters`, which was made fresh and must be published before use.
+// Throws Error(bad_request) naming a target that is no module's name.
+std::shared_ptr<const Adapter> make_adapter(const AdapterConfig& config, std::span<const AdaptableWeight> weights,
+                                            Parameters& parameters, uint64_t seed, Workspace& workspace);
+
+// Writes both files; parameters are saved as they are served.
+void save_adapter(const std::filesystem::path& folder, const AdapterConfig& config, const Parameters& parameters);
+
+}  // namespace glassbox
