@@ -1,9 +1,10 @@
-// Element types of tensors, by the names safetensors gives them.
+// Element types of tensors, by the names safetensors and GGUF give them.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 namespace glassbox {
@@ -24,18 +25,41 @@ enum class DType : uint8_t {
   u64,
   f8_e4m3,
   f8_e5m2,
-  f8_e8m0
+  f8_e8m0,
+  f4_e2m1,  // two values a byte, the first in the low half
+  // GGUF's block types, laid out as ggml-common.h says: consecutive values of a row share a scale.
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q8_0,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k,
+  q8_k,
+  iq4_nl,
+  iq4_xs,
+  mxfp4,
+  // What published int4 checkpoints (AWQ, GPTQ) are packed into on opening; no file holds it (tensor/blocks.h).
+  i4
 };
 
-// Block formats (several values share a scale) have block() > 1: bytes() is of one block, not one value.
 struct DTypeInfo {
-  std::string_view name;  // as in safetensors: "F32", "BF16", ...
-  size_t block;           // values in a block
+  std::string_view name;  // "F32", "BF16", "Q4_K", ...
+  size_t block;           // values in a block; 1 but for block types, and 2 for f4_e2m1
   size_t bytes;           // bytes of a block
 };
 
 const DTypeInfo& info(DType type);
-std::optional<DType> dtype_named(std::string_view name);  // "BF16" or "bf16" or "bfloat16"
+std::optional<DType> dtype_named(std::string_view name);  // "BF16", "bf16" or "bfloat16"; "Q4_K" or "q4_k"
+
+inline bool is_blocks(DType type) { return type >= DType::q4_0; }
+
+// Bytes of a tensor; nothing if a dimension is negative, the product overflows, or rows (the last dimension) are no
+// whole blocks.
+std::optional<uint64_t> tensor_bytes(DType dtype, std::span<const int64_t> shape);
 
 // bfloat16: the upper half of a float32; rounding to nearest, ties to even; NaN stays NaN.
 inline float bf16_to_f32(uint16_t bits) { return __builtin_bit_cast(float, static_cast<uint32_t>(bits) << 16); }

@@ -136,6 +136,9 @@ bool HeaderReader::string(std::string& value) {
   dtype_ = dtype_named(value);
   if (!dtype_ || info(*dtype_).name != value)
     fail(ErrorKind::unsupported, "{}: tensor {}: unknown dtype {}", source_, quote(name_), quote(value));
+  if (is_blocks(*dtype_))
+    fail(ErrorKind::unsupported, "{}: tensor {}: {} is a block type, which safetensors does not have", source_,
+         quote(name_), value);
   return true;
 }
 
@@ -205,17 +208,6 @@ std::shared_ptr<const std::byte> aligned_copy(std::span<const std::byte> bytes) 
 }
 
 }  // namespace
-
-std::optional<uint64_t> tensor_bytes(DType dtype, std::span<const int64_t> shape) {
-  uint64_t values = 1;
-  for (const int64_t dimension : shape)
-    if (dimension < 0 || __builtin_mul_overflow(values, static_cast<uint64_t>(dimension), &values)) return std::nullopt;
-  const DTypeInfo& type = info(dtype);
-  uint64_t bytes;
-  if (values % type.block != 0 || __builtin_mul_overflow(values / type.block, uint64_t{type.bytes}, &bytes))
-    return std::nullopt;
-  return bytes;
-}
 
 struct SafeTensors::State {
   std::string source;
@@ -322,9 +314,9 @@ namespace {
 
 // How the reference writer orders dtypes: wider first, so that every tensor is aligned to its element.
 int rank(DType type) {
-  constexpr DType kOrder[] = {DType::u64,     DType::i64, DType::f64, DType::f32,    DType::u32,     DType::i32,
-                              DType::bf16,    DType::f16, DType::u16, DType::i16,    DType::f8_e8m0, DType::f8_e4m3,
-                              DType::f8_e5m2, DType::i8,  DType::u8,  DType::boolean};
+  constexpr DType kOrder[] = {DType::u64,     DType::i64, DType::f64, DType::f32,     DType::u32,     DType::i32,
+                              DType::bf16,    DType::f16, DType::u16, DType::i16,     DType::f8_e8m0, DType::f8_e4m3,
+                              DType::f8_e5m2, DType::i8,  DType::u8,  DType::f4_e2m1, DType::boolean};
   return static_cast<int>(std::find(std::begin(kOrder), std::end(kOrder), type) - std::begin(kOrder));
 }
 
@@ -344,6 +336,9 @@ void write_safetensors(const std::filesystem::path& file, std::span<const RawTen
   for (const RawTensor* tensor : order) {
     const std::string name(tensor->name);
     if (name == kMetadataKey) fail(ErrorKind::bad_request, "{}: a tensor cannot be named {}", file.string(), name);
+    if (is_blocks(tensor->dtype))
+      fail(ErrorKind::bad_request, "{}: tensor {}: {} is a block type, which safetensors does not have", file.string(),
+           quote(name), info(tensor->dtype).name);
     if (tensor_bytes(tensor->dtype, tensor->shape) != tensor->bytes.size())
       fail(ErrorKind::bad_request, "{}: tensor {}: {} bytes do not fit shape {} of {}", file.string(), quote(name),
            tensor->bytes.size(), dump_json(tensor->shape), info(tensor->dtype).name);

@@ -90,11 +90,8 @@ class Checkpoint {
 // Writes tensors and metadata so that a crash leaves the old file or the new one. The bytes of the file
 // depend on nothing but its contents: widest dtype first, then by name, as the reference writer sorts; the
 // header is padded with spaces to a multiple of 8. Throws Error(io), and Error(bad_request) on a name given
-// twice, a reserved name, or bytes that do not fit the shape.
+// twice, a reserved name, bytes that do not fit the shape, or a block type, which the format has no name for.
 void write_safetensors(const std::filesystem::path& file, std::span<const RawTensor> tensors,
                        const Metadata& metadata = {});
-
-// Product of dimensions x size of dtype; nothing if a dimension is negative or the product overflows.
-std::optional<uint64_t> tensor_bytes(DType dtype, std::span<const int64_t> shape);
 
 }  // namespace glassbox

@@ -170,6 +170,7 @@ TEST(SafeTensors, WriterRefusesWhatItCouldNotReadBack) {
   EXPECT_THAT(write({{"a", DType::f32, {2}, bytes, {}}, {"a", DType::u8, {8}, bytes, {}}}).text,
               HasSubstr("given twice"));
   EXPECT_THAT(write({{"__metadata__", DType::f32, {2}, bytes, {}}}).text, HasSubstr("cannot be named"));
+  EXPECT_THAT(write({{"a", DType::q4_0, {32}, bytes, {}}}).text, HasSubstr("Q4_0 is a block type"));
   EXPECT_THAT(write({{"\xff", DType::f32, {2}, bytes, {}}}).text, HasSubstr("not UTF-8"));
   EXPECT_FALSE(std::filesystem::exists(folder / "x"));
 }
@@ -253,13 +254,20 @@ TEST(SafeTensorsBad, KeysAndListsTooMany) {
 }
 
 TEST(SafeTensorsBad, UnknownDtypeIsUnsupportedByName) {
-  for (const char* name : {"F4", "Q8_0", "f32", "float32", ""}) {
+  for (const char* name : {"F6_E2M3", "q8_0", "f32", "float32", ""}) {
     const Failure got = failure([&] {
       from_string(one_tensor("{\"dtype\":\"" + std::string(name) + R"(","shape":[2],"data_offsets":[0,8]})"));
     });
     EXPECT_EQ(got.kind, ErrorKind::unsupported);
     EXPECT_THAT(got.text, HasSubstr("tensor \"a.weight\": unknown dtype \"" + std::string(name) + "\""));
   }
+}
+
+TEST(SafeTensorsBad, BlockTypesAreOfOtherFiles) {
+  const Failure got = failure(
+      [&] { from_string(one_tensor(R"({"dtype":"Q8_0","shape":[32],"data_offsets":[0,34]})", std::string(34, 'x'))); });
+  EXPECT_EQ(got.kind, ErrorKind::unsupported);
+  EXPECT_THAT(got.text, HasSubstr("tensor \"a.weight\": Q8_0 is a block type"));
 }
 
 TEST(SafeTensorsBad, AbsurdShapes) {

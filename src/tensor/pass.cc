@@ -79,8 +79,9 @@ void Pass::add(std::span<const int32_t> tokens, KvCache* cache, std::span<const 
 }
 
 Tensor Pass::empty(Shape shape, DType dtype) {
-  const size_t bytes = static_cast<size_t>(shape.elements()) / info(dtype).block * info(dtype).bytes;
-  std::shared_ptr<void> memory = workspace_.arena.allocate(bytes);
+  const auto bytes = tensor_bytes(dtype, shape.sizes());
+  check(bytes.has_value(), "Pass: an intermediate of no size");
+  std::shared_ptr<void> memory = workspace_.arena.allocate(*bytes);
   void* data = memory.get();
   Tensor tensor(shape, dtype, std::move(memory), data);
   tensor.pass_ = this;

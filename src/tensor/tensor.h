@@ -43,6 +43,16 @@ struct Gradient {
   float* sum() const { return static_cast<float*>(memory.get()); }  // null: nothing has arrived
 };
 
+// What a weight's own numbers are multiplied by, where a checkpoint keeps that in a tensor of its own: one scale for
+// `rows` x `columns` weights (128 x 128 for DeepSeek's FP8, 1 x 32 for published MXFP4), as a row-major grid for each
+// matrix; what sticks out of the last blocks counts as a block.
+struct Scales {
+  DType dtype = DType::f32;  // f32 or f8_e8m0
+  int64_t rows = 1, columns = 1;
+  std::shared_ptr<const void> memory;
+  const void* data = nullptr;
+};
+
 // A handle: copies share memory. Intermediates carry the Pass that made them, which must outlive them; weights carry
 // none.
 class Tensor {
@@ -65,13 +75,21 @@ class Tensor {
   const float* f32() const { return data<float>(); }  // REQUIRES: dtype() == f32
   std::span<const float> values() const { return {f32(), static_cast<size_t>(shape_.elements())}; }
 
-  // The same memory in another shape of as many elements.
+  // The same memory in another shape of as many elements; rows of blocks, and matrices with scales, stay whole.
   Tensor reshaped(Shape shape) const;
+  // A view of index i of the first dimension, one dimension less: an expert's matrix of a stack, a row of a matrix. Its
+  // gradient is a view too, of a weight opened to train. REQUIRES: no value that a tape follows.
+  Tensor slice(int64_t i) const;
+
+  // Null but for weights whose scales lie elsewhere.
+  const Scales* scales() const { return scales_.get(); }
+  Tensor with(Scales scales) const;
 
   Pass* pass() const { return pass_; }
   // Null unless a tape follows this value or it is a weight opened to train.
   Gradient* gradient() const { return gradient_.get(); }
   // The same value, opened to train: tapes add its gradient there. REQUIRES: memory for shape().elements() floats.
+  // Throws Error(unsupported) for quantized weights, whose steps would be lost between two levels.
   Tensor opened(std::shared_ptr<Gradient> gradient) const;
 
  private:
@@ -82,6 +100,7 @@ class Tensor {
   const void* data_ = nullptr;
   Pass* pass_ = nullptr;
   std::shared_ptr<Gradient> gradient_;
+  std::shared_ptr<const Scales> scales_;
 };
 
 }  // namespace glassbox
