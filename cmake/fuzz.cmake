@@ -19,6 +19,7 @@ endfunction()
 
 # NAME, and the floors it needs.
 glassbox_fuzz(safetensors formats)
+glassbox_fuzz(gguf formats)
 glassbox_fuzz(config formats)
 glassbox_fuzz(template text)
 glassbox_fuzz(tokenizer_json text)

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/error.h"
 
@@ -64,21 +65,36 @@ void write_file(const std::filesystem::path& file, std::string_view bytes) {
 }
 
 void write_file(const std::filesystem::path& file, std::span<const std::span<const std::byte>> pieces) {
-  const std::filesystem::path beside = file.string() + ".partial";
-  {
-    const Descriptor out{::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
-    if (out.fd < 0) fail_errno(beside, "cannot create");
-    for (const std::span<const std::byte> bytes : pieces)
-      for (size_t done = 0; done < bytes.size();) {
-        const ssize_t n = ::write(out.fd, bytes.data() + done, bytes.size() - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) fail_errno(beside, "cannot write");
-        done += static_cast<size_t>(n);
-      }
-    if (::fsync(out.fd) != 0) fail_errno(beside, "cannot sync");
+  FileWriter out(file);
+  for (const std::span<const std::byte> bytes : pieces) out.append(bytes);
+  out.commit();
+}
+
+FileWriter::FileWriter(std::filesystem::path file) : file_(std::move(file)), beside_(file_.string() + ".partial") {
+  fd_ = ::open(beside_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd_ < 0) fail_errno(beside_, "cannot create");
+}
+
+FileWriter::~FileWriter() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(beside_.c_str());
+}
+
+void FileWriter::append(std::span<const std::byte> bytes) {
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t n = ::write(fd_, bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail_errno(beside_, "cannot write");
+    done += static_cast<size_t>(n);
   }
-  if (::rename(beside.c_str(), file.c_str()) != 0) fail_errno(file, "cannot rename onto");
-  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
+}
+
+void FileWriter::commit() {
+  if (::fsync(fd_) != 0) fail_errno(beside_, "cannot sync");
+  if (::rename(beside_.c_str(), file_.c_str()) != 0) fail_errno(file_, "cannot rename onto");
+  ::close(std::exchange(fd_, -1));
+  const std::filesystem::path folder = file_.has_parent_path() ? file_.parent_path() : ".";
   const Descriptor directory{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (directory.fd < 0 || ::fsync(directory.fd) != 0) fail_errno(folder, "cannot sync folder");
 }

@@ -19,6 +19,23 @@ void write_file(const std::filesystem::path& file, std::string_view bytes);
 // The same for pieces that follow one another, none of which need be copied together first.
 void write_file(const std::filesystem::path& file, std::span<const std::span<const std::byte>> pieces);
 
+// Writes a file piece by piece, beside `file` until commit() renames it over: a crash, or an exception on the way,
+// leaves the old file. For one thread.
+class FileWriter {
+ public:
+  explicit FileWriter(std::filesystem::path file);  // throws Error(io)
+  ~FileWriter();                                    // removes what was not committed
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+
+  void append(std::span<const std::byte> bytes);  // throws Error(io)
+  void commit();                                  // syncs and renames; throws Error(io)
+
+ private:
+  std::filesystem::path file_, beside_;
+  int fd_ = -1;
+};
+
 // A file's bytes, read only, in the page cache until something reads them. Safe to share between threads.
 class MappedFile {
  public:
