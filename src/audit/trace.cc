@@ -8,7 +8,7 @@
 namespace glassbox {
 
 std::vector<TracedValue> trace(const LanguageModel& model, std::span<const int32_t> tokens,
-                               std::span<const std::string> taps, Workspace& workspace) {
+                               std::span<const std::string> taps, Workspace& workspace, const Adapter* adapter) {
   const ModelShape& shape = model.shape();
   if (tokens.empty()) fail(ErrorKind::bad_request, "trace: expected at least one token, got none");
   if (static_cast<int64_t>(tokens.size()) > shape.context)
@@ -29,7 +29,7 @@ std::vector<TracedValue> trace(const LanguageModel& model, std::span<const int32
       return std::nullopt;
     });
   Pass pass(workspace, {&listening});
-  pass.add(tokens);
+  pass.add(tokens, nullptr, Logits::all, adapter);
   model(pass);
   if (const auto unheard = listening.unheard(); !unheard.empty())
     fail(ErrorKind::bad_request, "trace: no tap is named {}; --list names them all", fmt::join(unheard, ", "));

@@ -25,9 +25,10 @@ struct ValueSummary {
 
 // Walks `tokens` once, at positions 0 onwards, recording every place that one of `taps` matches (globs; `logits` is
 // one), in the order a token meets them. Throws Error(bad_request) for a tap that matches nothing, tokens outside the
-// vocabulary, or more tokens than the model's context.
+// vocabulary, or more tokens than the model's context. `adapter`: what of the model it changes, or null.
 std::vector<TracedValue> trace(const LanguageModel& model, std::span<const int32_t> tokens,
-                               std::span<const std::string> taps, Workspace& workspace);
+                               std::span<const std::string> taps, Workspace& workspace,
+                               const Adapter* adapter = nullptr);
 
 ValueSummary summarize(std::span<const float> values);
 

@@ -40,11 +40,15 @@ void add_train_command(Commands& commands);
 
 struct ModelOptions {
   std::string model;
+  std::string adapter;  // folder, or empty
   std::vector<std::string> ignore_keys;
   int threads = 0;
 
-  void add_to(CLI::App& command);  // MODEL, --ignore-key, --threads
+  void add_to(CLI::App& command);  // MODEL, --adapter, --ignore-key, --threads
   std::shared_ptr<const Model> open() const { return open_model(model, {ignore_keys}); }
+  std::shared_ptr<const Adapter> open_adapter(const Model& over) const {  // null where none was asked for
+    return adapter.empty() ? nullptr : glassbox::open_adapter(adapter, over, threads);
+  }
 };
 
 void add_threads_option(CLI::App& command, int& threads);

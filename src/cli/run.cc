@@ -146,6 +146,7 @@ class Conversation {
   Conversation(const RunOptions& options, std::shared_ptr<const Model> model)
       : options_(options),
         model_(std::move(model)),
+        adapter_(options.model.open_adapter(*model_)),
         engine_(model_, {.threads = options.model.threads, .context = options.context}) {
     clear();
   }
@@ -161,6 +162,7 @@ class Conversation {
   template <class Tell>
   Answer answer(const std::string& text, Tell& tell) {
     GenerationRequest request;
+    request.adapter = adapter_;
     request.sampling = options_.sampling.over(model_->generation);
     request.max_tokens = options_.max_tokens;
     request.stop = options_.stop;
@@ -184,6 +186,7 @@ class Conversation {
  private:
   const RunOptions& options_;
   std::shared_ptr<const Model> model_;
+  std::shared_ptr<const Adapter> adapter_;
   Engine engine_;
   OrderedJson messages_;
 };

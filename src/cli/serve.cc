@@ -7,8 +7,22 @@
 namespace glassbox {
 namespace {
 
-int run(const ServeOptions& given) {
-  ServeOptions options = given;
+struct Options {
+  ServeOptions serve;
+  std::vector<std::string> adapters;
+};
+
+int run(const Options& given) {
+  ServeOptions options = given.serve;
+  for (const std::string& adapter : given.adapters) {
+    const size_t sign = adapter.find('=');
+    const std::filesystem::path folder(sign == std::string::npos ? adapter : adapter.substr(sign + 1));
+    const std::string name = sign == std::string::npos ? std::filesystem::weakly_canonical(folder).filename().string()
+                                                       : adapter.substr(0, sign);
+    if (name.empty() || folder.empty())
+      fail(ErrorKind::bad_request, "--adapter: expected NAME=FOLDER or FOLDER, got \"{}\"", adapter);
+    options.adapters.push_back({name, folder});
+  }
   if (options.models.empty())
     for (const std::string_view name : shipped_models()) options.models.emplace_back(name);
   return serve(options);
@@ -17,10 +31,16 @@ int run(const ServeOptions& given) {
 }  // namespace
 
 void add_serve_command(Commands& commands) {
-  auto options = std::make_shared<ServeOptions>();
+  auto all = std::make_shared<Options>();
   auto* command = commands.add("serve", "Serve models behind the APIs that apps speak, with the pages, on one port",
-                               "glassbox serve glassbox/prism --port 8080", options, run);
+                               "glassbox serve glassbox/prism --port 8080", all, run);
+  ServeOptions* options = &all->serve;
   command->add_option("MODEL", options->models, "glassbox/prism, or folders as published (default: what is shipped)");
+  command
+      ->add_option(
+          "--adapter", all->adapters,
+          "NAME=FOLDER: a LoRA or DoRA adapter, served as the model NAME over its base (may be given several times)")
+      ->take_all();
   command->add_option("--port", options->port, "0 lets the system choose")->capture_default_str();
   command->add_option("--host", options->address, "Address to listen on; any but this machine's own needs --api-key")
       ->capture_default_str();

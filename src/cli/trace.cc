@@ -62,7 +62,8 @@ int run_trace(const TraceOptions& options) {
   if (options.prompt.empty() == options.tokens.empty())
     fail(ErrorKind::bad_request, "trace: expected either PROMPT or --tokens");
   const auto tokens = options.tokens.empty() ? model->tokenizer.encode(options.prompt) : parse_tokens(options.tokens);
-  const auto traced = trace(*model->network, tokens, options.taps, workspace);
+  const auto adapter = options.model.open_adapter(*model);
+  const auto traced = trace(*model->network, tokens, options.taps, workspace, adapter.get());
   for (const TracedValue& value : traced) print_summary(value, options.json);
   if (!options.out.empty()) {
     std::vector<RawTensor> tensors;

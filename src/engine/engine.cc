@@ -85,6 +85,7 @@ struct Session {
 struct Remembered {
   std::vector<int32_t> tokens;  // those in the cache
   KvCache cache;
+  std::shared_ptr<const Adapter> adapter;  // whose keys and values these are
 };
 
 constexpr size_t kMostRemembered = 32;
@@ -199,8 +200,10 @@ struct Engine::Impl {
     const std::span<const int32_t> prompt(session.tokens.data(), session.tokens.size() - 1);
     int64_t longest = 0;
     const Remembered* best = nullptr;
-    for (const Remembered& past : remembered)
+    for (const Remembered& past : remembered) {
+      if (past.adapter != session.request.adapter) continue;
       if (const int64_t common = common_prefix(prompt, past.tokens); common > longest) longest = common, best = &past;
+    }
     if (best) {
       session.cache = best->cache;
       session.cache.resize(longest);
@@ -237,9 +240,10 @@ struct Engine::Impl {
       if (session->finished.error.empty() && session->cache.length() > 0) {
         session->tokens.resize(static_cast<size_t>(session->cache.length()));
         std::erase_if(remembered, [&](const Remembered& past) {
-          return common_prefix(past.tokens, session->tokens) == static_cast<int64_t>(past.tokens.size());
+          return past.adapter == session->request.adapter &&
+                 common_prefix(past.tokens, session->tokens) == static_cast<int64_t>(past.tokens.size());
         });
-        remembered.push_front({std::move(session->tokens), std::move(session->cache)});
+        remembered.push_front({std::move(session->tokens), std::move(session->cache), session->request.adapter});
         make_room();
       }
       {
@@ -266,7 +270,7 @@ struct Engine::Impl {
       const bool whole = count == session->pending();
       pass.add(
           std::span(session->tokens).subspan(static_cast<size_t>(session->cache.length()), static_cast<size_t>(count)),
-          &session->cache, whole ? Logits::last : Logits::none);
+          &session->cache, whole ? Logits::last : Logits::none, session->request.adapter.get());
       if (whole) speaking.push_back(session.get());
     }
     const Tensor logits = (*model->network)(pass);

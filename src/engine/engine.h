@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/model.h"
+#include "tensor/adapter.h"
 
 namespace glassbox {
 
@@ -44,8 +45,9 @@ struct GenerationRequest {
   int64_t max_tokens = -1;        // -1: until the context is full
   std::vector<std::string> stop;  // text that ends the answer and is not part of it
   bool ignore_eos = false;
-  int logprobs = -1;    // -1: none; else how many alternatives beside the chosen one (0 to 20)
-  uint64_t choice = 0;  // index among n answers to one prompt: part of the key of its draws
+  int logprobs = -1;                       // -1: none; else how many alternatives beside the chosen one (0 to 20)
+  uint64_t choice = 0;                     // index among n answers to one prompt: part of the key of its draws
+  std::shared_ptr<const Adapter> adapter;  // of open_adapter(); null: the model as it is
 };
 
 // One token of an answer. Text is whole characters: empty while a character or a possible stop text is incomplete.

@@ -198,5 +198,61 @@ TEST(Engine, RequestsWaitForRoomInTheCache) {
   for (auto& promise : done) EXPECT_EQ(promise.get_future().get().completion_tokens, 150);
 }
 
+// A random adapter over every projection named q_proj or down_proj.
+std::shared_ptr<const Adapter> random_adapter(const Model& model, uint64_t seed) {
+  Workspace workspace(1);
+  AdapterConfig config;
+  config.rank = 4;
+  config.alpha = 16;
+  config.targets = {"q_proj", "down_proj"};
+  Parameters parameters(DType::f32, seed);
+  const auto adapter = make_adapter(config, model.network->adaptable_weights(workspace), parameters, seed, workspace);
+  for (Parameter& parameter : parameters.all())
+    for (size_t i = 0; i < parameter.master.size(); ++i)
+      parameter.master[i] = uniform(key_of(seed, parameter.name), i) - 0.5f;
+  parameters.publish(workspace.pool);
+  return adapter;
+}
+
+TEST(Engine, AdaptersAreChosenByRequestAndRememberApart) {
+  const auto model = tiny_model();
+  const std::shared_ptr<const Adapter> adapters[] = {nullptr, random_adapter(*model, 1), random_adapter(*model, 2)};
+  const auto asked = [&](const std::shared_ptr<const Adapter>& adapter) {
+    GenerationRequest request = ask(*model, "the cat sat on the mat and the dog");
+    request.adapter = adapter;
+    return request;
+  };
+  std::vector<Engine::Answer> alone;
+  for (const auto& adapter : adapters) {
+    Engine engine(model, {.threads = 1});
+    alone.push_back(engine.generate(asked(adapter)));
+  }
+  EXPECT_NE(alone[0].tokens[0].logprob, alone[1].tokens[0].logprob);
+  EXPECT_NE(alone[1].tokens[0].logprob, alone[2].tokens[0].logprob);
+
+  Engine engine(model, {.threads = 2});
+  for (int round = 0; round < 2; ++round) {  // the second finds the first's keys and values, its own only
+    std::vector<std::promise<Engine::Answer>> done(3);
+    std::vector<Engine::Answer> answers(3);
+    for (size_t i = 0; i < 3; ++i)
+      engine.submit(
+          asked(adapters[i]),
+          [&answers, i](const TokenEvent& event) {
+            answers[i].text += event.text;
+            answers[i].tokens.push_back(event);
+          },
+          [&answers, &done, i](const Finished& finished) {
+            answers[i].text += finished.text;
+            answers[i].finished = finished;
+            done[i].set_value(answers[i]);
+          });
+    for (size_t i = 0; i < 3; ++i) {
+      const Engine::Answer answer = done[i].get_future().get();
+      expect_same(answer, alone[i]);
+      EXPECT_EQ(answer.finished.cached_tokens, round == 0 ? 0 : answer.finished.prompt_tokens - 1);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace glassbox

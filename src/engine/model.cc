@@ -82,4 +82,9 @@ std::shared_ptr<const Model> open_model(std::string_view reference, const OpenOp
        reference, fmt::join(shipped_models(), ", "));
 }
 
+std::shared_ptr<const Adapter> open_adapter(const std::filesystem::path& folder, const Model& model, int threads) {
+  Workspace workspace(threads);
+  return open_adapter(folder, model.network->adaptable_weights(workspace), workspace);
+}
+
 }  // namespace glassbox

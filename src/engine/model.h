@@ -38,4 +38,8 @@ struct Model {
 // unsupported), naming what was looked for and where.
 std::shared_ptr<const Model> open_model(std::string_view reference, const OpenOptions& options = {});
 
+// A LoRA, rsLoRA or DoRA adapter in PEFT's layout (nn/peft.h), checked against the model it is to change. Throws
+// Error(not_found | bad_file | unsupported) naming what does not fit.
+std::shared_ptr<const Adapter> open_adapter(const std::filesystem::path& folder, const Model& model, int threads = 0);
+
 }  // namespace glassbox

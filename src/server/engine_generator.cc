@@ -96,7 +96,50 @@ class EngineGenerator : public Generator {
   Engine engine_;  // last: it ends first, and its callbacks may use the rest
 };
 
+class AdaptedGenerator : public Generator {
+ public:
+  AdaptedGenerator(std::shared_ptr<Generator> base, std::string id, std::shared_ptr<const Adapter> adapter,
+                   int64_t created)
+      : base_(std::move(base)), adapter_(std::move(adapter)), card_(base_->card()) {
+    card_.base = std::exchange(card_.id, std::move(id));
+    card_.created = created;
+    for (const auto& [path, change] : adapter_->changes())
+      for (const Tensor* tensor : {&change.a, &change.b, &change.magnitude}) {
+        if (!*tensor) continue;
+        card_.parameters += tensor->shape().elements();
+        card_.memory_bytes += static_cast<int64_t>(tensor->bytes());
+      }
+  }
+
+  const ModelCard& card() const override { return card_; }
+  std::string render(const OrderedJson& context) const override { return base_->render(context); }
+  std::vector<int32_t> encode_prompt(std::string_view rendered) const override {
+    return base_->encode_prompt(rendered);
+  }
+  std::vector<int32_t> encode(std::string_view text) const override { return base_->encode(text); }
+  std::string_view piece(int32_t id) const override { return base_->piece(id); }
+  std::string decode(const std::vector<int32_t>& ids) const override { return base_->decode(ids); }
+
+  Engine::RequestId submit(GenerationRequest request, Engine::OnToken on_token,
+                           Engine::OnFinished on_finished) override {
+    request.adapter = adapter_;
+    return base_->submit(std::move(request), std::move(on_token), std::move(on_finished));
+  }
+  void cancel(Engine::RequestId request) override { base_->cancel(request); }
+  EngineStatistics statistics() const override { return base_->statistics(); }
+
+ private:
+  const std::shared_ptr<Generator> base_;
+  const std::shared_ptr<const Adapter> adapter_;
+  ModelCard card_;
+};
+
 }  // namespace
+
+std::unique_ptr<Generator> make_adapted_generator(std::shared_ptr<Generator> base, std::string id,
+                                                  std::shared_ptr<const Adapter> adapter, int64_t created) {
+  return std::make_unique<AdaptedGenerator>(std::move(base), std::move(id), std::move(adapter), created);
+}
 
 std::unique_ptr<Generator> make_generator(std::shared_ptr<const Model> model, const EngineOptions& options) {
   return std::make_unique<EngineGenerator>(std::move(model), options);

@@ -15,6 +15,7 @@ namespace glassbox {
 // What is told about a model, and what requests are checked against.
 struct ModelCard {
   std::string id;       // "glassbox/prism"
+  std::string base;     // of an adapter: the model it changes, whose engine answers; else empty
   int64_t created = 0;  // seconds since 1970
   int64_t context = 0;  // tokens
   int64_t vocabulary = 0;
@@ -52,5 +53,10 @@ class Generator {
 
 // Over an engine that it owns. `created` as the card's.
 std::unique_ptr<Generator> make_generator(std::shared_ptr<const Model> model, const EngineOptions& options);
+
+// `base` under another name, with an adapter over it: both share one engine and one copy of the weights, and their
+// requests one batch. `created` as the card's.
+std::unique_ptr<Generator> make_adapted_generator(std::shared_ptr<Generator> base, std::string id,
+                                                  std::shared_ptr<const Adapter> adapter, int64_t created);
 
 }  // namespace glassbox

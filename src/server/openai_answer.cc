@@ -116,6 +116,7 @@ OrderedJson model_json(const ModelCard& card) {
                        {"top_p", defaults.top_p},
                        {"min_p", defaults.min_p},
                        {"repetition_penalty", defaults.repetition_penalty}}}};
+  if (!card.base.empty()) own["adapter_of"] = card.base;
   return {{"id", card.id},
           {"object", "model"},
           {"created", card.created},

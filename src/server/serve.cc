@@ -2,13 +2,37 @@
 
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 
 #include "engine/shipped.h"
+#include "nn/peft.h"
 #include "server/service.h"
 
 namespace glassbox {
+namespace {
+
+// The model an adapter is for: the only one, or the one its adapter_config.json names.
+size_t base_of(const AdapterReference& adapter, const std::vector<std::shared_ptr<const Model>>& models,
+               const std::vector<std::string>& references) {
+  if (models.size() == 1) return 0;
+  const auto base = read_adapter_config(Config::open(adapter.folder / "adapter_config.json")).base;
+  for (size_t i = 0; i < models.size(); ++i)
+    if (!base.empty() && (base == models[i]->name || base == references[i])) return i;
+  fail(ErrorKind::bad_request, "{}: base_model_name_or_path is \"{}\", expected one of the models that are served ({})",
+       (adapter.folder / "adapter_config.json").string(), base, fmt::join(references, ", "));
+}
+
+int64_t created(const std::filesystem::path& file) {
+  std::error_code failed;
+  const auto time = std::filesystem::last_write_time(file, failed);
+  if (failed) return 0;
+  const auto since_1970 = std::chrono::file_clock::to_sys(time).time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(since_1970).count();
+}
+
+}  // namespace
 
 int serve(const ServeOptions& options) {
   if (options.models.empty()) fail(ErrorKind::bad_request, "serve: no model to serve");
@@ -30,12 +54,22 @@ int serve(const ServeOptions& options) {
   transport.stop_on_signals = true;
   http::Server server(transport);
 
+  std::vector<std::shared_ptr<const Model>> models;
   for (const std::string& reference : options.models) {
     spdlog::info("loading {}", reference);
-    service.models.push_back(make_generator(open_model(reference, {options.ignore_keys}), options.engine));
+    models.push_back(open_model(reference, {options.ignore_keys}));
+    service.models.push_back(make_generator(models.back(), options.engine));
     const ModelCard& card = service.models.back()->card();
     spdlog::info("{}: {} parameters, {}, context {}{}", card.id, card.parameters, card.dtype, card.context,
                  card.has_template ? "" : "; no chat template: it only continues text");
+  }
+  for (const AdapterReference& reference : options.adapters) {
+    const size_t base = base_of(reference, models, options.models);
+    auto adapter = open_adapter(reference.folder, *models[base], options.engine.threads);
+    spdlog::info("{}: an adapter over {}, {} weights changed", reference.name, models[base]->name,
+                 adapter->changes().size());
+    service.models.push_back(make_adapted_generator(service.models[base], reference.name, std::move(adapter),
+                                                    created(reference.folder / "adapter_model.safetensors")));
   }
   Service site(std::move(service));
 

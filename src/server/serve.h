@@ -14,8 +14,16 @@
 
 namespace glassbox {
 
+// An adapter to serve as a model of its own over one of the models.
+struct AdapterReference {
+  std::string name;  // what requests call it
+  std::filesystem::path folder;
+};
+
 struct ServeOptions {
   std::vector<std::string> models;  // references, as open_model() takes them; all are loaded at the start
+  // Where several models are served, adapter_config.json must name its base as one of them is called.
+  std::vector<AdapterReference> adapters;
   std::vector<std::string> ignore_keys;
   EngineOptions engine;  // of each model
 

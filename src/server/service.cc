@@ -325,7 +325,8 @@ Response Service::State::answer(const Request& request, Route route) {
       return json_response(200, {{"status", "ok"}, {"version", GLASSBOX_VERSION}, {"models", std::move(models)}});
     }
     case Route::metrics:
-      for (const auto& generator : options.models) metrics.engine(generator->card().id, generator->statistics());
+      for (const auto& generator : options.models)
+        if (generator->card().base.empty()) metrics.engine(generator->card().id, generator->statistics());
       return Response{200,
                       {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}, {"Cache-Control", "no-store"}},
                       metrics.text()};

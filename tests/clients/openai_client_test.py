@@ -9,15 +9,19 @@ not installed or nothing of that name is shipped.
 """
 
 import asyncio
+import concurrent.futures
 import contextlib
 import io
 import json
 import math
 import os
 import pathlib
+import random
 import re
+import struct
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 import urllib.request
@@ -383,6 +387,71 @@ class Concurrency(unittest.TestCase):
             time.sleep(0.05)
         self.assertEqual(figure("glassbox_sequences_running"), 0)
         self.assertEqual(figure("glassbox_clients_left_total"), before + 3)
+
+
+def write_adapter(folder, seed, layers=4, width=256, rank=4):
+    """A random LoRA adapter for glassbox/prism, in the layout PEFT saves: two files, written by hand."""
+    folder.mkdir()
+    folder.joinpath("adapter_config.json").write_text(json.dumps(
+        {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": rank, "lora_alpha": 64, "target_modules": ["q_proj"],
+         "base_model_name_or_path": "glassbox/prism", "bias": "none"}))
+    drawn = random.Random(seed)
+    header, data = {}, b""
+    for layer in range(layers):
+        for part, shape in ("A", [rank, width]), ("B", [width, rank]):
+            numbers = struct.pack(f"<{rank * width}f", *(drawn.gauss(0, 0.3) for _ in range(rank * width)))
+            header[f"base_model.model.model.layers.{layer}.self_attn.q_proj.lora_{part}.weight"] = {
+                "dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(numbers)]}
+            data += numbers
+    text = json.dumps(header).encode()
+    folder.joinpath("adapter_model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+class Adapters(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        if not BINARY or MODEL != "glassbox/prism":
+            raise unittest.SkipTest("these adapters are for glassbox/prism, served by this test")
+        cls.folder = tempfile.TemporaryDirectory()
+        root = pathlib.Path(cls.folder.name)
+        write_adapter(root / "one", 1)
+        write_adapter(root / "two", 2)
+        cls.server = Server("--adapter", f"first={root / 'one'}", "--adapter", str(root / "two"))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+        cls.folder.cleanup()
+
+    def ask(self, model, **options):
+        with openai.OpenAI(base_url=self.server.url + "/v1", api_key="none", max_retries=0) as one:
+            return one.chat.completions.create(model=model, messages=HELLO, max_tokens=24, temperature=0, **options)
+
+    def test_are_models_of_their_own(self):
+        with openai.OpenAI(base_url=self.server.url + "/v1", api_key="none") as one:
+            models = {model.id: model for model in one.models.list()}
+        self.assertEqual(set(models), {MODEL, "first", "two"})
+        self.assertEqual(models["first"].glassbox["adapter_of"], MODEL)
+        self.assertGreater(models["first"].created, 1_600_000_000)
+
+    def test_are_chosen_by_name_in_one_batch(self):
+        names = [MODEL, "first", "two"]
+        alone = {name: text_of(self.ask(name)) for name in names}
+        self.assertEqual(alone[MODEL], text_of(chat(temperature=0)))  # a server without adapters says the same
+        self.assertEqual(len(set(alone.values())), 3)
+        with concurrent.futures.ThreadPoolExecutor(9) as many:
+            together = list(many.map(lambda name: (name, text_of(self.ask(name))), names * 3))
+        for name, text in together:
+            self.assertEqual(text, alone[name])
+        self.assertEqual(self.ask("first").model, "first")
+
+    def test_what_does_not_fit_is_told_before_anything_is_served(self):
+        root = pathlib.Path(self.folder.name)
+        write_adapter(root / "wide", 3, width=250)
+        with self.assertRaisesRegex(RuntimeError, "expected shape"):
+            Server("--adapter", str(root / "wide"))
+        with self.assertRaisesRegex(RuntimeError, "adapter_config.json"):
+            Server("--adapter", str(root / "none"))
 
 
 class Pages(unittest.TestCase):
