@@ -2,6 +2,12 @@
 
 namespace glassbox {
 
+double ModelShape::used_by_a_token(std::string_view tensor, int64_t parameters) const {
+  const bool of_experts = experts > 0 && tensor.find(".experts.") != std::string_view::npos;
+  const double share = of_experts ? static_cast<double>(experts_per_token) / static_cast<double>(experts) : 1;
+  return static_cast<double>(parameters) * share;
+}
+
 std::vector<std::string> LanguageModel::tap_names(Workspace& workspace) const {
   std::vector<std::string> names;
   Taps taps;

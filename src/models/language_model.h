@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "nn/peft.h"
@@ -16,8 +17,13 @@ namespace glassbox {
 struct ModelShape {
   std::string model_type;  // as config.json names the family
   int64_t vocabulary = 0, hidden = 0, intermediate = 0, layers = 0, heads = 0, kv_heads = 0, head_dim = 0;
-  int64_t context = 0;  // longest sequence it was made for (max_position_embeddings)
-  bool tied = false;    // lm_head is the embedding
+  int64_t context = 0;                         // longest sequence it was made for (max_position_embeddings)
+  bool tied = false;                           // lm_head is the embedding
+  int64_t experts = 0, experts_per_token = 0;  // of a layer that is a mixture; 0: none is
+
+  // Of the `parameters` of a tensor, how many one token uses: of an expert's (its name says ".experts.") the share of
+  // experts a token chooses, of all others every one.
+  double used_by_a_token(std::string_view tensor, int64_t parameters) const;
 };
 
 // Immutable once built: many passes may walk it, one thread each.

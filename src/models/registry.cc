@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 #include "models/llama.h"
+#include "models/mixtral.h"
+#include "models/qwen3_moe.h"
 
 namespace glassbox {
 namespace {
@@ -15,6 +17,8 @@ struct Family {
 
 constexpr std::array kFamilies = {
     Family{"llama", make_llama},
+    Family{"mixtral", make_mixtral},
+    Family{"qwen3_moe", make_qwen3_moe},
 };
 
 }  // namespace

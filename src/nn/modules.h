@@ -20,10 +20,11 @@ class Named {
       : path_(w.path()), module_(w, std::forward<Arguments>(arguments)...) {}
 
   // Offers what goes in and what comes out to the taps of the pass.
-  Tensor operator()(const Tensor& x) const {
+  template <class... More>
+  Tensor operator()(const Tensor& x, const More&... more) const {
     Pass& pass = *x.pass();
     const Inside inside(pass, path_);
-    return pass.offer(module_(pass.offer(x, ".in")), ".out");
+    return pass.offer(module_(pass.offer(x, ".in"), more...), ".out");
   }
   Tensor operator()(Pass& pass) const {
     const Inside inside(pass, path_);

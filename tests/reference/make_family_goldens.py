@@ -23,10 +23,12 @@ biases away from 0.
 import argparse
 import json
 import pathlib
+import tempfile
 
 import torch
 import transformers
-from safetensors.torch import save_file
+from mixture_models import MIXTURES
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 torch.use_deterministic_algorithms(True)
@@ -67,6 +69,7 @@ MODELS = {
         max_position_embeddings=128, rms_norm_eps=1e-5, tie_word_embeddings=False, attention_bias=True, mlp_bias=True,
         rope_parameters=dict(rope_type="linear", rope_theta=10000.0, factor=4.0))),
 }
+MODELS.update(MIXTURES)
 
 
 def draw(name, weight, generator):
@@ -97,16 +100,34 @@ def old_spelling(config):
     return old
 
 
+def gradients_by_name(model):
+    """By the names and in the shapes of the checkpoint: saved as if they were weights, since transformers stacks what a
+    checkpoint holds apart. What has no gradient (buffers) is left out."""
+    nothing = 12345.0
+    with torch.no_grad(), tempfile.TemporaryDirectory() as folder:
+        for weight in model.parameters():
+            weight.copy_(torch.full_like(weight, nothing) if weight.grad is None else weight.grad)
+        for buffer in model.buffers():
+            buffer.fill_(nothing)
+        model.save_pretrained(folder)
+        saved = load_file(pathlib.Path(folder) / "model.safetensors")
+    return {path: gradient for path, gradient in saved.items() if not (gradient == nothing).all()}
+
+
 def make(name, folder):
     seed, tokens, special, settings = MODELS[name]
     dtype = torch.bfloat16 if special.get("bf16") else torch.float32
     settings = dict(settings)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(settings.pop("model_type"), **settings),
-                                             attn_implementation="eager")
+                                             attn_implementation="eager",
+                                             experts_implementation="eager")
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for path, weight in model.named_parameters():
             weight.copy_(draw(path, weight, generator))
+        for path, buffer in model.named_buffers():
+            if path.endswith("e_score_correction_bias"):
+                buffer.copy_(0.1 * torch.randn(buffer.shape, generator=generator))
     model.to(dtype)
     model.config.dtype = dtype
     model.save_pretrained(folder)
@@ -123,7 +144,8 @@ def make(name, folder):
     if dtype == torch.bfloat16:
         with torch.no_grad():
             golden["logits_bf16"] = model(input_ids=ids).logits.float()
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager",
+                                                 experts_implementation="eager")
     if special.get("taps"):
         def keep(tap):
             def hook(module, inputs, output):
@@ -138,8 +160,8 @@ def make(name, folder):
     loss.backward()
     golden["logits"] = logits.detach()
     golden["loss"] = loss.detach()
-    for path, weight in model.named_parameters():
-        golden[f"grad/{path}"] = weight.grad
+    for path, gradient in gradients_by_name(model).items():
+        golden[f"grad/{path}"] = gradient
     golden = {key: value.contiguous() for key, value in golden.items()}
     save_file(golden, folder / "golden.safetensors",
               metadata={"made_with": f"torch {torch.__version__}, transformers {transformers.__version__}"})

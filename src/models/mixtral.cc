@@ -1,0 +1,137 @@
+// Mixtral (arXiv:2401.04088): Mistral whose every MLP is a mixture, of which a token takes two.
+// T tokens of the pass, D width, H heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows ordered by
+// expert, and rows that want logits. Field names are the checkpoint's.
+#include "models/mixtral.h"
+
+#include "models/experts.h"
+#include "models/rope.h"
+#include "nn/moe.h"
+
+namespace glassbox {
+namespace {
+
+struct MixtralShape : ModelShape {
+  CacheShape cache;
+  float rms_norm_eps = 0;
+  int64_t sliding_window = 0;      // 0: none
+  std::vector<float> frequencies;  // [E/2]
+};
+
+struct Attention {
+  const MixtralShape& shape;
+  int64_t layer;
+  Named<Linear> q_proj, k_proj, v_proj, o_proj;
+
+  Attention(const Weights& w, const MixtralShape& s, int64_t layer)
+      : shape(s),
+        layer(layer),
+        q_proj(w["q_proj"], s.heads * s.head_dim, s.hidden),
+        k_proj(w["k_proj"], s.kv_heads * s.head_dim, s.hidden),
+        v_proj(w["v_proj"], s.kv_heads * s.head_dim, s.hidden),
+        o_proj(w["o_proj"], s.hidden, s.heads * s.head_dim) {}
+
+  Tensor operator()(const Tensor& x) const {                                                    // [T, D]
+    const Tensor q = rope(split(q_proj(x), shape.heads), shape.frequencies);                    // [T, H, E]
+    const Tensor k = rope(split(k_proj(x), shape.kv_heads), shape.frequencies);                 // [T, K, E]
+    const Tensor v = split(v_proj(x), shape.kv_heads);                                          // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), shape.sliding_window)));  // [T, D]
+  }
+};
+
+struct Experts {
+  ExpertLinear w1, w3, w2;  // gate, up, down
+
+  Experts(const Weights& w, const MixtralShape& s)
+      : w1(w, "w1", s.experts, s.intermediate, s.hidden),
+        w3(w, "w3", s.experts, s.intermediate, s.hidden),
+        w2(w, "w2", s.experts, s.hidden, s.intermediate) {}
+
+  Tensor operator()(const Tensor& x, const Routing& to) const {  // [T, D]
+    const Tensor d = dispatch(x, to);                            // [R, D]
+    return combine(w2(silu(w1(d, to)) * w3(d, to), to), to);     // [T, D], by way of [R, I]
+  }
+};
+
+struct SparseMoe {
+  RouteRule rule;
+  Named<Router> gate;
+  Named<Experts> experts;
+
+  SparseMoe(const Weights& w, const MixtralShape& s)
+      : rule({.weights = RouteRule::Weights::softmax,
+              .experts = s.experts,
+              .chosen = s.experts_per_token,
+              .normalised = true}),
+        gate(w["gate"], s.experts, s.hidden),
+        experts(w["experts"], s) {}
+
+  Tensor operator()(const Tensor& x) const { return experts(x, route(gate(x), rule)); }
+};
+
+struct Block {
+  Named<RmsNorm> input_layernorm;
+  Named<Attention> self_attn;
+  Named<RmsNorm> post_attention_layernorm;
+  Named<SparseMoe> block_sparse_moe;
+
+  Block(const Weights& w, const MixtralShape& s, int64_t layer)
+      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
+        self_attn(w["self_attn"], s, layer),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
+        block_sparse_moe(w["block_sparse_moe"], s) {}
+
+  Tensor operator()(const Tensor& x) const {  // [T, D]
+    const Tensor h = x + self_attn(input_layernorm(x));
+    return h + block_sparse_moe(post_attention_layernorm(h));
+  }
+};
+
+class Mixtral : public LanguageModel {
+ public:
+  Mixtral(std::unique_ptr<const MixtralShape> shape, WeightSource& source)
+      : shape_(std::move(shape)),
+        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
+        norm_(Weights(source, "model.norm"), shape_->hidden, shape_->rms_norm_eps),
+        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
+    for (int64_t layer = 0; layer < shape_->layers; ++layer)
+      layers_.emplace_back(Weights(source, "model.layers")[layer], *shape_, layer);
+  }
+
+  const ModelShape& shape() const override { return *shape_; }
+  const CacheShape& cache_shape() const override { return shape_->cache; }
+
+  Tensor operator()(Pass& pass) const override {
+    Tensor x = embed_tokens_(pass);  // [T, D]
+    for (const Named<Block>& block : layers_) x = block(x);
+    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");  // [R, V]
+  }
+
+ private:
+  std::unique_ptr<const MixtralShape> shape_;  // blocks refer to it
+  Named<Embedding> embed_tokens_;
+  std::vector<Named<Block>> layers_;
+  Named<RmsNorm> norm_;
+  Linear lm_head_;
+};
+
+}  // namespace
+
+std::unique_ptr<LanguageModel> make_mixtral(Config& config, WeightSource& weights) {
+  auto shape = std::make_unique<MixtralShape>();
+  static_cast<ModelShape&>(*shape) = read_shape(config);
+  shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
+  shape->sliding_window = config.positive_or<int64_t>("sliding_window", 0);
+  shape->experts = read_experts(config);
+  shape->experts_per_token = config.positive_or<int64_t>("num_experts_per_tok", 2, shape->experts);
+  config.choice_or("hidden_act", "silu", {"silu"});
+  config.harmless({"router_aux_loss_coef", "router_jitter_noise"});  // of training
+  shape->frequencies = rope_frequencies(read_rope(config, 1e6), shape->head_dim);
+
+  // The cache holds float32 for float32 models, else bf16 (docs/design.md, Numbers).
+  const Tensor norm = Weights(weights, "model.norm").tensor("weight", {shape->hidden});
+  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim,
+                  norm.dtype() == DType::f32 ? DType::f32 : DType::bf16};
+  return std::make_unique<Mixtral>(std::move(shape), weights);
+}
+
+}  // namespace glassbox

@@ -1,0 +1,38 @@
+// Pieces of mixtures of experts that own weights (tensor/mixture.h has the words).
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "nn/modules.h"
+#include "tensor/mixture.h"
+
+namespace glassbox {
+
+// Scores every expert for every token, in float32 whatever the dtype of its weights.
+struct Router {
+  Tensor weight;               // [E, D]
+  std::optional<Tensor> bias;  // [E]
+
+  Router(const Weights& w, int64_t experts, int64_t width, bool has_bias = false)
+      : weight(w.tensor("weight", {experts, width})) {
+    if (has_bias) bias = w.tensor("bias", {experts});
+  }
+  Tensor operator()(const Tensor& x) const {
+    const Tensor scores = matmul_in_float(x, weight);
+    return bias ? add_bias(scores, *bias) : scores;
+  }
+};
+
+// One projection of every expert, where experts are modules of their own: experts.7.NAME.weight, [outputs, inputs].
+struct ExpertLinear {
+  std::vector<Tensor> weight;  // of each expert
+
+  ExpertLinear(const Weights& experts, std::string_view name, int64_t count, int64_t outputs, int64_t inputs) {
+    for (int64_t e = 0; e < count; ++e) weight.push_back(experts[e][name].tensor("weight", {outputs, inputs}));
+  }
+  Tensor operator()(const Tensor& x, const Routing& to) const { return grouped_matmul(x, to, weight); }
+};
+
+}  // namespace glassbox
