@@ -1,12 +1,14 @@
 // Every family, by every small model under tests/fixtures/models: what the reference computes with the same weights
 // (tests/reference/make_family_goldens.py), and the promise of bits that do not depend on company, cutting, threads,
 // kernels or on being looked at. A folder with a golden.safetensors is all it takes to be tested here.
+#include <cmath>
 #include <set>
 
 #include "base/file.h"
 #include "kernels/kernels.h"
 #include "models/models_testing.h"
 #include "nn/parameters.h"
+#include "nn/peft.h"
 #include "tensor/words.h"
 
 namespace glassbox {
@@ -145,6 +147,67 @@ TEST_P(Family, ComesBackAsItWasSaved) {
   const auto before = open_model(golden.folder), after = open_model(folder.path());
   const auto prompt = stranger(1, 90, before->shape().vocabulary);
   expect_same_bits(alone(*after, prompt, one), alone(*before, prompt, one), "saved and opened");
+}
+
+// A LoRA adapter over every weight that can have one, trained for one step on the weights as published, saved, opened
+// and served beside a run without it.
+TEST_P(Family, AnAdapterIsTrainedAStepAndServed) {
+  const auto model = open_model(golden.folder);
+  const auto weights = model->adaptable_weights(two);
+  AdapterConfig config;
+  config.rank = 4;
+  for (const AdaptableWeight& weight : weights) config.targets.push_back(weight.path);
+  Parameters parameters(DType::f32, 5);
+  const auto adapter = make_adapter(config, weights, parameters, 5, two);
+  ASSERT_EQ(adapter->changes().size(), weights.size());
+  ASSERT_GE(weights.size(), 4u);
+
+  const auto sequences = golden.sequences();
+  std::vector<int32_t> targets;
+  std::vector<float> shares;
+  for (const auto& ids : sequences) {
+    targets.insert(targets.end(), ids.begin() + 1, ids.end());
+    targets.push_back(0);
+    shares.insert(shares.end(), ids.size() - 1, 1 / static_cast<float>(sequences.size() * (ids.size() - 1)));
+    shares.push_back(0);
+  }
+  const auto loss_of = [&](Pass& pass) {
+    for (const auto& ids : sequences) pass.add(ids, nullptr, Logits::all, adapter.get());
+    return cross_entropy((*model)(pass), targets, shares);
+  };
+  float before = 0;
+  {
+    Pass learn(two, {.record = true});
+    const Tensor loss = loss_of(learn);
+    before = loss.f32()[0];
+    learn.backward(loss);
+  }
+  double norm = 0;  // B begins at zero, so what moves first is B
+  for (Parameter& parameter : parameters.all())
+    for (const float d : parameter.gradients()) norm += static_cast<double>(d) * d;
+  ASSERT_GT(norm, 0);
+  for (Parameter& parameter : parameters.all())
+    for (size_t i = 0; i < parameter.master.size(); ++i)
+      parameter.master[i] -= 0.1f / static_cast<float>(std::sqrt(norm)) * parameter.gradients()[i];
+  parameters.publish(two.pool);
+  Pass again(two);
+  EXPECT_LT(loss_of(again).f32()[0], before);
+
+  const testing::TemporaryFolder folder;
+  save_adapter(folder.path(), config, parameters);
+  const auto served = open_adapter(folder.path(), weights, two);
+  const auto prompt = stranger(1, 90, model->shape().vocabulary);
+  Pass learn(two, {.record = true});
+  learn.add(prompt, nullptr, Logits::all, adapter.get());
+  const Tensor trained = (*model)(learn);
+  const auto plain = alone(*model, prompt, one);
+  Pass pass(two);
+  pass.add(prompt, nullptr, Logits::all, served.get());
+  pass.add(prompt);
+  const Tensor both = (*model)(pass);
+  expect_same_bits(both.values().first(plain.size()), trained.values(), "with the adapter, as it was trained");
+  expect_same_bits(both.values().subspan(plain.size()), plain, "beside it, without");
+  EXPECT_GT(largest_difference(trained.values(), plain), 0);
 }
 
 // As published, and where that is float32, in bf16 too.
