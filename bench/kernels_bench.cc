@@ -198,21 +198,22 @@ struct Sequence {
       last.push_back(r / heads + 1);
     }
   }
+  Attended over() const { return {key_blocks.data(), value_blocks.data(), DType::bf16, head_dim, head_dim, 0.2f}; }
   double multiply_adds() const {
     return static_cast<double>(heads * head_dim) * static_cast<double>(tokens) * static_cast<double>(tokens + 1) / 2;
   }
   void forward() {
     const int64_t rows = tokens * heads, step = 64 * heads;
     for (int64_t r = 0; r < rows; r += step)
-      kernels().attend(&q[r * ld], ld, std::min(step, rows - r), &first[r], &last[r], key_blocks.data(),
-                       value_blocks.data(), DType::bf16, head_dim, 0.2f, &out[r * ld], ld, &stats[2 * r]);
+      kernels().attend(over(), &q[r * ld], ld, std::min(step, rows - r), &first[r], &last[r], nullptr, &out[r * ld], ld,
+                       &stats[2 * r]);
   }
   void backward() {
     const int64_t rows = tokens * heads, step = 64 * heads;
     for (int64_t r = 0; r < rows; r += step)
-      kernels().attend_backward(&q[r * ld], ld, std::min(step, rows - r), &first[r], &last[r], key_blocks.data(),
-                                value_blocks.data(), DType::bf16, head_dim, 0.2f, &out[r * ld], ld, &stats[2 * r],
-                                &d_out[r * ld], ld, &dq[r * ld], ld, d_keys.data(), d_values.data(), head_dim, 0);
+      kernels().attend_backward(over(), &q[r * ld], ld, std::min(step, rows - r), &first[r], &last[r], nullptr,
+                                &out[r * ld], ld, &stats[2 * r], &d_out[r * ld], ld,
+                                {&dq[r * ld], d_keys.data(), d_values.data(), nullptr, ld, head_dim, head_dim, 0});
   }
 };
 
@@ -255,8 +256,7 @@ void attend_decode(benchmark::State& state) {
   std::vector<float> out(q.size()), stats(2 * static_cast<size_t>(heads));
   const std::vector<int64_t> first(heads, 0), last(heads, positions);
   per_value(state, static_cast<double>(positions * dim), [&] {
-    kernels().attend(q.data(), dim, heads, first.data(), last.data(), s.key_blocks.data(), s.value_blocks.data(),
-                     DType::bf16, dim, 0.2f, out.data(), dim, stats.data());
+    kernels().attend(s.over(), q.data(), dim, heads, first.data(), last.data(), nullptr, out.data(), dim, stats.data());
   });
 }
 BENCHMARK(attend_decode)

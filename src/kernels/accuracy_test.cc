@@ -76,6 +76,40 @@ TEST(Accuracy, ExpAtTheEnds) {
   }
 }
 
+TEST(Accuracy, Tanh) {
+  const FlushDenormals flush;
+  std::vector<float> x = {0.0f, -0.0f, 0.625f, -0.625f, 20.0f, -20.0f, 1e30f, kInfinity, -kInfinity};
+  Numbers numbers(23);
+  for (int i = 0; i < 300000; ++i) x.push_back(numbers.uniform(-1, 1));
+  for (int i = 0; i < 300000; ++i) x.push_back(numbers.uniform(-12, 12));
+  std::vector<float> y(x.size());
+  fastest().tanh(x.data(), y.data(), static_cast<int64_t>(x.size()));
+  double worst = 0;
+  for (size_t i = 0; i < x.size(); ++i) worst = std::max(worst, ulps(y[i], std::tanh(static_cast<double>(x[i]))));
+  RecordProperty("ulps", fmt::format("{}", worst));
+  EXPECT_LT(worst, 1.6);
+  float nan = std::nanf("");
+  fastest().tanh(&nan, &nan, 1);
+  EXPECT_TRUE(std::isnan(nan));
+}
+
+TEST(Accuracy, GeluTanh) {
+  const FlushDenormals flush;
+  Numbers numbers(24);
+  const auto exact = [](double v) {
+    return 0.5 * v * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (v + 0.044715 * v * v * v)));
+  };
+  for (int i = 0; i < 100000; ++i) {
+    const float x = numbers.uniform(-8, 8), one = 1;
+    const double v = x;
+    float y, slope = 0;
+    fastest().gelu_tanh(&x, &y, 1);
+    fastest().gelu_tanh_backward(&x, &one, &slope, 1);
+    ASSERT_NEAR(y, exact(v), 3e-7 * (1 + std::abs(v))) << v;
+    ASSERT_NEAR(slope, (exact(v + 1e-5) - exact(v - 1e-5)) / 2e-5, 2e-6) << v;
+  }
+}
+
 TEST(Accuracy, Log) {
   Numbers numbers(22);
   std::vector<float> x;

@@ -16,6 +16,20 @@
 
 namespace glassbox {
 
+inline constexpr int64_t kAttentionBlock = 64;
+
+// What queries look at: keys and values in blocks of kAttentionBlock positions. Positions are absolute: block j holds
+// 64 j .. 64 j + 63.
+struct Attended {
+  const void* const* keys;  // block j: [key_dim][kAttentionBlock], a key is a column
+  const void* const*
+      values;  // block j: [kAttentionBlock][value_dim]; null: a value is its key's first value_dim numbers
+  DType type;  // of both: f32 or bf16
+  int64_t key_dim, value_dim;
+  float scale;        // of q . k
+  float softcap = 0;  // c > 0: score s becomes c tanh(s / c)
+};
+
 struct Kernels {
   std::string_view name;  // "plain", "avx2", "avx512"
 
@@ -42,32 +56,34 @@ struct Kernels {
                int64_t ldc, int64_t m, int64_t n, int64_t k) noexcept;
 
   // --- attention ---
-  // Keys and values lie in blocks of kAttentionBlock positions: block j of `keys` holds [head_dim][kAttentionBlock]
-  // (a key is a column), of `values` [kAttentionBlock][head_dim]; float32 or bf16. Positions are absolute: block j
-  // holds 64 j .. 64 j + 63.
 
-  // For each of `rows` query rows (q + r * ldq, head_dim floats) over the positions [first[r], last[r]) :
-  // out + r * ldo = softmax(scale * q . keys) values. Score: one chain of fused multiply-adds over head_dim from zero,
-  // then times scale. Each block gives (max, sum of exp, weighted values: one chain over its positions); blocks
-  // merge in rising order. (The sum: positions l, l+16 added, l+32, l+48 added, both added, then the tree over 16
-  // lanes. A merge multiplies what was and what comes by exp(its largest - the larger) and fuses: old * by + (new *
-  // by).) stats[2r], stats[2r+1]: the largest score and the sum of exp(score - largest). All positions of a query's
-  // blocks exist in memory, also those outside [first, last), which are not used. A row with first >= last gets zeros.
-  void (*attend)(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
-                 const void* const* keys, const void* const* values, DType type, int64_t head_dim, float scale,
-                 float* out, int64_t ldo, float* stats) noexcept;
+  // For each of `rows` query rows (q + r * ldq, key_dim floats) over the positions [first[r], last[r]) :
+  // out + r * ldo = softmax(scores) values, value_dim floats. Score: one chain of fused multiply-adds over key_dim from
+  // zero, then times scale, then capped. Each block gives (max, sum of exp, weighted values: one chain over its
+  // positions); blocks merge in rising order. (The sum: positions l, l+16 added, l+32, l+48 added, both added, then the
+  // tree over 16 lanes. A merge multiplies what was and what comes by exp(its largest - the larger) and fuses: old * by
+  // + (new * by).) sinks[r], unless null, is a score more that has no value: it is merged last. stats[2r], stats[2r+1]:
+  // the largest score and the sum of exp(score - largest), the sink's among them. All positions of a query's blocks
+  // exist in memory, also those outside [first, last), which are not used. A row with first >= last gets zeros.
+  void (*attend)(const Attended& over, const float* q, int64_t ldq, int64_t rows, const int64_t* first,
+                 const int64_t* last, const float* sinks, float* out, int64_t ldo, float* stats) noexcept;
 
   // Gradient of attend for the same rows: dq is one chain over positions, d_keys and d_values one over rows, so rows
   // may be cut into calls in their order. d_out like out; stats from attend. dq[r] is added to. d_keys, d_values:
-  // [position - base][ldd] rows, added to for positions >= base (earlier ones belong to no tape).
-  void (*attend_backward)(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
-                          const void* const* keys, const void* const* values, DType type, int64_t head_dim, float scale,
-                          const float* out, int64_t ldo, const float* stats, const float* d_out, int64_t ld_out,
-                          float* dq, int64_t lddq, float* d_keys, float* d_values, int64_t ldd, int64_t base) noexcept;
+  // [position - base] rows of ldk and ldv, added to for positions >= base (earlier ones belong to no tape).
+  // d_sinks[r] is added to, where there are sinks.
+  struct AttendGradient {
+    float *dq, *d_keys, *d_values, *d_sinks;
+    int64_t lddq, ldk, ldv, base;
+  };
+  void (*attend_backward)(const Attended& over, const float* q, int64_t ldq, int64_t rows, const int64_t* first,
+                          const int64_t* last, const float* sinks, const float* out, int64_t ldo, const float* stats,
+                          const float* d_out, int64_t ld_out, const AttendGradient& into) noexcept;
 
-  // Pattern of one row: pattern[i] = exp(score(first + i) - max) / sum, i < last - first; scores likewise if not null.
-  void (*attend_pattern)(const float* q, int64_t first, int64_t last, const void* const* keys, DType type,
-                         int64_t head_dim, float scale, const float* stats, float* scores, float* pattern) noexcept;
+  // Pattern of one row: pattern[i] = exp(score(first + i) - max) / sum, i < last - first; scores, capped, likewise if
+  // not null.
+  void (*attend_pattern)(const Attended& over, const float* q, int64_t first, int64_t last, const float* stats,
+                         float* scores, float* pattern) noexcept;
 
   // --- rows ---
 
@@ -84,6 +100,11 @@ struct Kernels {
   // y[i] = exp(x[i] - largest) * (factor / sum), or fused into y[i] where `add`. y may be x.
   void (*softmax)(const float* x, int64_t n, float largest, float sum, float factor, float* y, bool add) noexcept;
   float (*sum_squares)(const float* x, int64_t n) noexcept;  // order of matmul_f32
+  // y = (x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps), both sums in the order of matmul_f32. inverse: 1 / sqrt(...)
+  // of the row, for the gradient (may be null).
+  void (*layer_norm)(const float* x, float eps, float* y, float* inverse, int64_t n) noexcept;
+  // dx += ..., of y as layer_norm made it.
+  void (*layer_norm_backward)(const float* y, float inverse, const float* dy, float* dx, int64_t n) noexcept;
 
   // --- elementwise over n values ---
   void (*add)(const float* a, const float* b, float* y, int64_t n) noexcept;  // y may be a or b
@@ -92,10 +113,20 @@ struct Kernels {
   void (*scale)(float factor, float* x, int64_t n) noexcept;                              // x *= factor
   void (*silu)(const float* x, float* y, int64_t n) noexcept;                             // x / (1 + exp(-x))
   void (*silu_backward)(const float* x, const float* dy, float* dx, int64_t n) noexcept;  // dx += ...
+  // x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+  void (*gelu_tanh)(const float* x, float* y, int64_t n) noexcept;
+  void (*gelu_tanh_backward)(const float* x, const float* dy, float* dx, int64_t n) noexcept;  // dx += ...
+  void (*soft_cap)(float cap, const float* x, float* y, int64_t n) noexcept;                   // cap tanh(x / cap)
+  // dx += dy (1 - (y / cap)^2), of y as soft_cap made it.
+  void (*soft_cap_backward)(float cap, const float* y, const float* dy, float* dx, int64_t n) noexcept;
+  void (*clamp)(float lowest, float highest, const float* x, float* y, int64_t n) noexcept;
+  // dx += dy where lowest <= x <= highest.
+  void (*clamp_backward)(float lowest, float highest, const float* x, const float* dy, float* dx, int64_t n) noexcept;
   void (*multiply_backward)(const float* other, const float* dy, float* dx,
                             int64_t n) noexcept;  // dx = fma(dy, other, dx)
   void (*exp)(const float* x, float* y, int64_t n) noexcept;
   void (*log)(const float* x, float* y, int64_t n) noexcept;
+  void (*tanh)(const float* x, float* y, int64_t n) noexcept;
   void (*to_bf16)(const float* x, uint16_t* y, int64_t n) noexcept;  // nearest even
   void (*from_bf16)(const uint16_t* x, float* y, int64_t n) noexcept;
   void (*from_f16)(const uint16_t* x, float* y, int64_t n) noexcept;
@@ -114,8 +145,6 @@ struct Kernels {
   // Reads n floats, a multiple of 64, as fast as memory gives them; a value that depends on them.
   float (*read_memory)(const float* from, int64_t n) noexcept;
 };
-
-inline constexpr int64_t kAttentionBlock = 64;
 
 // The set in use: the last of available_kernels(), or the one GLASSBOX_KERNELS names. The first call throws
 // Error(unsupported) if that names a set this machine lacks.

@@ -35,6 +35,13 @@ TEST(Kernels, ValuesOneByOne) {
       check("scale", [&](const Kernels& k, float* o) { k.scale(-0.3f, o, n); });
       check("silu", [&](const Kernels& k, float* o) { k.silu(pa, o, n); });
       check("silu_backward", [&](const Kernels& k, float* o) { k.silu_backward(pa, pb, o, n); });
+      check("gelu_tanh", [&](const Kernels& k, float* o) { k.gelu_tanh(pa, o, n); });
+      check("gelu_tanh_backward", [&](const Kernels& k, float* o) { k.gelu_tanh_backward(pa, pb, o, n); });
+      check("soft_cap", [&](const Kernels& k, float* o) { k.soft_cap(1.3f, pa, o, n); });
+      check("soft_cap_backward", [&](const Kernels& k, float* o) { k.soft_cap_backward(1.3f, pa, pb, o, n); });
+      check("clamp", [&](const Kernels& k, float* o) { k.clamp(-0.4f, 0.9f, pa, o, n); });
+      check("clamp_backward", [&](const Kernels& k, float* o) { k.clamp_backward(-0.4f, 0.9f, pa, pb, o, n); });
+      check("tanh", [&](const Kernels& k, float* o) { k.tanh(pa, o, n); });
       check("multiply_backward", [&](const Kernels& k, float* o) { k.multiply_backward(pa, pb, o, n); });
       check("exp", [&](const Kernels& k, float* o) { k.exp(pa, o, n); });
       check("softmax", [&](const Kernels& k, float* o) { k.softmax(pa, n, 300.0f, 5.0f, 0.5f, o, false); });
@@ -44,6 +51,8 @@ TEST(Kernels, ValuesOneByOne) {
       check("log_sum_exp", [&](const Kernels& k, float* o) { k.log_sum_exp(pa, n, o, o + 1); });
       if (n > 0) {
         check("rms_norm", [&](const Kernels& k, float* o) { k.rms_norm(pa, pb, 1e-5f, o, o + n, n); });
+        check("layer_norm", [&](const Kernels& k, float* o) { k.layer_norm(pa, 1e-5f, o, o + n, n); });
+        check("layer_norm_backward", [&](const Kernels& k, float* o) { k.layer_norm_backward(pa, 0.7f, pb, o, n); });
         check("rms_norm_backward",
               [&](const Kernels& k, float* o) { k.rms_norm_backward(pa, pb, 0.7f, pa, o, nullptr, n); });
       }
@@ -83,6 +92,8 @@ TEST(Kernels, AValueDoesNotDependOnItsPlace) {
     };
     check(set->exp);
     check(set->silu);
+    check(set->tanh);
+    check(set->gelu_tanh);
     check([&](const float* from, float* to, int64_t n) { set->softmax(from, n, 1.0f, 3.0f, 1.0f, to, false); });
   }
 }

@@ -30,11 +30,11 @@ struct Attention {
         v_proj(w["v_proj"], s.kv_heads * s.head_dim, s.hidden),
         o_proj(w["o_proj"], s.hidden, s.heads * s.head_dim) {}
 
-  Tensor operator()(const Tensor& x) const {                                                    // [T, D]
-    const Tensor q = rope(split(q_proj(x), shape.heads), shape.frequencies);                    // [T, H, E]
-    const Tensor k = rope(split(k_proj(x), shape.kv_heads), shape.frequencies);                 // [T, K, E]
-    const Tensor v = split(v_proj(x), shape.kv_heads);                                          // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), shape.sliding_window)));  // [T, D]
+  Tensor operator()(const Tensor& x) const {                                                                // [T, D]
+    const Tensor q = rope(split(q_proj(x), shape.heads), shape.frequencies);                                // [T, H, E]
+    const Tensor k = rope(split(k_proj(x), shape.kv_heads), shape.frequencies);                             // [T, K, E]
+    const Tensor v = split(v_proj(x), shape.kv_heads);                                                      // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), {.window = shape.sliding_window})));  // [T, D]
   }
 };
 

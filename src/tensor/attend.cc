@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "kernels/kernels.h"
+#include "tensor/widened.h"
 #include "tensor/words.h"
 
 namespace glassbox {
@@ -27,7 +28,7 @@ struct View {
   std::vector<const void*> keys, values;
   std::vector<int64_t> first, last;  // of each row
 
-  View(const Group& group, int64_t layer, int64_t share, int64_t window) {
+  View(const Group& group, int64_t layer, int64_t share, const Look& look) {
     const KvCache& cache = *group.run->cache;
     for (int64_t block = 0; block < cache.blocks(); ++block) {
       keys.push_back(cache.keys(block, layer, group.head));
@@ -35,10 +36,11 @@ struct View {
     }
     for (int64_t t = group.begin; t < group.end; ++t) {
       const int64_t position = group.run->position + t - group.run->begin;
-      for (int64_t i = 0; i < share; ++i) {
-        first.push_back(window > 0 ? std::max<int64_t>(0, position + 1 - window) : 0);
-        last.push_back(position + 1);
-      }
+      int64_t from = 0;
+      if (look.window > 0) from = std::max(from, position + 1 - look.window);
+      if (look.chunk > 0) from = std::max(from, position - position % look.chunk);
+      first.insert(first.end(), static_cast<size_t>(share), from);
+      last.insert(last.end(), static_cast<size_t>(share), position + 1);
     }
   }
 };
@@ -59,9 +61,11 @@ void scatter(const Group& group, const float* from, int64_t heads, int64_t share
 
 struct Attention {
   Pass* pass;
-  int64_t layer, heads, kv_heads, share, width, window;
+  int64_t layer, heads, kv_heads, share, key_dim, value_dim;
   DType cached;
   float scale;
+  Look look;
+  Tensor sinks;  // [H], float32, where there are any
 
   std::vector<Group> groups(int64_t tokens_a_group) const {
     std::vector<Group> list;
@@ -71,48 +75,72 @@ struct Attention {
           list.push_back({t, std::min(run.end, t + tokens_a_group), head, &run});
     return list;
   }
+  Attended over(const View& view) const {
+    return {view.keys.data(), view.values.data(), cached, key_dim, value_dim, scale, look.softcap};
+  }
+  // A sink for each row of a group; empty where there are none.
+  std::vector<float> sinks_of(const Group& group) const {
+    std::vector<float> list;
+    if (!sinks) return list;
+    const float* from = sinks.f32() + group.head * share;
+    for (int64_t t = group.begin; t < group.end; ++t) list.insert(list.end(), from, from + share);
+    return list;
+  }
 
   void forward(const float* q, float* out, float* stats) const {
     const auto list = groups(std::max<int64_t>(1, kRows / share));
     pass->pool().parallel_for(static_cast<int64_t>(list.size()), [&](int64_t i) {
       const Group& group = list[static_cast<size_t>(i)];
-      const View view(group, layer, share, window);
+      const View view(group, layer, share, look);
+      const std::vector<float> row_sinks = sinks_of(group);
       const auto rows = static_cast<size_t>(group.rows(share));
-      std::vector<float> queries(rows * static_cast<size_t>(width)), answers(queries.size()), sums(rows * 2);
-      gather(group, q, heads, share, width, queries.data());
-      kernels().attend(queries.data(), width, group.rows(share), view.first.data(), view.last.data(), view.keys.data(),
-                       view.values.data(), cached, width, scale, answers.data(), width, sums.data());
-      scatter(group, answers.data(), heads, share, width, out);
+      std::vector<float> queries(rows * static_cast<size_t>(key_dim)), answers(rows * static_cast<size_t>(value_dim)),
+          sums(rows * 2);
+      gather(group, q, heads, share, key_dim, queries.data());
+      kernels().attend(over(view), queries.data(), key_dim, group.rows(share), view.first.data(), view.last.data(),
+                       sinks ? row_sinks.data() : nullptr, answers.data(), value_dim, sums.data());
+      scatter(group, answers.data(), heads, share, value_dim, out);
       scatter(group, sums.data(), heads, share, 2, stats);
     });
   }
 
-  // Sums into keys and values run over the queries of a whole sequence, so a group is a whole run.
+  // Sums into keys and values run over the queries of a whole sequence, so a group is a whole run. d_sinks: of each
+  // token and head, [T, H].
   void backward(const float* q, const float* out, const float* stats, const float* d_out, float* dq, float* dk,
-                float* dv) const {
+                float* dv, float* d_sinks) const {
     const auto list = groups(std::numeric_limits<int64_t>::max() / 2);
     pass->pool().parallel_for(static_cast<int64_t>(list.size()), [&](int64_t i) {
       const Group& group = list[static_cast<size_t>(i)];
-      const View view(group, layer, share, window);
+      const View view(group, layer, share, look);
+      const std::vector<float> row_sinks = sinks_of(group);
       const auto rows = static_cast<size_t>(group.rows(share));
-      const size_t size = rows * static_cast<size_t>(width);
-      std::vector<float> queries(size), answers(size), d_answers(size), d_queries(size), sums(rows * 2);
-      gather(group, q, heads, share, width, queries.data());
-      gather(group, out, heads, share, width, answers.data());
-      gather(group, d_out, heads, share, width, d_answers.data());
-      gather(group, dq, heads, share, width, d_queries.data());
+      const size_t key_size = rows * static_cast<size_t>(key_dim), value_size = rows * static_cast<size_t>(value_dim);
+      std::vector<float> queries(key_size), answers(value_size), d_answers(value_size), d_queries(key_size),
+          sums(rows * 2), d_row_sinks(row_sinks.size());
+      gather(group, q, heads, share, key_dim, queries.data());
+      gather(group, out, heads, share, value_dim, answers.data());
+      gather(group, d_out, heads, share, value_dim, d_answers.data());
+      gather(group, dq, heads, share, key_dim, d_queries.data());
       gather(group, stats, heads, share, 2, sums.data());
-      const int64_t from = (group.begin * kv_heads + group.head) * width;
-      kernels().attend_backward(queries.data(), width, group.rows(share), view.first.data(), view.last.data(),
-                                view.keys.data(), view.values.data(), cached, width, scale, answers.data(), width,
-                                sums.data(), d_answers.data(), width, d_queries.data(), width, dk + from, dv + from,
-                                kv_heads * width, group.run->position);
-      scatter(group, d_queries.data(), heads, share, width, dq);
+      const int64_t from = group.begin * kv_heads + group.head;
+      kernels().attend_backward(over(view), queries.data(), key_dim, group.rows(share), view.first.data(),
+                                view.last.data(), sinks ? row_sinks.data() : nullptr, answers.data(), value_dim,
+                                sums.data(), d_answers.data(), value_dim,
+                                {.dq = d_queries.data(),
+                                 .d_keys = dk + from * key_dim,
+                                 .d_values = dv + from * value_dim,
+                                 .d_sinks = d_row_sinks.data(),
+                                 .lddq = key_dim,
+                                 .ldk = kv_heads * key_dim,
+                                 .ldv = kv_heads * value_dim,
+                                 .base = group.run->position});
+      scatter(group, d_queries.data(), heads, share, key_dim, dq);
+      if (sinks) scatter(group, d_row_sinks.data(), heads, share, 1, d_sinks);
     });
   }
 
   // Scores or the pattern of all tokens, [T, H, S], recomputed from the largest scores and sums that forward() used.
-  Tensor look(const float* q, const float* stats, bool want_scores) const {
+  Tensor seen(const float* q, const float* stats, bool want_scores) const {
     int64_t in_view = 0;
     for (const Run& run : pass->runs()) in_view = std::max(in_view, run.position + run.end - run.begin);
     const auto tokens = static_cast<int64_t>(pass->tokens().size());
@@ -122,12 +150,12 @@ struct Attention {
     std::vector<float> scores(static_cast<size_t>(in_view)), pattern(static_cast<size_t>(in_view));
     const FlushDenormals flush;
     for (const Group& group : groups(1)) {
-      const View view(group, layer, share, window);
+      const View view(group, layer, share, look);
       for (int64_t i = 0; i < share; ++i) {
         const int64_t row = group.begin * heads + group.head * share + i;
         const int64_t first = view.first[0], last = view.last[0];
-        kernels().attend_pattern(q + row * width, first, last, view.keys.data(), cached, width, scale, stats + row * 2,
-                                 scores.data(), pattern.data());
+        kernels().attend_pattern(over(view), q + row * key_dim, first, last, stats + row * 2, scores.data(),
+                                 pattern.data());
         std::memcpy(to + row * in_view + first, want_scores ? scores.data() : pattern.data(),
                     static_cast<size_t>(last - first) * sizeof(float));
       }
@@ -137,17 +165,17 @@ struct Attention {
 
   // The plain way, for a pattern that a tap put in place: out = pattern values, a chain over all positions.
   void mix(const Tensor& pattern, const Group& group, float* out) const {
-    const View view(group, layer, share, window);
+    const View view(group, layer, share, look);
     const int64_t in_view = pattern.width();
     for (int64_t i = 0; i < share; ++i) {
       const int64_t row = group.begin * heads + group.head * share + i;
-      float* to = out + row * width;
-      std::fill_n(to, width, 0.0f);
+      float* to = out + row * value_dim;
+      std::fill_n(to, value_dim, 0.0f);
       for (int64_t position = view.first[0]; position < view.last[0]; ++position) {
-        const int64_t at = position % kAttentionBlock * width;
+        const int64_t at = position % kAttentionBlock * value_dim;
         const void* block = view.values[static_cast<size_t>(position / kAttentionBlock)];
         const float share_of = pattern.f32()[row * in_view + position];
-        for (int64_t e = 0; e < width; ++e) {
+        for (int64_t e = 0; e < value_dim; ++e) {
           const float value = cached == DType::bf16 ? bf16_to_f32(static_cast<const uint16_t*>(block)[at + e])
                                                     : static_cast<const float*>(block)[at + e];
           to[e] = std::fma(share_of, value, to[e]);
@@ -174,20 +202,27 @@ struct Attention {
         }
     };
     if (pass->taps()->wants(path + ".scores")) {
-      const Tensor scores = look(q, stats, true);
+      const Tensor scores = seen(q, stats, true);
       replaced(scores, pass->offer(scores, ".scores"), [&](const Tensor& changed) {
         Tensor pattern = pass->empty(changed.shape());
         const int64_t n = changed.width();
         for (int64_t row = 0; row < changed.rows(); ++row) {
           float largest, sum;
           kernels().log_sum_exp(changed.f32() + row * n, n, &largest, &sum);
+          if (sinks) {
+            const float sink = sinks.f32()[row % heads], both = std::max(largest, sink);
+            float by[2] = {largest - both, sink - both};
+            kernels().exp(by, by, 2);
+            sum = std::fma(sum, by[0], by[1]);
+            largest = both;
+          }
           kernels().softmax(changed.f32() + row * n, n, largest, sum, 1, Pass::mutable_f32(pattern) + row * n, false);
         }
         return pattern;
       });
     }
     if (pass->taps()->wants(path + ".pattern")) {
-      const Tensor pattern = look(q, stats, false);
+      const Tensor pattern = seen(q, stats, false);
       replaced(pattern, pass->offer(pattern, ".pattern"), [](const Tensor& changed) { return changed; });
     }
   }
@@ -209,30 +244,42 @@ Memory remember(int64_t layer, const Tensor& k, const Tensor& v, const CacheShap
   return {layer, k, v};
 }
 
-Tensor attend(const Tensor& q, const Memory& memory, int64_t window) {
+Tensor attend(const Tensor& q, const Memory& memory, const Look& look) {
   Pass& pass = *q.pass();
   const int64_t heads = q.shape()[1], kv_heads = memory.k.shape()[1], width = q.width();
   check(heads % kv_heads == 0 && memory.k.width() == width, "attend: heads and key/value heads do not fit");
-  const Attention attention{&pass,
-                            memory.layer,
-                            heads,
-                            kv_heads,
-                            heads / kv_heads,
-                            width,
-                            window,
-                            pass.runs().empty() ? DType::f32 : pass.runs()[0].cache->shape().dtype,
-                            static_cast<float>(1.0 / std::sqrt(static_cast<double>(width)))};
-  Tensor out = pass.empty(q.shape()), stats = pass.empty({q.shape()[0], heads, 2});
+  check(!look.sinks || look.sinks.shape().elements() == heads, "attend: expected a sink for each head");
+  const Attention attention{
+      &pass,
+      memory.layer,
+      heads,
+      kv_heads,
+      heads / kv_heads,
+      width,
+      memory.v.width(),
+      pass.runs().empty() ? DType::f32 : pass.runs()[0].cache->shape().dtype,
+      look.scale > 0 ? look.scale : static_cast<float>(1.0 / std::sqrt(static_cast<double>(width))),
+      look,
+      look.sinks ? widened(pass, look.sinks) : Tensor()};
+  const int64_t tokens = q.shape()[0];
+  Tensor out = pass.empty({tokens, heads, memory.v.width()}), stats = pass.empty({tokens, heads, 2});
   attention.forward(q.f32(), Pass::mutable_f32(out), Pass::mutable_f32(stats));
   if (pass.taps()) attention.offer(q.f32(), stats.f32(), Pass::mutable_f32(out));
-  pass.record(out, {&q, &memory.k, &memory.v}, [&pass, attention, q, memory, out, stats](const float* d_out) {
-    std::vector<Tensor> unwanted;  // sums nobody asked for still need a place
-    const auto sum = [&](const Tensor& t) {
-      if (float* into = pass.accumulate(t)) return into;
-      return Pass::mutable_f32(unwanted.emplace_back(pass.empty(t.shape())));
-    };
-    attention.backward(q.f32(), out.f32(), stats.f32(), d_out, sum(q), sum(memory.k), sum(memory.v));
-  });
+  pass.record(out, {&q, &memory.k, &memory.v, &look.sinks},
+              [&pass, attention, q, memory, out, stats, tokens, heads](const float* d_out) {
+                std::vector<Tensor> unwanted;  // sums nobody asked for still need a place
+                const auto sum = [&](const Tensor& t) {
+                  if (float* into = pass.accumulate(t)) return into;
+                  return Pass::mutable_f32(unwanted.emplace_back(pass.empty(t.shape())));
+                };
+                Tensor by_token;  // what each token wants of the sinks
+                if (attention.sinks) by_token = pass.empty({tokens, heads});
+                attention.backward(q.f32(), out.f32(), stats.f32(), d_out, sum(q), sum(memory.k), sum(memory.v),
+                                   Pass::mutable_f32(by_token));
+                if (float* d_sinks = attention.sinks ? pass.accumulate(attention.look.sinks) : nullptr)
+                  for (int64_t t = 0; t < tokens; ++t)
+                    kernels().add(d_sinks, by_token.f32() + t * heads, d_sinks, heads);
+              });
   return out;
 }
 

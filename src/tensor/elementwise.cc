@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "base/error.h"
 #include "kernels/kernels.h"
+#include "tensor/widened.h"
 #include "tensor/words.h"
 
 namespace glassbox {
@@ -12,19 +14,6 @@ namespace {
 
 constexpr int64_t kGrain = 1 << 14;  // values a thread takes at once
 constexpr int64_t kTokenBlock = 64;  // gradients that sum over tokens do so in blocks of this many, in order
-
-// Vectors a checkpoint keeps in 16 bits (norms, biases), as float32.
-Tensor widened(Pass& pass, const Tensor& w) {
-  if (w.dtype() == DType::f32) return w;
-  Tensor wide = pass.empty(w.shape());
-  if (w.dtype() == DType::bf16)
-    kernels().from_bf16(w.data<uint16_t>(), Pass::mutable_f32(wide), w.shape().elements());
-  else if (w.dtype() == DType::f16)
-    kernels().from_f16(w.data<uint16_t>(), Pass::mutable_f32(wide), w.shape().elements());
-  else
-    fail(ErrorKind::unsupported, "vectors of dtype {} are not supported", info(w.dtype()).name);
-  return wide;
-}
 
 // dw[n] += sum over rows of body's contributions, summed within blocks of kTokenBlock rows and then block after block.
 template <class Body>
@@ -42,6 +31,18 @@ void sum_over_rows(Pass& pass, int64_t rows, int64_t n, float* dw, const Body& b
 }
 
 }  // namespace
+
+Tensor widened(Pass& pass, const Tensor& w) {
+  if (w.dtype() == DType::f32) return w;
+  Tensor wide = pass.empty(w.shape());
+  if (w.dtype() == DType::bf16)
+    kernels().from_bf16(w.data<uint16_t>(), Pass::mutable_f32(wide), w.shape().elements());
+  else if (w.dtype() == DType::f16)
+    kernels().from_f16(w.data<uint16_t>(), Pass::mutable_f32(wide), w.shape().elements());
+  else
+    fail(ErrorKind::unsupported, "vectors of dtype {} are not supported", info(w.dtype()).name);
+  return wide;
+}
 
 Tensor operator+(const Tensor& a, const Tensor& b) {
   check(a.shape() == b.shape(), "+: shapes differ");
@@ -83,20 +84,70 @@ Tensor operator*(const Tensor& a, const Tensor& b) {
   return y;
 }
 
-Tensor silu(const Tensor& x) {
+namespace {
+
+// A word of values one by one: forward(x, y, n), and backward(x, y, dy, dx, n), which adds to dx.
+template <class Forward, class Backward>
+Tensor each_value(const Tensor& x, const Forward& forward, const Backward& backward) {
   Pass& pass = *x.pass();
   Tensor y = pass.empty(x.shape());
   const int64_t count = x.shape().elements();
   pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
-    kernels().silu(x.f32() + begin, Pass::mutable_f32(y) + begin, end - begin);
+    forward(x.f32() + begin, Pass::mutable_f32(y) + begin, end - begin);
   });
-  pass.record(y, {&x}, [&pass, x, count](const float* dy) {
+  pass.record(y, {&x}, [&pass, x, y, count, backward](const float* dy) {
     float* dx = pass.accumulate(x);
     pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
-      kernels().silu_backward(x.f32() + begin, dy + begin, dx + begin, end - begin);
+      backward(x.f32() + begin, y.f32() + begin, dy + begin, dx + begin, end - begin);
     });
   });
   return y;
+}
+
+}  // namespace
+
+Tensor gelu_tanh(const Tensor& x) {
+  return each_value(
+      x, [](const float* from, float* y, int64_t n) { kernels().gelu_tanh(from, y, n); },
+      [](const float* from, const float*, const float* dy, float* dx, int64_t n) {
+        kernels().gelu_tanh_backward(from, dy, dx, n);
+      });
+}
+
+Tensor soft_cap(const Tensor& x, float cap) {
+  return each_value(
+      x, [=](const float* from, float* y, int64_t n) { kernels().soft_cap(cap, from, y, n); },
+      [=](const float*, const float* y, const float* dy, float* dx, int64_t n) {
+        kernels().soft_cap_backward(cap, y, dy, dx, n);
+      });
+}
+
+Tensor clamp(const Tensor& x, float lowest, float highest) {
+  return each_value(
+      x, [=](const float* from, float* y, int64_t n) { kernels().clamp(lowest, highest, from, y, n); },
+      [=](const float* from, const float*, const float* dy, float* dx, int64_t n) {
+        kernels().clamp_backward(lowest, highest, from, dy, dx, n);
+      });
+}
+
+Tensor operator*(const Tensor& x, float factor) {
+  return each_value(
+      x,
+      [=](const float* from, float* y, int64_t n) {
+        std::memcpy(y, from, static_cast<size_t>(n) * sizeof(float));
+        kernels().scale(factor, y, n);
+      },
+      [=](const float*, const float*, const float* dy, float* dx, int64_t n) {
+        kernels().scale_add(factor, dy, dx, n);
+      });
+}
+
+Tensor silu(const Tensor& x) {
+  return each_value(
+      x, [](const float* from, float* y, int64_t n) { kernels().silu(from, y, n); },
+      [](const float* from, const float*, const float* dy, float* dx, int64_t n) {
+        kernels().silu_backward(from, dy, dx, n);
+      });
 }
 
 Tensor add_bias(const Tensor& x, const Tensor& bias) {
@@ -117,10 +168,14 @@ Tensor add_bias(const Tensor& x, const Tensor& bias) {
   return y;
 }
 
-Tensor rms_norm(const Tensor& x, const Tensor& w, float eps) {
+Tensor rms_norm(const Tensor& x, const Tensor& w, float eps, float offset) {
   check(w.shape().elements() == x.width(), "rms_norm: widths differ");
   Pass& pass = *x.pass();
-  const Tensor wide = widened(pass, w);
+  Tensor wide = widened(pass, w);
+  if (offset != 0) {
+    const Tensor plain = std::exchange(wide, pass.empty(w.shape()));
+    for (int64_t i = 0; i < w.shape().elements(); ++i) Pass::mutable_f32(wide)[i] = offset + plain.f32()[i];
+  }
   const int64_t n = x.width(), rows = x.rows();
   Tensor y = pass.empty(x.shape()), inverse = pass.empty({rows});
   pass.pool().parallel_ranges(rows, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
@@ -137,6 +192,24 @@ Tensor rms_norm(const Tensor& x, const Tensor& w, float eps) {
     }
     sum_over_rows(pass, rows, n, pass.accumulate(w), [&](int64_t row, float* dw) {
       kernels().rms_norm_backward(x.f32() + row * n, wide.f32(), inverse.f32()[row], dy + row * n, dx + row * n, dw, n);
+    });
+  });
+  return y;
+}
+
+Tensor layer_norm(const Tensor& x, float eps) {
+  Pass& pass = *x.pass();
+  const int64_t n = x.width(), rows = x.rows(), grain = std::max<int64_t>(1, kGrain / n);
+  Tensor y = pass.empty(x.shape()), inverse = pass.empty({rows});
+  pass.pool().parallel_ranges(rows, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row)
+      kernels().layer_norm(x.f32() + row * n, eps, Pass::mutable_f32(y) + row * n, Pass::mutable_f32(inverse) + row, n);
+  });
+  pass.record(y, {&x}, [&pass, x, y, inverse, n, rows, grain](const float* dy) {
+    float* dx = pass.accumulate(x);
+    pass.pool().parallel_ranges(rows, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row)
+        kernels().layer_norm_backward(y.f32() + row * n, inverse.f32()[row], dy + row * n, dx + row * n, n);
     });
   });
   return y;

@@ -17,13 +17,20 @@ namespace glassbox {
 // weights take x as it is; bf16 weights take x rounded to bf16, straight-through in the gradient.
 Tensor matmul(const Tensor& x, const Tensor& w);
 
-Tensor operator+(const Tensor& a, const Tensor& b);    // same shape
-Tensor operator*(const Tensor& a, const Tensor& b);    // same shape, elementwise
-Tensor silu(const Tensor& x);                          // x / (1 + exp(-x))
-Tensor add_bias(const Tensor& x, const Tensor& bias);  // [T, n] + [n]
+Tensor operator+(const Tensor& a, const Tensor& b);  // same shape
+Tensor operator*(const Tensor& a, const Tensor& b);  // same shape, elementwise
+Tensor operator*(const Tensor& x, float factor);
+Tensor silu(const Tensor& x);                                // x / (1 + exp(-x))
+Tensor gelu_tanh(const Tensor& x);                           // x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+Tensor soft_cap(const Tensor& x, float cap);                 // cap tanh(x / cap)
+Tensor clamp(const Tensor& x, float lowest, float highest);  // no gradient where it clamps
+Tensor add_bias(const Tensor& x, const Tensor& bias);        // [T, n] + [n]
 
-// x / sqrt(mean(x^2) + eps) * w over the last dimension, of w's size (arXiv:1910.07467).
-Tensor rms_norm(const Tensor& x, const Tensor& w, float eps);
+// x / sqrt(mean(x^2) + eps) * (offset + w) over the last dimension, of w's size (arXiv:1910.07467; Gemma's offset is
+// 1).
+Tensor rms_norm(const Tensor& x, const Tensor& w, float eps, float offset = 0);
+// (x - mean(x)) / sqrt(mean((x - mean(x))^2) + eps) over the last dimension (arXiv:1607.06450), without weights.
+Tensor layer_norm(const Tensor& x, float eps);
 
 // Rows of the table for the pass's tokens: [T, D].
 Tensor embed(Pass& pass, const Tensor& table);
@@ -45,10 +52,20 @@ struct Memory {
 // gradient.
 Memory remember(int64_t layer, const Tensor& k, const Tensor& v, const CacheShape& shape);
 
-// softmax(q k^T / sqrt(E)) v of each token over its own sequence up to itself, and no further back than `window`
-// positions (0: all): [T, H, E]. Taps, under the module being walked: `.scores` and `.pattern`, [T, H, S] with S the
-// longest context in view; positions out of view are -infinity in scores and 0 in pattern.
-Tensor attend(const Tensor& q, const Memory& memory, int64_t window = 0);
+// How far a token looks back, and what becomes of the scores.
+struct Look {
+  int64_t window = 0;  // this many positions, its own the last (0: all)
+  int64_t chunk = 0;   // those of its own chunk of so many: positions [0, chunk), [chunk, 2 chunk) ... (0: all)
+  float scale = 0;     // of q k^T (0: 1 / sqrt(E))
+  float softcap = 0;   // c: score s becomes c tanh(s / c) (0: none)
+  Tensor sinks = {};   // [H]: one score more for each head, which takes its share of the softmax and has no value
+};
+
+// softmax(scores) v of each token over its own sequence up to itself, where scores = q k^T scale: [T, H, width of v].
+// Taps, under the module being walked: `.scores` (as the softmax sees them) and `.pattern`, [T, H, S] with S the
+// longest context in view; positions out of view are -infinity in scores and 0 in pattern. With sinks a pattern sums to
+// less than 1.
+Tensor attend(const Tensor& q, const Memory& memory, const Look& look = {});
 
 // The rows that want logits, in order: [R, D].
 Tensor logit_rows(const Tensor& x);

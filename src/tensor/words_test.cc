@@ -50,20 +50,55 @@ TEST(Gradients, LogitRows) {
   check_gradients([&](Pass& pass) { return logit_rows(embed(pass, table.tensor)); }, {&table});
 }
 
-void check_attend(int64_t heads, int64_t kv_heads, int64_t width, int64_t window) {
-  Leaf q({6, heads * width}, 1), k({6, kv_heads * width}, 2), v({6, kv_heads * width}, 3);
-  check_gradients(
-      [&](Pass& pass) {
-        const Tensor keys = split(embed(pass, k.tensor), kv_heads), values = split(embed(pass, v.tensor), kv_heads);
-        const Memory memory = remember(0, keys, values, {1, kv_heads, width, DType::f32});
-        return merge(attend(split(embed(pass, q.tensor), heads), memory, window));
-      },
-      {&q, &k, &v});
+TEST(Gradients, LayerNorm) {
+  Leaf table({6, 20}, 1);
+  check_gradients([&](Pass& pass) { return layer_norm(embed(pass, table.tensor), 1e-5f); }, {&table});
 }
 
-TEST(Gradients, Attend) { check_attend(4, 2, 8, 0); }
-TEST(Gradients, AttendOneHeadEach) { check_attend(3, 3, 5, 0); }
-TEST(Gradients, AttendInAWindow) { check_attend(2, 1, 8, 2); }
+TEST(Gradients, RmsNormWithOffset) {
+  Leaf table({6, 20}, 1), w({20}, 2);
+  check_gradients([&](Pass& pass) { return rms_norm(embed(pass, table.tensor), w.tensor, 1e-5f, 1.0f); }, {&table, &w});
+}
+
+TEST(Gradients, GeluTanhScaleSoftCap) {
+  Leaf table({6, 10}, 1);
+  check_gradients([&](Pass& pass) { return soft_cap(gelu_tanh(embed(pass, table.tensor)) * 3.0f, 1.5f); }, {&table});
+}
+
+TEST(Gradients, Clamp) {
+  Leaf table({6, 10}, 1);
+  for (float& value : *table.values)  // finite differences must not step over an edge
+    if (std::fabs(std::fabs(value) - 0.5f) < 0.03f) value *= 0.8f;
+  check_gradients([&](Pass& pass) { return clamp(embed(pass, table.tensor), -0.5f, 0.5f); }, {&table});
+}
+
+struct Heads {
+  int64_t heads, kv_heads, width;
+};
+void check_attend(const Heads& h, Look look, Leaf* sinks = nullptr) {
+  Leaf q({6, h.heads * h.width}, 1), k({6, h.kv_heads * h.width}, 2), v({6, h.kv_heads * h.width}, 3);
+  std::vector<Leaf*> leaves = {&q, &k, &v};
+  if (sinks) {
+    look.sinks = sinks->tensor;
+    leaves.push_back(sinks);
+  }
+  check_gradients(
+      [&](Pass& pass) {
+        const Tensor keys = split(embed(pass, k.tensor), h.kv_heads), values = split(embed(pass, v.tensor), h.kv_heads);
+        const Memory memory = remember(0, keys, values, {1, h.kv_heads, h.width, DType::f32});
+        return merge(attend(split(embed(pass, q.tensor), h.heads), memory, look));
+      },
+      leaves);
+}
+
+TEST(Gradients, Attend) { check_attend({4, 2, 8}, {}); }
+TEST(Gradients, AttendOneHeadEach) { check_attend({3, 3, 5}, {}); }
+TEST(Gradients, AttendInAWindow) { check_attend({2, 1, 8}, {.window = 2}); }
+TEST(Gradients, AttendWithinChunks) { check_attend({2, 1, 8}, {.chunk = 2, .scale = 0.9f}); }
+TEST(Gradients, AttendWithSoftCapAndSinks) {
+  Leaf sinks({4}, 4);
+  check_attend({4, 2, 6}, {.scale = 1.3f, .softcap = 0.8f}, &sinks);
+}
 
 // A bf16 product rounds its inputs; the gradient passes through as if it had not.
 TEST(Gradients, BfloatMatmulIsStraightThrough) {
@@ -89,32 +124,52 @@ TEST(Gradients, BfloatMatmulIsStraightThrough) {
   for (size_t i = 0; i < d_w.size(); ++i) EXPECT_NEAR((*sums)[i], d_w[i], 1e-5);
 }
 
-// The fused attention against softmax(q k^T) v written out in double.
+// The fused attention against softmax(q k^T) v written out in double, and what its taps say of it.
 TEST(Attend, IsSoftmaxOfScoresTimesValues) {
   Workspace workspace(2);
   constexpr int64_t kCount = 150, kHeads = 4, kKv = 2, kWidth = 16;
   std::vector<int32_t> ids(kCount);
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
-  Leaf q({kCount, kHeads * kWidth}, 1), k({kCount, kKv * kWidth}, 2), v({kCount, kKv * kWidth}, 3);
-  for (const int64_t window : {0, 1, 70}) {
-    Pass pass(workspace);
+  Leaf q({kCount, kHeads * kWidth}, 1), k({kCount, kKv * kWidth}, 2), v({kCount, kKv * kWidth}, 3), sinks({kHeads}, 4);
+  const std::vector<Look> looks = {{},
+                                   {.window = 1},
+                                   {.window = 70},
+                                   {.chunk = 40},
+                                   {.window = 30, .chunk = 64, .scale = 0.4f},
+                                   {.softcap = 0.7f},
+                                   {.sinks = sinks.tensor},
+                                   {.window = 70, .scale = 0.9f, .softcap = 1.3f, .sinks = sinks.tensor}};
+  for (const Look& look : looks) {
+    Tensor scores, pattern;
+    Taps taps;
+    taps.listen("*.scores", [&](std::string_view, const Tensor& value) { return scores = value, std::nullopt; });
+    taps.listen("*.pattern", [&](std::string_view, const Tensor& value) { return pattern = value, std::nullopt; });
+    Pass pass(workspace, {&taps});
     pass.add(ids);
     const Memory memory =
         remember(0, split(embed(pass, k.tensor), kKv), split(embed(pass, v.tensor), kKv), {1, kKv, kWidth, DType::f32});
-    const Tensor out = attend(split(embed(pass, q.tensor), kHeads), memory, window);
+    const Tensor out = attend(split(embed(pass, q.tensor), kHeads), memory, look);
+    ASSERT_TRUE(scores && pattern);
     for (int64_t t = 0; t < kCount; ++t)
       for (int64_t h = 0; h < kHeads; ++h) {
-        const int64_t first = window ? std::max<int64_t>(0, t + 1 - window) : 0;
+        const int64_t first =
+            std::max({int64_t{0}, look.window ? t + 1 - look.window : 0, look.chunk ? t / look.chunk * look.chunk : 0});
         std::vector<double> weights;
-        double sum = 0;
+        double sum = look.sinks ? std::exp(static_cast<double>(sinks.tensor.f32()[h])) : 0;
         for (int64_t s = first; s <= t; ++s) {
           double score = 0;
           for (int64_t e = 0; e < kWidth; ++e)
             score += static_cast<double>(q.tensor.f32()[(t * kHeads + h) * kWidth + e]) *
                      k.tensor.f32()[(s * kKv + h / 2) * kWidth + e];
-          weights.push_back(std::exp(score / 4));
+          score *= look.scale > 0 ? look.scale : 0.25;
+          if (look.softcap > 0) score = look.softcap * std::tanh(score / look.softcap);
+          ASSERT_NEAR(scores.f32()[(t * kHeads + h) * kCount + s], score, 2e-6);
+          weights.push_back(std::exp(score));
           sum += weights.back();
         }
+        for (int64_t s = 0; s < kCount; ++s)
+          ASSERT_NEAR(pattern.f32()[(t * kHeads + h) * kCount + s],
+                      s < first || s > t ? 0 : weights[static_cast<size_t>(s - first)] / sum, 1e-6);
         for (int64_t e = 0; e < kWidth; ++e) {
           double expected = 0;
           for (int64_t s = first; s <= t; ++s)
@@ -123,6 +178,30 @@ TEST(Attend, IsSoftmaxOfScoresTimesValues) {
         }
       }
   }
+}
+
+// Scores put in place of others are answered with the sinks and what else belongs to the head.
+TEST(Attend, ReplacedScoresStillMeetTheirSink) {
+  Workspace workspace(2);
+  Leaf q({6, 8}, 1), k({6, 8}, 2), v({6, 8}, 3), sinks({1}, 4);
+  const auto run = [&](const Taps* taps) {
+    Pass pass(workspace, {taps});
+    pass.add(kIds);
+    const Memory memory =
+        remember(0, split(embed(pass, k.tensor), 1), split(embed(pass, v.tensor), 1), {1, 1, 8, DType::f32});
+    const Tensor out = attend(split(embed(pass, q.tensor), 1), memory, {.sinks = sinks.tensor});
+    return std::vector<float>(out.values().begin(), out.values().end());
+  };
+  const auto before = run(nullptr);
+  Taps nudge;  // every score a little lower: nearly the same answer, by the plain way
+  nudge.listen("*.scores", [&](std::string_view, const Tensor& scores) {
+    Tensor changed = scores.pass()->empty(scores.shape());
+    for (int64_t i = 0; i < scores.shape().elements(); ++i) Pass::mutable_f32(changed)[i] = scores.f32()[i] - 1e-6f;
+    return changed;
+  });
+  const auto after = run(&nudge);
+  EXPECT_NE(std::memcmp(before.data(), after.data(), before.size() * sizeof(float)), 0);
+  for (size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(before[i], after[i], 1e-5);
 }
 
 TEST(Arena, GivesBackWhatWasDropped) {

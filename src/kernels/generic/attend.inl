@@ -191,16 +191,41 @@ inline const float* widened(const T* block, int64_t count, float* to) {
   }
 }
 
+// [rows][columns] of K becomes [columns][rows] of float.
+template <class K>
+inline void turned(const K* from, int64_t rows, int64_t columns, float* to) {
+  for (int64_t r = 0; r < rows; r += 16)
+    for (int64_t c = 0; c < columns; c += 16) {
+      const int64_t height = rows - r < 16 ? rows - r : 16, width = columns - c < 16 ? columns - c : 16;
+      V tile[16];
+      UNROLL
+      for (int i = 0; i < 16; ++i) tile[i] = i < height ? some(from + (r + i) * columns + c, width) : zero();
+      transpose(tile);
+      UNROLL
+      for (int i = 0; i < 16; ++i)
+        if (i < width) put(to + (c + i) * rows + r, tile[i], height);
+    }
+}
+
+// Scores of rows become cap tanh(score / cap), in the sixteens that were computed.
+inline void cap_scores(float* score, const Range* range, int64_t count, float cap) {
+  const V by = broadcast(cap), inverse = broadcast(1.0f / cap);
+  for (int64_t r = 0; r < count; ++r)
+    for (int64_t at = r * kBlock; at < r * kBlock + range[r].to; at += 16)
+      store(score + at, mul(by, tanh(mul(load(score + at), inverse))));
+}
+
 // Some rows over one block of keys and values of type K.
 template <class K>
 inline void attend_block(const float* q, int64_t ldq, int64_t count, const Range* range, const K* keys, const K* values,
-                         int64_t head_dim, float scale, float* out, int64_t ldo, float* stats, float* score,
-                         float* sum) {
-  score_rows(q, ldq, range, count, keys, head_dim, scale, score);
+                         const Attended& over, float* out, int64_t ldo, float* stats, float* score, float* sum) {
+  const int64_t width = over.value_dim;
+  score_rows(q, ldq, range, count, keys, over.key_dim, over.scale, score);
+  if (over.softcap > 0) cap_scores(score, range, count, over.softcap);
   float top[kAttendRows] = {}, total[kAttendRows] = {};
   for (int64_t r = 0; r < count; ++r) exp_of_scores(score + r * kBlock, range[r], top + r, total + r);
-  for (int64_t i = 0; i < count * head_dim; ++i) sum[i] = 0;
-  value_all(score, range, count, values, head_dim, sum, head_dim);
+  for (int64_t i = 0; i < count * width; ++i) sum[i] = 0;
+  value_all(score, range, count, values, width, sum, width);
   // Merge what was and what came: sixteen rows' statistics at a time.
   float old_by[kAttendRows], new_by[kAttendRows];
   for (int64_t r = 0; r < count; r += 16) {
@@ -224,26 +249,40 @@ inline void attend_block(const float* q, int64_t ldq, int64_t count, const Range
   for (int64_t r = 0; r < count; ++r) {
     const V old_factor = broadcast(old_by[r]), new_factor = broadcast(new_by[r]);
     float* to = out + r * ldo;
-    const float* from = sum + r * head_dim;
-    each(head_dim, [=](int64_t i, int64_t c) {
+    const float* from = sum + r * width;
+    each(width, [=](int64_t i, int64_t c) {
       put(to + i, fma(some(to + i, c), old_factor, mul(some(from + i, c), new_factor)), c);
     });
   }
 }
 
+// A row's sink joins what its blocks gave: a score without a value.
+inline void merge_sinks(const float* sinks, int64_t rows, const int64_t* first, const int64_t* last, int64_t width,
+                        float* out, int64_t ldo, float* stats) {
+  for (int64_t r = 0; r < rows; ++r) {
+    if (first[r] >= last[r]) continue;
+    const V old_top = broadcast(stats[2 * r]), sink = broadcast(sinks[r]), both = max(old_top, sink);
+    const V by = exp_below(sub(old_top, both));
+    store(stats + 2 * r, both, 1);
+    store(stats + 2 * r + 1, fma(broadcast(stats[2 * r + 1]), by, exp_below(sub(sink, both))), 1);
+    float* row = out + r * ldo;
+    each(width, [=](int64_t i, int64_t c) { put(row + i, mul(some(row + i, c), by), c); });
+  }
+}
+
 template <class K>
-inline void attend_of(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
-                      const void* const* keys, const void* const* values, int64_t head_dim, float scale, float* out,
-                      int64_t ldo, float* stats) {
+inline void attend_of(const Attended& over, const float* q, int64_t ldq, int64_t rows, const int64_t* first,
+                      const int64_t* last, const float* sinks, float* out, int64_t ldo, float* stats) {
+  const int64_t key_dim = over.key_dim, width = over.value_dim;
   float* const score = static_cast<float*>(
-      kernel_scratch(static_cast<size_t>(kAttendRows * (kBlock + head_dim) + 2 * kBlock * head_dim) * sizeof(float)));
+      kernel_scratch(static_cast<size_t>(kAttendRows * (kBlock + width) + kBlock * (key_dim + width)) * sizeof(float)));
   float* const sum = score + kAttendRows * kBlock;
-  float* const wide_keys = sum + kAttendRows * head_dim;
-  float* const wide_values = wide_keys + kBlock * head_dim;
+  float* const wide_keys = sum + kAttendRows * width;
+  float* const wide_values = wide_keys + kBlock * key_dim;
   for (int64_t r = 0; r < rows; ++r) {
     stats[2 * r] = -__builtin_inff();
     stats[2 * r + 1] = 0;
-    for (int64_t d = 0; d < head_dim; ++d) out[r * ldo + d] = 0;
+    for (int64_t d = 0; d < width; ++d) out[r * ldo + d] = 0;
   }
   const Range blocks = blocks_of(first, last, rows);
   for (int64_t block = blocks.from; block < blocks.to; ++block) {
@@ -260,47 +299,52 @@ inline void attend_of(const float* q, int64_t ldq, int64_t rows, const int64_t* 
         ++r;
         continue;
       }
-      const K *block_keys = static_cast<const K*>(keys[block]), *block_values = static_cast<const K*>(values[block]);
-      if (sizeof(K) == sizeof(float) || rows > kScoreRows) {
+      const K* block_keys = static_cast<const K*>(over.keys[block]);
+      if (sizeof(K) == sizeof(float) || rows > kScoreRows || !over.values) {
         if (!k) {
-          k = widened(block_keys, kBlock * head_dim, wide_keys);
-          v = widened(block_values, kBlock * head_dim, wide_values);
+          k = widened(block_keys, kBlock * key_dim, wide_keys);
+          if (over.values) {
+            v = widened(static_cast<const K*>(over.values[block]), kBlock * width, wide_values);
+          } else {
+            turned(k, width, kBlock, wide_values);
+            v = wide_values;
+          }
         }
-        attend_block(q + r * ldq, ldq, count, range, k, v, head_dim, scale, out + r * ldo, ldo, stats + 2 * r, score,
-                     sum);
+        attend_block(q + r * ldq, ldq, count, range, k, v, over, out + r * ldo, ldo, stats + 2 * r, score, sum);
       } else {
-        attend_block(q + r * ldq, ldq, count, range, block_keys, block_values, head_dim, scale, out + r * ldo, ldo,
-                     stats + 2 * r, score, sum);
+        attend_block(q + r * ldq, ldq, count, range, block_keys, static_cast<const K*>(over.values[block]), over,
+                     out + r * ldo, ldo, stats + 2 * r, score, sum);
       }
       r += count;
     }
   }
+  if (sinks) merge_sinks(sinks, rows, first, last, width, out, ldo, stats);
   for (int64_t r = 0; r < rows; ++r) {
     if (first[r] >= last[r]) continue;
     const V by = broadcast(1.0f / stats[2 * r + 1]);
     float* row = out + r * ldo;
-    each(head_dim, [=](int64_t i, int64_t c) { put(row + i, mul(some(row + i, c), by), c); });
+    each(width, [=](int64_t i, int64_t c) { put(row + i, mul(some(row + i, c), by), c); });
   }
 }
 
-void attend(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
-            const void* const* keys, const void* const* values, DType type, int64_t head_dim, float scale, float* out,
-            int64_t ldo, float* stats) noexcept {
-  if (type == DType::bf16)
-    attend_of<uint16_t>(q, ldq, rows, first, last, keys, values, head_dim, scale, out, ldo, stats);
+void attend(const Attended& over, const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
+            const float* sinks, float* out, int64_t ldo, float* stats) noexcept {
+  if (over.type == DType::bf16)
+    attend_of<uint16_t>(over, q, ldq, rows, first, last, sinks, out, ldo, stats);
   else
-    attend_of<float>(q, ldq, rows, first, last, keys, values, head_dim, scale, out, ldo, stats);
+    attend_of<float>(over, q, ldq, rows, first, last, sinks, out, ldo, stats);
 }
 
 template <class K>
-inline void pattern_of(const float* q, int64_t first, int64_t last, const void* const* keys, int64_t head_dim,
-                       float scale, const float* stats, float* scores, float* pattern) {
+inline void pattern_of(const Attended& over, const float* q, int64_t first, int64_t last, const float* stats,
+                       float* scores, float* pattern) {
   const V shift = broadcast(stats[0]), by = broadcast(1.0f / stats[1]);
   for (int64_t block = first / kBlock; block * kBlock < last; ++block) {
-    float score[kBlock], weight[kBlock];
-    score_tile<1, kBlockVectors>(q, 0, static_cast<const K*>(keys[block]), head_dim, scale, score);
-    for (int64_t i = 0; i < kBlock; i += 16) store(weight + i, mul(exp(sub(load(score + i), shift)), by));
     const Range range = used(first, last, block);
+    float score[kBlock], weight[kBlock];
+    score_tile<1, kBlockVectors>(q, 0, static_cast<const K*>(over.keys[block]), over.key_dim, over.scale, score);
+    if (over.softcap > 0) cap_scores(score, &range, 1, over.softcap);
+    for (int64_t i = 0; i < kBlock; i += 16) store(weight + i, mul(exp(sub(load(score + i), shift)), by));
     for (int64_t i = range.from; i < range.to; ++i) {
       const int64_t to = block * kBlock + i - first;
       if (scores) scores[to] = score[i];
@@ -309,11 +353,11 @@ inline void pattern_of(const float* q, int64_t first, int64_t last, const void* 
   }
 }
 
-void attend_pattern(const float* q, int64_t first, int64_t last, const void* const* keys, DType type, int64_t head_dim,
-                    float scale, const float* stats, float* scores, float* pattern) noexcept {
+void attend_pattern(const Attended& over, const float* q, int64_t first, int64_t last, const float* stats,
+                    float* scores, float* pattern) noexcept {
   if (first >= last) return;
-  if (type == DType::bf16)
-    pattern_of<uint16_t>(q, first, last, keys, head_dim, scale, stats, scores, pattern);
+  if (over.type == DType::bf16)
+    pattern_of<uint16_t>(over, q, first, last, stats, scores, pattern);
   else
-    pattern_of<float>(q, first, last, keys, head_dim, scale, stats, scores, pattern);
+    pattern_of<float>(over, q, first, last, stats, scores, pattern);
 }

@@ -48,46 +48,36 @@ inline void key_gradient(const float* weight, int64_t count, const float* x, int
   if constexpr (positions > 1) key_gradient<positions - 1>(weight, count, x, ldx, rows, to, ldd, head_dim);
 }
 
-// [rows][columns] of K becomes [columns][rows] of float.
 template <class K>
-inline void turned(const K* from, int64_t rows, int64_t columns, float* to) {
-  for (int64_t r = 0; r < rows; r += 16)
-    for (int64_t c = 0; c < columns; c += 16) {
-      const int64_t height = rows - r < 16 ? rows - r : 16, width = columns - c < 16 ? columns - c : 16;
-      V tile[16];
-      UNROLL
-      for (int i = 0; i < 16; ++i) tile[i] = i < height ? some(from + (r + i) * columns + c, width) : zero();
-      transpose(tile);
-      UNROLL
-      for (int i = 0; i < 16; ++i)
-        if (i < width) put(to + (c + i) * rows + r, tile[i], height);
-    }
-}
-
-template <class K>
-inline void attend_backward_of(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
-                               const void* const* keys, const void* const* values, int64_t head_dim, float scale,
-                               const float* out, int64_t ldo, const float* stats, const float* d_out, int64_t ld_out,
-                               float* dq, int64_t lddq, float* d_keys, float* d_values, int64_t ldd, int64_t base) {
-  float* const weight = static_cast<float*>(
-      kernel_scratch(static_cast<size_t>(2 * kBackwardRows * kBlock + 3 * kBlock * head_dim + rows) * sizeof(float)));
+inline void attend_backward_of(const Attended& over, const float* q, int64_t ldq, int64_t rows, const int64_t* first,
+                               const int64_t* last, const float* sinks, const float* out, int64_t ldo,
+                               const float* stats, const float* d_out, int64_t ld_out,
+                               const Kernels::AttendGradient& into) {
+  const int64_t key_dim = over.key_dim, width = over.value_dim, base = into.base;
+  float* const weight = static_cast<float*>(kernel_scratch(
+      static_cast<size_t>(2 * kBackwardRows * kBlock + kBlock * (2 * key_dim + width) + rows) * sizeof(float)));
   float* const slope = weight + kBackwardRows * kBlock;
-  float* const wide_keys = slope + kBackwardRows * kBlock;       // [head_dim][64]
-  float* const turned_keys = wide_keys + kBlock * head_dim;      // [64][head_dim]
-  float* const turned_values = turned_keys + kBlock * head_dim;  // [head_dim][64]
-  float* const along = turned_values + kBlock * head_dim;        // d_out . out of each row
+  float* const wide_keys = slope + kBackwardRows * kBlock;      // [key_dim][64]
+  float* const turned_keys = wide_keys + kBlock * key_dim;      // [64][key_dim]
+  float* const turned_values = turned_keys + kBlock * key_dim;  // [value_dim][64]
+  float* const along = turned_values + kBlock * width;          // d_out . out of each row
   for (int64_t r = 0; r < rows; ++r) {
     V sum = zero();
     const float *a = d_out + r * ld_out, *b = out + r * ldo;
-    each(head_dim, [&](int64_t i, int64_t c) { sum = fma(some(a + i, c), some(b + i, c), sum); });
+    each(width, [&](int64_t i, int64_t c) { sum = fma(some(a + i, c), some(b + i, c), sum); });
     along[r] = tree(sum);
+    if (!sinks || first[r] >= last[r]) continue;
+    // A sink's value is zero, so that all its weight does is to pull the answer there.
+    const V weight_of_sink =
+        mul(exp_below(sub(broadcast(sinks[r]), broadcast(stats[2 * r]))), broadcast(1.0f / stats[2 * r + 1]));
+    store(into.d_sinks + r, fnma(weight_of_sink, broadcast(along[r]), broadcast(into.d_sinks[r])), 1);
   }
   int64_t end = 0;  // positions from here on are nobody's
   for (int64_t r = 0; r < rows; ++r)
     if (first[r] < last[r] && last[r] > end) end = last[r];
   const Range blocks = blocks_of(first, last, rows);
   for (int64_t block = blocks.from; block < blocks.to; ++block) {
-    const float* k = nullptr;
+    const float *k = nullptr, *v = nullptr;
     const Range taped = used(base, end, block);  // positions whose gradient is wanted
     for (int64_t r = 0; r < rows;) {
       Range range[kBackwardRows];
@@ -101,15 +91,20 @@ inline void attend_backward_of(const float* q, int64_t ldq, int64_t rows, const 
         continue;
       }
       if (!k) {
-        k = widened(static_cast<const K*>(keys[block]), kBlock * head_dim, wide_keys);
-        turned(k, head_dim, kBlock, turned_keys);
-        turned(static_cast<const K*>(values[block]), kBlock, head_dim, turned_values);
+        k = v = widened(static_cast<const K*>(over.keys[block]), kBlock * key_dim, wide_keys);
+        turned(k, key_dim, kBlock, turned_keys);
+        if (over.values) {
+          turned(static_cast<const K*>(over.values[block]), kBlock, width, turned_values);
+          v = turned_values;
+        }
       }
-      score_rows(q + r * ldq, ldq, range, count, k, head_dim, scale, weight);
-      score_rows(d_out + r * ld_out, ld_out, range, count, turned_values, head_dim, 1.0f, slope);
+      score_rows(q + r * ldq, ldq, range, count, k, key_dim, over.scale, weight);
+      if (over.softcap > 0) cap_scores(weight, range, count, over.softcap);
+      score_rows(d_out + r * ld_out, ld_out, range, count, v, width, 1.0f, slope);
       for (int64_t i = 0; i < count; ++i) {
         const V shift = broadcast(stats[2 * (r + i)]), by = broadcast(1.0f / stats[2 * (r + i) + 1]);
-        const V dot = broadcast(along[r + i]), factor = broadcast(scale);
+        const V dot = broadcast(along[r + i]), factor = broadcast(over.scale);
+        const V uncap = broadcast(over.softcap > 0 ? 1.0f / over.softcap : 0.0f);
         UNROLL
         for (int v = 0; v < kBlockVectors; ++v) {
           float *w = weight + i * kBlock + v * 16, *s = slope + i * kBlock + v * 16;
@@ -119,12 +114,16 @@ inline void attend_backward_of(const float* q, int64_t ldq, int64_t rows, const 
             continue;
           }
           const V p = mul(exp_below(sub(load(w), shift)), by);
-          const V ds = mul(mul(p, sub(load(s), dot)), factor);
+          V ds = mul(mul(p, sub(load(s), dot)), factor);
+          if (over.softcap > 0) {
+            const V t = mul(load(w), uncap);
+            ds = mul(ds, fnma(t, t, broadcast(1.0f)));
+          }
           store(w, keep(p, range[i], v * 16, zero()));
           store(s, keep(ds, range[i], v * 16, zero()));
         }
       }
-      value_all(slope, range, count, turned_keys, head_dim, dq + r * lddq, lddq);
+      value_all(slope, range, count, turned_keys, key_dim, into.dq + r * into.lddq, into.lddq);
       // Sixteen positions at a time, the rows from the first to the last that use any of them: of a causal block half.
       for (int64_t at = 0; at < kBlock; at += 16) {
         const int64_t from = taped.from > at ? taped.from : at, to = taped.to < at + 16 ? taped.to : at + 16;
@@ -134,26 +133,24 @@ inline void attend_backward_of(const float* q, int64_t ldq, int64_t rows, const 
         while (begin < end_row && !uses(begin)) ++begin;
         while (begin < end_row && !uses(end_row - 1)) --end_row;
         const int64_t first_row = r + begin, used_rows = end_row - begin, in = begin * kBlock + from;
-        const int64_t into = (block * kBlock + from - base) * ldd;
-        key_gradient(weight + in, to - from, d_out + first_row * ld_out, ld_out, used_rows, d_values + into, ldd,
-                     head_dim);
-        key_gradient(slope + in, to - from, q + first_row * ldq, ldq, used_rows, d_keys + into, ldd, head_dim);
+        const int64_t at_row = block * kBlock + from - base;
+        key_gradient(weight + in, to - from, d_out + first_row * ld_out, ld_out, used_rows,
+                     into.d_values + at_row * into.ldv, into.ldv, width);
+        key_gradient(slope + in, to - from, q + first_row * ldq, ldq, used_rows, into.d_keys + at_row * into.ldk,
+                     into.ldk, key_dim);
       }
       r += count;
     }
   }
 }
 
-void attend_backward(const float* q, int64_t ldq, int64_t rows, const int64_t* first, const int64_t* last,
-                     const void* const* keys, const void* const* values, DType type, int64_t head_dim, float scale,
-                     const float* out, int64_t ldo, const float* stats, const float* d_out, int64_t ld_out, float* dq,
-                     int64_t lddq, float* d_keys, float* d_values, int64_t ldd, int64_t base) noexcept {
-  if (type == DType::bf16)
-    attend_backward_of<uint16_t>(q, ldq, rows, first, last, keys, values, head_dim, scale, out, ldo, stats, d_out,
-                                 ld_out, dq, lddq, d_keys, d_values, ldd, base);
+void attend_backward(const Attended& over, const float* q, int64_t ldq, int64_t rows, const int64_t* first,
+                     const int64_t* last, const float* sinks, const float* out, int64_t ldo, const float* stats,
+                     const float* d_out, int64_t ld_out, const Kernels::AttendGradient& into) noexcept {
+  if (over.type == DType::bf16)
+    attend_backward_of<uint16_t>(over, q, ldq, rows, first, last, sinks, out, ldo, stats, d_out, ld_out, into);
   else
-    attend_backward_of<float>(q, ldq, rows, first, last, keys, values, head_dim, scale, out, ldo, stats, d_out, ld_out,
-                              dq, lddq, d_keys, d_values, ldd, base);
+    attend_backward_of<float>(over, q, ldq, rows, first, last, sinks, out, ldo, stats, d_out, ld_out, into);
 }
 
 inline void fill_attend(Kernels& k) {

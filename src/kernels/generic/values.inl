@@ -30,6 +30,49 @@ void silu_backward(const float* x, const float* dy, float* dx, int64_t n) noexce
     put(dx + i, fma(some(dy + i, c), slope, some(dx + i, c)), c);
   });
 }
+// With t = tanh(a (x + b x^3)):  x / 2 (1 + t), whose slope is  (1 + t) / 2 + x / 2 (1 - t^2) a (1 + 3 b x^2).
+constexpr float kGeluScale = 0.79788456f, kGeluCube = 0.044715f;  // sqrt(2 / pi)
+
+inline V gelu_inner(V x) { return tanh(mul(broadcast(kGeluScale), fma(mul(broadcast(kGeluCube), mul(x, x)), x, x))); }
+void gelu_tanh_values(const float* x, float* y, int64_t n) noexcept {
+  each(n, [=](int64_t i, int64_t c) {
+    const V v = some(x + i, c), half = mul(broadcast(0.5f), v);
+    put(y + i, fma(half, gelu_inner(v), half), c);
+  });
+}
+void gelu_tanh_backward(const float* x, const float* dy, float* dx, int64_t n) noexcept {
+  each(n, [=](int64_t i, int64_t c) {
+    const V v = some(x + i, c), t = gelu_inner(v), half = broadcast(0.5f), one = broadcast(1.0f);
+    const V inner = mul(broadcast(kGeluScale), fma(mul(broadcast(3 * kGeluCube), v), v, one));
+    const V slope = fma(mul(mul(half, v), fnma(t, t, one)), inner, fma(half, t, half));
+    put(dx + i, fma(some(dy + i, c), slope, some(dx + i, c)), c);
+  });
+}
+void soft_cap_values(float cap, const float* x, float* y, int64_t n) noexcept {
+  const V by = broadcast(cap), inverse = broadcast(1.0f / cap);
+  each(n, [=](int64_t i, int64_t c) { put(y + i, mul(by, tanh(mul(some(x + i, c), inverse))), c); });
+}
+void soft_cap_backward(float cap, const float* y, const float* dy, float* dx, int64_t n) noexcept {
+  const V inverse = broadcast(1.0f / cap), one = broadcast(1.0f);
+  each(n, [=](int64_t i, int64_t c) {
+    const V t = mul(some(y + i, c), inverse);
+    put(dx + i, fma(some(dy + i, c), fnma(t, t, one), some(dx + i, c)), c);
+  });
+}
+void clamp_values(float lowest, float highest, const float* x, float* y, int64_t n) noexcept {
+  const V low = broadcast(lowest), high = broadcast(highest);
+  each(n, [=](int64_t i, int64_t c) { put(y + i, min(high, max(low, some(x + i, c))), c); });
+}
+void clamp_backward(float lowest, float highest, const float* x, const float* dy, float* dx, int64_t n) noexcept {
+  const V low = broadcast(lowest), high = broadcast(highest);
+  each(n, [=](int64_t i, int64_t c) {
+    const V v = some(x + i, c), was = some(dx + i, c), d = add(was, some(dy + i, c));
+    put(dx + i, select(less(v, low), was, select(less(high, v), was, d)), c);
+  });
+}
+void tanh_values(const float* x, float* y, int64_t n) noexcept {
+  each(n, [=](int64_t i, int64_t c) { put(y + i, tanh(some(x + i, c)), c); });
+}
 void exp_values(const float* x, float* y, int64_t n) noexcept {
   each(n, [=](int64_t i, int64_t c) { put(y + i, exp(some(x + i, c)), c); });
 }
@@ -72,6 +115,36 @@ void rms_norm_backward(const float* x, const float* w, float inverse, const floa
     const V own = mul(mul(d, some(w + i, c)), r);
     put(dx + i, add(some(dx + i, c), fnma(v, pull, own)), c);
     if (dw) put(dw + i, fma(d, mul(v, r), some(dw + i, c)), c);
+  });
+}
+
+void layer_norm(const float* x, float eps, float* y, float* inverse, int64_t n) noexcept {
+  V sum = zero(), squares = zero();
+  each(n, [&](int64_t i, int64_t c) { sum = add(sum, some(x + i, c)); });
+  const V mean = broadcast(tree(sum) / static_cast<float>(n));
+  each(n, [&](int64_t i, int64_t c) {
+    const V v = sub(some(x + i, c), mean), d = c == 16 ? v : select(first_lanes(c), v, zero());
+    squares = fma(d, d, squares);
+  });
+  const float r = 1.0f / __builtin_sqrtf(tree(squares) / static_cast<float>(n) + eps);
+  const V by = broadcast(r);
+  each(n, [=](int64_t i, int64_t c) { put(y + i, mul(sub(some(x + i, c), mean), by), c); });
+  if (inverse) *inverse = r;
+}
+
+// d/dx of y = (x - mean) r  gives  r (dy - mean(dy) - y mean(dy y)).
+void layer_norm_backward(const float* y, float inverse, const float* dy, float* dx, int64_t n) noexcept {
+  V sum = zero(), along = zero();
+  each(n, [&](int64_t i, int64_t c) {
+    const V d = some(dy + i, c);
+    sum = add(sum, d);
+    along = fma(d, some(y + i, c), along);
+  });
+  const V mean = broadcast(tree(sum) / static_cast<float>(n)), pull = broadcast(tree(along) / static_cast<float>(n));
+  const V r = broadcast(inverse);
+  each(n, [=](int64_t i, int64_t c) {
+    const V rest = fnma(some(y + i, c), pull, sub(some(dy + i, c), mean));
+    put(dx + i, fma(r, rest, some(dx + i, c)), c);
   });
 }
 
@@ -178,7 +251,16 @@ inline void fill_values(Kernels& k) {
   k.silu = silu_values;
   k.silu_backward = silu_backward;
   k.multiply_backward = multiply_backward;
+  k.layer_norm = layer_norm;
+  k.layer_norm_backward = layer_norm_backward;
+  k.gelu_tanh = gelu_tanh_values;
+  k.gelu_tanh_backward = gelu_tanh_backward;
+  k.soft_cap = soft_cap_values;
+  k.soft_cap_backward = soft_cap_backward;
+  k.clamp = clamp_values;
+  k.clamp_backward = clamp_backward;
   k.exp = exp_values;
+  k.tanh = tanh_values;
   k.log = log_values;
   k.to_bf16 = to_bf16;
   k.from_bf16 = from_bf16;
