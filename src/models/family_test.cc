@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/file.h"
+#include "base/random.h"
 #include "kernels/kernels.h"
 #include "models/models_testing.h"
 #include "nn/parameters.h"
@@ -208,6 +209,48 @@ TEST_P(Family, AnAdapterIsTrainedAStepAndServed) {
   expect_same_bits(both.values().first(plain.size()), trained.values(), "with the adapter, as it was trained");
   expect_same_bits(both.values().subspan(plain.size()), plain, "beside it, without");
   EXPECT_GT(largest_difference(trained.values(), plain), 0);
+}
+
+TEST_P(Family, AnAdapterIsWhatItsWeightsSay) {
+  if (!all_of(golden.checkpoint(), {DType::f32})) GTEST_SKIP() << "merging would round";
+  const auto model = open_model(golden.folder);
+  const auto weights = model->adaptable_weights(two);
+  AdapterConfig config;
+  config.rank = 3;
+  config.alpha = 1.5;
+  for (const AdaptableWeight& weight : weights) config.targets.push_back(weight.path);
+  Parameters factors(DType::f32, 7);
+  const auto adapter = make_adapter(config, weights, factors, 7, two);
+  for (Parameter& factor : factors.all())
+    for (size_t i = 0; i < factor.master.size(); ++i)
+      factor.master[i] = 0.5f * (uniform(key_of(7, factor.name), i) - 0.5f);
+  factors.publish(two.pool);
+
+  Config config_again = golden.config();
+  Parameters merged(DType::f32, golden.checkpoint());
+  const auto other = make_model(config_again, merged);
+  size_t changed = 0;
+  for (Parameter& parameter : merged.all()) {
+    if (!parameter.name.ends_with(".weight")) continue;
+    const LowRank* change = adapter->find(parameter.name.substr(0, parameter.name.size() - 7));
+    if (!change) continue;
+    ++changed;
+    const int64_t n = parameter.shape[0], k = parameter.shape[1];
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t r = 0; r < config.rank; ++r)
+        for (int64_t j = 0; j < k; ++j)
+          parameter.master[static_cast<size_t>(i * k + j)] +=
+              change->scale * change->b.f32()[i * config.rank + r] * change->a.f32()[r * k + j];
+  }
+  EXPECT_EQ(changed, weights.size());
+  merged.publish(two.pool);
+  const auto prompt = stranger(1, 90, model->shape().vocabulary);
+  Pass pass(two);
+  pass.add(stranger(2, 40, model->shape().vocabulary), nullptr, Logits::none);
+  pass.add(prompt, nullptr, Logits::all, adapter.get());
+  const auto expected = alone(*other, prompt, one);
+  EXPECT_LT(largest_difference((*model)(pass).values(), expected), 1e-4 * largest_of(expected));
+  EXPECT_GT(largest_difference(alone(*model, prompt, one), expected), 1e-2 * largest_of(expected));
 }
 
 // As published, and where that is float32, in bf16 too.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -27,12 +28,16 @@ struct Router {
 
 // One projection of every expert, where experts are modules of their own: experts.7.NAME.weight, [outputs, inputs].
 struct ExpertLinear {
+  std::string name;
   std::vector<Tensor> weight;  // of each expert
 
-  ExpertLinear(const Weights& experts, std::string_view name, int64_t count, int64_t outputs, int64_t inputs) {
+  ExpertLinear(const Weights& experts, std::string_view name, int64_t count, int64_t outputs, int64_t inputs)
+      : name(name) {
     for (int64_t e = 0; e < count; ++e) weight.push_back(experts[e][name].tensor("weight", {outputs, inputs}));
   }
-  Tensor operator()(const Tensor& x, const Routing& to) const { return grouped_matmul(x, to, weight); }
+  Tensor operator()(const Tensor& x, const Routing& to) const {
+    return adapted(x, to, weight, name, grouped_matmul(x, to, weight));
+  }
 };
 
 }  // namespace glassbox

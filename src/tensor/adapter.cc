@@ -6,8 +6,11 @@
 #include <cstring>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 #include "kernels/kernels.h"
+#include "tensor/mixture.h"
 #include "tensor/words.h"
 
 namespace glassbox {
@@ -155,6 +158,27 @@ Tensor changed(const Tensor& x, const Tensor& w, const Tensor& y, const LowRank&
   return rescale(sum, change.magnitude, change.norms ? change.norms : adapted_norms(*x.pass(), w, change));
 }
 
+// What is to change, in which rows: each change once, in the order they come.
+struct Changes {
+  struct Change {
+    const LowRank* change;
+    const Tensor* w;
+    Rows rows;
+  };
+  std::vector<Change> list;
+
+  void add(const LowRank* change, const Tensor& w, int64_t begin, int64_t end) {
+    if (!change) return;
+    auto known = std::ranges::find(list, change, &Change::change);
+    if (known == list.end()) known = list.insert(list.end(), {change, &w, {}});
+    known->rows.add(begin, end);
+  }
+  Tensor applied(const Tensor& x, Tensor y) const {
+    for (const auto& [change, w, rows] : list) y = put(y, changed(take(x, rows), *w, take(y, rows), *change), rows);
+    return y;
+  }
+};
+
 }  // namespace
 
 Tensor adapted_norms(Pass& pass, const Tensor& w, const LowRank& change) {
@@ -177,22 +201,32 @@ Tensor adapted(const Tensor& x, const Tensor& w, const Tensor& y) {
   Pass& pass = *x.pass();
   if (pass.visitor() && !pass.here().empty()) (*pass.visitor())(pass.here(), w);
   if (!pass.adapts()) return y;
-  // Runs by adapter, in the order the adapters come.
-  std::vector<std::pair<const LowRank*, Rows>> groups;
-  for (const Run& run : pass.runs()) {
-    const LowRank* change = run.adapter ? run.adapter->find(pass.here()) : nullptr;
-    if (!change) continue;
-    auto group = groups.begin();
-    while (group != groups.end() && group->first != change) ++group;
-    if (group == groups.end()) group = groups.insert(group, {change, {}});
-    group->second.add(run.begin, run.end);
+  Changes changes;
+  for (const Run& run : pass.runs())
+    if (run.adapter) changes.add(run.adapter->find(pass.here()), w, run.begin, run.end);
+  check(changes.list.empty() || x.rows() == static_cast<int64_t>(pass.tokens().size()),
+        "adapted: expected a row for each token of the pass");
+  return changes.applied(x, y);
+}
+
+Tensor adapted(const Tensor& x, const Routing& to, std::span<const Tensor> experts, std::string_view name,
+               const Tensor& y) {
+  Pass& pass = *x.pass();
+  if (!pass.visitor() && !pass.adapts()) return y;
+  Changes changes;
+  for (size_t e = 0; e < experts.size(); ++e) {
+    const std::string path = fmt::format("{}.{}.{}", pass.here(), e, name);
+    if (pass.visitor()) (*pass.visitor())(path, experts[e]);
+    // An expert's rows are ordered by token, and so by run.
+    int64_t row = to.order->first[e];
+    const int64_t last = to.order->first[e + 1];
+    for (const Run& run : pass.runs()) {
+      const int64_t begin = row;
+      while (row < last && to.order->source[static_cast<size_t>(row)] / to.chosen < run.end) ++row;
+      if (run.adapter && begin < row) changes.add(run.adapter->find(path), experts[e], begin, row);
+    }
   }
-  if (groups.empty()) return y;
-  check(x.rows() == static_cast<int64_t>(pass.tokens().size()), "adapted: expected a row for each token of the pass");
-  Tensor result = y;
-  for (const auto& [change, rows] : groups)
-    result = put(result, changed(take(x, rows), w, take(result, rows), *change), rows);
-  return result;
+  return changes.applied(x, y);
 }
 
 }  // namespace glassbox

@@ -3,12 +3,16 @@
 
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "tensor/tensor.h"
 
 namespace glassbox {
+
+class Pass;
+struct Routing;
 
 // W [n, k] acts as W + scale * B A (LoRA, arXiv:2106.09685). With a magnitude m every row of that sum is rescaled to
 // the norm m says (DoRA, arXiv:2402.09353): y = m / |W + scale B A| * (W x + scale B A x), before the bias. The norms
@@ -41,6 +45,10 @@ using WeightVisitor = std::function<void(std::string_view path, const Tensor& w)
 // y = x w^T with what the adapters of the pass's runs change of it, each in the rows of its own runs, for the module
 // being walked. Rows without an adapter keep their bits.
 Tensor adapted(const Tensor& x, const Tensor& w, const Tensor& y);
+
+// The same for a product of rows ordered by expert (tensor/mixture.h): expert e is the module "HERE.e.`name`".
+Tensor adapted(const Tensor& x, const Routing& to, std::span<const Tensor> experts, std::string_view name,
+               const Tensor& y);
 
 // |W + scale B A| of every row, [n]: float32 sums in rising order of columns. `w` of any dtype matmul() takes.
 Tensor adapted_norms(Pass& pass, const Tensor& w, const LowRank& change);
