@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "kernels/kernels.h"
 #include "tensor/mixture.h"
+#include "tensor/product.h"
 #include "tensor/words.h"
 
 namespace glassbox {
@@ -111,22 +112,9 @@ Tensor add_scaled(const Tensor& x, const Tensor& d, float factor) {
   return y;
 }
 
-std::vector<float> widened(const Tensor& w, int64_t begin, int64_t count) {
-  std::vector<float> wide(static_cast<size_t>(count));
-  switch (w.dtype()) {
-    case DType::f32:
-      copy(w.f32() + begin, wide.data(), count);
-      break;
-    case DType::f16:
-      kernels().from_f16(w.data<uint16_t>() + begin, wide.data(), count);
-      break;
-    case DType::bf16:
-      kernels().from_bf16(w.data<uint16_t>() + begin, wide.data(), count);
-      break;
-    default:
-      fail(ErrorKind::unsupported, "adapters with a magnitude (DoRA) over weights of {} are not supported",
-           info(w.dtype()).name);
-  }
+std::vector<float> widened(const Tensor& w, int64_t row, int64_t rows) {
+  std::vector<float> wide(static_cast<size_t>(rows * w.width()));
+  widen(w, row, rows, wide.data());
   return wide;
 }
 
@@ -135,7 +123,7 @@ Tensor rescale(const Tensor& x, const Tensor& magnitude, const Tensor& norms) {
   Pass& pass = *x.pass();
   const int64_t n = x.width(), rows = x.rows();
   Tensor y = pass.empty(x.shape()), factors = pass.empty({n});
-  const auto wide = widened(magnitude, 0, n);
+  const auto wide = widened(magnitude, 0, 1);
   for (int64_t j = 0; j < n; ++j) Pass::mutable_f32(factors)[j] = wide[static_cast<size_t>(j)] / norms.f32()[j];
   pass.pool().parallel_ranges(rows, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row)
@@ -184,10 +172,10 @@ struct Changes {
 Tensor adapted_norms(Pass& pass, const Tensor& w, const LowRank& change) {
   const int64_t n = w.shape()[0], k = w.width(), rank = change.a.shape()[0];
   Tensor norms = pass.empty({n});
-  const std::vector<float> a = widened(change.a, 0, rank * k), b = widened(change.b, 0, n * rank);
+  const std::vector<float> a = widened(change.a, 0, rank), b = widened(change.b, 0, n);
   pass.pool().parallel_ranges(n, 16, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      std::vector<float> sum = widened(w, row * k, k), delta(static_cast<size_t>(k));
+      std::vector<float> sum = widened(w, row, 1), delta(static_cast<size_t>(k));
       for (int64_t r = 0; r < rank; ++r)
         kernels().scale_add(b[static_cast<size_t>(row * rank + r)], a.data() + r * k, delta.data(), k);
       kernels().scale_add(change.scale, delta.data(), sum.data(), k);

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "kernels/kernels.h"
-#include "tensor/widened.h"
+#include "tensor/product.h"
 #include "tensor/words.h"
 
 namespace glassbox {

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "kernels/kernels.h"
-#include "tensor/widened.h"
+#include "tensor/product.h"
 #include "tensor/words.h"
 
 namespace glassbox {
@@ -31,18 +31,6 @@ void sum_over_rows(Pass& pass, int64_t rows, int64_t n, float* dw, const Body& b
 }
 
 }  // namespace
-
-Tensor widened(Pass& pass, const Tensor& w) {
-  if (w.dtype() == DType::f32) return w;
-  Tensor wide = pass.empty(w.shape());
-  if (w.dtype() == DType::bf16)
-    kernels().from_bf16(w.data<uint16_t>(), Pass::mutable_f32(wide), w.shape().elements());
-  else if (w.dtype() == DType::f16)
-    kernels().from_f16(w.data<uint16_t>(), Pass::mutable_f32(wide), w.shape().elements());
-  else
-    fail(ErrorKind::unsupported, "vectors of dtype {} are not supported", info(w.dtype()).name);
-  return wide;
-}
 
 Tensor operator+(const Tensor& a, const Tensor& b) {
   check(a.shape() == b.shape(), "+: shapes differ");
@@ -223,19 +211,7 @@ Tensor embed(Pass& pass, const Tensor& table) {
     for (int64_t row = begin; row < end; ++row) {
       const int64_t id = pass.tokens()[static_cast<size_t>(row)];
       float* to = Pass::mutable_f32(y) + row * n;
-      switch (table.dtype()) {
-        case DType::f32:
-          std::memcpy(to, table.f32() + id * n, static_cast<size_t>(n) * sizeof(float));
-          break;
-        case DType::bf16:
-          kernels().from_bf16(table.data<uint16_t>() + id * n, to, n);
-          break;
-        case DType::f16:
-          kernels().from_f16(table.data<uint16_t>() + id * n, to, n);
-          break;
-        default:
-          fail(ErrorKind::unsupported, "embed: tables of dtype {} are not supported", info(table.dtype()).name);
-      }
+      widen(table, id, 1, to);
     }
   });
   pass.record(y, {&table}, [&pass, table, rows, n, vocabulary](const float* dy) {

@@ -6,6 +6,7 @@
 #include "kernels/kernels.h"
 #include "tensor/mixture.h"
 #include "tensor/pass.h"
+#include "tensor/product.h"
 
 namespace glassbox {
 namespace {
@@ -51,53 +52,30 @@ struct Grouped {
 
   DType dtype() const { return experts[0].dtype(); }
 
-  // x as the product sees it: float32 or bf16.
-  Tensor prepared(const Tensor& x) const {
-    if (dtype() != DType::bf16) return x;
-    Tensor y = pass->empty(x.shape(), DType::bf16);
-    pass->pool().parallel_ranges(x.shape().elements(), 1 << 15, [&](int64_t begin, int64_t end) {
-      kernels().to_bf16(x.f32() + begin, Pass::mutable_u16(y) + begin, end - begin);
-    });
-    return y;
+  // Expert e with a row for each output: as it lies, or the outputs of a tile turned.
+  template <class T>
+  Tensor turned_outputs(int64_t expert, int64_t output, int64_t outputs) const {
+    auto rows = std::make_shared<std::vector<T>>(
+        turned(experts[static_cast<size_t>(expert)].template data<T>(), k, n, output, outputs));
+    const void* data = rows->data();
+    return Tensor({outputs, k}, dtype(), std::move(rows), data);
+  }
+  Tensor outputs_of(int64_t expert, int64_t output, int64_t outputs) const {
+    if (dtype() == DType::f32) return turned_outputs<float>(expert, output, outputs);
+    if (dtype() == DType::f16 || dtype() == DType::bf16) return turned_outputs<uint16_t>(expert, output, outputs);
+    fail(ErrorKind::unsupported, "grouped_matmul: weights of dtype {} in columns are not supported",
+         info(dtype()).name);
   }
 
-  template <class T, class X, class Product>
-  void tile(const Tile& t, const X* x, float* out, const Product& product) const {
-    const T* w = experts[static_cast<size_t>(t.expert)].template data<T>();
-    std::vector<T> rows;
-    if (layout == ExpertLayout::columns) {
-      rows = turned(w, k, n, t.output, t.outputs);
-      w = rows.data();
-    } else {
-      w += t.output * k;
-    }
-    product(x + t.row * k, w, out + t.row * n + t.output, t);
-  }
-
-  void forward(const Tensor& seen, float* out) const {
+  void forward(const Entered& seen, float* out) const {
     const auto tiles = tiles_of(to, n, pass->pool().threads());
     pass->pool().parallel_for(static_cast<int64_t>(tiles.size()), [&](int64_t i) {
       const Tile& t = tiles[static_cast<size_t>(i)];
-      const auto in_float = [this](const float* x, const float* w, float* y, const Tile& part) {
-        kernels().matmul_f32(x, k, w, k, y, n, part.rows, part.outputs, k);
-      };
-      switch (dtype()) {
-        case DType::f32:
-          return tile<float>(t, seen.f32(), out, in_float);
-        case DType::f16:
-          return tile<uint16_t>(t, seen.f32(), out, [&](const float* x, const uint16_t* w, float* y, const Tile& part) {
-            std::vector<float> wide(static_cast<size_t>(part.outputs * k));
-            kernels().from_f16(w, wide.data(), part.outputs * k);
-            in_float(x, wide.data(), y, part);
-          });
-        case DType::bf16:
-          return tile<uint16_t>(t, seen.data<uint16_t>(), out,
-                                [this](const uint16_t* x, const uint16_t* w, float* y, const Tile& part) {
-                                  kernels().matmul_bf16(x, k, w, k, y, n, part.rows, part.outputs, k);
-                                });
-        default:
-          fail(ErrorKind::unsupported, "grouped_matmul: weights of dtype {} are not supported", info(dtype()).name);
-      }
+      float* y = out + t.row * n + t.output;
+      if (layout == ExpertLayout::rows)
+        product(seen, t.row, t.rows, experts[static_cast<size_t>(t.expert)], t.output, t.outputs, y, n);
+      else
+        product(seen, t.row, t.rows, outputs_of(t.expert, t.output, t.outputs), 0, t.outputs, y, n);
     });
   }
 
@@ -106,50 +84,22 @@ struct Grouped {
     pass->pool().parallel_for(to.experts, [&](int64_t e) {
       const int64_t row = to.order->first[static_cast<size_t>(e)], rows = to.rows_of(e);
       if (rows == 0) return;
-      const Tensor& w = experts[static_cast<size_t>(e)];
-      const void* from = w.data<void>();
-      std::vector<uint16_t> half;
-      std::vector<float> wide;
-      DType type = dtype();
-      if (layout == ExpertLayout::columns) {  // [k, n] -> [n, k]
-        if (type == DType::f32) {
-          wide = turned(w.f32(), k, n, 0, n);
-          from = wide.data();
-        } else {
-          half = turned(w.data<uint16_t>(), k, n, 0, n);
-          from = half.data();
-        }
-      }
-      if (type == DType::f16) {
-        wide.resize(static_cast<size_t>(n * k));
-        kernels().from_f16(static_cast<const uint16_t*>(from), wide.data(), n * k);
-        from = wide.data();
-        type = DType::f32;
-      }
-      kernels().gemm(dy + row * n, n, 1, from, type, k, dx + row * k, k, rows, k, n);
+      const Tensor w = layout == ExpertLayout::rows ? experts[static_cast<size_t>(e)] : outputs_of(e, 0, n);
+      product_dx(dy + row * n, rows, w, dx + row * k);
     });
   }
 
   // dw += dy^T x, or x^T dy for columns, of each expert that trains.
-  void backward_w(const float* dy, const Tensor& seen) const {
+  void backward_w(const float* dy, const Entered& seen) const {
     for (size_t e = 0; e < experts.size(); ++e) pass->accumulate(experts[e]);  // none is made while threads work
     pass->pool().parallel_for(to.experts, [&](int64_t e) {
       const int64_t row = to.order->first[static_cast<size_t>(e)], rows = to.rows_of(e);
       float* dw = rows > 0 ? pass->accumulate(experts[static_cast<size_t>(e)]) : nullptr;
       if (!dw) return;
-      const bool half = seen.dtype() == DType::bf16;
-      const void* x = half ? static_cast<const void*>(seen.data<uint16_t>() + row * k) : seen.f32() + row * k;
-      if (layout == ExpertLayout::rows) {
-        kernels().gemm(dy + row * n, 1, n, x, seen.dtype(), k, dw, k, n, k, rows);
-        return;
-      }
-      std::vector<float> wide;
-      if (half) {
-        wide.resize(static_cast<size_t>(rows * k));
-        kernels().from_bf16(static_cast<const uint16_t*>(x), wide.data(), rows * k);
-        x = wide.data();
-      }
-      kernels().gemm(static_cast<const float*>(x), 1, k, dy + row * n, DType::f32, n, dw, n, k, n, rows);
+      if (layout == ExpertLayout::rows) return product_dw(dy + row * n, n, seen, row, rows, 0, n, dw);
+      std::vector<float> x(static_cast<size_t>(rows * k));
+      widen(seen.values, row, rows, x.data());
+      kernels().gemm(x.data(), 1, k, dy + row * n, DType::f32, n, dw, n, k, n, rows);
     });
   }
 };
@@ -170,7 +120,7 @@ Tensor grouped_matmul(const Tensor& x, const Routing& to, std::span<const Tensor
   check(x.width() == k, "grouped_matmul: widths differ");
   Pass& pass = *x.pass();
   const Grouped grouped{&pass, to, {experts.begin(), experts.end()}, layout, n, k};
-  const Tensor seen = grouped.prepared(x);
+  const Entered seen = entered(x, experts[0]);
   Tensor y = pass.empty({x.rows(), n});
   grouped.forward(seen, Pass::mutable_f32(y));
   // One opened expert stands for all: whoever trains opens them together.
@@ -188,20 +138,7 @@ Tensor matmul_in_float(const Tensor& x, const Tensor& w) {
   check(w.shape().rank() == 2 && x.width() == w.width(), "matmul_in_float: widths differ");
   Pass& pass = *x.pass();
   const int64_t rows = x.rows(), n = w.shape()[0], k = w.width();
-  const Tensor wide = [&] {
-    if (w.dtype() == DType::f32) return w;
-    Tensor all = pass.empty(w.shape());
-    pass.pool().parallel_ranges(n, 16, [&](int64_t begin, int64_t end) {
-      float* to = Pass::mutable_f32(all) + begin * k;
-      if (w.dtype() == DType::bf16)
-        kernels().from_bf16(w.data<uint16_t>() + begin * k, to, (end - begin) * k);
-      else if (w.dtype() == DType::f16)
-        kernels().from_f16(w.data<uint16_t>() + begin * k, to, (end - begin) * k);
-      else
-        fail(ErrorKind::unsupported, "matmul_in_float: weights of dtype {} are not supported", info(w.dtype()).name);
-    });
-    return all;
-  }();
+  const Tensor wide = widened(pass, w);
   Tensor y = pass.empty({rows, n});
   pass.pool().parallel_ranges(n, 32, [&](int64_t begin, int64_t end) {
     kernels().matmul_f32(x.f32(), k, wide.f32() + begin * k, k, Pass::mutable_f32(y) + begin, n, rows, end - begin, k);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "kernels/kernels.h"
 #include "tensor/pass.h"
+#include "tensor/product.h"
 
 namespace glassbox {
 namespace {
@@ -162,19 +163,6 @@ void order_rows(int64_t experts, Routing::Order& order) {
     order.row[i] = static_cast<int32_t>(row);
     order.source[static_cast<size_t>(row)] = static_cast<int32_t>(i);
   }
-}
-
-// A vector that a checkpoint may keep in 16 bits, as float32.
-Tensor widened(Pass& pass, const Tensor& w) {
-  if (w.dtype() == DType::f32) return w;
-  Tensor wide = pass.empty(w.shape());
-  if (w.dtype() == DType::bf16)
-    kernels().from_bf16(w.data<uint16_t>(), Pass::mutable_f32(wide), w.shape().elements());
-  else if (w.dtype() == DType::f16)
-    kernels().from_f16(w.data<uint16_t>(), Pass::mutable_f32(wide), w.shape().elements());
-  else
-    fail(ErrorKind::unsupported, "experts: vectors of dtype {} are not supported", info(w.dtype()).name);
-  return wide;
 }
 
 }  // namespace
