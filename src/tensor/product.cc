@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "kernels/kernels.h"
+#include "tensor/blocks.h"
 
 namespace glassbox {
 namespace {
@@ -91,7 +92,11 @@ void widen(const Tensor& w, int64_t row, int64_t rows, float* to) {
       kernels().from_bf16(w.data<uint16_t>() + first, to, count);
       break;
     default:
-      fail(ErrorKind::unsupported, "weights of dtype {} are not supported", info(w.dtype()).name);
+      if (!is_blocks(w.dtype()))
+        fail(ErrorKind::unsupported, "weights of dtype {} are not supported", info(w.dtype()).name);
+      dequantize(w.dtype(),
+                 w.data<std::byte>() + static_cast<size_t>(first) / info(w.dtype()).block * info(w.dtype()).bytes, to,
+                 count);
   }
 }
 

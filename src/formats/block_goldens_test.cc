@@ -1,0 +1,91 @@
+// Blocks against the `gguf` package and llama.cpp: tests/reference/make_block_goldens.py. They lie with the floor that
+// reads their files.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "formats/safetensors.h"
+#include "tensor/blocks.h"
+#include "tests/testing.h"
+
+namespace glassbox {
+namespace {
+
+using testing::fixture;
+
+RawTensor golden(const char* file, const std::string& name) {
+  const auto found = SafeTensors::open(fixture("blocks") / (std::string(file) + ".safetensors")).find(name);
+  if (!found) throw std::runtime_error("no golden " + name);
+  return *found;
+}
+std::vector<float> floats(const RawTensor& raw) {
+  std::vector<float> values(raw.bytes.size() / sizeof(float));
+  std::memcpy(values.data(), raw.bytes.data(), raw.bytes.size());
+  return values;
+}
+
+// "", or the first value whose bits differ; any NaN equals any other.
+std::string difference(const std::vector<float>& want, const std::vector<float>& got) {
+  for (size_t i = 0; i < want.size(); ++i) {
+    if (std::isnan(want[i]) && std::isnan(got[i])) continue;
+    if (std::memcmp(&want[i], &got[i], sizeof(float)) != 0)
+      return fmt::format("at {}: expected {}, got {}", i, want[i], got[i]);
+  }
+  return "";
+}
+
+const DType kBlocks[] = {DType::q4_0, DType::q4_1,   DType::q5_0,   DType::q5_1, DType::q8_0,
+                         DType::q2_k, DType::q3_k,   DType::q4_k,   DType::q5_k, DType::q6_k,
+                         DType::q8_k, DType::iq4_nl, DType::iq4_xs, DType::mxfp4};
+
+TEST(BlockGoldens, DequantizedAsTheReferenceDoes) {
+  for (const DType type : kBlocks) {
+    const std::string name(info(type).name);
+    const RawTensor blocks = golden("dequantized", name + ".blocks");
+    const std::vector<float> want = floats(golden("dequantized", name + ".values"));
+    std::vector<float> got(want.size());
+    dequantize(type, blocks.bytes.data(), got.data(), static_cast<int64_t>(got.size()));
+    EXPECT_EQ(difference(want, got), "") << name;
+  }
+}
+
+TEST(BlockGoldens, EveryFloat8) {
+  const auto e4m3 = floats(golden("dequantized", "F8_E4M3.values")),
+             e5m2 = floats(golden("dequantized", "F8_E5M2.values"));
+  std::vector<float> got4(256), got5(256);
+  for (size_t i = 0; i < 256; ++i) {
+    got4[i] = f8_e4m3_to_f32(static_cast<uint8_t>(i));
+    got5[i] = f8_e5m2_to_f32(static_cast<uint8_t>(i));
+  }
+  EXPECT_EQ(difference(e4m3, got4), "");
+  EXPECT_EQ(difference(e5m2, got5), "");
+}
+
+// Halves as hardware and compilers know them.
+TEST(BlockGoldens, Halves) {
+  for (uint32_t bits = 0; bits < 65536; ++bits) {
+    const float want = static_cast<float>(__builtin_bit_cast(_Float16, static_cast<uint16_t>(bits)));
+    const float got = f16_to_f32(static_cast<uint16_t>(bits));
+    ASSERT_TRUE(std::memcmp(&want, &got, sizeof got) == 0 || (std::isnan(want) && std::isnan(got))) << bits;
+  }
+  uint32_t state = 1;
+  for (int i = 0; i < 2'000'000; ++i) {
+    state = state * 1664525u + 1013904223u;
+    // All of float32, and mostly what is near float16's range.
+    const uint32_t bits = i % 4 ? (state & 0x8fffffffu) + 0x30000000u + (state >> 3 & 0x10000000u) : state;
+    const float value = __builtin_bit_cast(float, bits);
+    if (std::isnan(value)) continue;
+    ASSERT_EQ(f32_to_f16(value), __builtin_bit_cast(uint16_t, static_cast<_Float16>(value))) << value;
+  }
+  EXPECT_EQ(f32_to_f16(65519.9f), 0x7bff);
+  EXPECT_EQ(f32_to_f16(65520.0f), 0x7c00);
+  EXPECT_EQ(f32_to_f16(std::nanf("")) & 0x7fff, 0x7e00);
+}
+
+}  // namespace
+}  // namespace glassbox
