@@ -24,14 +24,16 @@ constexpr std::array kFamilies = {
 }  // namespace
 
 std::unique_ptr<LanguageModel> make_model(Config& config, WeightSource& weights) {
+  auto model = build_model(config, weights);
+  config.finish();
+  weights.finish();
+  return model;
+}
+
+std::unique_ptr<LanguageModel> build_model(Config& config, WeightSource& weights) {
   const auto type = config.get<std::string>("model_type");
-  for (const Family& family : kFamilies) {
-    if (type != family.model_type) continue;
-    auto model = family.make(config, weights);
-    config.finish();
-    weights.finish();
-    return model;
-  }
+  for (const Family& family : kFamilies)
+    if (type == family.model_type) return family.make(config, weights);
   fail(ErrorKind::unsupported, "{}: model_type \"{}\" is not supported; this build runs {}", config.source(), type,
        fmt::join(supported_model_types(), ", "));
 }

@@ -15,6 +15,10 @@ namespace glassbox {
 // used.
 std::unique_ptr<LanguageModel> make_model(Config& config, WeightSource& weights);
 
+// The same, and what nothing used is left for the caller to ask of both (finish()): to say what a model is that this
+// build may not run.
+std::unique_ptr<LanguageModel> build_model(Config& config, WeightSource& weights);
+
 std::vector<std::string> supported_model_types();
 
 }  // namespace glassbox

@@ -1,0 +1,273 @@
+#include "audit/description.h"
+
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "engine/model.h"
+#include "engine/shipped.h"
+#include "models/registry.h"
+
+namespace glassbox {
+namespace {
+
+namespace fs = std::filesystem;
+
+using Tensors = std::vector<const TensorInfo*>;
+
+int64_t elements(const TensorInfo& tensor) {
+  int64_t count = 1;
+  for (const int64_t size : tensor.shape) count *= size;
+  return count;
+}
+
+OrderedJson describe_tensors(const Tensors& tensors) {
+  OrderedJson list = OrderedJson::array();
+  for (const TensorInfo* tensor : tensors)
+    list.push_back({{"name", tensor->name},
+                    {"dtype", info(tensor->dtype).name},
+                    {"shape", tensor->shape},
+                    {"bytes", tensor->bytes}});
+  return list;
+}
+
+OrderedJson describe_weights(const Tensors& tensors) {
+  int64_t parameters = 0;
+  uint64_t bytes = 0;
+  std::map<std::string, int64_t> by_dtype;
+  for (const TensorInfo* tensor : tensors) {
+    parameters += elements(*tensor);
+    bytes += tensor->bytes;
+    by_dtype[std::string(info(tensor->dtype).name)] += elements(*tensor);
+  }
+  return {{"parameters", parameters},
+          {"parameters_by_dtype", by_dtype},
+          {"bytes", bytes},
+          {"tensors", describe_tensors(tensors)}};
+}
+
+OrderedJson describe_weights(const Checkpoint& checkpoint) {
+  OrderedJson weights = describe_weights(checkpoint.tensors());
+  weights["files"] = checkpoint.files().size();
+  return weights;
+}
+
+// What an index says of shards that are not here.
+OrderedJson describe_index(const fs::path& file) {
+  const Json index = read_json(file, size_t{256} << 20);
+  if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
+    fail(ErrorKind::bad_file, "{}: expected an object with an object \"weight_map\"", file.string());
+  std::set<std::string> shards;
+  for (const auto& [tensor, shard] : index["weight_map"].items()) shards.insert(shard.dump());
+  OrderedJson weights = {{"shards", shards.size()}, {"names", index["weight_map"].size()}};
+  if (const Json size = index.value("/metadata/total_size"_json_pointer, Json()); size.is_number_unsigned())
+    weights["bytes"] = size;
+  return weights;
+}
+
+// What entering a matmul rounds to, by the weights' dtype (docs/design.md, Numbers).
+std::string arithmetic(const Tensors& tensors) {
+  const TensorInfo* largest = nullptr;  // of the matrices in layers
+  for (const TensorInfo* tensor : tensors)
+    if (tensor->name.find(".layers.") != std::string::npos && tensor->shape.size() >= 2 &&
+        (!largest || tensor->bytes > largest->bytes))
+      largest = tensor;
+  if (!largest) return "";
+  switch (largest->dtype) {
+    case DType::f32:
+    case DType::f16:
+      return "float32 activations and sums";
+    case DType::bf16:
+      return "bf16 activations, float32 sums in blocks of 32";
+    case DType::f8_e4m3:
+    case DType::f8_e5m2:
+      return "bf16 activations, float32 sums, scaled block by block";
+    default:
+      return "int8 activations, exact sums within a block, float32 across blocks";
+  }
+}
+
+// Weights and cache, were the matrices of another precision. Vectors stay float32, as do the parts that rows of the
+// block's size do not divide.
+struct Precision {
+  const char* name;
+  DType matrices, cache;
+};
+constexpr Precision kPrecisions[] = {{"f32", DType::f32, DType::f32},
+                                     {"bf16", DType::bf16, DType::bf16},
+                                     {"f8_e4m3", DType::f8_e4m3, DType::bf16},
+                                     {"q8_0", DType::q8_0, DType::bf16},
+                                     {"q4_k", DType::q4_k, DType::bf16}};
+
+double weight_bytes(const Tensors& tensors, DType matrices) {
+  double bytes = 0;
+  for (const TensorInfo* tensor : tensors) {
+    const auto count = static_cast<double>(elements(*tensor));
+    const bool matrix = tensor->shape.size() >= 2;
+    const DTypeInfo& type = info(matrix || matrices == DType::bf16 ? matrices : DType::f32);
+    const bool whole = matrix && tensor->shape.back() % static_cast<int64_t>(type.block) == 0;
+    const DTypeInfo& held = type.block == 1 || whole ? type : info(DType::q8_0);
+    bytes += count / static_cast<double>(held.block) * static_cast<double>(held.bytes);
+    if (matrix && matrices == DType::f8_e4m3) bytes += count / (128 * 128) * 4;  // a scale for 128 x 128
+  }
+  return bytes;
+}
+
+OrderedJson describe_model(const LanguageModel& model, const Tensors& tensors, const std::vector<std::string>& ignored,
+                           int64_t context) {
+  const ModelShape& s = model.shape();
+  const CacheShape& cache = model.cache_shape();
+  const int64_t tokens = context > 0 ? context : s.context;
+  int64_t total = 0;
+  double active = 0;
+  uint64_t bytes = 0;
+  for (const TensorInfo* tensor : tensors) {
+    total += elements(*tensor);
+    active += s.used_by_a_token(tensor->name, elements(*tensor));
+    bytes += tensor->bytes;
+  }
+  const double positions = static_cast<double>(tokens) * static_cast<double>(cache.position_bytes());
+  const double cached_values = positions / static_cast<double>(info(cache.dtype).bytes);
+  OrderedJson memory = {{"as_published", {{"weights_bytes", bytes}, {"cache_bytes", positions}}}};
+  for (const Precision& precision : kPrecisions)
+    memory[precision.name] = {{"weights_bytes", weight_bytes(tensors, precision.matrices)},
+                              {"cache_bytes", cached_values * static_cast<double>(info(precision.cache).bytes)}};
+  OrderedJson out = {{"supported", true},      {"model_type", s.model_type},     {"layers", s.layers},
+                     {"hidden", s.hidden},     {"intermediate", s.intermediate}, {"heads", s.heads},
+                     {"kv_heads", s.kv_heads}, {"head_dim", s.head_dim},         {"vocabulary", s.vocabulary},
+                     {"context", s.context},   {"tied_embeddings", s.tied}};
+  if (s.experts > 0) {
+    out["experts"] = s.experts;
+    out["experts_per_token"] = s.experts_per_token;
+  }
+  out["parameters"] = {{"total", total}, {"active", static_cast<int64_t>(active + 0.5)}};
+  out["arithmetic"] = arithmetic(tensors);
+  out["ignored_keys"] = ignored;
+  out["memory_context"] = tokens;
+  out["memory"] = std::move(memory);
+  return out;
+}
+
+// A model over `weights`, whose tensors are known once it is built: described even where a key of its configuration, or
+// a tensor, is what this build does not do.
+template <class TensorsOf>
+OrderedJson describe_architecture(Config& config, WeightSource& weights, const TensorsOf& tensors_of, int64_t context) {
+  OrderedJson out;
+  try {
+    const auto model = build_model(config, weights);
+    out = describe_model(*model, tensors_of(), config.ignored(), context);
+    config.finish();
+    weights.finish();
+    return out;
+  } catch (const Error& error) {
+    OrderedJson refused = {{"supported", false}, {"why", error.what()}};
+    if (out.is_object()) {
+      out.erase("supported");
+      refused.update(out);
+    }
+    return refused;
+  }
+}
+
+OrderedJson describe_architecture(Config config, const Checkpoint& checkpoint, int64_t context) {
+  CheckpointWeights weights(checkpoint);
+  return describe_architecture(config, weights, [&] { return checkpoint.tensors(); }, context);
+}
+
+// A configuration by itself: what a model of it would be.
+OrderedJson describe_config(const fs::path& file, const DescriptionOptions& options) {
+  OrderedJson out = {{"model", file.string()}};
+  try {
+    Config config = Config::open(file, options.ignore_keys);
+    if (!config.has("model_type")) {
+      const auto name = config.optional<std::string>("_class_name");
+      fail(ErrorKind::unsupported, "{}: no configuration of a language model: it has no model_type{}", file.string(),
+           name ? " (_class_name is " + *name + ")" : "");
+    }
+    PlannedWeights weights(read_dtype(config).value_or(DType::f32));
+    out["architecture"] = describe_architecture(config, weights, [&] { return weights.tensors(); }, options.context);
+    if (out["architecture"].contains("parameters")) out["weights"] = describe_weights(weights.tensors());
+  } catch (const Error& error) { out["architecture"] = {{"supported", false}, {"why", error.what()}}; }
+  return out;
+}
+
+OrderedJson describe_tokenizer(const Tokenizer& tokenizer) {
+  return {{"tokenizer", tokenizer.describe()}, {"tokens", tokenizer.size()}};
+}
+
+OrderedJson describe_text(const Tokenizer& tokenizer, const std::optional<ChatTemplate>& chat_template,
+                          const GenerationConfig& generation) {
+  OrderedJson text = describe_tokenizer(tokenizer);
+  text["chat_template"] = chat_template ? OrderedJson(chat_template->source()) : OrderedJson(nullptr);
+  text["eos"] = generation.eos;
+  return text;
+}
+
+OrderedJson describe_shipped(const ShippedModel& shipped, const DescriptionOptions& options) {
+  const std::string source(shipped.name);
+  const auto checkpoint =
+      Checkpoint::of(SafeTensors::from_bytes(shipped.weights, nullptr, source + "/model.safetensors"));
+  const auto model = open_model(source);
+  return {{"model", source},
+          {"architecture", describe_architecture(Config(parse_json(shipped.config, source), source + "/config.json"),
+                                                 checkpoint, options.context)},
+          {"text", describe_text(model->tokenizer, model->chat_template, model->generation)},
+          {"weights", describe_weights(checkpoint)}};
+}
+
+OrderedJson describe_folder(const fs::path& folder, const DescriptionOptions& options) {
+  const auto checkpoint = Checkpoint::open(folder);
+  OrderedJson out = {{"model", folder.string()}};
+  out["architecture"] = describe_architecture(Config::open(folder, options.ignore_keys), checkpoint, options.context);
+  try {
+    const Tokenizer tokenizer = Tokenizer::open(folder);
+    std::vector<int32_t> eos;
+    if (tokenizer.eos()) eos.push_back(*tokenizer.eos());
+    out["text"] =
+        describe_text(tokenizer, open_chat_template(folder), read_generation_config(folder, eos, options.ignore_keys));
+  } catch (const Error& error) { out["text"] = {{"why", error.what()}}; }
+  out["weights"] = describe_weights(checkpoint);
+  return out;
+}
+
+// Whether a .json file is a tokenizer's rather than a configuration of something.
+bool is_tokenizer(const fs::path& file) {
+  const std::string name = file.filename().string();
+  if (!name.ends_with(".json") || name == "tokenizer.json" || name == "tokenizer_config.json") return true;
+  Json json;
+  try {
+    json = read_json(file, size_t{256} << 20);
+  } catch (const Error&) { return false; }  // told by whoever reads it next
+  return !json.is_object() || (json.contains("model") && json["model"].is_object()) || name == "vocab.json";
+}
+
+// One file of a published model, by what its name says it is.
+OrderedJson describe_file(const fs::path& file, const DescriptionOptions& options) {
+  const std::string name = file.filename().string();
+  OrderedJson out = {{"model", file.string()}};
+  if (name.ends_with(".safetensors")) {
+    out["weights"] = describe_weights(Checkpoint::open(file));
+  } else if (name.ends_with(".safetensors.index.json")) {
+    out["weights"] = describe_index(file);
+  } else if (name.ends_with(".jinja")) {
+    out["text"] = {{"chat_template", ChatTemplate::parse(read_file(file), file.string()).source()}};
+  } else if (is_tokenizer(file)) {
+    out["text"] = describe_tokenizer(Tokenizer::open(file));
+  } else {
+    return describe_config(file, options);
+  }
+  return out;
+}
+
+}  // namespace
+
+OrderedJson describe(std::string_view reference, const DescriptionOptions& options) {
+  if (const auto shipped = shipped_model(reference)) return describe_shipped(*shipped, options);
+  const fs::path path(reference);
+  if (!fs::exists(path)) fail(ErrorKind::not_found, "{}: no such file, folder or shipped model", reference);
+  return fs::is_directory(path) ? describe_folder(path, options) : describe_file(path, options);
+}
+
+}  // namespace glassbox
