@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "models/llama.h"
 #include "models/mixtral.h"
+#include "models/olmoe.h"
 #include "models/qwen3_moe.h"
 
 namespace glassbox {
@@ -18,6 +19,7 @@ struct Family {
 constexpr std::array kFamilies = {
     Family{"llama", make_llama},
     Family{"mixtral", make_mixtral},
+    Family{"olmoe", make_olmoe},
     Family{"qwen3_moe", make_qwen3_moe},
 };
 

@@ -7,28 +7,31 @@
 
 #include "base/error.h"
 #include "kernels/kernels.h"
+#include "tensor/latent.h"
 #include "tensor/product.h"
 #include "tensor/words.h"
 
 namespace glassbox {
 namespace {
 
-constexpr int64_t kRows = 64;  // query rows that read a block of keys together
+constexpr int64_t kRows = 64;     // query rows that read a block of keys together
+constexpr int64_t kFewRows = 16;  // fewer would spend their time on bringing it in
 
-// The query rows of some tokens of a run and one key/value head, token after token, gathered side by side.
+// The query rows of some tokens of a run that look at one key/value head, token after token, gathered side by side.
 struct Group {
-  int64_t begin, end;  // tokens, as rows of the pass
-  int64_t head;        // key/value head
+  int64_t begin, end;    // tokens, as rows of the pass
+  int64_t head;          // key/value head
+  int64_t first, share;  // query heads: neighbours
   const Run* run;
 
-  int64_t rows(int64_t share) const { return (end - begin) * share; }
+  int64_t rows() const { return (end - begin) * share; }
 };
 
 struct View {
   std::vector<const void*> keys, values;
   std::vector<int64_t> first, last;  // of each row
 
-  View(const Group& group, int64_t layer, int64_t share, const Look& look) {
+  View(const Group& group, int64_t layer, const Look& look) {
     const KvCache& cache = *group.run->cache;
     for (int64_t block = 0; block < cache.blocks(); ++block) {
       keys.push_back(cache.keys(block, layer, group.head));
@@ -39,68 +42,78 @@ struct View {
       int64_t from = 0;
       if (look.window > 0) from = std::max(from, position + 1 - look.window);
       if (look.chunk > 0) from = std::max(from, position - position % look.chunk);
-      first.insert(first.end(), static_cast<size_t>(share), from);
-      last.insert(last.end(), static_cast<size_t>(share), position + 1);
+      first.insert(first.end(), static_cast<size_t>(group.share), from);
+      last.insert(last.end(), static_cast<size_t>(group.share), position + 1);
     }
   }
 };
 
 // [T, H, E] rows of a group <-> rows side by side. The heads of a group are neighbours, so a token's rows are one
 // piece.
-void gather(const Group& group, const float* from, int64_t heads, int64_t share, int64_t width, float* to) {
+void gather(const Group& group, const float* from, int64_t heads, int64_t width, float* to) {
   for (int64_t t = group.begin; t < group.end; ++t)
-    std::memcpy(to + (t - group.begin) * share * width, from + (t * heads + group.head * share) * width,
-                static_cast<size_t>(share * width) * sizeof(float));
+    std::memcpy(to + (t - group.begin) * group.share * width, from + (t * heads + group.first) * width,
+                static_cast<size_t>(group.share * width) * sizeof(float));
 }
 
-void scatter(const Group& group, const float* from, int64_t heads, int64_t share, int64_t width, float* to) {
+void scatter(const Group& group, const float* from, int64_t heads, int64_t width, float* to) {
   for (int64_t t = group.begin; t < group.end; ++t)
-    std::memcpy(to + (t * heads + group.head * share) * width, from + (t - group.begin) * share * width,
-                static_cast<size_t>(share * width) * sizeof(float));
+    std::memcpy(to + (t * heads + group.first) * width, from + (t - group.begin) * group.share * width,
+                static_cast<size_t>(group.share * width) * sizeof(float));
 }
 
 struct Attention {
   Pass* pass;
   int64_t layer, heads, kv_heads, share, key_dim, value_dim;
   DType cached;
+  bool in_keys;  // values are
   float scale;
   Look look;
   Tensor sinks;  // [H], float32, where there are any
 
-  std::vector<Group> groups(int64_t tokens_a_group) const {
+  std::vector<Group> groups(int64_t tokens_a_group, int64_t heads_a_group) const {
     std::vector<Group> list;
     for (const Run& run : pass->runs())
       for (int64_t head = 0; head < kv_heads; ++head)
         for (int64_t t = run.begin; t < run.end; t += tokens_a_group)
-          list.push_back({t, std::min(run.end, t + tokens_a_group), head, &run});
+          for (int64_t first = head * share; first < (head + 1) * share; first += heads_a_group)
+            list.push_back({t, std::min(run.end, t + tokens_a_group), head, first,
+                            std::min(heads_a_group, (head + 1) * share - first), &run});
     return list;
   }
+  // Many heads that share keys and values are cut up, so that every thread has some.
+  std::vector<Group> groups() const {
+    const auto tokens = static_cast<int64_t>(pass->tokens().size()), threads = int64_t{pass->pool().threads()};
+    const int64_t even = (tokens * heads + threads - 1) / threads;
+    const int64_t heads_a_group = std::min(share, std::clamp<int64_t>(even, kFewRows, kRows));
+    return groups(std::max<int64_t>(1, kRows / share), heads_a_group);
+  }
   Attended over(const View& view) const {
-    return {view.keys.data(), view.values.data(), cached, key_dim, value_dim, scale, look.softcap};
+    return {view.keys.data(), in_keys ? nullptr : view.values.data(), cached, key_dim, value_dim, scale, look.softcap};
   }
   // A sink for each row of a group; empty where there are none.
   std::vector<float> sinks_of(const Group& group) const {
     std::vector<float> list;
     if (!sinks) return list;
-    const float* from = sinks.f32() + group.head * share;
-    for (int64_t t = group.begin; t < group.end; ++t) list.insert(list.end(), from, from + share);
+    const float* from = sinks.f32() + group.first;
+    for (int64_t t = group.begin; t < group.end; ++t) list.insert(list.end(), from, from + group.share);
     return list;
   }
 
   void forward(const float* q, float* out, float* stats) const {
-    const auto list = groups(std::max<int64_t>(1, kRows / share));
+    const auto list = groups();
     pass->pool().parallel_for(static_cast<int64_t>(list.size()), [&](int64_t i) {
       const Group& group = list[static_cast<size_t>(i)];
-      const View view(group, layer, share, look);
+      const View view(group, layer, look);
       const std::vector<float> row_sinks = sinks_of(group);
-      const auto rows = static_cast<size_t>(group.rows(share));
+      const auto rows = static_cast<size_t>(group.rows());
       std::vector<float> queries(rows * static_cast<size_t>(key_dim)), answers(rows * static_cast<size_t>(value_dim)),
           sums(rows * 2);
-      gather(group, q, heads, share, key_dim, queries.data());
-      kernels().attend(over(view), queries.data(), key_dim, group.rows(share), view.first.data(), view.last.data(),
+      gather(group, q, heads, key_dim, queries.data());
+      kernels().attend(over(view), queries.data(), key_dim, group.rows(), view.first.data(), view.last.data(),
                        sinks ? row_sinks.data() : nullptr, answers.data(), value_dim, sums.data());
-      scatter(group, answers.data(), heads, share, value_dim, out);
-      scatter(group, sums.data(), heads, share, 2, stats);
+      scatter(group, answers.data(), heads, value_dim, out);
+      scatter(group, sums.data(), heads, 2, stats);
     });
   }
 
@@ -108,24 +121,24 @@ struct Attention {
   // token and head, [T, H].
   void backward(const float* q, const float* out, const float* stats, const float* d_out, float* dq, float* dk,
                 float* dv, float* d_sinks) const {
-    const auto list = groups(std::numeric_limits<int64_t>::max() / 2);
+    const auto list = groups(std::numeric_limits<int64_t>::max() / 2, share);
     pass->pool().parallel_for(static_cast<int64_t>(list.size()), [&](int64_t i) {
       const Group& group = list[static_cast<size_t>(i)];
-      const View view(group, layer, share, look);
+      const View view(group, layer, look);
       const std::vector<float> row_sinks = sinks_of(group);
-      const auto rows = static_cast<size_t>(group.rows(share));
+      const auto rows = static_cast<size_t>(group.rows());
       const size_t key_size = rows * static_cast<size_t>(key_dim), value_size = rows * static_cast<size_t>(value_dim);
       std::vector<float> queries(key_size), answers(value_size), d_answers(value_size), d_queries(key_size),
           sums(rows * 2), d_row_sinks(row_sinks.size());
-      gather(group, q, heads, share, key_dim, queries.data());
-      gather(group, out, heads, share, value_dim, answers.data());
-      gather(group, d_out, heads, share, value_dim, d_answers.data());
-      gather(group, dq, heads, share, key_dim, d_queries.data());
-      gather(group, stats, heads, share, 2, sums.data());
+      gather(group, q, heads, key_dim, queries.data());
+      gather(group, out, heads, value_dim, answers.data());
+      gather(group, d_out, heads, value_dim, d_answers.data());
+      gather(group, dq, heads, key_dim, d_queries.data());
+      gather(group, stats, heads, 2, sums.data());
       const int64_t from = group.begin * kv_heads + group.head;
-      kernels().attend_backward(over(view), queries.data(), key_dim, group.rows(share), view.first.data(),
-                                view.last.data(), sinks ? row_sinks.data() : nullptr, answers.data(), value_dim,
-                                sums.data(), d_answers.data(), value_dim,
+      kernels().attend_backward(over(view), queries.data(), key_dim, group.rows(), view.first.data(), view.last.data(),
+                                sinks ? row_sinks.data() : nullptr, answers.data(), value_dim, sums.data(),
+                                d_answers.data(), value_dim,
                                 {.dq = d_queries.data(),
                                  .d_keys = dk + from * key_dim,
                                  .d_values = dv + from * value_dim,
@@ -134,8 +147,8 @@ struct Attention {
                                  .ldk = kv_heads * key_dim,
                                  .ldv = kv_heads * value_dim,
                                  .base = group.run->position});
-      scatter(group, d_queries.data(), heads, share, key_dim, dq);
-      if (sinks) scatter(group, d_row_sinks.data(), heads, share, 1, d_sinks);
+      scatter(group, d_queries.data(), heads, key_dim, dq);
+      if (sinks) scatter(group, d_row_sinks.data(), heads, 1, d_sinks);
     });
   }
 
@@ -149,8 +162,8 @@ struct Attention {
     std::fill_n(to, seen.shape().elements(), want_scores ? -std::numeric_limits<float>::infinity() : 0.0f);
     std::vector<float> scores(static_cast<size_t>(in_view)), pattern(static_cast<size_t>(in_view));
     const FlushDenormals flush;
-    for (const Group& group : groups(1)) {
-      const View view(group, layer, share, look);
+    for (const Group& group : groups(1, share)) {
+      const View view(group, layer, look);
       for (int64_t i = 0; i < share; ++i) {
         const int64_t row = group.begin * heads + group.head * share + i;
         const int64_t first = view.first[0], last = view.last[0];
@@ -165,19 +178,20 @@ struct Attention {
 
   // The plain way, for a pattern that a tap put in place: out = pattern values, a chain over all positions.
   void mix(const Tensor& pattern, const Group& group, float* out) const {
-    const View view(group, layer, share, look);
+    const View view(group, layer, look);
     const int64_t in_view = pattern.width();
     for (int64_t i = 0; i < share; ++i) {
       const int64_t row = group.begin * heads + group.head * share + i;
       float* to = out + row * value_dim;
       std::fill_n(to, value_dim, 0.0f);
       for (int64_t position = view.first[0]; position < view.last[0]; ++position) {
-        const int64_t at = position % kAttentionBlock * value_dim;
-        const void* block = view.values[static_cast<size_t>(position / kAttentionBlock)];
+        const int64_t slot = position % kAttentionBlock, at = in_keys ? slot : slot * value_dim;
+        const int64_t step = in_keys ? kAttentionBlock : 1;
+        const void* block = (in_keys ? view.keys : view.values)[static_cast<size_t>(position / kAttentionBlock)];
         const float share_of = pattern.f32()[row * in_view + position];
         for (int64_t e = 0; e < value_dim; ++e) {
-          const float value = cached == DType::bf16 ? bf16_to_f32(static_cast<const uint16_t*>(block)[at + e])
-                                                    : static_cast<const float*>(block)[at + e];
+          const float value = cached == DType::bf16 ? bf16_to_f32(static_cast<const uint16_t*>(block)[at + e * step])
+                                                    : static_cast<const float*>(block)[at + e * step];
           to[e] = std::fma(share_of, value, to[e]);
         }
       }
@@ -191,7 +205,7 @@ struct Attention {
     const auto replaced = [&](const Tensor& before, const Tensor& after, const auto& pattern_of) {
       if (after.f32() == before.f32()) return;
       const int64_t in_view = before.width();
-      for (const Group& group : groups(1))
+      for (const Group& group : groups(1, share))
         for (int64_t i = 0; i < share; ++i) {
           const int64_t row = group.begin * heads + group.head * share + i;
           if (std::memcmp(before.f32() + row * in_view, after.f32() + row * in_view,
@@ -230,18 +244,34 @@ struct Attention {
 
 }  // namespace
 
-Memory remember(int64_t layer, const Tensor& k, const Tensor& v, const CacheShape& shape) {
-  check(k.shape() == v.shape() && k.shape()[1] == shape.kv_heads && k.width() == shape.head_dim,
-        "remember: expected keys and values of the cache's shape");
+namespace {
+
+void write(int64_t layer, const Tensor& k, const float* v, const CacheShape& shape) {
   Pass& pass = *k.pass();
   pass.open_caches(shape);
   const int64_t stride = shape.kv_heads * shape.head_dim;
   pass.pool().parallel_for(static_cast<int64_t>(pass.runs().size()) * shape.kv_heads, [&](int64_t part) {
     const Run& run = pass.runs()[static_cast<size_t>(part / shape.kv_heads)];
     const int64_t head = part % shape.kv_heads, from = run.begin * stride + head * shape.head_dim;
-    run.cache->write(layer, head, run.position, run.end - run.begin, k.f32() + from, v.f32() + from, stride);
+    run.cache->write(layer, head, run.position, run.end - run.begin, k.f32() + from, v ? v + from : nullptr, stride);
   });
+}
+
+}  // namespace
+
+Memory remember(int64_t layer, const Tensor& k, const Tensor& v, const CacheShape& shape) {
+  check(k.shape() == v.shape() && k.shape()[1] == shape.kv_heads && k.width() == shape.head_dim && shape.latent == 0,
+        "remember: expected keys and values of the cache's shape");
+  write(layer, k, v.f32(), shape);
   return {layer, k, v};
+}
+
+Memory remember(int64_t layer, const Tensor& k, const CacheShape& shape) {
+  check(k.shape()[1] == shape.kv_heads && k.width() == shape.head_dim && shape.latent > 0 &&
+            shape.latent <= shape.head_dim,
+        "remember: expected keys that hold the cache's values");
+  write(layer, k, nullptr, shape);
+  return {layer, k, columns(k, 0, shape.latent)};
 }
 
 Tensor attend(const Tensor& q, const Memory& memory, const Look& look) {
@@ -249,6 +279,7 @@ Tensor attend(const Tensor& q, const Memory& memory, const Look& look) {
   const int64_t heads = q.shape()[1], kv_heads = memory.k.shape()[1], width = q.width();
   check(heads % kv_heads == 0 && memory.k.width() == width, "attend: heads and key/value heads do not fit");
   check(!look.sinks || look.sinks.shape().elements() == heads, "attend: expected a sink for each head");
+  const CacheShape cache = pass.runs().empty() ? CacheShape{} : pass.runs()[0].cache->shape();
   const Attention attention{
       &pass,
       memory.layer,
@@ -257,7 +288,8 @@ Tensor attend(const Tensor& q, const Memory& memory, const Look& look) {
       heads / kv_heads,
       width,
       memory.v.width(),
-      pass.runs().empty() ? DType::f32 : pass.runs()[0].cache->shape().dtype,
+      cache.dtype,
+      cache.latent > 0,
       look.scale > 0 ? look.scale : static_cast<float>(1.0 / std::sqrt(static_cast<double>(width))),
       look,
       look.sinks ? widened(pass, look.sinks) : Tensor()};

@@ -19,13 +19,14 @@ T rounded(float value) {
 template <class T>
 void write_row(T* keys, T* values, int64_t slot, int64_t head_dim, const float* k, const float* v) {
   for (int64_t e = 0; e < head_dim; ++e) keys[e * kAttentionBlock + slot] = rounded<T>(k[e]);
+  if (!values) return;
   for (int64_t e = 0; e < head_dim; ++e) values[slot * head_dim + e] = rounded<T>(v[e]);
 }
 
 }  // namespace
 
 size_t CacheShape::position_bytes() const {
-  return static_cast<size_t>(layers * kv_heads * 2 * head_dim) * info(dtype).bytes;
+  return static_cast<size_t>(layers * kv_heads * (latent > 0 ? 1 : 2) * head_dim) * info(dtype).bytes;
 }
 
 size_t CacheShape::block_bytes() const { return position_bytes() * kAttentionBlock; }
@@ -48,10 +49,12 @@ void KvCache::resize(int64_t length) {
 
 void* KvCache::keys(int64_t block, int64_t layer, int64_t head) const {
   const size_t plane = static_cast<size_t>(kAttentionBlock * shape_.head_dim) * info(shape_.dtype).bytes;
-  return blocks_[static_cast<size_t>(block)].get() + static_cast<size_t>((layer * shape_.kv_heads + head) * 2) * plane;
+  return blocks_[static_cast<size_t>(block)].get() +
+         static_cast<size_t>((layer * shape_.kv_heads + head) * (shape_.latent > 0 ? 1 : 2)) * plane;
 }
 
 void* KvCache::values(int64_t block, int64_t layer, int64_t head) const {
+  if (shape_.latent > 0) return nullptr;
   const size_t plane = static_cast<size_t>(kAttentionBlock * shape_.head_dim) * info(shape_.dtype).bytes;
   return static_cast<std::byte*>(keys(block, layer, head)) + plane;
 }
@@ -59,16 +62,18 @@ void* KvCache::values(int64_t block, int64_t layer, int64_t head) const {
 void KvCache::write(int64_t layer, int64_t head, int64_t position, int64_t rows, const float* k, const float* v,
                     int64_t stride) {
   check(position >= 0 && position + rows <= length_, "KvCache: write outside what was made room for");
+  check((v == nullptr) == (shape_.latent > 0), "KvCache: values come with keys or within them");
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t block = (position + r) / kAttentionBlock, slot = (position + r) % kAttentionBlock;
     void* keys_at = keys(block, layer, head);
     void* values_at = values(block, layer, head);
+    const float* v_row = v ? v + r * stride : nullptr;
     if (shape_.dtype == DType::bf16)
       write_row(static_cast<uint16_t*>(keys_at), static_cast<uint16_t*>(values_at), slot, shape_.head_dim,
-                k + r * stride, v + r * stride);
+                k + r * stride, v_row);
     else
       write_row(static_cast<float*>(keys_at), static_cast<float*>(values_at), slot, shape_.head_dim, k + r * stride,
-                v + r * stride);
+                v_row);
   }
 }
 

@@ -14,6 +14,8 @@ namespace glassbox {
 struct CacheShape {
   int64_t layers = 0, kv_heads = 0, head_dim = 0;
   DType dtype = DType::f32;  // f32 or bf16
+  // 0: a value of head_dim numbers beside each key. Else a value is the first `latent` numbers of its key, held once.
+  int64_t latent = 0;
 
   size_t block_bytes() const;     // of one block: all layers
   size_t position_bytes() const;  // of one position
@@ -33,12 +35,12 @@ class KvCache {
   // Shorter forgets.
   void resize(int64_t length);
 
-  // The block's keys, [head_dim][64], and values, [64][head_dim], of one layer and head.
+  // The block's keys, [head_dim][64], and values, [64][head_dim] (null where keys hold them), of one layer and head.
   void* keys(int64_t block, int64_t layer, int64_t head) const;
   void* values(int64_t block, int64_t layer, int64_t head) const;
 
   // Writes positions [position, position + rows) from k and v: row r, `head_dim` floats at k + r * stride. Rounds to
-  // dtype.
+  // dtype. v is null where keys hold the values.
   void write(int64_t layer, int64_t head, int64_t position, int64_t rows, const float* k, const float* v,
              int64_t stride);
 

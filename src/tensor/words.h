@@ -51,6 +51,8 @@ struct Memory {
 // Rounds to the cache's dtype before anyone reads them, in the pass that makes them too. Straight-through in the
 // gradient.
 Memory remember(int64_t layer, const Tensor& k, const Tensor& v, const CacheShape& shape);
+// Where a value is the first shape.latent numbers of its key.
+Memory remember(int64_t layer, const Tensor& k, const CacheShape& shape);
 
 // How far a token looks back, and what becomes of the scores.
 struct Look {

@@ -93,6 +93,42 @@ void check_attend(const Heads& h, Look look, Leaf* sinks = nullptr) {
 
 TEST(Gradients, Attend) { check_attend({4, 2, 8}, {}); }
 TEST(Gradients, AttendOneHeadEach) { check_attend({3, 3, 5}, {}); }
+// Values within their keys, many heads to one.
+TEST(Gradients, AttendToLatents) {
+  Leaf q({6, 3 * 8}, 1), k({6, 8}, 2);
+  check_gradients(
+      [&](Pass& pass) {
+        const Memory memory = remember(0, split(embed(pass, k.tensor), 1), {1, 1, 8, DType::f32, 5});
+        return merge(attend(split(embed(pass, q.tensor), 3), memory, {.scale = 0.7f}));
+      },
+      {&q, &k});
+}
+
+// The same as attention to values of their own that happen to be the keys' first numbers: to the bit, with any number
+// of threads.
+TEST(Attend, LatentsAreKeysFirstNumbers) {
+  constexpr int64_t kCount = 150, kHeads = 100, kWidth = 24, kLatent = 24;
+  Leaf q({kCount, kHeads * kWidth}, 1), k({kCount, kWidth}, 2);
+  std::vector<int32_t> ids(kCount);
+  for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    std::vector<float> expected;
+    for (const int threads : {1, 2, 16}) {
+      Workspace workspace(threads);
+      for (const bool latent : {false, true}) {
+        Pass pass(workspace);
+        pass.add(ids);
+        const Tensor keys = split(embed(pass, k.tensor), 1), queries = split(embed(pass, q.tensor), kHeads);
+        const Memory memory =
+            latent ? remember(0, keys, {1, 1, kWidth, dtype, kLatent}) : remember(0, keys, keys, {1, 1, kWidth, dtype});
+        const Tensor out = attend(queries, memory);
+        if (expected.empty()) expected.assign(out.values().begin(), out.values().end());
+        EXPECT_EQ(std::vector<float>(out.values().begin(), out.values().end()), expected) << latent << " " << threads;
+      }
+    }
+  }
+}
+
 TEST(Gradients, AttendInAWindow) { check_attend({2, 1, 8}, {.window = 2}); }
 TEST(Gradients, AttendWithinChunks) { check_attend({2, 1, 8}, {.chunk = 2, .scale = 0.9f}); }
 TEST(Gradients, AttendWithSoftCapAndSinks) {

@@ -2,7 +2,7 @@
 
 SMALL = dict(
     vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-    max_position_embeddings=256, rms_norm_eps=1e-6, tie_word_embeddings=False, bos_token_id=1,
+    max_position_embeddings=256, rms_norm_eps=1e-6, tie_word_embeddings=False, pad_token_id=None, bos_token_id=1,
     eos_token_id=2)
 DEFAULT_ROPE = dict(rope_type="default", rope_theta=10000.0)
 

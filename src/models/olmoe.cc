@@ -1,0 +1,144 @@
+// OLMoE (arXiv:2409.02060): Llama's blocks with an RMSNorm over all queries and over all keys before RoPE, values that
+// may be clipped, and MLPs that are mixtures. T tokens of the pass, D width, H heads, K key/value heads, E head width,
+// I MLP width, V vocabulary, R rows ordered by expert, and rows that want logits. Field names are the checkpoint's.
+#include "models/olmoe.h"
+
+#include "models/experts.h"
+#include "models/rope.h"
+#include "nn/moe.h"
+
+namespace glassbox {
+namespace {
+
+struct OlmoeShape : ModelShape {
+  CacheShape cache;
+  float rms_norm_eps = 0, clip_qkv = 0;  // clip_qkv 0: none
+  bool attention_bias = false, norm_topk_prob = false;
+  std::vector<float> frequencies;  // [E/2]
+};
+
+struct Attention {
+  const OlmoeShape& shape;
+  int64_t layer;
+  Named<Linear> q_proj, k_proj, v_proj, o_proj;
+  Named<RmsNorm> q_norm, k_norm;  // over all heads at once
+
+  Attention(const Weights& w, const OlmoeShape& s, int64_t layer)
+      : shape(s),
+        layer(layer),
+        q_proj(w["q_proj"], s.heads * s.head_dim, s.hidden, s.attention_bias),
+        k_proj(w["k_proj"], s.kv_heads * s.head_dim, s.hidden, s.attention_bias),
+        v_proj(w["v_proj"], s.kv_heads * s.head_dim, s.hidden, s.attention_bias),
+        o_proj(w["o_proj"], s.hidden, s.heads * s.head_dim, s.attention_bias),
+        q_norm(w["q_norm"], s.heads * s.head_dim, s.rms_norm_eps),
+        k_norm(w["k_norm"], s.kv_heads * s.head_dim, s.rms_norm_eps) {}
+
+  Tensor clipped(const Tensor& x) const { return shape.clip_qkv > 0 ? clamp(x, -shape.clip_qkv, shape.clip_qkv) : x; }
+
+  Tensor operator()(const Tensor& x) const {                                                      // [T, D]
+    const Tensor q = rope(split(clipped(q_norm(q_proj(x))), shape.heads), shape.frequencies);     // [T, H, E]
+    const Tensor k = rope(split(clipped(k_norm(k_proj(x))), shape.kv_heads), shape.frequencies);  // [T, K, E]
+    const Tensor v = split(clipped(v_proj(x)), shape.kv_heads);                                   // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));                          // [T, D]
+  }
+};
+
+struct Experts {
+  ExpertLinear gate_proj, up_proj, down_proj;
+
+  Experts(const Weights& w, const OlmoeShape& s)
+      : gate_proj(w, "gate_proj", s.experts, s.intermediate, s.hidden),
+        up_proj(w, "up_proj", s.experts, s.intermediate, s.hidden),
+        down_proj(w, "down_proj", s.experts, s.hidden, s.intermediate) {}
+
+  Tensor operator()(const Tensor& x, const Routing& to) const {                  // [T, D]
+    const Tensor d = dispatch(x, to);                                            // [R, D]
+    return combine(down_proj(silu(gate_proj(d, to)) * up_proj(d, to), to), to);  // [T, D], by way of [R, I]
+  }
+};
+
+struct SparseMoe {
+  RouteRule rule;
+  Named<Router> gate;
+  Named<Experts> experts;
+
+  SparseMoe(const Weights& w, const OlmoeShape& s)
+      : rule({.weights = RouteRule::Weights::softmax,
+              .experts = s.experts,
+              .chosen = s.experts_per_token,
+              .normalised = s.norm_topk_prob}),
+        gate(w["gate"], s.experts, s.hidden),
+        experts(w["experts"], s) {}
+
+  Tensor operator()(const Tensor& x) const { return experts(x, route(gate(x), rule)); }
+};
+
+struct Block {
+  Named<RmsNorm> input_layernorm;
+  Named<Attention> self_attn;
+  Named<RmsNorm> post_attention_layernorm;
+  Named<SparseMoe> mlp;
+
+  Block(const Weights& w, const OlmoeShape& s, int64_t layer)
+      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
+        self_attn(w["self_attn"], s, layer),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
+        mlp(w["mlp"], s) {}
+
+  Tensor operator()(const Tensor& x) const {  // [T, D]
+    const Tensor h = x + self_attn(input_layernorm(x));
+    return h + mlp(post_attention_layernorm(h));
+  }
+};
+
+class Olmoe : public LanguageModel {
+ public:
+  Olmoe(std::unique_ptr<const OlmoeShape> shape, WeightSource& source)
+      : shape_(std::move(shape)),
+        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
+        norm_(Weights(source, "model.norm"), shape_->hidden, shape_->rms_norm_eps),
+        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
+    for (int64_t layer = 0; layer < shape_->layers; ++layer)
+      layers_.emplace_back(Weights(source, "model.layers")[layer], *shape_, layer);
+  }
+
+  const ModelShape& shape() const override { return *shape_; }
+  const CacheShape& cache_shape() const override { return shape_->cache; }
+
+  Tensor operator()(Pass& pass) const override {
+    Tensor x = embed_tokens_(pass);  // [T, D]
+    for (const Named<Block>& block : layers_) x = block(x);
+    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");  // [R, V]
+  }
+
+ private:
+  std::unique_ptr<const OlmoeShape> shape_;  // blocks refer to it
+  Named<Embedding> embed_tokens_;
+  std::vector<Named<Block>> layers_;
+  Named<RmsNorm> norm_;
+  Linear lm_head_;
+};
+
+}  // namespace
+
+std::unique_ptr<LanguageModel> make_olmoe(Config& config, WeightSource& weights) {
+  auto shape = std::make_unique<OlmoeShape>();
+  static_cast<ModelShape&>(*shape) = read_shape(config);
+  shape->rms_norm_eps = static_cast<float>(config.between_or<double>("rms_norm_eps", 1e-5, 0, 1));
+  shape->clip_qkv = static_cast<float>(config.between_or<double>("clip_qkv", 0, 1e-6, 1e6));
+  shape->attention_bias = config.get_or<bool>("attention_bias", false);
+  shape->experts = read_experts(config);
+  shape->experts_per_token = config.positive_or<int64_t>("num_experts_per_tok", 8, shape->experts);
+  shape->norm_topk_prob = config.get_or<bool>("norm_topk_prob", false);
+  config.choice_or("hidden_act", "silu", {"silu"});
+  config.harmless({"router_aux_loss_coef"});  // of training
+  shape->frequencies = rope_frequencies(read_rope(config), shape->head_dim);
+
+  // The cache holds float32 for float32 models, else bf16 (docs/design.md, Numbers).
+  const Tensor norm = Weights(weights, "model.norm").tensor("weight", {shape->hidden});
+  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim,
+                  norm.dtype() == DType::f32 ? DType::f32 : DType::bf16};
+  return std::make_unique<Olmoe>(std::move(shape), weights);
+}
+
+}  // namespace glassbox
