@@ -16,7 +16,9 @@ struct BenchOptions {
 int bench(const BenchOptions& given) {
   ThroughputOptions options = given.throughput;
   const auto dtype = dtype_named(given.dtype);
-  if (!dtype) fail(ErrorKind::bad_request, "--dtype: expected f32 or bf16, got {}", given.dtype);
+  if (!dtype)
+    fail(ErrorKind::bad_request, "--dtype: expected a type of weights (f32, bf16, f8_e4m3, q8_0, q4_k, ...), got {}",
+         given.dtype);
   options.dtype = *dtype;
   const Throughput t = measure_throughput(options);
   if (given.json) {
@@ -49,8 +51,14 @@ void add_bench_command(Commands& commands) {
                    "glassbox bench --shape bench/shapes/llama-3.2-1b.json --dtype bf16", options, bench);
   ThroughputOptions& throughput = options->throughput;
   command->add_option("--shape", throughput.shape, "A config.json")->required();
-  command->add_option("--dtype", options->dtype, "f32 or bf16")->capture_default_str();
-  command->add_option("--layers", throughput.layers, "Only this many layers")->check(CLI::PositiveNumber);
+  command
+      ->add_option("--dtype", options->dtype,
+                   "Of the matrices: f32, bf16, f8_e4m3, or a block type of GGUF (q8_0, q4_k, ...)")
+      ->capture_default_str();
+  command
+      ->add_option("--layers", throughput.layers,
+                   "Only this many layers; the last one is a mixture of experts where the shape has any")
+      ->check(CLI::PositiveNumber);
   command->add_option("--prefill", throughput.prefill, "Tokens of prompt")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

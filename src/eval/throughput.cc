@@ -23,15 +23,56 @@ std::vector<int32_t> random_tokens(int64_t count, int64_t vocabulary) {
   return tokens;
 }
 
+// The object that speaks of layers: the configuration, or that of the text model within it.
+Json& layered(Json& config) {
+  const bool within =
+      !config.contains("num_hidden_layers") && config.contains("text_config") && config["text_config"].is_object();
+  return within ? config["text_config"] : config;
+}
+
+// Bytes of a weight, its scales included.
+double bytes_of(const Tensor& w) {
+  auto bytes = static_cast<double>(w.bytes());
+  if (const Scales* scales = w.scales()) {
+    const auto blocks = [](int64_t n, int64_t size) { return static_cast<double>((n + size - 1) / size); };
+    const int64_t rows = w.shape().rank() > 1 ? w.shape()[-2] : 1;
+    const double matrices = static_cast<double>(w.rows()) / static_cast<double>(rows);
+    bytes += matrices * blocks(rows, scales->rows) * blocks(w.width(), scales->columns) *
+             static_cast<double>(info(scales->dtype).bytes);
+  }
+  return bytes;
+}
+
 }  // namespace
 
+Json with_layers(Json config, int64_t layers) {
+  Json& c = layered(config);
+  const Json count = c.value("num_hidden_layers", Json());
+  if (!count.is_number_integer() || count.get<int64_t>() <= layers) return config;
+  for (auto& [key, value] : c.items()) {
+    if (!value.is_array()) continue;
+    if (value.size() == count.get<size_t>()) {
+      value.erase(value.begin() + layers, value.end());
+    } else if (key == "mlp_only_layers" || key == "moe_layers") {
+      Json kept = Json::array();
+      for (const Json& layer : value)
+        if (layer.is_number_integer() && layer.get<int64_t>() < layers) kept.push_back(layer);
+      value = std::move(kept);
+    }
+  }
+  if (c.contains("first_k_dense_replace") && c["first_k_dense_replace"].is_number_integer())
+    c["first_k_dense_replace"] = std::min(c["first_k_dense_replace"].get<int64_t>(), layers - 1);
+  if (c.contains("num_nextn_predict_layers")) c["num_nextn_predict_layers"] = 0;  // they follow the last layer
+  c["num_hidden_layers"] = layers;
+  return config;
+}
+
 Throughput measure_throughput(const ThroughputOptions& options) {
-  if (options.dtype != DType::f32 && options.dtype != DType::bf16)
-    fail(ErrorKind::unsupported, "bench: random weights are f32 or bf16, not {}", info(options.dtype).name);
   Json json = read_json(options.shape);
   if (!json.is_object())
     fail(ErrorKind::bad_file, "{}: expected a JSON object, got {}", options.shape.string(), json.type_name());
-  if (options.layers > 0) json["num_hidden_layers"] = options.layers;
+  if (options.layers > 0) json = with_layers(std::move(json), options.layers);
+  json.erase("quantization_config");
   Config config(std::move(json), options.shape.string());
   RandomWeights weights(options.dtype);
   const auto model = make_model(config, weights);
@@ -77,14 +118,21 @@ Throughput measure_throughput(const ThroughputOptions& options) {
   }
   measure_ceilings();
 
-  const auto size = static_cast<double>(info(options.dtype).bytes);
-  const auto table =
-      static_cast<double>(shape.vocabulary * shape.hidden);  // the output matrix, and an embedding if not tied
-  const double in_layers = static_cast<double>(weights.bytes()) / size - table * (shape.tied ? 1 : 2);
-  const double middle =
-      static_cast<double>(options.prefill) + static_cast<double>(options.decode) / static_cast<double>(2 * rounds);
+  // Of the embedding a token reads one row, unless it is the output matrix too; only the last row of a prompt reaches
+  // that.
+  double in_layers = 0;
+  const double table = static_cast<double>(shape.vocabulary * shape.hidden);
   result.bytes_per_token =
-      (in_layers + table) * size + middle * static_cast<double>(model->cache_shape().position_bytes());
+      static_cast<double>(model->cache_shape().position_bytes()) *
+      (static_cast<double>(options.prefill) + static_cast<double>(options.decode) / static_cast<double>(2 * rounds));
+  for (const auto& [name, weight] : weights.made()) {
+    const bool embedding = name.ends_with("embed_tokens.weight");
+    if (embedding && !shape.tied) continue;
+    const auto whole = static_cast<int64_t>(bytes_of(weight));
+    result.bytes_per_token += shape.used_by_a_token(name, whole);
+    if (!embedding && !name.ends_with("lm_head.weight"))
+      in_layers += shape.used_by_a_token(name, weight.shape().elements());
+  }
   const double attention =
       4 * static_cast<double>(shape.layers * shape.heads * shape.head_dim) * static_cast<double>(options.prefill) / 2;
   result.flops_per_token = 2 * in_layers + attention + 2 * table / static_cast<double>(options.prefill);

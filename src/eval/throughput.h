@@ -6,13 +6,14 @@
 #include <string>
 
 #include "base/dtype.h"
+#include "base/json.h"
 
 namespace glassbox {
 
 struct ThroughputOptions {
   std::filesystem::path shape;  // a config.json
   DType dtype = DType::bf16;
-  int64_t layers = 0;  // 0: as in the configuration
+  int64_t layers = 0;  // as many of them (with_layers()); 0: all
   int64_t prefill = 512, decode = 64;
   int threads = 0;
 };
@@ -28,8 +29,14 @@ struct Throughput {
   int threads;
 };
 
-// Random weights. One prefill to warm up; then three rounds of a prefill and a third of the tokens decoded behind it,
-// with the ceilings measured between, and the best of each counts.
+// The configuration cut to its first `layers` layers: lists with an entry a layer are cut, lists of layers lose those
+// that are gone. Where the first layers are dense and the others mixtures of experts (DeepSeek's first_k_dense_replace)
+// both kinds stay: at least the last is a mixture.
+Json with_layers(Json config, int64_t layers);
+
+// Random weights in a real shape, whatever quantization its configuration speaks of. One prefill to warm up; then three
+// rounds of a prefill and a third of the tokens decoded behind it, with the ceilings measured between, and the best of
+// each counts.
 Throughput measure_throughput(const ThroughputOptions& options);
 
 }  // namespace glassbox

@@ -60,7 +60,6 @@ Tensor RandomWeights::get(const std::string& name, const Shape& shape) {
   if (const auto made = made_.find(name); made != made_.end()) return made->second;
   const size_t count = static_cast<size_t>(shape.elements()), size = info(dtype_).bytes;
   std::shared_ptr<std::byte[]> memory(new std::byte[count * size]);
-  bytes_ += count * size;
   // Random values once, then repeated: what matters is that none is zero, tiny or huge.
   constexpr size_t kPeriod = 1 << 16;
   const uint64_t key = key_of(1, name);

@@ -81,12 +81,11 @@ class RandomWeights : public WeightSource {
 
   bool has(const std::string& name) const override;
   Tensor get(const std::string& name, const Shape& shape) override;
-  size_t bytes() const { return bytes_; }
+  const std::map<std::string, Tensor>& made() const { return made_; }
 
  private:
   DType dtype_;
   std::map<std::string, Tensor> made_;  // a tied weight is asked for twice
-  size_t bytes_ = 0;
 };
 
 }  // namespace glassbox
