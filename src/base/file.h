@@ -47,6 +47,8 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return bytes_; }
   const std::filesystem::path& path() const { return path_; }
+  // Gives the pages wholly within `bytes` back to the system, which reads them again should anyone look.
+  void release(std::span<const std::byte> bytes) const;
 
  private:
   MappedFile() = default;

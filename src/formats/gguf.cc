@@ -195,6 +195,7 @@ struct Gguf::State {
   std::string source;
   std::span<const std::byte> file;
   std::shared_ptr<const void> owner;
+  std::shared_ptr<const MappedFile> mapped;  // null: bytes of someone else's
   uint32_t version = 0;
   uint64_t alignment = kAlignment;
   std::vector<GgufEntry> metadata;
@@ -327,21 +328,31 @@ void Gguf::State::place_tensors(uint64_t head) {
          source, next, file.size() - next);
 }
 
-Gguf Gguf::from_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string source) {
+Gguf Gguf::read(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string source,
+                std::shared_ptr<const MappedFile> mapped) {
   check(reinterpret_cast<uintptr_t>(bytes.data()) % 8 == 0, "the file is aligned to 8 bytes");
   auto state = std::make_shared<State>();
   state->source = std::move(source);
   state->file = bytes;
   state->owner = std::move(owner);
+  state->mapped = std::move(mapped);
   state->read();
   Gguf result;
   result.state_ = std::move(state);
   return result;
 }
 
+Gguf Gguf::from_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string source) {
+  return read(bytes, std::move(owner), std::move(source), nullptr);
+}
+
 Gguf Gguf::open(const std::filesystem::path& file) {
   const std::shared_ptr<const MappedFile> mapped = MappedFile::open(file);
-  return from_bytes(mapped->bytes(), mapped, file.string());
+  return read(mapped->bytes(), mapped, file.string(), mapped);
+}
+
+void Gguf::release(std::span<const std::byte> bytes) const {
+  if (state_->mapped) state_->mapped->release(bytes);
 }
 
 const GgufValue* Gguf::find(std::string_view key) const {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 
+#include "base/file.h"
 #include "formats/gguf_value.h"
 #include "formats/safetensors.h"
 
@@ -45,11 +46,15 @@ class Gguf {
   std::optional<RawTensor> tensor(std::string_view name) const;  // nothing if no tensor has this name
   const std::vector<TensorInfo>& tensors() const;                // in the order of the table
   uint64_t total_bytes() const;                                  // of all tensors, without padding
+  // Gives back the memory behind bytes that were read and will hardly be again; reading them once more is only slower.
+  void release(std::span<const std::byte> bytes) const;
   uint32_t version() const;
   const std::string& source() const;
 
  private:
   struct State;
+  static Gguf read(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string source,
+                   std::shared_ptr<const MappedFile> mapped);
   std::shared_ptr<const State> state_;
 };
 

@@ -1,0 +1,37 @@
+// A GGUF file seen as the checkpoint it was made from: the checkpoint's names, shapes and order of rows.
+#pragma once
+
+#include "base/json.h"
+#include "formats/gguf.h"
+#include "formats/gguf_families.h"
+
+namespace glassbox {
+
+// Immutable and shared, as Gguf. Numbers stay as the file has them (a row of Q4_K stays those bytes); what differs is
+// where they lie.
+class GgufCheckpoint {
+ public:
+  // Throws as gguf_family() and gguf_config(), and Error(unsupported) naming a tensor that no rule of its family knows.
+  explicit GgufCheckpoint(Gguf file);
+
+  // Nothing if there is no such tensor. Most are views of the file. Where GGUF orders rows otherwise or holds another
+  // number, the result owns a copy, and the pages of the file behind it are given back: a weight is held once.
+  std::optional<RawTensor> find(std::string_view name) const;
+  bool has(std::string_view name) const;
+
+  const std::vector<TensorInfo>& tensors() const;  // the checkpoint's names and shapes; offset: in the GGUF file
+  const Json& config() const;                      // as config.json
+  const GgufFamily& family() const;
+  const Gguf& file() const;
+
+ private:
+  struct State;
+  std::shared_ptr<const State> state_;
+};
+
+// Rows of `heads` heads, from the checkpoint's order (a head's first half, then its second) to GGUF's (halves
+// interleaved), and back. REQUIRES: from and to of one size, heads x an even number of rows.
+void interleave_halves(std::span<const std::byte> from, std::span<std::byte> to, int64_t rows, int64_t heads);
+void separate_halves(std::span<const std::byte> from, std::span<std::byte> to, int64_t rows, int64_t heads);
+
+}  // namespace glassbox
