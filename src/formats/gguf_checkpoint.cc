@@ -67,8 +67,10 @@ void GgufCheckpoint::State::add(const TensorInfo& whole) {
            quote(whole.name), fmt::join(whole.shape, ", "));
     const auto experts = static_cast<uint64_t>(whole.shape[0]);
     for (uint64_t e = 0; e < experts; ++e) {
-      tensors.push_back({checkpoint_place(*family, whole.name, static_cast<int64_t>(e))->name, whole.dtype,
-                         {whole.shape.begin() + 1, whole.shape.end()}, whole.offset + whole.bytes / experts * e,
+      tensors.push_back({checkpoint_place(*family, whole.name, static_cast<int64_t>(e))->name,
+                         whole.dtype,
+                         {whole.shape.begin() + 1, whole.shape.end()},
+                         whole.offset + whole.bytes / experts * e,
                          whole.bytes / experts});
       parts.push_back({&whole, change, static_cast<int64_t>(e)});
     }

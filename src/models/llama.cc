@@ -108,10 +108,7 @@ std::unique_ptr<LanguageModel> make_llama(Config& config, WeightSource& weights)
   config.choice_or("hidden_act", "silu", {"silu"});
   shape->frequencies = rope_frequencies(read_rope(config), shape->head_dim);
 
-  // The cache holds float32 for float32 models, else bf16 (docs/design.md, Numbers).
-  const Tensor norm = Weights(weights, "model.norm").tensor("weight", {shape->hidden});
-  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim,
-                  norm.dtype() == DType::f32 ? DType::f32 : DType::bf16};
+  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim, cache_dtype(weights, *shape)};
   return std::make_unique<Llama>(std::move(shape), weights);
 }
 

@@ -162,10 +162,7 @@ std::unique_ptr<LanguageModel> make_qwen3_moe(Config& config, WeightSource& weig
   config.harmless_if<int64_t>("shared_expert_intermediate_size", 0);
   shape->frequencies = rope_frequencies(read_rope(config), shape->head_dim);
 
-  // The cache holds float32 for float32 models, else bf16 (docs/design.md, Numbers).
-  const Tensor norm = Weights(weights, "model.norm").tensor("weight", {shape->hidden});
-  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim,
-                  norm.dtype() == DType::f32 ? DType::f32 : DType::bf16};
+  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim, cache_dtype(weights, *shape)};
   return std::make_unique<Qwen3Moe>(std::move(shape), weights);
 }
 

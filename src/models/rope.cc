@@ -28,6 +28,11 @@ ModelShape read_shape(Config& config) {
   return shape;
 }
 
+DType cache_dtype(WeightSource& weights, const ModelShape& shape) {
+  const Tensor embedding = Weights(weights, "model.embed_tokens").tensor("weight", {shape.vocabulary, shape.hidden});
+  return embedding.dtype() == DType::f32 ? DType::f32 : DType::bf16;
+}
+
 std::vector<float> rope_frequencies(const RopeConfig& rope, int64_t head_dim) {
   std::vector<float> frequencies;
   for (int64_t i = 0; i < head_dim / 2; ++i) {
