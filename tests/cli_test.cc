@@ -72,6 +72,35 @@ std::filesystem::path tokenizer_file(const TemporaryFolder& folder) {
 std::filesystem::path tiny() { return fixture("models/llama32_tiny"); }
 std::filesystem::path published() { return "models/prism/weights"; }
 
+// An adapter for glassbox/prism in PEFT's layout: what its first layer asks for, changed a little.
+std::filesystem::path write_adapter(const std::filesystem::path& folder) {
+  constexpr int64_t kRank = 2, kWidth = 256;
+  std::filesystem::create_directories(folder);
+  write_file(folder / "adapter_config.json",
+             R"({"peft_type": "LORA", "r": 2, "lora_alpha": 64, "target_modules": ["q_proj"], "bias": "none"})");
+  std::vector<float> numbers(static_cast<size_t>(kRank * kWidth));
+  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = 0.01f * static_cast<float>(i % 23) - 0.1f;
+  const auto bytes = std::as_bytes(std::span(numbers));
+  const std::string module = "base_model.model.model.layers.0.self_attn.q_proj.lora_";
+  const std::string a = module + "A.weight", b = module + "B.weight";
+  const std::vector<RawTensor> tensors = {{a, DType::f32, {kRank, kWidth}, bytes, nullptr},
+                                          {b, DType::f32, {kWidth, kRank}, bytes, nullptr}};
+  write_safetensors(folder / "adapter_model.safetensors", tensors);
+  return folder;
+}
+
+TEST(Cli, AnAdapterChangesWhatIsSaidAndSeen) {
+  const TemporaryFolder folder;
+  const std::string with = " --adapter " + write_adapter(folder / "adapter").string();
+  const std::string ask = "trace glassbox/prism 'What is 2 + 3?' --taps logits --json";
+  const Json plain = answer_of(glassbox(ask)), changed = answer_of(glassbox(ask + with));
+  EXPECT_NE(plain["mean"], changed["mean"]);
+  EXPECT_EQ(answer_of(glassbox("run glassbox/prism Hello --max-tokens 4 --json" + with))["model"], "glassbox/prism");
+  const Ran wrong = glassbox("run glassbox/prism Hello --adapter " + tiny().string());
+  EXPECT_EQ(wrong.status, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("adapter_config.json"));
+}
+
 TEST(Cli, RunAnswersAsOneObject) {
   const std::string ask = R"(run glassbox/prism "What is 17 + 25?" --json --temperature 0 --max-tokens 200)";
   const Json answer = answer_of(glassbox(ask));
@@ -272,6 +301,7 @@ void replace_all(std::string& text, const std::string& what, const std::string& 
 TEST(Readme, ItsCommandsWork) {
   TemporaryFolder folder;
   std::filesystem::copy(published(), folder / "model");
+  write_adapter(folder / "adapter");
   write_file(folder / "text", "Hello");
   write_file(folder / "ids", "[5, 6]");
   write_file(folder / "messages", R"({"messages": [{"role": "user", "content": "Hi"}]})");
@@ -286,6 +316,7 @@ TEST(Readme, ItsCommandsWork) {
     replace_all(line, "COMMAND", "run");
     replace_all(line, "SOURCE", "glassbox/prism");
     replace_all(line, "path/to/a/published/model", (folder / "model").string() + " --max-tokens 4");
+    replace_all(line, "path/to/an/adapter", (folder / "adapter").string());
     replace_all(line, "path/to/another", (folder / "model").string());
     for (const char* name : {"text", "ids", "messages"})
       replace_all(line, std::string("< ") + name, "< " + (folder / name).string());
