@@ -117,6 +117,32 @@ BENCHMARK(matmul_bf16)
     ->Args({4, 2048, 2048})
     ->UseManualTime();
 
+// Random bytes with sane scales do: the work does not depend on the values. q4_0 18, q4_k 144, ... bytes a block.
+void matmul_blocks(benchmark::State& state) {
+  const auto type = static_cast<DType>(state.range(0));
+  const int64_t m = state.range(1), n = state.range(2), k = state.range(3), block = activation_block(type);
+  const int64_t row_bytes = k / static_cast<int64_t>(info(type).block) * static_cast<int64_t>(info(type).bytes);
+  std::vector<uint8_t> w(static_cast<size_t>(n * row_bytes));
+  uint32_t seed = 1;
+  for (uint8_t& byte : w) byte = static_cast<uint8_t>((seed = seed * 1664525u + 1013904223u) >> 24) & 0x3f;
+  std::vector<uint8_t> x(static_cast<size_t>(m * activation_bytes(k, block)));
+  const auto from = floats(k);
+  for (int64_t r = 0; r < m; ++r) kernels().to_blocks(from.data(), k, block, x.data() + r * activation_bytes(k, block));
+  auto y = floats(m * n);
+  const BlockMatrix matrix{type, w.data(), row_bytes};
+  against_fma(state, 2.0 * static_cast<double>(m * n * k),
+              [&] { kernels().matmul_blocks(x.data(), activation_bytes(k, block), matrix, y.data(), n, m, n, k); });
+  state.counters["GB/s"] =
+      state.counters["GFLOP/s"] / (2.0 * static_cast<double>(m * k)) * static_cast<double>(row_bytes);
+  state.SetLabel(std::string(info(type).name) + " " + std::string(kernels().name));
+}
+void block_shapes(benchmark::internal::Benchmark* b) {
+  for (const DType type : {DType::q4_0, DType::q4_1, DType::q5_0, DType::q8_0, DType::q2_k, DType::q3_k, DType::q4_k,
+                           DType::q5_k, DType::q6_k, DType::iq4_xs, DType::mxfp4})
+    for (const int64_t m : {1, 4, 512}) b->Args({static_cast<int64_t>(type), m, 2048, 2048});
+}
+BENCHMARK(matmul_blocks)->ArgNames({"type", "m", "n", "k"})->Apply(block_shapes)->UseManualTime();
+
 void matmul_f32(benchmark::State& state) {
   const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
   const auto x = floats(m * k), w = floats(n * k);

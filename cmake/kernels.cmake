@@ -9,3 +9,5 @@ endif()
 set_source_files_properties(${avx2} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
 set_source_files_properties(${avx512} PROPERTIES COMPILE_OPTIONS
   "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx2;-mfma;-mf16c;-mprefer-vector-width=512;${quiet}")
+# Only where the machine has it (kernels.cc).
+set_property(SOURCE ${CMAKE_SOURCE_DIR}/src/kernels/avx512/matmul_blocks.cc APPEND PROPERTY COMPILE_OPTIONS "-mavx512vnni")

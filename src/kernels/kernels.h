@@ -18,6 +18,10 @@ namespace glassbox {
 
 inline constexpr int64_t kAttentionBlock = 64;
 
+// Values of activations that share a scale in products with weights of this type, 32 or 256; bytes of a row of them.
+inline int64_t activation_block(DType weights) { return info(weights).block == 256 ? 256 : 32; }
+inline int64_t activation_bytes(int64_t n, int64_t block) { return n + n / block * 4 + n / 16 * 2; }
+
 // What queries look at: keys and values in blocks of kAttentionBlock positions. Positions are absolute: block j holds
 // 64 j .. 64 j + 63.
 struct Attended {
@@ -28,6 +32,16 @@ struct Attended {
   int64_t key_dim, value_dim;
   float scale;        // of q . k
   float softcap = 0;  // c > 0: score s becomes c tanh(s / c)
+};
+
+// A matrix in blocks: `n` rows of row_bytes each. For f4_e2m1 the scales (one byte E8M0 for 32 inputs) lie apart, a row
+// of scales_row bytes for each row.
+struct BlockMatrix {
+  DType type;
+  const void* blocks;
+  int64_t row_bytes;
+  const uint8_t* scales = nullptr;
+  int64_t scales_row = 0;
 };
 
 struct Kernels {
@@ -49,6 +63,20 @@ struct Kernels {
   // 32 is filled with zeros.
   void (*matmul_bf16)(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m,
                       int64_t n, int64_t k) noexcept;
+
+  // Activations as int8 for matmul_blocks: n values (a multiple of `block`, 32 or 256) become activation_bytes(n,
+  // block) bytes: n int8, n / block float scales, n / 16 int16 sums of sixteen. A block's scale is its largest |x| /
+  // 127, its integers x * (127 / largest) to the nearest, ties to even. A block below 2^-100 is zero; one with a NaN or
+  // an infinity has the scale NaN.
+  void (*to_blocks)(const float* x, int64_t n, int64_t block, void* row) noexcept;
+
+  // y[m,n] = sum_k x[m,k] w[n,k] with w in blocks and rows of x from to_blocks, ldx bytes apart, of w's kind
+  // (activation_block). A block's dot product is summed exactly in integers: with the block's own scales where it has
+  // parts. From zero, block after block: total = fma(scale of w * scale of x, sum, total); where the block has a
+  // minimum, then total = fma(minimum, scale of x * sum of x, total), or for blocks of 256
+  // total = fma(-(minimum of w * scale of x), sum of the parts' minimums times their sums of x, total).
+  void (*matmul_blocks)(const void* x, int64_t ldx, const BlockMatrix& w, float* y, int64_t ldy, int64_t m, int64_t n,
+                        int64_t k) noexcept;
 
   // c[m,n] += sum_k a(m,k) b[k,n]: each output is one chain of fused multiply-adds over k in rising order, begun at
   // the c that is there. a(i,j) = a[i * a_row + j * a_column], float32; b is float32 or bf16. Gradients use it.

@@ -10,6 +10,7 @@ namespace glassbox {
 void plain_values(Kernels& k);
 void plain_matmul_f32(Kernels& k);
 void plain_matmul_bf16(Kernels& k);
+void plain_matmul_blocks(Kernels& k);
 void plain_gemm(Kernels& k);
 void plain_attend(Kernels& k);
 
@@ -18,6 +19,7 @@ void plain_attend(Kernels& k);
 void avx2_values(Kernels& k);
 void avx2_matmul_f32(Kernels& k);
 void avx2_matmul_bf16(Kernels& k);
+void avx2_matmul_blocks(Kernels& k);
 void avx2_gemm(Kernels& k);
 void avx2_attend(Kernels& k);
 
@@ -25,6 +27,7 @@ void avx2_attend(Kernels& k);
 void avx512_values(Kernels& k);
 void avx512_matmul_f32(Kernels& k);
 void avx512_matmul_bf16(Kernels& k);
+void avx512_matmul_blocks(Kernels& k);  // VNNI too
 void avx512_gemm(Kernels& k);
 void avx512_attend(Kernels& k);
 #endif

@@ -11,7 +11,33 @@
 namespace glassbox {
 namespace {
 
-constexpr int64_t kGrain = 1 << 15;     // values a thread takes at once
+constexpr int64_t kGrain = 1 << 15;  // values a thread takes at once
+// Weights that meet activations of int8.
+bool in_blocks(const Tensor& w) { return is_blocks(w.dtype()) || w.dtype() == DType::f4_e2m1; }
+
+BlockMatrix matrix_from(const Tensor& w, int64_t output) {
+  check(w.dtype() != DType::f4_e2m1 || w.scales(), "product: values of four bits without their scales");
+  const auto type = info(w.dtype());
+  const auto row_bytes = static_cast<int64_t>(static_cast<size_t>(w.width()) / type.block * type.bytes);
+  BlockMatrix m{w.dtype(), w.data<std::byte>() + output * row_bytes, row_bytes};
+  if (const Scales* scales = w.scales()) {
+    m.scales_row = w.width() / scales->columns;
+    m.scales = static_cast<const uint8_t*>(scales->data) + output * m.scales_row;
+  }
+  return m;
+}
+
+// Two values a byte, scales in a tensor of their own (MXFP4 as published).
+void widen_f4(const Tensor& w, int64_t row, int64_t rows, float* to) {
+  const int64_t width = w.width(), blocks = width / 32;
+  for (int64_t r = row; r < row + rows; ++r) {
+    const auto* packed = w.data<uint8_t>() + r * width / 2;
+    const auto* scales = static_cast<const uint8_t*>(w.scales()->data) + r * blocks;
+    for (int64_t i = 0; i < width; ++i)
+      *to++ = e8m0_half(scales[i / 32]) * static_cast<float>(kE2M1Doubled[packed[i / 2] >> (i % 2 * 4) & 15]);
+  }
+}
+
 constexpr int64_t kBackwardSpan = 384;  // outputs widened at once for a gradient
 
 }  // namespace
@@ -30,8 +56,19 @@ Entered entered(const Tensor& x, const Tensor& w) {
       });
       return result;
     }
-    default:
-      fail(ErrorKind::unsupported, "matmul: weights of dtype {} are not supported", info(w.dtype()).name);
+    default: {
+      if (!in_blocks(w))
+        fail(ErrorKind::unsupported, "matmul: weights of dtype {} are not supported", info(w.dtype()).name);
+      const int64_t block = activation_block(w.dtype()), bytes = activation_bytes(x.width(), block);
+      result.values = x.pass()->empty({x.rows(), bytes}, DType::u8);
+      auto* to = const_cast<uint8_t*>(result.values.data<uint8_t>());
+      const int64_t grain = std::max<int64_t>(1, kGrain / x.width());
+      x.pass()->pool().parallel_ranges(x.rows(), grain, [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row)
+          kernels().to_blocks(x.f32() + row * x.width(), x.width(), block, to + row * bytes);
+      });
+      return result;
+    }
   }
 }
 
@@ -54,7 +91,9 @@ void product(const Entered& x, int64_t row, int64_t rows, const Tensor& w, int64
                          outputs, k);
       break;
     default:
-      check(false, "product: x was entered for another dtype");
+      check(in_blocks(w) && x.values.dtype() == DType::u8, "product: x was entered for another dtype");
+      kernel.matmul_blocks(x.values.data<uint8_t>() + row * x.values.width(), x.values.width(), matrix_from(w, output),
+                           y, ldy, rows, outputs, k);
   }
 }
 
@@ -90,6 +129,9 @@ void widen(const Tensor& w, int64_t row, int64_t rows, float* to) {
       break;
     case DType::bf16:
       kernels().from_bf16(w.data<uint16_t>() + first, to, count);
+      break;
+    case DType::f4_e2m1:
+      widen_f4(w, row, rows, to);
       break;
     default:
       if (!is_blocks(w.dtype()))

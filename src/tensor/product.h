@@ -9,8 +9,8 @@
 
 namespace glassbox {
 
-// Activations as weights of some dtype take them in: float32 as they are, or rounded to bf16. `values` are
-// [rows, width].
+// Activations as weights of some dtype take them in: [rows, width], float32 as they are or rounded to bf16; or int8 in
+// blocks for weights in blocks, a row of bytes a row (Kernels::to_blocks).
 struct Entered {
   Tensor values;
   int64_t rows = 0, width = 0;

@@ -14,7 +14,8 @@
 namespace glassbox {
 
 // x w^T: [T, k] and [n, k] -> [T, n]. The dtype of w chooses the arithmetic (docs/design.md, Numbers): f32 and f16
-// weights take x as it is; bf16 weights take x rounded to bf16, straight-through in the gradient.
+// weights take x as it is; bf16 weights take x rounded to bf16, weights in blocks take it as int8 in blocks; both
+// straight-through in the gradient.
 Tensor matmul(const Tensor& x, const Tensor& w);
 
 Tensor operator+(const Tensor& a, const Tensor& b);  // same shape

@@ -1,0 +1,16 @@
+#include "kernels/generic/set.h"
+#include "kernels/sets.h"
+
+namespace glassbox {
+namespace {
+#include "kernels/avx2/vector.inl"
+
+#include "kernels/avx2/bytes.inl"
+#include "kernels/generic/loops.inl"
+#include "kernels/generic/block_formats.inl"
+#include "kernels/generic/matmul_blocks.inl"
+}  // namespace
+
+void avx2_matmul_blocks(Kernels& k) { fill_matmul_blocks(k); }
+
+}  // namespace glassbox

@@ -1,0 +1,72 @@
+// Bytes and small integers in a vector of sixteen 32-bit lanes, for the block formats. Included after vector.inl.
+
+// Sixteen rows of bytes, a row a lane; rows past the last are the last again.
+struct Rows {
+  const uint8_t* at[16];
+  __m512i offsets;  // from the first
+};
+KERNEL_INLINE Rows rows_of(const uint8_t* base, int64_t stride, int64_t count) {
+  Rows r;
+  alignas(64) int32_t offsets[16];
+  for (int64_t i = 0; i < 16; ++i) {
+    const int64_t offset = (i < count ? i : count - 1) * stride;
+    r.at[i] = base + offset;
+    offsets[i] = static_cast<int32_t>(offset);
+  }
+  r.offsets = _mm512_load_si512(offsets);
+  return r;
+}
+// Four bytes of each row.
+KERNEL_INLINE I column(const Rows& r, int64_t offset) {
+  return {_mm512_i32gather_epi32(r.offsets, r.at[0] + offset, 1)};
+}
+// Sixteen bytes of each row, four to a vector.
+KERNEL_INLINE __m512i four_rows(const Rows& r, int64_t offset, int first) {
+  const auto row = [&](int i) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(r.at[first + 4 * i] + offset));
+  };
+  __m512i a = _mm512_castsi128_si512(row(0));
+  a = _mm512_mask_broadcast_i32x4(a, 0x00f0, row(1));
+  a = _mm512_mask_broadcast_i32x4(a, 0x0f00, row(2));
+  return _mm512_mask_broadcast_i32x4(a, 0xf000, row(3));
+}
+KERNEL_INLINE void chunk(const Rows& r, int64_t offset, I (&out)[4]) {
+  const __m512i a = four_rows(r, offset, 0), b = four_rows(r, offset, 1), c = four_rows(r, offset, 2),
+                d = four_rows(r, offset, 3);
+  const __m512i ab = _mm512_unpacklo_epi32(a, b), cd = _mm512_unpacklo_epi32(c, d);
+  const __m512i ab_high = _mm512_unpackhi_epi32(a, b), cd_high = _mm512_unpackhi_epi32(c, d);
+  out[0] = {_mm512_unpacklo_epi64(ab, cd)};
+  out[1] = {_mm512_unpackhi_epi64(ab, cd)};
+  out[2] = {_mm512_unpacklo_epi64(ab_high, cd_high)};
+  out[3] = {_mm512_unpackhi_epi64(ab_high, cd_high)};
+}
+
+KERNEL_INLINE I broadcast_word(const void* p) {
+  int32_t x;
+  __builtin_memcpy(&x, p, 4);
+  return {_mm512_set1_epi32(x)};
+}
+KERNEL_INLINE I bit_or(I a, I b) { return {_mm512_or_si512(a.v, b.v)}; }
+KERNEL_INLINE I multiply(I a, I b) { return {_mm512_mullo_epi32(a.v, b.v)}; }
+// sum + the four products of unsigned bytes of w with signed bytes of x, exactly. `small`: no byte of w is above 127.
+template <bool small>
+KERNEL_INLINE I dot(I sum, I w, I x) {
+  return {_mm512_dpbusd_epi32(sum.v, w.v, x.v)};
+}
+// sum + the two products of signed 16-bit halves.
+KERNEL_INLINE I dot_pairs(I sum, I a, I b) { return {_mm512_dpwssd_epi32(sum.v, a.v, b.v)}; }
+// Each byte below 16 becomes the table's.
+struct Table {
+  __m512i v;
+};
+KERNEL_INLINE Table table(const uint8_t* sixteen) {
+  return {_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(sixteen)))};
+}
+KERNEL_INLINE I lookup(Table t, I a) { return {_mm512_shuffle_epi8(t.v, a.v)}; }
+// The float16 in the lower half of each lane.
+KERNEL_INLINE V half_low(I a) { return {_mm512_cvtph_ps(_mm512_cvtepi32_epi16(a.v))}; }
+KERNEL_INLINE void store_bytes(int8_t* p, I a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
+}
+
+constexpr int kBlockRows = 6, kBlockVectors = 2;  // rows of activations x vectors of outputs

@@ -1,0 +1,16 @@
+#include "kernels/generic/set.h"
+#include "kernels/sets.h"
+
+namespace glassbox {
+namespace {
+#include "kernels/avx512/vector.inl"
+
+#include "kernels/avx512/bytes.inl"
+#include "kernels/generic/loops.inl"
+#include "kernels/generic/block_formats.inl"
+#include "kernels/generic/matmul_blocks.inl"
+}  // namespace
+
+void avx512_matmul_blocks(Kernels& k) { fill_matmul_blocks(k); }
+
+}  // namespace glassbox

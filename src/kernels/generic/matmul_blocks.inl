@@ -1,0 +1,333 @@
+// y = x w^T with w in blocks of small integers and x as int8. Sixteen outputs are the lanes. Rows of w are unpacked
+// into entries of a panel, which all rows of x pass by; within a block sums are exact, so their order is free.
+
+constexpr int64_t kBlockTokens = 512;  // rows that pass by a panel: their bytes stay in the second-level cache
+constexpr int64_t kBlockSpan32 = 32, kBlockSpan256 = 2;  // blocks of a panel, which stays in the first-level cache
+constexpr float kTiny = 0x1p-100f;                       // a block of activations below this is zero
+
+// What rows of x are beside their bytes, for one format.
+struct Prepared {
+  const int8_t* values;
+  const float* scales;
+  const int32_t* begin;   // of each part: -kOffset times the sum of its activations
+  const float* weighted;  // of each block: the sum of its activations times its scale
+  const int16_t* sums;    // of each part
+};
+struct Walk {
+  const uint8_t* x;
+  int64_t ldx;           // bytes
+  int64_t blocks;        // of a row
+  int64_t inputs, part;  // of a block
+  int32_t* begin;
+  float* weighted;
+  int16_t* sums;
+  int64_t parts;  // of a row
+
+  Prepared row(int64_t r) const {
+    const uint8_t* at = x + r * ldx;
+    return {reinterpret_cast<const int8_t*>(at), reinterpret_cast<const float*>(at + blocks * inputs),
+            begin + r * parts, weighted + r * blocks, sums + r * parts};
+  }
+};
+
+inline void prepare(const Walk& walk, int64_t rows, int offset) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const Prepared p = walk.row(r);
+    const auto* given = reinterpret_cast<const int16_t*>(p.scales + walk.blocks);  // sums of sixteen
+    int32_t* begin = walk.begin + r * walk.parts;
+    int16_t* sums = walk.sums + r * walk.parts;
+    const int64_t of = walk.part / 16;
+    for (int64_t i = 0; i < walk.parts; ++i) {
+      int32_t sum = 0;
+      for (int64_t j = 0; j < of; ++j) sum += given[i * of + j];
+      begin[i] = -offset * sum;
+      sums[i] = static_cast<int16_t>(sum);
+    }
+    if (walk.inputs == 32)
+      for (int64_t i = 0; i < walk.blocks; ++i)
+        walk.weighted[r * walk.blocks + i] = p.scales[i] * static_cast<float>(given[2 * i] + given[2 * i + 1]);
+  }
+}
+
+// `first`: totals begin at zero, else in y. Outputs [0, n) of the panel's vectors exist.
+template <int rows, int vectors>
+KERNEL_INLINE void load_totals(V (&total)[rows][vectors], const float* y, int64_t ldy, int64_t n, bool first) {
+  UNROLL
+  for (int r = 0; r < rows; ++r) UNROLL
+  for (int v = 0; v < vectors; ++v) {
+    const int64_t count = n - 16 * v < 16 ? n - 16 * v : 16;
+    total[r][v] = first || count <= 0 ? zero() : some(y + r * ldy + 16 * v, count);
+  }
+}
+template <int rows, int vectors>
+KERNEL_INLINE void store_totals(const V (&total)[rows][vectors], float* y, int64_t ldy, int64_t n) {
+  UNROLL
+  for (int r = 0; r < rows; ++r) UNROLL
+  for (int v = 0; v < vectors; ++v) {
+    const int64_t count = n - 16 * v < 16 ? n - 16 * v : 16;
+    if (count > 0) put(y + r * ldy + 16 * v, total[r][v], count);
+  }
+}
+
+// Blocks [block, block + count) of `rows` rows; entries of a block lie side by side, one a vector.
+template <class F, int rows, int vectors>
+inline void block_tile(const Walk& walk, int64_t row, int64_t block, int64_t count, const Entry32* panel, float* y,
+                       int64_t ldy, int64_t n, bool first) {
+  Prepared p[rows];
+  UNROLL
+  for (int r = 0; r < rows; ++r) p[r] = walk.row(row + r);
+  V total[rows][vectors];
+  load_totals(total, y, ldy, n, first);
+  for (int64_t b = block; b < block + count; ++b, panel += vectors) {
+    I sum[rows][vectors];
+    UNROLL
+    for (int r = 0; r < rows; ++r) {
+      const I begin = broadcast_word(p[r].begin + b);
+      UNROLL
+      for (int v = 0; v < vectors; ++v) {
+        sum[r][v] = begin;
+        if constexpr (F::kZero) sum[r][v] = sub(integer(0), multiply(bits(panel[v].minimum), integer(p[r].sums[b])));
+      }
+    }
+    UNROLL
+    for (int j = 0; j < 8; ++j) {
+      UNROLL
+      for (int r = 0; r < rows; ++r) {
+        const I x = broadcast_word(p[r].values + b * 32 + 4 * j);
+        UNROLL
+        for (int v = 0; v < vectors; ++v) sum[r][v] = dot<F::kSmall>(sum[r][v], panel[v].w[j], x);
+      }
+    }
+    UNROLL
+    for (int r = 0; r < rows; ++r) {
+      const V scale = broadcast(p[r].scales + b);
+      UNROLL
+      for (int v = 0; v < vectors; ++v) {
+        total[r][v] = fma(mul(panel[v].scale, scale), to_float(sum[r][v]), total[r][v]);
+        if constexpr (F::kMinimum) total[r][v] = fma(panel[v].minimum, broadcast(p[r].weighted + b), total[r][v]);
+      }
+    }
+  }
+  store_totals(total, y, ldy, n);
+}
+
+template <class F, int rows, int vectors>
+inline void block_tile(const Walk& walk, int64_t row, int64_t block, int64_t count, const Entry256* panel, float* y,
+                       int64_t ldy, int64_t n, bool first) {
+  constexpr int64_t kParts = 256 / F::kPart;
+  Prepared p[rows];
+  UNROLL
+  for (int r = 0; r < rows; ++r) p[r] = walk.row(row + r);
+  for (int64_t b = block; b < block + count; ++b, panel += vectors) {
+    I whole[rows][vectors];
+    UNROLL
+    for (int r = 0; r < rows; ++r) UNROLL
+    for (int v = 0; v < vectors; ++v) whole[r][v] = integer(0);
+    for (int64_t part = 0; part < kParts; ++part) {
+      I sum[rows][vectors];
+      UNROLL
+      for (int r = 0; r < rows; ++r) UNROLL
+      for (int v = 0; v < vectors; ++v) sum[r][v] = broadcast_word(p[r].begin + b * kParts + part);
+      for (int64_t j = part * F::kPart / 4; j < (part + 1) * F::kPart / 4; j += 4) {
+        UNROLL
+        for (int i = 0; i < 4; ++i) {
+          UNROLL
+          for (int r = 0; r < rows; ++r) {
+            const I x = broadcast_word(p[r].values + b * 256 + 4 * (j + i));
+            UNROLL
+            for (int v = 0; v < vectors; ++v) sum[r][v] = dot<F::kSmall>(sum[r][v], panel[v].w[j + i], x);
+          }
+        }
+      }
+      UNROLL
+      for (int r = 0; r < rows; ++r) UNROLL
+      for (int v = 0; v < vectors; ++v)
+        whole[r][v] = kParts == 1 ? sum[r][v] : add(whole[r][v], multiply(sum[r][v], panel[v].scale[part]));
+    }
+    V total[rows][vectors];
+    load_totals(total, y, ldy, n, first && b == block);
+    UNROLL
+    for (int r = 0; r < rows; ++r) UNROLL
+    for (int v = 0; v < vectors; ++v) {
+      const V scale = broadcast(p[r].scales + b);
+      total[r][v] = fma(mul(panel[v].d, scale), to_float(whole[r][v]), total[r][v]);
+      if constexpr (F::kMinimum) {
+        I sum = integer(0);
+        UNROLL
+        for (int i = 0; i < kParts / 2; ++i)
+          sum = dot_pairs(sum, panel[v].minimums[i], broadcast_word(p[r].sums + b * kParts + 2 * i));
+        total[r][v] = fnma(mul(panel[v].d_minimum, scale), to_float(sum), total[r][v]);
+      }
+    }
+    store_totals(total, y, ldy, n);
+  }
+}
+
+template <class F, int rows, int vectors, class Entry>
+inline void block_rows(int64_t left, const Walk& walk, int64_t row, int64_t block, int64_t count, const Entry* panel,
+                       float* y, int64_t ldy, int64_t n, bool first) {
+  if (left >= rows) return block_tile<F, rows, vectors>(walk, row, block, count, panel, y, ldy, n, first);
+  if constexpr (rows > 1) block_rows<F, rows - 1, vectors>(left, walk, row, block, count, panel, y, ldy, n, first);
+}
+
+// Scales that lie apart, a byte a block.
+inline V scales_apart(const BlockMatrix& w, int64_t row, int64_t rows, int64_t block) {
+  int32_t e[16];
+  for (int64_t i = 0; i < 16; ++i) e[i] = w.scales[(row + (i < rows ? i : rows - 1)) * w.scales_row + block];
+  return e8m0_half_of(bits(load(reinterpret_cast<const float*>(e))));
+}
+
+template <class F, class Entry>
+inline void matmul_format(const void* x, int64_t ldx, const BlockMatrix& w, float* y, int64_t ldy, int64_t m, int64_t n,
+                          int64_t k) {
+  constexpr int64_t kPart = [] {
+    if constexpr (F::kInputs == 256) return F::kPart;
+    return F::kInputs;
+  }();
+  constexpr int64_t kSpan = F::kInputs == 32 ? kBlockSpan32 : kBlockSpan256;
+  const int64_t blocks = k / F::kInputs, parts = k / kPart;
+  const int64_t held = m < kBlockTokens ? m : kBlockTokens;
+  const auto rounded = [](int64_t bytes) { return static_cast<size_t>((bytes + 63) / 64 * 64); };
+  const size_t panel_bytes = kSpan * kBlockVectors * sizeof(Entry), begin_bytes = rounded(held * parts * 4),
+               weighted_bytes = F::kInputs == 32 ? rounded(held * blocks * 4) : 0;
+  auto* scratch = static_cast<uint8_t*>(
+      kernel_scratch(panel_bytes + begin_bytes + weighted_bytes + rounded(held * parts * 2) + 64));
+  auto* const panel = reinterpret_cast<Entry*>(scratch);
+  Walk walk{nullptr,
+            ldx,
+            blocks,
+            F::kInputs,
+            kPart,
+            reinterpret_cast<int32_t*>(scratch + panel_bytes),
+            reinterpret_cast<float*>(scratch + panel_bytes + begin_bytes),
+            reinterpret_cast<int16_t*>(scratch + panel_bytes + begin_bytes + weighted_bytes),
+            parts};
+  for (int64_t from = 0; from < m; from += kBlockTokens) {
+    const int64_t rows = m - from < kBlockTokens ? m - from : kBlockTokens;
+    walk.x = static_cast<const uint8_t*>(x) + from * ldx;
+    prepare(walk, rows, F::kOffset);
+    for (int64_t o = 0; o < n; o += 16 * kBlockVectors) {
+      Rows lanes[kBlockVectors];
+      int64_t first[kBlockVectors], count[kBlockVectors];
+      for (int v = 0; v < kBlockVectors; ++v) {
+        first[v] = o + 16 * v < n ? o + 16 * v : n - 1;
+        count[v] = n - first[v] < 16 ? n - first[v] : 16;
+        lanes[v] = rows_of(static_cast<const uint8_t*>(w.blocks) + first[v] * w.row_bytes, w.row_bytes, count[v]);
+      }
+      for (int64_t block = 0; block < blocks; block += kSpan) {
+        const int64_t span = blocks - block < kSpan ? blocks - block : kSpan;
+        for (int v = 0; v < kBlockVectors; ++v)
+          for (int64_t b = 0; b < span; ++b) {
+            const int64_t at = (block + b) * F::kBytes;
+            Entry& entry = panel[b * kBlockVectors + v];
+            // Sixteen streams are more than the hardware follows.
+            if (F::kInputs == 256 || b % 2 == 0) {
+              UNROLL
+              for (int i = 0; i < 16; ++i) {
+                prefetch(lanes[v].at[i] + at + 512);
+                if constexpr (F::kBytes > 64) prefetch(lanes[v].at[i] + at + 576);
+                if constexpr (F::kBytes > 128) prefetch(lanes[v].at[i] + at + 640);
+              }
+            }
+            F::unpack(lanes[v], at, entry);
+            if constexpr (F::kInputs == 32)
+              if constexpr (F::kScalesApart) entry.scale = scales_apart(w, first[v], count[v], block + b);
+          }
+        for (int64_t r = 0; r < rows;) {
+          const int64_t left = rows - r;
+          block_rows<F, kBlockRows, kBlockVectors>(left, walk, r, block, span, panel, y + (from + r) * ldy + o, ldy,
+                                                   n - o, block == 0);
+          r += left < kBlockRows ? left : kBlockRows;
+        }
+      }
+    }
+    if (blocks == 0)
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t o = 0; o < n; ++o) y[(from + r) * ldy + o] = 0;
+  }
+}
+
+void matmul_blocks(const void* x, int64_t ldx, const BlockMatrix& w, float* y, int64_t ldy, int64_t m, int64_t n,
+                   int64_t k) noexcept {
+  const auto run = [&](auto format) {
+    using F = decltype(format);
+    if constexpr (F::kInputs == 32)
+      matmul_format<F, Entry32>(x, ldx, w, y, ldy, m, n, k);
+    else
+      matmul_format<F, Entry256>(x, ldx, w, y, ldy, m, n, k);
+  };
+  switch (w.type) {
+    case DType::q4_0:
+      return run(Q4_0{});
+    case DType::q4_1:
+      return run(Q4_1{});
+    case DType::q5_0:
+      return run(Q5_0{});
+    case DType::q5_1:
+      return run(Q5_1{});
+    case DType::q8_0:
+      return run(Q8_0{});
+    case DType::q2_k:
+      return run(Q2_K{});
+    case DType::q3_k:
+      return run(Q3_K{});
+    case DType::q4_k:
+      return run(Q4_K{});
+    case DType::q5_k:
+      return run(Q5_K{});
+    case DType::q6_k:
+      return run(Q6_K{});
+    case DType::q8_k:
+      return run(Q8_K{});
+    case DType::iq4_nl:
+      return run(Iq4Nl{});
+    case DType::iq4_xs:
+      return run(Iq4Xs{});
+    case DType::mxfp4:
+      return run(Mxfp4{});
+    case DType::i4:
+      return run(I4{});
+    case DType::f4_e2m1:
+      return run(PairedMxfp4{});
+    default:
+      __builtin_trap();
+  }
+}
+
+// --- activations as int8 ---
+
+// The float that is nearest to x and whole, for |x| < 2^22; ties to even.
+KERNEL_INLINE I nearest(V x) { return sub(bits(add(x, broadcast(0x1.8p23f))), integer(0x4b400000)); }
+
+void to_blocks(const float* x, int64_t n, int64_t block, void* row) noexcept {
+  auto* values = static_cast<int8_t*>(row);
+  auto* scales = reinterpret_cast<float*>(values + n);
+  auto* sums = reinterpret_cast<int16_t*>(scales + n / block);
+  const I size = integer(0x7fffffff);
+  for (int64_t from = 0; from < n; from += block) {
+    V most = zero(), wrong = zero();
+    for (int64_t i = from; i < from + block; i += 16) {
+      const V a = load(x + i);
+      most = max(from_bits(bit_and(bits(a), size)), most);
+      wrong = fma(a, zero(), wrong);  // NaN if anything is NaN or infinite
+    }
+    const float all = largest(most), spoilt = tree(wrong);
+    const bool none = all < kTiny && spoilt == 0;
+    scales[from / block] = none ? 0.0f : all / 127 + spoilt;
+    const V by = broadcast(none ? 0.0f : 127 / all);
+    for (int64_t i = from; i < from + block; i += 16) {
+      const V q = min(max(mul(load(x + i), by), broadcast(-127.0f)), broadcast(127.0f));
+      store_bytes(values + i, nearest(q));
+    }
+  }
+  for (int64_t i = 0; i < n; i += 16) {
+    int32_t sum = 0;
+    for (int64_t j = 0; j < 16; ++j) sum += values[i + j];
+    sums[i / 16] = static_cast<int16_t>(sum);
+  }
+}
+
+inline void fill_matmul_blocks(Kernels& k) {
+  k.matmul_blocks = matmul_blocks;
+  k.to_blocks = to_blocks;
+}

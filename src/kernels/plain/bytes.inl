@@ -1,0 +1,76 @@
+// Bytes and small integers in a vector of sixteen 32-bit lanes, for the block formats. Included after vector.inl.
+
+// Sixteen rows of bytes, a row a lane; rows past the last are the last again.
+struct Rows {
+  const uint8_t* at[16];
+};
+KERNEL_INLINE Rows rows_of(const uint8_t* base, int64_t stride, int64_t count) {
+  Rows r;
+  for (int64_t i = 0; i < 16; ++i) r.at[i] = base + (i < count ? i : count - 1) * stride;
+  return r;
+}
+// Four bytes of each row.
+KERNEL_INLINE I column(const Rows& r, int64_t offset) {
+  I a;
+  for (int i = 0; i < 16; ++i) __builtin_memcpy(&a.v[i], r.at[i] + offset, 4);
+  return a;
+}
+// Sixteen bytes of each row, four to a vector.
+KERNEL_INLINE void chunk(const Rows& r, int64_t offset, I (&out)[4]) {
+  for (int j = 0; j < 4; ++j) out[j] = column(r, offset + 4 * j);
+}
+
+KERNEL_INLINE I broadcast_word(const void* p) {
+  int32_t x;
+  __builtin_memcpy(&x, p, 4);
+  return integer(x);
+}
+KERNEL_INLINE I bit_or(I a, I b) {
+  for (int i = 0; i < 16; ++i) a.v[i] |= b.v[i];
+  return a;
+}
+KERNEL_INLINE I multiply(I a, I b) {
+  for (int i = 0; i < 16; ++i) a.v[i] = wrap(static_cast<uint32_t>(a.v[i]) * static_cast<uint32_t>(b.v[i]));
+  return a;
+}
+// sum + the four products of unsigned bytes of w with signed bytes of x, exactly. `small`: no byte of w is above 127.
+template <bool small>
+KERNEL_INLINE I dot(I sum, I w, I x) {
+  for (int i = 0; i < 16; ++i)
+    for (int j = 0; j < 4; ++j)
+      sum.v[i] += static_cast<int32_t>(static_cast<uint32_t>(w.v[i]) >> (8 * j) & 255u) *
+                  static_cast<int8_t>(static_cast<uint32_t>(x.v[i]) >> (8 * j));
+  return sum;
+}
+// sum + the two products of signed 16-bit halves.
+KERNEL_INLINE I dot_pairs(I sum, I a, I b) {
+  for (int i = 0; i < 16; ++i)
+    for (int j = 0; j < 2; ++j)
+      sum.v[i] += static_cast<int16_t>(static_cast<uint32_t>(a.v[i]) >> (16 * j)) *
+                  static_cast<int16_t>(static_cast<uint32_t>(b.v[i]) >> (16 * j));
+  return sum;
+}
+// Each byte below 16 becomes the table's.
+struct Table {
+  const uint8_t* v;
+};
+KERNEL_INLINE Table table(const uint8_t* sixteen) { return {sixteen}; }
+KERNEL_INLINE I lookup(Table t, I a) {
+  for (int i = 0; i < 16; ++i) {
+    uint32_t found = 0;
+    for (int j = 0; j < 4; ++j) found |= uint32_t{t.v[static_cast<uint32_t>(a.v[i]) >> (8 * j) & 15u]} << (8 * j);
+    a.v[i] = wrap(found);
+  }
+  return a;
+}
+// The float16 in the lower half of each lane.
+KERNEL_INLINE V half_low(I a) {
+  V r;
+  for (int i = 0; i < 16; ++i) r.v[i] = f16(static_cast<uint16_t>(a.v[i]));
+  return r;
+}
+KERNEL_INLINE void store_bytes(int8_t* p, I a) {
+  for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.v[i]);
+}
+
+constexpr int kBlockRows = 2, kBlockVectors = 1;  // rows of activations x vectors of outputs

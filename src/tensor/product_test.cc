@@ -1,0 +1,244 @@
+// Products with weights in blocks: against exact arithmetic, and bit for bit between kernel sets, tiles and batches.
+#include "tensor/product.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "base/random.h"
+#include "kernels/kernels.h"
+#include "tensor/blocks.h"
+#include "tensor/words.h"
+
+namespace glassbox {
+namespace {
+
+struct Format {
+  DType type;
+  std::vector<size_t> halves;  // bytes of a block where float16 values lie
+};
+const std::vector<Format> kFormats = {
+    {DType::q4_0, {0}},    {DType::q4_1, {0, 2}},   {DType::q5_0, {0}},   {DType::q5_1, {0, 2}},
+    {DType::q8_0, {0}},    {DType::q2_k, {80, 82}}, {DType::q3_k, {108}}, {DType::q4_k, {0, 2}},
+    {DType::q5_k, {0, 2}}, {DType::q6_k, {208}},    {DType::q8_k, {}},    {DType::iq4_nl, {0}},
+    {DType::iq4_xs, {0}},  {DType::mxfp4, {}},      {DType::i4, {0}},     {DType::f4_e2m1, {}}};
+
+// Any bytes are a block, but for scales that are no numbers.
+Tensor random_weight(const Format& format, int64_t n, int64_t k, uint64_t key) {
+  const auto type = info(format.type);
+  const auto size = static_cast<size_t>(n * k) / type.block * type.bytes;
+  auto memory = std::make_shared<std::vector<uint8_t>>(size);
+  for (size_t i = 0; i < size; ++i) (*memory)[i] = static_cast<uint8_t>(philox(key, i)[0]);
+  for (size_t block = 0; block < size; block += type.bytes) {
+    uint8_t* at = memory->data() + block;
+    for (const size_t half : format.halves) {
+      const uint16_t bits = f32_to_f16((uniform(key + 1, block + half) - 0.3f) * 0.1f);
+      std::memcpy(at + half, &bits, sizeof bits);
+    }
+    if (format.type == DType::q8_k) {
+      const float scale = uniform(key + 1, block) * 0.01f;
+      std::memcpy(at, &scale, sizeof scale);
+    }
+    if (format.type == DType::mxfp4) *at = static_cast<uint8_t>(118 + *at % 12);
+    if (format.type == DType::i4) at[2] &= 15;
+  }
+  Tensor w({n, k}, format.type, memory, memory->data());
+  if (format.type != DType::f4_e2m1) return w;
+  auto scales = std::make_shared<std::vector<uint8_t>>(static_cast<size_t>(n * k / 32));
+  for (size_t i = 0; i < scales->size(); ++i) (*scales)[i] = static_cast<uint8_t>(118 + philox(key + 1, i)[0] % 12);
+  const void* data = scales->data();
+  return w.with({DType::f8_e8m0, 1, 32, std::move(scales), data});
+}
+
+Tensor random_rows(Pass& pass, int64_t rows, int64_t k, uint64_t key) {
+  Tensor x = pass.empty({rows, k});
+  for (int64_t i = 0; i < rows * k; ++i)
+    Pass::mutable_f32(x)[i] = (uniform(key, static_cast<uint64_t>(i)) - 0.4f) * (i % 57 == 0 ? 8.0f : 1.0f);
+  if (rows > 0) std::fill_n(Pass::mutable_f32(x), std::min<int64_t>(k, 32), 0.0f);  // a block of nothing
+  return x;
+}
+
+// What an int8 activation row means: DESIGN's definition, written again.
+std::vector<float> seen(const float* x, int64_t k, int64_t block) {
+  std::vector<float> y(static_cast<size_t>(k));
+  for (int64_t from = 0; from < k; from += block) {
+    float most = 0;
+    for (int64_t i = from; i < from + block; ++i) most = std::max(most, std::abs(x[i]));
+    for (int64_t i = from; i < from + block && most > 0; ++i)
+      y[static_cast<size_t>(i)] = std::nearbyint(x[i] * (127 / most)) * (most / 127);
+  }
+  return y;
+}
+
+std::vector<float> all_of(const Tensor& t) { return {t.values().begin(), t.values().end()}; }
+
+class Sets {
+ public:
+  Sets() : before_(kernels()) {}
+  ~Sets() { use_kernels(before_); }
+
+ private:
+  const Kernels& before_;
+};
+
+TEST(BlockProducts, AreThoseOfTheValues) {
+  Workspace workspace(2);
+  for (const Format& format : kFormats) {
+    const int64_t k = info(format.type).block == 256 ? 768 : 416, n = 37, rows = 9;
+    Pass pass(workspace);
+    const Tensor w = random_weight(format, n, k, 7), x = random_rows(pass, rows, k, 8);
+    std::vector<float> values(static_cast<size_t>(n * k));
+    widen(w, 0, n, values.data());
+    const Tensor y = matmul(x, w);
+    double largest_error = 0;
+    for (int64_t r = 0; r < rows; ++r) {
+      const auto row = seen(x.f32() + r * k, k, activation_block(format.type));
+      for (int64_t o = 0; o < n; ++o) {
+        double sum = 0, size = 0;
+        for (int64_t i = 0; i < k; ++i) {
+          const double term = static_cast<double>(row[static_cast<size_t>(i)]) * values[static_cast<size_t>(o * k + i)];
+          sum += term;
+          size += std::abs(term);
+        }
+        largest_error = std::max(largest_error, std::abs(y.f32()[r * n + o] - sum) / (size + 1e-30));
+      }
+    }
+    EXPECT_LT(largest_error, 1e-6) << info(format.type).name;
+  }
+}
+
+TEST(BlockProducts, KeepTheirBitsInEverySetTileAndBatch) {
+  const Sets restore;
+  Workspace workspace(2);
+  for (const Format& format : kFormats) {
+    const int64_t block = static_cast<int64_t>(info(format.type).block == 256 ? 256 : 32);
+    for (const int64_t blocks : {1, 3, 35}) {
+      const int64_t k = block * blocks, n = 50, rows = 15;
+      if (block == 256 && blocks == 35) continue;
+      std::vector<float> want;
+      for (const Kernels* set : available_kernels()) {
+        use_kernels(*set);
+        Pass pass(workspace);
+        const Tensor w = random_weight(format, n, k, 17), x = random_rows(pass, rows, k, 18);
+        const std::vector<float> got = all_of(matmul(x, w));
+        const auto where = fmt::format("{} k={} {}", info(format.type).name, k, set->name);
+        if (want.empty()) want = got;
+        ASSERT_EQ(std::memcmp(want.data(), got.data(), got.size() * sizeof(float)), 0) << where;
+        // Some rows, some outputs: the same values.
+        const Entered entered_x = entered(x, w);
+        for (const auto& [row, count] : std::vector<std::pair<int64_t, int64_t>>{{0, 1}, {3, 2}, {14, 1}, {5, 7}})
+          for (const auto& [output, outputs] :
+               std::vector<std::pair<int64_t, int64_t>>{{0, 1}, {7, 16}, {33, 17}, {1, 49}}) {
+            std::vector<float> part(static_cast<size_t>(count * outputs + 1), -77.0f);
+            product(entered_x, row, count, w, output, outputs, part.data(), outputs);
+            for (int64_t r = 0; r < count; ++r)
+              ASSERT_EQ(std::memcmp(part.data() + r * outputs, want.data() + (row + r) * n + output,
+                                    static_cast<size_t>(outputs) * sizeof(float)),
+                        0)
+                  << where << " rows " << row << "+" << count << " outputs " << output << "+" << outputs;
+            ASSERT_EQ(part.back(), -77.0f) << where;
+          }
+      }
+    }
+  }
+}
+
+TEST(BlockProducts, ManyRowsAreTheSameAsOne) {
+  Workspace workspace(2);
+  for (const DType type : {DType::q4_0, DType::q5_1, DType::q4_k, DType::i4}) {
+    const Format& format =
+        *std::find_if(kFormats.begin(), kFormats.end(), [&](const Format& f) { return f.type == type; });
+    const int64_t k = 512, n = 33, rows = 1030;  // past the rows that a panel serves at once
+    Pass pass(workspace);
+    const Tensor w = random_weight(format, n, k, 27), x = random_rows(pass, rows, k, 28);
+    const Tensor y = matmul(x, w);
+    const Entered one = entered(x, w);
+    for (const int64_t row : {0, 511, 512, 1029}) {
+      std::vector<float> alone(static_cast<size_t>(n));
+      product(one, row, 1, w, 0, n, alone.data(), n);
+      EXPECT_EQ(std::memcmp(alone.data(), y.f32() + row * n, alone.size() * sizeof(float)), 0) << row;
+    }
+  }
+}
+
+TEST(BlockProducts, ActivationsThatAreNoNumbersSpoilTheirRowAlone) {
+  const Sets restore;
+  Workspace workspace(1);
+  for (const Kernels* set : available_kernels()) {
+    use_kernels(*set);
+    for (const float bad : {std::nanf(""), INFINITY, -INFINITY}) {
+      Pass pass(workspace);
+      const Tensor w = random_weight(kFormats[0], 20, 64, 3);
+      Tensor x = random_rows(pass, 3, 64, 4);
+      Pass::mutable_f32(x)[64 + 40] = bad;
+      const Tensor y = matmul(x, w);
+      for (int64_t o = 0; o < 20; ++o) {
+        EXPECT_TRUE(std::isfinite(y.f32()[o]));
+        EXPECT_TRUE(std::isnan(y.f32()[20 + o])) << set->name;
+        EXPECT_TRUE(std::isfinite(y.f32()[40 + o]));
+      }
+    }
+    Pass pass(workspace);  // too small to matter, too large to be ignored by a division
+    Tensor x = pass.empty({1, 32});
+    std::fill_n(Pass::mutable_f32(x), 32, 1e-37f);
+    EXPECT_EQ(matmul(x, random_weight(kFormats[0], 1, 32, 5)).f32()[0], 0.0f);
+  }
+}
+
+// The gradient to activations goes straight through their rounding: dy times the values of w.
+TEST(BlockProducts, GradientsToActivations) {
+  Workspace workspace(2);
+  for (const Format& format : kFormats) {
+    const int64_t k = info(format.type).block == 256 ? 256 : 96, n = 845, vocabulary = 8;  // outputs in several spans
+    std::vector<float> table(static_cast<size_t>(vocabulary * k)), values(static_cast<size_t>(n * k));
+    for (size_t i = 0; i < table.size(); ++i) table[i] = uniform(5, i) - 0.5f;
+    const Tensor w = random_weight(format, n, k, 37);
+    widen(w, 0, n, values.data());
+    const Tensor wide({n, k}, DType::f32, nullptr, values.data());
+    const auto gradient_with = [&](const Tensor& weight) {
+      auto sum = std::make_shared<std::vector<float>>(table.size());
+      auto gradient = std::make_shared<Gradient>(Gradient{{sum, sum->data()}, static_cast<int64_t>(sum->size())});
+      const Tensor opened = Tensor({vocabulary, k}, DType::f32, nullptr, table.data()).opened(gradient);
+      Pass pass(workspace, {nullptr, true});
+      pass.add(std::vector<int32_t>{3, 1, 4});
+      pass.backward(cross_entropy(matmul(embed(pass, opened), weight), std::vector<int32_t>{1, 2, 3},
+                                  std::vector<float>{1, 2, 1}));
+      return *sum;
+    };
+    const std::vector<float> want = gradient_with(wide), got = gradient_with(w);
+    double error = 0, size = 0;
+    for (size_t i = 0; i < want.size(); ++i) {
+      error += (want[i] - got[i]) * (want[i] - got[i]);
+      size += want[i] * want[i];
+    }
+    EXPECT_GT(size, 0);
+    EXPECT_LT(std::sqrt(error / size), 0.05) << info(format.type).name;  // logits differ by the rounding of x
+
+    std::vector<float> dy(static_cast<size_t>(2 * n)), whole(static_cast<size_t>(2 * k)), cut(whole.size());
+    for (size_t i = 0; i < dy.size(); ++i) dy[i] = uniform(6, i) - 0.5f;
+    product_dx(dy.data(), 2, wide, whole.data());
+    product_dx(dy.data(), 2, w, cut.data());
+    EXPECT_EQ(std::memcmp(whole.data(), cut.data(), cut.size() * sizeof(float)), 0) << info(format.type).name;
+  }
+}
+
+TEST(BlockProducts, TablesAreEmbeddedByValue) {
+  Workspace workspace(2);
+  const Tensor table = random_weight(kFormats[5], 8, 512, 47);
+  std::vector<float> values(8 * 512);
+  dequantize(table.dtype(), table.data<void>(), values.data(), 8 * 512);
+  Pass pass(workspace);
+  pass.add(std::vector<int32_t>{7, 0, 5});
+  const Tensor y = embed(pass, table);
+  for (int64_t i = 0; i < 512; ++i) {
+    EXPECT_EQ(y.f32()[i], values[static_cast<size_t>(7 * 512 + i)]);
+    EXPECT_EQ(y.f32()[2 * 512 + i], values[static_cast<size_t>(5 * 512 + i)]);
+  }
+}
+
+}  // namespace
+}  // namespace glassbox
