@@ -252,7 +252,7 @@ namespace {
 constexpr double kMaxTheta = 1e12;
 
 // `scaling`: rope_scaling or rope_parameters, whose rope_theta counts before the one outside.
-RopeConfig read_rope_object(const Config& scaling, double theta) {
+RopeConfig read_rope_object(const Config& config, const Config& scaling, double theta) {
   RopeConfig rope;
   rope.theta = scaling.between_or<double>("rope_theta", theta, 1.0, kMaxTheta);
   if (scaling.between_or<double>("partial_rotary_factor", 1.0, 0.0, 1.0) != 1.0)
@@ -265,22 +265,48 @@ RopeConfig read_rope_object(const Config& scaling, double theta) {
          quote(*name));
   const std::string kind = name ? *name : old_name.value_or("default");
   if (kind == "default") return rope;
-  if (kind != "linear" && kind != "llama3")
-    fail(ErrorKind::unsupported, "{}: expected default, linear or llama3, got {}",
+  if (kind != "linear" && kind != "llama3" && kind != "yarn")
+    fail(ErrorKind::unsupported, "{}: expected default, linear, llama3 or yarn, got {}",
          scaling.where(name ? "rope_type" : "type"), quote(kind));
-  rope.kind = kind == "linear" ? RopeConfig::Kind::linear : RopeConfig::Kind::llama3;
-  rope.factor = scaling.between<double>("factor", 1.0, 1e6);
-  if (rope.kind == RopeConfig::Kind::linear) return rope;
-  rope.low_freq_factor = scaling.between<double>("low_freq_factor", 1e-6, 1e6);
-  rope.high_freq_factor = scaling.between<double>("high_freq_factor", 1e-6, 1e6);
-  if (rope.high_freq_factor <= rope.low_freq_factor)
-    fail(ErrorKind::bad_file, "{}: expected more than low_freq_factor {}, got {}", scaling.where("high_freq_factor"),
-         rope.low_freq_factor, rope.high_freq_factor);
-  rope.original_max_position_embeddings = scaling.positive<int64_t>("original_max_position_embeddings");
+  constexpr double kMost = 1e6;
+  if (kind == "linear") {
+    rope.kind = RopeConfig::Kind::linear;
+    rope.factor = scaling.between<double>("factor", 1.0, kMost);
+    return rope;
+  }
+  if (kind == "llama3") {
+    rope.kind = RopeConfig::Kind::llama3;
+    rope.factor = scaling.between<double>("factor", 1.0, kMost);
+    rope.low_freq_factor = scaling.between<double>("low_freq_factor", 1e-6, kMost);
+    rope.high_freq_factor = scaling.between<double>("high_freq_factor", 1e-6, kMost);
+    if (rope.high_freq_factor <= rope.low_freq_factor)
+      fail(ErrorKind::bad_file, "{}: expected more than low_freq_factor {}, got {}", scaling.where("high_freq_factor"),
+           rope.low_freq_factor, rope.high_freq_factor);
+    rope.original_max_position_embeddings = scaling.positive<int64_t>("original_max_position_embeddings");
+    return rope;
+  }
+  rope.kind = RopeConfig::Kind::yarn;
+  const std::optional<int64_t> original = scaling.optional<int64_t>("original_max_position_embeddings");
+  rope.original_max_position_embeddings = original ? scaling.positive<int64_t>("original_max_position_embeddings")
+                                                   : config.positive<int64_t>("max_position_embeddings");
+  rope.factor = scaling.has("factor") ? scaling.between<double>("factor", 1.0, kMost)
+                                      : config.positive<double>("max_position_embeddings") /
+                                            static_cast<double>(rope.original_max_position_embeddings);
+  rope.beta_fast = scaling.between_or<double>("beta_fast", 32.0, 1e-6, kMost);
+  rope.beta_slow = scaling.between_or<double>("beta_slow", 1.0, 1e-6, kMost);
+  rope.truncate = scaling.get_or<bool>("truncate", true);
+  rope.mscale = scaling.between_or<double>("mscale", 0.0, 0.0, kMost);
+  rope.mscale_all_dim = scaling.between_or<double>("mscale_all_dim", 0.0, 0.0, kMost);
+  rope.attention_factor = rope.mscale > 0 && rope.mscale_all_dim > 0
+                              ? yarn_mscale(rope.factor, rope.mscale) / yarn_mscale(rope.factor, rope.mscale_all_dim)
+                              : yarn_mscale(rope.factor);
+  rope.attention_factor = scaling.between_or<double>("attention_factor", rope.attention_factor, 1e-6, kMost);
   return rope;
 }
 
 }  // namespace
+
+double yarn_mscale(double factor, double mscale) { return factor <= 1 ? 1.0 : 0.1 * mscale * std::log(factor) + 1.0; }
 
 RopeConfig read_rope(const Config& config, double default_theta) {
   const std::optional<Config> old_form = config.object("rope_scaling"), new_form = config.object("rope_parameters");
@@ -290,9 +316,9 @@ RopeConfig read_rope(const Config& config, double default_theta) {
          config.get<double>("partial_rotary_factor"));
   RopeConfig rope;
   rope.theta = theta;
-  if (new_form) rope = read_rope_object(*new_form, theta);
+  if (new_form) rope = read_rope_object(config, *new_form, theta);
   if (old_form) {
-    const RopeConfig old_rope = read_rope_object(*old_form, theta);
+    const RopeConfig old_rope = read_rope_object(config, *old_form, theta);
     if (new_form && old_rope != rope)
       fail(ErrorKind::bad_file, "{}: rope_scaling and rope_parameters differ", config.source());
     rope = old_rope;
@@ -301,6 +327,51 @@ RopeConfig read_rope(const Config& config, double default_theta) {
     fail(ErrorKind::bad_file, "{}: expected {} as within {}, got {}", config.where("rope_theta"), rope.theta,
          new_form ? "rope_parameters" : "rope_scaling", theta);
   return rope;
+}
+
+RopeConfigs read_ropes(const Config& config, double default_theta, double default_local_theta) {
+  RopeConfigs ropes;
+  const auto local_theta = [&](double theta) {
+    return config.between_or<double>("rope_local_base_freq", default_local_theta > 0 ? default_local_theta : theta, 1.0,
+                                     kMaxTheta);
+  };
+  const std::optional<Config> new_form = config.object("rope_parameters");
+  if (!new_form) {
+    ropes.full = read_rope(config, default_theta);
+    ropes.sliding.theta = local_theta(ropes.full.theta);
+    return ropes;
+  }
+  // Beside the newer spelling the older keys would have to mean the same; no published file has both.
+  const double theta = config.between_or<double>("rope_theta", default_theta, 1.0, kMaxTheta);
+  const std::optional<Config> full = new_form->object("full_attention"),
+                              sliding = new_form->object("sliding_attention");
+  if (!full && !sliding)
+    fail(ErrorKind::unsupported, "{}: expected full_attention and sliding_attention, got settings for all layers",
+         config.where("rope_parameters"));
+  ropes.full.theta = theta;
+  if (full) ropes.full = read_rope_object(config, *full, theta);
+  ropes.sliding.theta = local_theta(theta);
+  if (sliding) ropes.sliding = read_rope_object(config, *sliding, ropes.sliding.theta);
+  return ropes;
+}
+
+std::vector<bool> read_sliding_layers(const Config& config, int64_t layers,
+                                      const std::function<bool(int64_t layer)>& otherwise) {
+  std::vector<bool> sliding;
+  const auto types = config.optional<std::vector<std::string>>("layer_types");
+  if (!types) {
+    for (int64_t layer = 0; layer < layers; ++layer) sliding.push_back(otherwise(layer));
+    return sliding;
+  }
+  if (static_cast<int64_t>(types->size()) != layers)
+    fail(ErrorKind::bad_file, "{}: expected {} layers, got {}", config.where("layer_types"), layers, types->size());
+  for (const std::string& type : *types) {
+    if (type != "full_attention" && type != "sliding_attention")
+      fail(ErrorKind::unsupported, "{}: expected full_attention or sliding_attention, got {}",
+           config.where("layer_types"), quote(type));
+    sliding.push_back(type == "sliding_attention");
+  }
+  return sliding;
 }
 
 }  // namespace glassbox

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <initializer_list>
 #include <limits>
 #include <memory>
@@ -132,21 +133,45 @@ std::optional<DType> read_dtype(const Config& config);
 // Rotary positions as published. Base frequencies are theta^(-2i/head_dim); `linear` divides positions by
 // factor (arXiv:2306.15595); `llama3` divides by factor the frequencies whose wavelength exceeds
 // original_max_position_embeddings / low_freq_factor, keeps those below original / high_freq_factor, and
-// blends between.
+// blends between; `yarn` (arXiv:2309.00071) divides by factor those that turn fewer than beta_slow times within
+// the original context, keeps those that turn more than beta_fast times, blends between along the dimension, and
+// multiplies cosine and sine by attention_factor.
 struct RopeConfig {
-  enum class Kind { standard, linear, llama3 };
+  enum class Kind { standard, linear, llama3, yarn };
   Kind kind = Kind::standard;
   double theta = 10000.0;
-  double factor = 1.0;            // linear, llama3
-  double low_freq_factor = 0.0;   // llama3, as the next two
-  double high_freq_factor = 0.0;  // > low_freq_factor
-  int64_t original_max_position_embeddings = 0;
+  double factor = 1.0;                           // linear, llama3, yarn
+  double low_freq_factor = 0.0;                  // llama3, as the next
+  double high_freq_factor = 0.0;                 // > low_freq_factor
+  int64_t original_max_position_embeddings = 0;  // llama3, yarn
+  double beta_fast = 0.0, beta_slow = 0.0;       // yarn, as all that follow
+  bool truncate = false;                         // the blend begins and ends at whole dimensions
+  double attention_factor = 1.0;                 // as given, or what follows from factor, mscale and mscale_all_dim
+  double mscale = 0.0, mscale_all_dim = 0.0;     // 0: not given. DeepSeek scales its scores by the latter, too
   bool operator==(const RopeConfig&) const = default;
 };
 
+// YaRN's 0.1 mscale ln(factor) + 1, of which attention factors are made; 1 where nothing is stretched.
+double yarn_mscale(double factor, double mscale = 1.0);
+
 // Both spellings: rope_theta and rope_scaling {type | rope_type, ...} of transformers 4, rope_parameters
 // {rope_type, rope_theta, ...} of transformers 5; where a file has both they must agree. Other kinds
-// (dynamic, yarn, longrope, ...) and partial rotation are Error(unsupported) by name.
+// (dynamic, longrope, ...) and partial rotation are Error(unsupported) by name.
 RopeConfig read_rope(const Config& config, double default_theta = 10000.0);
+
+// Of models whose layers that look through a window turn otherwise than those that see all: rope_parameters
+// {full_attention, sliding_attention} of transformers 5; in transformers 4 the spelling above is the full layers',
+// and the others turn unscaled by rope_local_base_freq, or where there is none by `default_local_theta`
+// (0: rope_theta).
+struct RopeConfigs {
+  RopeConfig full, sliding;
+  bool operator==(const RopeConfigs&) const = default;
+};
+RopeConfigs read_ropes(const Config& config, double default_theta, double default_local_theta);
+
+// Which layers look through a window: layer_types (full_attention or sliding_attention for each), or where the file
+// has none `otherwise(layer)`.
+std::vector<bool> read_sliding_layers(const Config& config, int64_t layers,
+                                      const std::function<bool(int64_t layer)>& otherwise);
 
 }  // namespace glassbox

@@ -1,5 +1,7 @@
 #include "formats/config.h"
 
+#include <cmath>
+
 #include <gmock/gmock.h>
 
 #include <functional>
@@ -170,17 +172,77 @@ TEST(Rope, BothSpellingsAreTheSame) {
 }
 
 TEST(Rope, OtherKindsAreRefusedByName) {
-  for (const char* kind : {"dynamic", "yarn", "longrope", "mrope", ""})
+  for (const char* kind : {"dynamic", "longrope", "mrope", ""})
     EXPECT_EQ(
         rope_refusal(ErrorKind::unsupported, fmt::format(R"({{"rope_scaling":{{"type":"{}","factor":2.0}}}})", kind)),
-        fmt::format("config.json: rope_scaling.type: expected default, linear or llama3, got \"{}\"", kind));
-  EXPECT_THAT(rope_refusal(ErrorKind::unsupported, R"({"rope_parameters":{"rope_type":"yarn","rope_theta":1e6}})"),
-              HasSubstr("rope_parameters.rope_type: expected default, linear or llama3, got \"yarn\""));
+        fmt::format("config.json: rope_scaling.type: expected default, linear, llama3 or yarn, got \"{}\"", kind));
+  EXPECT_THAT(rope_refusal(ErrorKind::unsupported, R"({"rope_parameters":{"rope_type":"su","rope_theta":1e6}})"),
+              HasSubstr("rope_parameters.rope_type: expected default, linear, llama3 or yarn, got \"su\""));
   EXPECT_THAT(rope_refusal(ErrorKind::unsupported, R"({"rope_theta":1e4,"partial_rotary_factor":0.5})"),
               HasSubstr("got 0.5"));
   EXPECT_THAT(rope_refusal(ErrorKind::unsupported,
                            R"({"rope_parameters":{"rope_type":"default","partial_rotary_factor":0.5}})"),
               HasSubstr("rope_parameters.partial_rotary_factor"));
+}
+
+TEST(Rope, YarnWithAllItsParameters) {
+  RopeConfig expected = {RopeConfig::Kind::yarn, 10000.0, 40.0, 0, 0, 4096, 32, 1, true};
+  expected.attention_factor = 0.1 * std::log(40.0) + 1;
+  EXPECT_EQ(rope(R"({"rope_scaling":{"type":"yarn","factor":40,"original_max_position_embeddings":4096}})"), expected);
+  // What is not said follows from the context.
+  EXPECT_EQ(rope(R"({"max_position_embeddings":163840,
+                     "rope_scaling":{"type":"yarn","factor":null,"original_max_position_embeddings":4096}})"),
+            expected);
+  expected.original_max_position_embeddings = 1024;
+  EXPECT_EQ(rope(R"({"max_position_embeddings":1024,"rope_parameters":{"rope_type":"yarn","factor":40}})"), expected);
+  const RopeConfig deepseek = rope(R"({"rope_scaling":{"type":"yarn","factor":40,"beta_fast":16,"beta_slow":2,
+      "mscale":0.707,"mscale_all_dim":1.5,"original_max_position_embeddings":4096}})");
+  EXPECT_EQ(deepseek.beta_fast, 16);
+  EXPECT_EQ(deepseek.beta_slow, 2);
+  EXPECT_EQ(deepseek.mscale_all_dim, 1.5);
+  EXPECT_DOUBLE_EQ(deepseek.attention_factor, (0.0707 * std::log(40.0) + 1) / (0.15 * std::log(40.0) + 1));
+  const RopeConfig given = rope(R"({"rope_theta":150000,"rope_scaling":{"rope_type":"yarn","factor":32,"truncate":false,
+      "attention_factor":1.25,"original_max_position_embeddings":4096}})");
+  EXPECT_FALSE(given.truncate);
+  EXPECT_EQ(given.attention_factor, 1.25);
+  EXPECT_THAT(rope_refusal(ErrorKind::bad_file, R"({"rope_scaling":{"type":"yarn","factor":2}})"),
+              HasSubstr("max_position_embeddings: expected a value"));
+}
+
+RopeConfigs ropes(const std::string& text, double local = 0) {
+  const Config config = from(text);
+  const RopeConfigs result = read_ropes(config, 1e6, local);
+  config.finish();
+  return result;
+}
+
+TEST(Rope, ByKindOfLayerInBothSpellings) {
+  RopeConfigs expected;
+  expected.full = {RopeConfig::Kind::linear, 1e6, 8.0, 0, 0, 0};
+  expected.sliding.theta = 10000;
+  EXPECT_EQ(ropes(R"({"rope_theta":1000000,"rope_local_base_freq":10000,
+                      "rope_scaling":{"rope_type":"linear","factor":8}})"),
+            expected);
+  EXPECT_EQ(ropes(R"({"rope_scaling":{"rope_type":"linear","factor":8}})", 10000), expected);
+  EXPECT_EQ(ropes(R"({"rope_parameters":{"full_attention":{"rope_type":"linear","rope_theta":1e6,"factor":8},
+                      "sliding_attention":{"rope_type":"default","rope_theta":10000}}})"),
+            expected);
+  expected.sliding.theta = 1e6;
+  EXPECT_EQ(ropes(R"({"rope_scaling":{"rope_type":"linear","factor":8}})"), expected);
+  EXPECT_THAT(refusal(ErrorKind::unsupported, [] { ropes(R"({"rope_parameters":{"rope_type":"default"}})"); }),
+              HasSubstr("rope_parameters: expected full_attention and sliding_attention"));
+}
+
+TEST(Config, SlidingLayers) {
+  const auto even = [](int64_t layer) { return layer % 2 == 0; };
+  EXPECT_THAT(read_sliding_layers(from("{}"), 3, even), ElementsAre(true, false, true));
+  EXPECT_THAT(read_sliding_layers(from(R"({"layer_types":["full_attention","sliding_attention"]})"), 2, even),
+              ElementsAre(false, true));
+  EXPECT_THAT(refusal(ErrorKind::bad_file, [&] { read_sliding_layers(from(R"({"layer_types":[]})"), 2, even); }),
+              HasSubstr("layer_types: expected 2 layers, got 0"));
+  EXPECT_THAT(refusal(ErrorKind::unsupported,
+                      [&] { read_sliding_layers(from(R"({"layer_types":["linear_attention"]})"), 1, even); }),
+              HasSubstr("expected full_attention or sliding_attention, got \"linear_attention\""));
 }
 
 TEST(Rope, KeysWithinThatNobodyReadAreRefused) {

@@ -1,5 +1,6 @@
 #include "models/rope.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -33,6 +34,31 @@ DType cache_dtype(WeightSource& weights, const ModelShape& shape) {
   return embedding.dtype() == DType::f32 ? DType::f32 : DType::bf16;
 }
 
+namespace {
+
+// Where on the dimension axis a pair turns `rotations` times within the original context.
+double yarn_dimension(const RopeConfig& rope, double head_dim, double rotations) {
+  const auto context = static_cast<double>(rope.original_max_position_embeddings);
+  return head_dim * std::log(context / (rotations * 2 * std::numbers::pi)) / (2 * std::log(rope.theta));
+}
+
+// How much of a pair's frequency YaRN keeps: 1 before the blend, 0 after it.
+float yarn_kept(const RopeConfig& rope, int64_t head_dim, int64_t pair) {
+  double low = yarn_dimension(rope, static_cast<double>(head_dim), rope.beta_fast);
+  double high = yarn_dimension(rope, static_cast<double>(head_dim), rope.beta_slow);
+  if (rope.truncate) {
+    low = std::floor(low);
+    high = std::ceil(high);
+  }
+  low = std::max(low, 0.0);
+  high = std::min(high, static_cast<double>(head_dim - 1));
+  if (low == high) high += 0.001;  // as the reference does: a step
+  const auto ramp = static_cast<float>((static_cast<float>(pair) - low) / (high - low));
+  return 1 - std::clamp(ramp, 0.0f, 1.0f);
+}
+
+}  // namespace
+
 std::vector<float> rope_frequencies(const RopeConfig& rope, int64_t head_dim) {
   std::vector<float> frequencies;
   for (int64_t i = 0; i < head_dim / 2; ++i) {
@@ -58,9 +84,22 @@ std::vector<float> rope_frequencies(const RopeConfig& rope, int64_t head_dim) {
           frequencies.push_back(static_cast<float>((1 - keep) * frequency / rope.factor + keep * frequency));
         }
         break;
+      case RopeConfig::Kind::yarn: {
+        const float keep = yarn_kept(rope, head_dim, i), slowed = static_cast<float>(frequency / rope.factor);
+        frequencies.push_back(slowed * (1 - keep) + frequency * keep);
+        break;
+      }
     }
   }
   return frequencies;
+}
+
+Rotary rotary(const RopeConfig& rope, int64_t head_dim) {
+  return {rope_frequencies(rope, head_dim), static_cast<float>(rope.attention_factor)};
+}
+
+CacheShape cache_of(const ModelShape& shape, WeightSource& weights) {
+  return {shape.layers, shape.kv_heads, shape.head_dim, cache_dtype(weights, shape)};
 }
 
 }  // namespace glassbox

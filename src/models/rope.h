@@ -1,4 +1,4 @@
-// What config.json says of rotary positions, as frequencies; and of sizes, as a ModelShape: the same for every family.
+// What config.json says of sizes, as a ModelShape, and of rotary positions, as frequencies: the same for every family.
 #pragma once
 
 #include <vector>
@@ -6,6 +6,7 @@
 #include "formats/config.h"
 #include "models/language_model.h"
 #include "nn/weights.h"
+#include "tensor/words.h"
 
 namespace glassbox {
 
@@ -16,9 +17,13 @@ ModelShape read_shape(Config& config);
 // quantized weights keep their norms in float32.
 DType cache_dtype(WeightSource& weights, const ModelShape& shape);
 
-// theta^(-2i/E) in float32, i < E/2, and what Llama 3.1's scaling makes of them (arXiv:2407.21783; its formula is
-// Meta's reference code's): wavelengths beyond original context / low_freq_factor are slowed by `factor`, short ones
-// are kept, and those between are blended.
+// theta^(-2i/E) in float32, i < E/2, and what the kind of scaling makes of them: Llama 3.1's (arXiv:2407.21783; its
+// formula is Meta's reference code's) slows wavelengths beyond original context / low_freq_factor by `factor`, keeps
+// short ones and blends between; YaRN (arXiv:2309.00071) does so along the dimension.
+Rotary rotary(const RopeConfig& rope, int64_t head_dim);
 std::vector<float> rope_frequencies(const RopeConfig& rope, int64_t head_dim);
+
+// Keys and values of every head, in cache_dtype.
+CacheShape cache_of(const ModelShape& shape, WeightSource& weights);
 
 }  // namespace glassbox

@@ -233,37 +233,66 @@ Tensor split(const Tensor& x, int64_t heads) {
 
 Tensor merge(const Tensor& x) { return x.reshaped({x.shape()[0], x.shape()[1] * x.shape()[2]}); }
 
+namespace {
+
+// Turns the first 2 n numbers of a head; `beside` has room for as many.
+void turn(const Rotary& rotary, const float* cosine, const float* sine, float* head, float* beside) {
+  const auto n = static_cast<int64_t>(rotary.frequencies.size());
+  if (!rotary.interleaved) {
+    kernels().rope(head, cosine, sine, 2 * n);
+    return;
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    beside[i] = head[2 * i];
+    beside[n + i] = head[2 * i + 1];
+  }
+  kernels().rope(beside, cosine, sine, 2 * n);
+  for (int64_t i = 0; i < n; ++i) {
+    head[2 * i] = beside[i];
+    head[2 * i + 1] = beside[n + i];
+  }
+}
+
+}  // namespace
+
 Tensor rope(const Tensor& x, std::span<const float> frequencies) {
+  check(static_cast<int64_t>(frequencies.size()) == x.width() / 2, "rope: expected a frequency for each pair");
+  return rope(x, Rotary{{frequencies.begin(), frequencies.end()}});
+}
+
+Tensor rope(const Tensor& x, const Rotary& rotary) {
   Pass& pass = *x.pass();
-  const int64_t tokens = x.shape()[0], heads = x.shape()[1], width = x.width(), half = width / 2;
-  check(static_cast<int64_t>(frequencies.size()) == half, "rope: expected a frequency for each pair");
-  Tensor angles = pass.empty({tokens, 2, half});  // cosines, then sines
+  const int64_t tokens = x.shape()[0], heads = x.shape()[1], width = x.width();
+  const auto n = static_cast<int64_t>(rotary.frequencies.size());
+  check(2 * n <= width, "rope: more pairs than a head has");
+  Tensor angles = pass.empty({tokens, 2, n});  // cosines, then sines
   Tensor y = pass.empty(x.shape());
   pass.pool().parallel_ranges(tokens, 16, [&](int64_t begin, int64_t end) {
+    std::vector<float> beside(static_cast<size_t>(2 * n));
     for (int64_t t = begin; t < end; ++t) {
-      float* cosine = Pass::mutable_f32(angles) + t * width;
-      float* sine = cosine + half;
+      float* cosine = Pass::mutable_f32(angles) + t * 2 * n;
+      float* sine = cosine + n;
       const auto position = static_cast<float>(pass.positions()[static_cast<size_t>(t)]);
-      for (int64_t i = 0; i < half; ++i) {
-        const double angle = position * frequencies[static_cast<size_t>(i)];
-        cosine[i] = static_cast<float>(std::cos(angle));
-        sine[i] = static_cast<float>(std::sin(angle));
+      for (int64_t i = 0; i < n; ++i) {
+        const double angle = position * rotary.frequencies[static_cast<size_t>(i)];
+        cosine[i] = static_cast<float>(std::cos(angle)) * rotary.scale;
+        sine[i] = static_cast<float>(std::sin(angle)) * rotary.scale;
       }
       float* to = Pass::mutable_f32(y) + t * heads * width;
       std::memcpy(to, x.f32() + t * heads * width, static_cast<size_t>(heads * width) * sizeof(float));
-      for (int64_t h = 0; h < heads; ++h) kernels().rope(to + h * width, cosine, sine, width);
+      for (int64_t h = 0; h < heads; ++h) turn(rotary, cosine, sine, to + h * width, beside.data());
     }
   });
-  pass.record(y, {&x}, [&pass, x, angles, tokens, heads, width, half](const float* dy) {
+  pass.record(y, {&x}, [&pass, x, rotary, angles, tokens, heads, width, n](const float* dy) {
     float* dx = pass.accumulate(x);
     pass.pool().parallel_ranges(tokens, 16, [&](int64_t begin, int64_t end) {
-      std::vector<float> turned(static_cast<size_t>(width)), sine(static_cast<size_t>(half));
+      std::vector<float> turned(static_cast<size_t>(width)), sine(static_cast<size_t>(n)), beside(turned.size());
       for (int64_t t = begin; t < end; ++t) {
-        const float* cosine = angles.f32() + t * width;
-        for (int64_t i = 0; i < half; ++i) sine[static_cast<size_t>(i)] = -cosine[half + i];
+        const float* cosine = angles.f32() + t * 2 * n;
+        for (int64_t i = 0; i < n; ++i) sine[static_cast<size_t>(i)] = -cosine[n + i];
         for (int64_t row = t * heads; row < (t + 1) * heads; ++row) {
           std::memcpy(turned.data(), dy + row * width, static_cast<size_t>(width) * sizeof(float));
-          kernels().rope(turned.data(), cosine, sine.data(), width);
+          turn(rotary, cosine, sine.data(), turned.data(), beside.data());
           kernels().add(dx + row * width, turned.data(), dx + row * width, width);
         }
       }

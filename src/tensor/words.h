@@ -40,9 +40,16 @@ Tensor embed(Pass& pass, const Tensor& table);
 Tensor split(const Tensor& x, int64_t heads);
 Tensor merge(const Tensor& x);
 
-// Rotary position embedding (arXiv:2104.09864), pairing i with i + E/2 as published checkpoints do. Frequencies are E/2
-// float32 values; angle = position * frequency in float32, its sine and cosine through double.
-Tensor rope(const Tensor& x, std::span<const float> frequencies);  // [T, heads, E]
+// How far each pair of a head's numbers turns from one position to the next.
+struct Rotary {
+  std::vector<float> frequencies;  // of n <= E/2 pairs; the rest of a head does not turn
+  float scale = 1;                 // of cosine and sine
+  bool interleaved = false;        // pairs are (2i, 2i + 1), else (i, i + n) as most published checkpoints have them
+};
+// Rotary position embedding (arXiv:2104.09864): angle = position * frequency in float32, its sine and cosine through
+// double.
+Tensor rope(const Tensor& x, const Rotary& rotary);                // [T, heads, E]
+Tensor rope(const Tensor& x, std::span<const float> frequencies);  // of E/2 pairs, nothing else
 
 // Keys and values of this pass, put into the caches of its runs: what attend() reads.
 struct Memory {

@@ -45,6 +45,35 @@ TEST(Gradients, Rope) {
   check_gradients([&](Pass& pass) { return merge(rope(split(embed(pass, table.tensor), 3), frequencies)); }, {&table});
 }
 
+TEST(Gradients, RopeOfPartOfAHeadInterleavedAndScaled) {
+  Leaf table({6, 24}, 1);
+  const Rotary rotary = {{1.0f, 0.3f, 0.1f}, 1.3f, true};
+  check_gradients([&](Pass& pass) { return merge(rope(split(embed(pass, table.tensor), 3), rotary)); }, {&table});
+}
+
+TEST(Rope, TurnsPairsAndLeavesTheRest) {
+  Workspace workspace(1);
+  Leaf table({6, 20}, 1);
+  for (const bool interleaved : {false, true}) {
+    const Rotary rotary = {{0.9f, 0.2f, 0.05f}, 1.5f, interleaved};
+    Pass pass(workspace);
+    pass.add(kIds);
+    const Tensor y = rope(split(embed(pass, table.tensor), 2), rotary);
+    for (size_t t = 0; t < kIds.size(); ++t)
+      for (size_t h = 0; h < 2; ++h) {
+        const float* from = table.tensor.f32() + static_cast<size_t>(kIds[t]) * 20 + h * 10;
+        const float* to = y.f32() + t * 20 + h * 10;
+        for (size_t i = 0; i < 3; ++i) {
+          const size_t a = interleaved ? 2 * i : i, b = interleaved ? 2 * i + 1 : 3 + i;
+          const double angle = static_cast<double>(t) * rotary.frequencies[i];
+          EXPECT_NEAR(to[a], 1.5 * (from[a] * std::cos(angle) - from[b] * std::sin(angle)), 1e-6);
+          EXPECT_NEAR(to[b], 1.5 * (from[b] * std::cos(angle) + from[a] * std::sin(angle)), 1e-6);
+        }
+        for (size_t i = 6; i < 10; ++i) EXPECT_EQ(to[i], from[i]);
+      }
+  }
+}
+
 TEST(Gradients, LogitRows) {
   Leaf table({6, 8}, 1);
   check_gradients([&](Pass& pass) { return logit_rows(embed(pass, table.tensor)); }, {&table});
