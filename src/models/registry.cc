@@ -3,10 +3,19 @@
 #include <array>
 
 #include "base/error.h"
+#include "models/gemma2.h"
+#include "models/gemma3_text.h"
 #include "models/llama.h"
+#include "models/mistral.h"
 #include "models/mixtral.h"
+#include "models/olmo.h"
+#include "models/olmo2.h"
+#include "models/olmo3.h"
 #include "models/olmoe.h"
+#include "models/qwen2.h"
+#include "models/qwen3.h"
 #include "models/qwen3_moe.h"
+#include "models/smollm3.h"
 
 namespace glassbox {
 namespace {
@@ -16,11 +25,51 @@ struct Family {
   std::unique_ptr<LanguageModel> (*make)(Config&, WeightSource&);
 };
 
+// clang-format off: one a line
 constexpr std::array kFamilies = {
+    Family{"gemma2", make_gemma2},
+    Family{"gemma3_text", make_gemma3_text},
     Family{"llama", make_llama},
+    Family{"mistral", make_mistral},
     Family{"mixtral", make_mixtral},
+    Family{"olmo", make_olmo},
+    Family{"olmo2", make_olmo2},
+    Family{"olmo3", make_olmo3},
     Family{"olmoe", make_olmoe},
+    Family{"qwen2", make_qwen2},
+    Family{"qwen3", make_qwen3},
     Family{"qwen3_moe", make_qwen3_moe},
+    Family{"smollm3", make_smollm3},
+};
+// clang-format on
+
+// Known families that are not supported, and why: refused with the reason.
+struct Missing {
+  const char* model_type;
+  const char* reason;
+};
+
+constexpr const char* kSparse =
+    "its attention is sparse (an indexer chooses the keys), which this build does not compute";
+constexpr const char* kLinear = "its layers of linear attention keep a state that this build does not compute";
+constexpr const char* kState = "its layers of state spaces (Mamba-2) are not among what this build computes";
+constexpr const char* kSees = "it sees pictures, which this build does not compute";
+constexpr std::array kMissing = {
+    Missing{"deepseek_v32", kSparse},
+    Missing{"deepseek_v4", kSparse},
+    Missing{"deepseek_ref", kSparse},
+    Missing{"glm_moe_dsa", kSparse},
+    Missing{"hf_olmo", "its tensors are named otherwise; the same models are published with model_type olmo"},
+    Missing{"kimi_linear", kLinear},
+    Missing{"kimi_k3", kLinear},
+    Missing{"nemotron_h", kState},
+    Missing{"qwen3_5", kLinear},
+    Missing{"qwen3_5_text", kLinear},
+    Missing{"qwen3_5_moe", kLinear},
+    Missing{"qwen3_5_moe_text", kLinear},
+    Missing{"qwen3_next", kLinear},
+    Missing{"qwen3_vl", kSees},
+    Missing{"qwen3_vl_moe", kSees},
 };
 
 }  // namespace
@@ -36,6 +85,9 @@ std::unique_ptr<LanguageModel> build_model(Config& config, WeightSource& weights
   const auto type = config.get<std::string>("model_type");
   for (const Family& family : kFamilies)
     if (type == family.model_type) return family.make(config, weights);
+  for (const Missing& missing : kMissing)
+    if (type == missing.model_type)
+      fail(ErrorKind::unsupported, "{}: model_type \"{}\" is not supported: {}", config.source(), type, missing.reason);
   fail(ErrorKind::unsupported, "{}: model_type \"{}\" is not supported; this build runs {}", config.source(), type,
        fmt::join(supported_model_types(), ", "));
 }

@@ -98,6 +98,25 @@ Rotary rotary(const RopeConfig& rope, int64_t head_dim) {
   return {rope_frequencies(rope, head_dim), static_cast<float>(rope.attention_factor)};
 }
 
+std::vector<bool> read_rope_layers(const Config& config, int64_t layers) {
+  const int64_t interval = config.positive_or<int64_t>("no_rope_layer_interval", 4, 1 << 16);
+  std::vector<bool> turns;
+  const auto published = config.optional<std::vector<int64_t>>("no_rope_layers");
+  if (!published || published->empty()) {
+    for (int64_t layer = 0; layer < layers; ++layer) turns.push_back((layer + 1) % interval != 0);
+    return turns;
+  }
+  if (static_cast<int64_t>(published->size()) != layers)
+    fail(ErrorKind::bad_file, "{}: expected {} layers, got {}", config.where("no_rope_layers"), layers,
+         published->size());
+  for (const int64_t turn : *published) {
+    if (turn != 0 && turn != 1)
+      fail(ErrorKind::bad_file, "{}: expected 0 or 1 for each layer, got {}", config.where("no_rope_layers"), turn);
+    turns.push_back(turn == 1);
+  }
+  return turns;
+}
+
 CacheShape cache_of(const ModelShape& shape, WeightSource& weights) {
   return {shape.layers, shape.kv_heads, shape.head_dim, cache_dtype(weights, shape)};
 }

@@ -23,6 +23,10 @@ DType cache_dtype(WeightSource& weights, const ModelShape& shape);
 Rotary rotary(const RopeConfig& rope, int64_t head_dim);
 std::vector<float> rope_frequencies(const RopeConfig& rope, int64_t head_dim);
 
+// Which layers know positions: no_rope_layers (1 or 0 for each), or where the file has none all but every
+// no_rope_layer_interval-th (SmolLM3, Llama 4). Throws Error(bad_file).
+std::vector<bool> read_rope_layers(const Config& config, int64_t layers);
+
 // Keys and values of every head, in cache_dtype.
 CacheShape cache_of(const ModelShape& shape, WeightSource& weights);
 

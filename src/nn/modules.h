@@ -69,6 +69,20 @@ struct RmsNorm {
   Tensor operator()(const Tensor& x) const { return rms_norm(x, weight, eps); }
 };
 
+// down(activation(gate(x)) * up(x)) (arXiv:2002.05202).
+struct GatedMlp {
+  using Activation = Tensor (*)(const Tensor&);
+  Named<Linear> gate_proj, up_proj, down_proj;
+  Activation activation;
+
+  GatedMlp(const Weights& w, int64_t width, int64_t inner, Activation activation, bool has_bias = false)
+      : gate_proj(w["gate_proj"], inner, width, has_bias),
+        up_proj(w["up_proj"], inner, width, has_bias),
+        down_proj(w["down_proj"], width, inner, has_bias),
+        activation(activation) {}
+  Tensor operator()(const Tensor& x) const { return down_proj(activation(gate_proj(x)) * up_proj(x)); }
+};
+
 struct Embedding {
   Tensor weight;  // [V, D]
 

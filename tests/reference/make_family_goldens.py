@@ -27,6 +27,7 @@ import tempfile
 
 import torch
 import transformers
+from dense_models import DENSE
 from mixture_models import MIXTURES
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
@@ -51,11 +52,6 @@ LLAMA32 = dict(
     rope_parameters=dict(rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0,
                          high_freq_factor=4.0, original_max_position_embeddings=32),
 )
-SMALL = dict(
-    vocab_size=64, hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4,
-    num_key_value_heads=2, max_position_embeddings=128, rms_norm_eps=1e-6, tie_word_embeddings=False,
-    pad_token_id=0, bos_token_id=1, eos_token_id=2)
-
 # name: (seed of its weights, tokens a sequence, what is special, configuration)
 MODELS = {
     "llama2_tiny": (1, 40, {}, dict(
@@ -69,6 +65,7 @@ MODELS = {
         max_position_embeddings=128, rms_norm_eps=1e-5, tie_word_embeddings=False, attention_bias=True, mlp_bias=True,
         rope_parameters=dict(rope_type="linear", rope_theta=10000.0, factor=4.0))),
 }
+MODELS.update(DENSE)
 MODELS.update(MIXTURES)
 
 

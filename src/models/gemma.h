@@ -1,0 +1,20 @@
+// What Gemma 2 and 3 share.
+#pragma once
+
+#include <cmath>
+
+#include "models/language_model.h"
+#include "nn/modules.h"
+
+namespace glassbox {
+
+// Gemma's norms are kept as what they differ from 1 by.
+struct GemmaNorm : RmsNorm {
+  using RmsNorm::RmsNorm;
+  Tensor operator()(const Tensor& x) const { return rms_norm(x, weight, eps, 1.0f); }
+};
+
+// sqrt(D) in the dtype of the embedding, as the reference multiplies.
+float embedding_scale(const ModelShape& shape, WeightSource& weights);
+
+}  // namespace glassbox

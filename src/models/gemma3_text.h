@@ -1,0 +1,15 @@
+// Gemma 3, its language model: config.json's "gemma3_text".
+#pragma once
+
+#include <memory>
+
+#include "formats/config.h"
+#include "models/language_model.h"
+#include "nn/weights.h"
+
+namespace glassbox {
+
+// Reads every key it knows from `config`; the caller refuses the rest. Throws Error(bad_file | unsupported).
+std::unique_ptr<LanguageModel> make_gemma3_text(Config& config, WeightSource& weights);
+
+}  // namespace glassbox

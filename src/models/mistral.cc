@@ -1,0 +1,99 @@
+// Mistral (arXiv:2310.06825): Llama whose tokens look no further back than a window, in the models that have one.
+// T tokens of the pass, D width, H heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows that want
+// logits. Field names are the checkpoint's.
+#include "models/mistral.h"
+
+#include "models/rope.h"
+#include "nn/modules.h"
+
+namespace glassbox {
+namespace {
+
+struct MistralShape : ModelShape {
+  CacheShape cache;
+  float rms_norm_eps = 0;
+  int64_t sliding_window = 0;  // 0: none
+  Rotary rotary;
+};
+
+struct Attention {
+  const MistralShape& shape;
+  int64_t layer;
+  Named<Linear> q_proj, k_proj, v_proj, o_proj;
+
+  Attention(const Weights& w, const MistralShape& s, int64_t layer)
+      : shape(s),
+        layer(layer),
+        q_proj(w["q_proj"], s.heads * s.head_dim, s.hidden),
+        k_proj(w["k_proj"], s.kv_heads * s.head_dim, s.hidden),
+        v_proj(w["v_proj"], s.kv_heads * s.head_dim, s.hidden),
+        o_proj(w["o_proj"], s.hidden, s.heads * s.head_dim) {}
+
+  Tensor operator()(const Tensor& x) const {                                                                // [T, D]
+    const Tensor q = rope(split(q_proj(x), shape.heads), shape.rotary);                                     // [T, H, E]
+    const Tensor k = rope(split(k_proj(x), shape.kv_heads), shape.rotary);                                  // [T, K, E]
+    const Tensor v = split(v_proj(x), shape.kv_heads);                                                      // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), {.window = shape.sliding_window})));  // [T, D]
+  }
+};
+
+struct Block {
+  Named<RmsNorm> input_layernorm;
+  Named<Attention> self_attn;
+  Named<RmsNorm> post_attention_layernorm;
+  Named<GatedMlp> mlp;
+
+  Block(const Weights& w, const MistralShape& s, int64_t layer)
+      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
+        self_attn(w["self_attn"], s, layer),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
+        mlp(w["mlp"], s.hidden, s.intermediate, silu) {}
+
+  Tensor operator()(const Tensor& x) const {  // [T, D]
+    const Tensor h = x + self_attn(input_layernorm(x));
+    return h + mlp(post_attention_layernorm(h));
+  }
+};
+
+class Mistral : public LanguageModel {
+ public:
+  Mistral(std::unique_ptr<const MistralShape> shape, WeightSource& source)
+      : shape_(std::move(shape)),
+        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
+        norm_(Weights(source, "model.norm"), shape_->hidden, shape_->rms_norm_eps),
+        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
+    for (int64_t layer = 0; layer < shape_->layers; ++layer)
+      layers_.emplace_back(Weights(source, "model.layers")[layer], *shape_, layer);
+  }
+
+  const ModelShape& shape() const override { return *shape_; }
+  const CacheShape& cache_shape() const override { return shape_->cache; }
+
+  Tensor operator()(Pass& pass) const override {
+    Tensor x = embed_tokens_(pass);  // [T, D]
+    for (const Named<Block>& block : layers_) x = block(x);
+    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");  // [R, V]
+  }
+
+ private:
+  std::unique_ptr<const MistralShape> shape_;  // blocks refer to it
+  Named<Embedding> embed_tokens_;
+  std::vector<Named<Block>> layers_;
+  Named<RmsNorm> norm_;
+  Linear lm_head_;
+};
+
+}  // namespace
+
+std::unique_ptr<LanguageModel> make_mistral(Config& config, WeightSource& weights) {
+  auto shape = std::make_unique<MistralShape>();
+  static_cast<ModelShape&>(*shape) = read_shape(config);
+  shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
+  shape->sliding_window = config.positive_or<int64_t>("sliding_window", 0);
+  config.choice_or("hidden_act", "silu", {"silu"});
+  shape->rotary = rotary(read_rope(config), shape->head_dim);
+  shape->cache = cache_of(*shape, weights);
+  return std::make_unique<Mistral>(std::move(shape), weights);
+}
+
+}  // namespace glassbox

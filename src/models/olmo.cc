@@ -1,0 +1,96 @@
+// OLMo (arXiv:2402.00838): Llama whose norms are LayerNorms without weights, and whose queries, keys and values are
+// clamped where a configuration asks for it.
+// T tokens of the pass, D width, H heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows that want
+// logits. Field names are the checkpoint's.
+#include "models/olmo.h"
+
+#include "models/rope.h"
+#include "nn/modules.h"
+
+namespace glassbox {
+namespace {
+
+struct OlmoShape : ModelShape {
+  CacheShape cache;
+  bool attention_bias = false;
+  float clip_qkv = 0;  // 0: none
+  Rotary rotary;
+};
+
+constexpr float kNormEps = 1e-5f;
+
+struct Attention {
+  const OlmoShape& shape;
+  int64_t layer;
+  Named<Linear> q_proj, k_proj, v_proj, o_proj;
+
+  Attention(const Weights& w, const OlmoShape& s, int64_t layer)
+      : shape(s),
+        layer(layer),
+        q_proj(w["q_proj"], s.heads * s.head_dim, s.hidden, s.attention_bias),
+        k_proj(w["k_proj"], s.kv_heads * s.head_dim, s.hidden, s.attention_bias),
+        v_proj(w["v_proj"], s.kv_heads * s.head_dim, s.hidden, s.attention_bias),
+        o_proj(w["o_proj"], s.hidden, s.heads * s.head_dim, s.attention_bias) {}
+
+  Tensor operator()(const Tensor& x) const {                                         // [T, D]
+    const Tensor q = rope(split(clipped(q_proj(x)), shape.heads), shape.rotary);     // [T, H, E]
+    const Tensor k = rope(split(clipped(k_proj(x)), shape.kv_heads), shape.rotary);  // [T, K, E]
+    const Tensor v = split(clipped(v_proj(x)), shape.kv_heads);                      // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));             // [T, D]
+  }
+  Tensor clipped(const Tensor& x) const { return shape.clip_qkv > 0 ? clamp(x, -shape.clip_qkv, shape.clip_qkv) : x; }
+};
+
+struct Block {
+  Named<Attention> self_attn;
+  Named<GatedMlp> mlp;
+
+  Block(const Weights& w, const OlmoShape& s, int64_t layer)
+      : self_attn(w["self_attn"], s, layer), mlp(w["mlp"], s.hidden, s.intermediate, silu) {}
+
+  Tensor operator()(const Tensor& x) const {  // [T, D]
+    const Tensor h = x + self_attn(layer_norm(x, kNormEps));
+    return h + mlp(layer_norm(h, kNormEps));
+  }
+};
+
+class Olmo : public LanguageModel {
+ public:
+  Olmo(std::unique_ptr<const OlmoShape> shape, WeightSource& source)
+      : shape_(std::move(shape)),
+        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
+        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
+    for (int64_t layer = 0; layer < shape_->layers; ++layer)
+      layers_.emplace_back(Weights(source, "model.layers")[layer], *shape_, layer);
+  }
+
+  const ModelShape& shape() const override { return *shape_; }
+  const CacheShape& cache_shape() const override { return shape_->cache; }
+
+  Tensor operator()(Pass& pass) const override {
+    Tensor x = embed_tokens_(pass);  // [T, D]
+    for (const Named<Block>& block : layers_) x = block(x);
+    return pass.offer(lm_head_(logit_rows(layer_norm(x, kNormEps))), "logits");  // [R, V]
+  }
+
+ private:
+  std::unique_ptr<const OlmoShape> shape_;  // blocks refer to it
+  Named<Embedding> embed_tokens_;
+  std::vector<Named<Block>> layers_;
+  Linear lm_head_;
+};
+
+}  // namespace
+
+std::unique_ptr<LanguageModel> make_olmo(Config& config, WeightSource& weights) {
+  auto shape = std::make_unique<OlmoShape>();
+  static_cast<ModelShape&>(*shape) = read_shape(config);
+  shape->attention_bias = config.get_or<bool>("attention_bias", false);
+  shape->clip_qkv = static_cast<float>(config.between_or<double>("clip_qkv", 0, 1e-6, 1e6));
+  config.choice_or("hidden_act", "silu", {"silu"});
+  shape->rotary = rotary(read_rope(config), shape->head_dim);
+  shape->cache = cache_of(*shape, weights);
+  return std::make_unique<Olmo>(std::move(shape), weights);
+}
+
+}  // namespace glassbox
