@@ -6,7 +6,7 @@
 
 namespace glassbox {
 
-ModelShape read_shape(Config& config) {
+ModelShape read_shape(Config& config, const ShapeDefaults& defaults) {
   ModelShape shape;
   shape.model_type = config.get<std::string>("model_type");
   shape.vocabulary = config.positive<int64_t>("vocab_size");
@@ -18,14 +18,15 @@ ModelShape read_shape(Config& config) {
   if (shape.heads % shape.kv_heads != 0)
     fail(ErrorKind::bad_file, "{}: expected a divisor of num_attention_heads = {}, got {}",
          config.where("num_key_value_heads"), shape.heads, shape.kv_heads);
-  if (!config.has("head_dim") && shape.hidden % shape.heads != 0)
+  if (!config.has("head_dim") && defaults.head_dim == 0 && shape.hidden % shape.heads != 0)
     fail(ErrorKind::bad_file, "{}: expected a multiple of num_attention_heads = {}, got {}",
          config.where("hidden_size"), shape.heads, shape.hidden);
-  shape.head_dim = config.positive_or<int64_t>("head_dim", shape.hidden / shape.heads, 1 << 16);
+  shape.head_dim = config.positive_or<int64_t>(
+      "head_dim", defaults.head_dim > 0 ? defaults.head_dim : shape.hidden / shape.heads, 1 << 16);
   if (shape.head_dim % 2 != 0)
     fail(ErrorKind::bad_file, "{}: expected an even number, got {}", config.where("head_dim"), shape.head_dim);
   shape.context = config.positive<int64_t>("max_position_embeddings");
-  shape.tied = config.get_or<bool>("tie_word_embeddings", false);
+  shape.tied = config.get_or<bool>("tie_word_embeddings", defaults.tied);
   return shape;
 }
 

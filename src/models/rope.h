@@ -10,8 +10,14 @@
 
 namespace glassbox {
 
+// What a family takes for granted where its config.json does not say.
+struct ShapeDefaults {
+  bool tied = false;
+  int64_t head_dim = 0;  // 0: hidden_size / num_attention_heads
+};
+
 // hidden_size, num_attention_heads and the rest, checked against each other. Throws Error(bad_file).
-ModelShape read_shape(Config& config);
+ModelShape read_shape(Config& config, const ShapeDefaults& defaults = {});
 
 // The cache holds float32 for float32 models, else bf16 (docs/design.md, Numbers). The embedding tells: files of
 // quantized weights keep their norms in float32.
