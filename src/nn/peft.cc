@@ -134,15 +134,8 @@ AdapterConfig read_adapter_config(Config config) {
   return out;
 }
 
-std::shared_ptr<const Adapter> open_adapter(const std::filesystem::path& folder,
+std::shared_ptr<const Adapter> read_adapter(const AdapterConfig& config, const SafeTensors& tensors,
                                             std::span<const AdaptableWeight> weights, Workspace& workspace) {
-  const AdapterConfig config = read_adapter_config(Config::open(folder / "adapter_config.json"));
-  const auto file = folder / "adapter_model.safetensors";
-  if (!std::filesystem::exists(file) && std::filesystem::exists(folder / "adapter_model.bin"))
-    fail(ErrorKind::unsupported,
-         "{}: a pickle can run code when it is read, and is not: expected adapter_model.safetensors",
-         (folder / "adapter_model.bin").string());
-  const SafeTensors tensors = SafeTensors::open(file);
   std::map<std::string_view, const Tensor*> bases;
   for (const AdaptableWeight& weight : weights) bases[weight.path] = &weight.weight;
 
@@ -175,6 +168,17 @@ std::shared_ptr<const Adapter> open_adapter(const std::filesystem::path& folder,
   }
   if (adapter->changes().empty()) fail(ErrorKind::bad_file, "{}: changes nothing", tensors.source());
   return adapter;
+}
+
+std::shared_ptr<const Adapter> open_adapter(const std::filesystem::path& folder,
+                                            std::span<const AdaptableWeight> weights, Workspace& workspace) {
+  const AdapterConfig config = read_adapter_config(Config::open(folder / "adapter_config.json"));
+  const auto file = folder / "adapter_model.safetensors";
+  if (!std::filesystem::exists(file) && std::filesystem::exists(folder / "adapter_model.bin"))
+    fail(ErrorKind::unsupported,
+         "{}: a pickle can run code when it is read, and is not: expected adapter_model.safetensors",
+         (folder / "adapter_model.bin").string());
+  return read_adapter(config, SafeTensors::open(file), weights, workspace);
 }
 
 std::shared_ptr<const Adapter> make_adapter(const AdapterConfig& config, std::span<const AdaptableWeight> weights,

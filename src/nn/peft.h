@@ -41,9 +41,13 @@ struct AdapterConfig {
 // saved whole, layers repeated, ... are refused.
 AdapterConfig read_adapter_config(Config config);
 
+// The change that `tensors` are, read as `config` says, to a model with `weights`. Throws Error(bad_file | unsupported)
+// naming the tensor: every one must belong to one of `weights` and fit it.
+std::shared_ptr<const Adapter> read_adapter(const AdapterConfig& config, const SafeTensors& tensors,
+                                            std::span<const AdaptableWeight> weights, Workspace& workspace);
+
 // An adapter as published, for the model that `weights` are of (LanguageModel::adaptable_weights). Its files stay
-// mapped while the adapter lives. Throws Error(not_found | bad_file | unsupported) naming the tensor: every one must
-// belong to one of `weights` and fit it.
+// mapped while the adapter lives. Throws Error(not_found | io), and as the two above.
 std::shared_ptr<const Adapter> open_adapter(const std::filesystem::path& folder,
                                             std::span<const AdaptableWeight> weights, Workspace& workspace);
 
