@@ -2,6 +2,8 @@
 // (tests/reference/make_family_goldens.py), and the promise of bits that do not depend on company, cutting, threads,
 // kernels or on being looked at. A folder with a golden.safetensors is all it takes to be tested here.
 #include <cmath>
+#include <cstdlib>
+#include <map>
 #include <set>
 
 #include "base/file.h"
@@ -383,6 +385,43 @@ TEST(Registry, SupportsWhatHasAGolden) {
     golden.insert(read_json(fixture("models/" + name) / "config.json")["model_type"].get<std::string>());
   const auto supported = supported_model_types();
   EXPECT_EQ(golden, std::set<std::string>(supported.begin(), supported.end()));
+}
+
+// README's tables: families by their golden models, and the known ones that are refused.
+std::string tables() {
+  std::map<std::string, std::string> goldens;
+  for (const std::string& name : fixtures()) {
+    auto& list = goldens[read_json(fixture("models/" + name) / "config.json")["model_type"].get<std::string>()];
+    list += (list.empty() ? "" : ", ") + name;
+  }
+  std::string text = "| `model_type` | models | golden tests |\n|---|---|---|\n";
+  for (const FamilyNote& family : supported_families())
+    text += fmt::format("| `{}` | {} | {} |\n", family.model_type, family.note, goldens.at(family.model_type));
+  text += "\n| not supported | why |\n|---|---|\n";
+  std::vector<std::pair<std::string, std::string>> reasons;  // families of one reason in one row
+  for (const FamilyNote& family : refused_families()) {
+    auto same = std::ranges::find(reasons, family.note, &std::pair<std::string, std::string>::second);
+    if (same == reasons.end()) same = reasons.insert(reasons.end(), {"", family.note});
+    same->first += fmt::format("{}`{}`", same->first.empty() ? "" : ", ", family.model_type);
+  }
+  for (const auto& [families, why] : reasons) text += fmt::format("| {} | {} |\n", families, why);
+  return text;
+}
+
+// GLASSBOX_UPDATE_README=1 writes what it should say (scripts/families).
+TEST(Registry, ReadmesTablesAreMadeOfGoldens) {
+  const std::string begin = "<!-- families: made by scripts/families from the golden tests -->\n";
+  const std::string end = "<!-- /families -->\n";
+  const std::string readme = read_file("README.md");
+  const size_t from = readme.find(begin), to = readme.find(end);
+  ASSERT_NE(from, std::string::npos);
+  ASSERT_NE(to, std::string::npos);
+  const size_t at = from + begin.size();
+  if (std::getenv("GLASSBOX_UPDATE_README")) {
+    write_file("README.md", readme.substr(0, at) + tables() + readme.substr(to));
+    return;
+  }
+  EXPECT_EQ(readme.substr(at, to - at), tables()) << "scripts/families renews them";
 }
 
 }  // namespace

@@ -22,24 +22,25 @@ namespace {
 
 struct Family {
   const char* model_type;
+  const char* models;  // for example
   std::unique_ptr<LanguageModel> (*make)(Config&, WeightSource&);
 };
 
 // clang-format off: one a line
 constexpr std::array kFamilies = {
-    Family{"gemma2", make_gemma2},
-    Family{"gemma3_text", make_gemma3_text},
-    Family{"llama", make_llama},
-    Family{"mistral", make_mistral},
-    Family{"mixtral", make_mixtral},
-    Family{"olmo", make_olmo},
-    Family{"olmo2", make_olmo2},
-    Family{"olmo3", make_olmo3},
-    Family{"olmoe", make_olmoe},
-    Family{"qwen2", make_qwen2},
-    Family{"qwen3", make_qwen3},
-    Family{"qwen3_moe", make_qwen3_moe},
-    Family{"smollm3", make_smollm3},
+    Family{"gemma2", "Gemma 2", make_gemma2},
+    Family{"gemma3_text", "Gemma 3, text", make_gemma3_text},
+    Family{"llama", "Llama 2, 3 to 3.3, R1-Distill-Llama, SmolLM 1 and 2, TinyLlama, Yi", make_llama},
+    Family{"mistral", "Mistral 7B, Nemo, Small", make_mistral},
+    Family{"mixtral", "Mixtral 8x7B, 8x22B", make_mixtral},
+    Family{"olmo", "OLMo", make_olmo},
+    Family{"olmo2", "OLMo 2", make_olmo2},
+    Family{"olmo3", "OLMo 3", make_olmo3},
+    Family{"olmoe", "OLMoE", make_olmoe},
+    Family{"qwen2", "Qwen2, Qwen2.5, R1-Distill-Qwen", make_qwen2},
+    Family{"qwen3", "Qwen3, dense", make_qwen3},
+    Family{"qwen3_moe", "Qwen3 mixtures (30B-A3B, 235B-A22B, Coder)", make_qwen3_moe},
+    Family{"smollm3", "SmolLM3", make_smollm3},
 };
 // clang-format on
 
@@ -96,6 +97,18 @@ std::vector<std::string> supported_model_types() {
   std::vector<std::string> types;
   for (const Family& family : kFamilies) types.emplace_back(family.model_type);
   return types;
+}
+
+std::vector<FamilyNote> supported_families() {
+  std::vector<FamilyNote> notes;
+  for (const Family& family : kFamilies) notes.push_back({family.model_type, family.models});
+  return notes;
+}
+
+std::vector<FamilyNote> refused_families() {
+  std::vector<FamilyNote> notes;
+  for (const Missing& missing : kMissing) notes.push_back({missing.model_type, missing.reason});
+  return notes;
 }
 
 }  // namespace glassbox

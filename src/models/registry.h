@@ -21,4 +21,11 @@ std::unique_ptr<LanguageModel> build_model(Config& config, WeightSource& weights
 
 std::vector<std::string> supported_model_types();
 
+// What README says of families: models of one that is supported, or why one is refused though it is known.
+struct FamilyNote {
+  std::string model_type, note;
+};
+std::vector<FamilyNote> supported_families();
+std::vector<FamilyNote> refused_families();
+
 }  // namespace glassbox
