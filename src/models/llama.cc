@@ -14,7 +14,7 @@ struct LlamaShape : ModelShape {
   CacheShape cache;
   float rms_norm_eps = 0;
   bool attention_bias = false, mlp_bias = false;
-  std::vector<float> frequencies;  // [E/2]
+  Rotary rotary;
 };
 
 struct Attention {
@@ -30,11 +30,11 @@ struct Attention {
         v_proj(w["v_proj"], s.kv_heads * s.head_dim, s.hidden, s.attention_bias),
         o_proj(w["o_proj"], s.hidden, s.heads * s.head_dim, s.attention_bias) {}
 
-  Tensor operator()(const Tensor& x) const {                                     // [T, D]
-    const Tensor q = rope(split(q_proj(x), shape.heads), shape.frequencies);     // [T, H, E]
-    const Tensor k = rope(split(k_proj(x), shape.kv_heads), shape.frequencies);  // [T, K, E]
-    const Tensor v = split(v_proj(x), shape.kv_heads);                           // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));         // [T, D]
+  Tensor operator()(const Tensor& x) const {                                // [T, D]
+    const Tensor q = rope(split(q_proj(x), shape.heads), shape.rotary);     // [T, H, E]
+    const Tensor k = rope(split(k_proj(x), shape.kv_heads), shape.rotary);  // [T, K, E]
+    const Tensor v = split(v_proj(x), shape.kv_heads);                      // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));    // [T, D]
   }
 };
 
@@ -106,7 +106,7 @@ std::unique_ptr<LanguageModel> make_llama(Config& config, WeightSource& weights)
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   shape->mlp_bias = config.get_or<bool>("mlp_bias", false);
   config.choice_or("hidden_act", "silu", {"silu"});
-  shape->frequencies = rope_frequencies(read_rope(config), shape->head_dim);
+  shape->rotary = rotary(read_rope(config), shape->head_dim);
 
   shape->cache = {shape->layers, shape->kv_heads, shape->head_dim, cache_dtype(weights, *shape)};
   return std::make_unique<Llama>(std::move(shape), weights);

@@ -13,8 +13,8 @@ namespace {
 struct MixtralShape : ModelShape {
   CacheShape cache;
   float rms_norm_eps = 0;
-  int64_t sliding_window = 0;      // 0: none
-  std::vector<float> frequencies;  // [E/2]
+  int64_t sliding_window = 0;  // 0: none
+  Rotary rotary;
 };
 
 struct Attention {
@@ -31,8 +31,8 @@ struct Attention {
         o_proj(w["o_proj"], s.hidden, s.heads * s.head_dim) {}
 
   Tensor operator()(const Tensor& x) const {                                                                // [T, D]
-    const Tensor q = rope(split(q_proj(x), shape.heads), shape.frequencies);                                // [T, H, E]
-    const Tensor k = rope(split(k_proj(x), shape.kv_heads), shape.frequencies);                             // [T, K, E]
+    const Tensor q = rope(split(q_proj(x), shape.heads), shape.rotary);                                     // [T, H, E]
+    const Tensor k = rope(split(k_proj(x), shape.kv_heads), shape.rotary);                                  // [T, K, E]
     const Tensor v = split(v_proj(x), shape.kv_heads);                                                      // [T, K, E]
     return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), {.window = shape.sliding_window})));  // [T, D]
   }
@@ -125,7 +125,7 @@ std::unique_ptr<LanguageModel> make_mixtral(Config& config, WeightSource& weight
   shape->experts_per_token = config.positive_or<int64_t>("num_experts_per_tok", 2, shape->experts);
   config.choice_or("hidden_act", "silu", {"silu"});
   config.harmless({"router_aux_loss_coef", "router_jitter_noise"});  // of training
-  shape->frequencies = rope_frequencies(read_rope(config, 1e6), shape->head_dim);
+  shape->rotary = rotary(read_rope(config, 1e6), shape->head_dim);
 
   shape->cache = {shape->layers, shape->kv_heads, shape->head_dim, cache_dtype(weights, *shape)};
   return std::make_unique<Mixtral>(std::move(shape), weights);

@@ -14,7 +14,7 @@ struct OlmoeShape : ModelShape {
   CacheShape cache;
   float rms_norm_eps = 0, clip_qkv = 0;  // clip_qkv 0: none
   bool attention_bias = false, norm_topk_prob = false;
-  std::vector<float> frequencies;  // [E/2]
+  Rotary rotary;
 };
 
 struct Attention {
@@ -35,11 +35,11 @@ struct Attention {
 
   Tensor clipped(const Tensor& x) const { return shape.clip_qkv > 0 ? clamp(x, -shape.clip_qkv, shape.clip_qkv) : x; }
 
-  Tensor operator()(const Tensor& x) const {                                                      // [T, D]
-    const Tensor q = rope(split(clipped(q_norm(q_proj(x))), shape.heads), shape.frequencies);     // [T, H, E]
-    const Tensor k = rope(split(clipped(k_norm(k_proj(x))), shape.kv_heads), shape.frequencies);  // [T, K, E]
-    const Tensor v = split(clipped(v_proj(x)), shape.kv_heads);                                   // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));                          // [T, D]
+  Tensor operator()(const Tensor& x) const {                                                 // [T, D]
+    const Tensor q = rope(split(clipped(q_norm(q_proj(x))), shape.heads), shape.rotary);     // [T, H, E]
+    const Tensor k = rope(split(clipped(k_norm(k_proj(x))), shape.kv_heads), shape.rotary);  // [T, K, E]
+    const Tensor v = split(clipped(v_proj(x)), shape.kv_heads);                              // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));                     // [T, D]
   }
 };
 
@@ -132,7 +132,7 @@ std::unique_ptr<LanguageModel> make_olmoe(Config& config, WeightSource& weights)
   shape->norm_topk_prob = config.get_or<bool>("norm_topk_prob", false);
   config.choice_or("hidden_act", "silu", {"silu"});
   config.harmless({"router_aux_loss_coef"});  // of training
-  shape->frequencies = rope_frequencies(read_rope(config), shape->head_dim);
+  shape->rotary = rotary(read_rope(config), shape->head_dim);
 
   // The cache holds float32 for float32 models, else bf16 (docs/design.md, Numbers).
   const Tensor norm = Weights(weights, "model.norm").tensor("weight", {shape->hidden});

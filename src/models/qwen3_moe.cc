@@ -20,7 +20,7 @@ struct Qwen3MoeShape : ModelShape {
   bool attention_bias = false, norm_topk_prob = false;
   int64_t moe_intermediate = 0, decoder_sparse_step = 1;
   std::vector<int64_t> mlp_only_layers;
-  std::vector<float> frequencies;  // [E/2]
+  Rotary rotary;
 
   bool sparse(int64_t layer) const {
     return (layer + 1) % decoder_sparse_step == 0 &&
@@ -44,11 +44,11 @@ struct Attention {
         q_norm(w["q_norm"], s.head_dim, s.rms_norm_eps),
         k_norm(w["k_norm"], s.head_dim, s.rms_norm_eps) {}
 
-  Tensor operator()(const Tensor& x) const {                                             // [T, D]
-    const Tensor q = rope(q_norm(split(q_proj(x), shape.heads)), shape.frequencies);     // [T, H, E]
-    const Tensor k = rope(k_norm(split(k_proj(x), shape.kv_heads)), shape.frequencies);  // [T, K, E]
-    const Tensor v = split(v_proj(x), shape.kv_heads);                                   // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));                 // [T, D]
+  Tensor operator()(const Tensor& x) const {                                        // [T, D]
+    const Tensor q = rope(q_norm(split(q_proj(x), shape.heads)), shape.rotary);     // [T, H, E]
+    const Tensor k = rope(k_norm(split(k_proj(x), shape.kv_heads)), shape.rotary);  // [T, K, E]
+    const Tensor v = split(v_proj(x), shape.kv_heads);                              // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));            // [T, D]
   }
 };
 
@@ -160,7 +160,7 @@ std::unique_ptr<LanguageModel> make_qwen3_moe(Config& config, WeightSource& weig
   config.harmless({"sliding_window", "max_window_layers"});
   config.harmless_if<bool>("use_qk_norm", true);
   config.harmless_if<int64_t>("shared_expert_intermediate_size", 0);
-  shape->frequencies = rope_frequencies(read_rope(config), shape->head_dim);
+  shape->rotary = rotary(read_rope(config), shape->head_dim);
 
   shape->cache = {shape->layers, shape->kv_heads, shape->head_dim, cache_dtype(weights, *shape)};
   return std::make_unique<Qwen3Moe>(std::move(shape), weights);

@@ -58,8 +58,6 @@ float yarn_kept(const RopeConfig& rope, int64_t head_dim, int64_t pair) {
   return 1 - std::clamp(ramp, 0.0f, 1.0f);
 }
 
-}  // namespace
-
 std::vector<float> rope_frequencies(const RopeConfig& rope, int64_t head_dim) {
   std::vector<float> frequencies;
   for (int64_t i = 0; i < head_dim / 2; ++i) {
@@ -94,6 +92,8 @@ std::vector<float> rope_frequencies(const RopeConfig& rope, int64_t head_dim) {
   }
   return frequencies;
 }
+
+}  // namespace
 
 Rotary rotary(const RopeConfig& rope, int64_t head_dim) {
   return {rope_frequencies(rope, head_dim), static_cast<float>(rope.attention_factor)};

@@ -1,6 +1,7 @@
 // What config.json says of sizes, as a ModelShape, and of rotary positions, as frequencies: the same for every family.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "formats/config.h"
@@ -27,7 +28,6 @@ DType cache_dtype(WeightSource& weights, const ModelShape& shape);
 // formula is Meta's reference code's) slows wavelengths beyond original context / low_freq_factor by `factor`, keeps
 // short ones and blends between; YaRN (arXiv:2309.00071) does so along the dimension.
 Rotary rotary(const RopeConfig& rope, int64_t head_dim);
-std::vector<float> rope_frequencies(const RopeConfig& rope, int64_t head_dim);
 
 // Which layers know positions: no_rope_layers (1 or 0 for each), or where the file has none all but every
 // no_rope_layer_interval-th (SmolLM3, Llama 4). Throws Error(bad_file).

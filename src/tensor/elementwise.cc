@@ -255,11 +255,6 @@ void turn(const Rotary& rotary, const float* cosine, const float* sine, float* h
 
 }  // namespace
 
-Tensor rope(const Tensor& x, std::span<const float> frequencies) {
-  check(static_cast<int64_t>(frequencies.size()) == x.width() / 2, "rope: expected a frequency for each pair");
-  return rope(x, Rotary{{frequencies.begin(), frequencies.end()}});
-}
-
 Tensor rope(const Tensor& x, const Rotary& rotary) {
   Pass& pass = *x.pass();
   const int64_t tokens = x.shape()[0], heads = x.shape()[1], width = x.width();

@@ -48,8 +48,7 @@ struct Rotary {
 };
 // Rotary position embedding (arXiv:2104.09864): angle = position * frequency in float32, its sine and cosine through
 // double.
-Tensor rope(const Tensor& x, const Rotary& rotary);                // [T, heads, E]
-Tensor rope(const Tensor& x, std::span<const float> frequencies);  // of E/2 pairs, nothing else
+Tensor rope(const Tensor& x, const Rotary& rotary);  // [T, heads, E]
 
 // Keys and values of this pass, put into the caches of its runs: what attend() reads.
 struct Memory {

@@ -41,8 +41,8 @@ TEST(Gradients, RmsNorm) {
 
 TEST(Gradients, Rope) {
   Leaf table({6, 24}, 1);
-  const std::vector<float> frequencies = {1.0f, 0.3f, 0.1f, 0.02f};
-  check_gradients([&](Pass& pass) { return merge(rope(split(embed(pass, table.tensor), 3), frequencies)); }, {&table});
+  const Rotary rotary = {{1.0f, 0.3f, 0.1f, 0.02f}};
+  check_gradients([&](Pass& pass) { return merge(rope(split(embed(pass, table.tensor), 3), rotary)); }, {&table});
 }
 
 TEST(Gradients, RopeOfPartOfAHeadInterleavedAndScaled) {

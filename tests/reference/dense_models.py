@@ -25,6 +25,9 @@ GEMMA3 = dict(
 
 # name: (seed of its weights, tokens a sequence, what is special, configuration)
 DENSE = {
+    "llama_yarn_tiny": (40, 80, {}, dict(
+        SMALL, model_type="llama", head_dim=16,
+        rope_parameters=dict(YARN, beta_fast=3.0, beta_slow=0.7, mscale=0.8, mscale_all_dim=1.4, truncate=False))),
     "qwen2_tiny": (41, 40, dict(old=dict(use_mrope=False)), QWEN2),
     "qwen2_tiny_bf16": (42, 40, dict(bf16=True), QWEN2),
     # Windows from the second layer on; YaRN as Qwen's model cards advise for long contexts.
