@@ -20,9 +20,13 @@ namespace glassbox {
 #if defined(__x86_64__)
 FlushDenormals::FlushDenormals() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | 0x8040u); }  // FTZ | DAZ
 FlushDenormals::~FlushDenormals() { _mm_setcsr(saved_); }
+KeepDenormals::KeepDenormals() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ & ~0x8040u); }
+KeepDenormals::~KeepDenormals() { _mm_setcsr(saved_); }
 #else
 FlushDenormals::FlushDenormals() : saved_(0) {}
 FlushDenormals::~FlushDenormals() = default;
+KeepDenormals::KeepDenormals() : saved_(0) {}
+KeepDenormals::~KeepDenormals() = default;
 #endif
 
 namespace {

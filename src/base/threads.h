@@ -20,6 +20,18 @@ class FlushDenormals {
   unsigned saved_;
 };
 
+// The contrary, for arithmetic whose bits are another program's.
+class KeepDenormals {
+ public:
+  KeepDenormals();
+  ~KeepDenormals();
+  KeepDenormals(const KeepDenormals&) = delete;
+  KeepDenormals& operator=(const KeepDenormals&) = delete;
+
+ private:
+  unsigned saved_;
+};
+
 class ThreadPool {
  public:
   // `threads` in all, the calling one included. 0: GLASSBOX_THREADS, else one a core.

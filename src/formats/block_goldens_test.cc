@@ -66,6 +66,40 @@ TEST(BlockGoldens, EveryFloat8) {
   EXPECT_EQ(difference(e5m2, got5), "");
 }
 
+TEST(BlockGoldens, QuantizedAsLlamaCppDoes) {
+  ThreadPool pool(2);
+  const RawTensor rows = golden("quantized", "rows");
+  const std::vector<float> values = floats(rows), importance = floats(golden("quantized", "importance"));
+  const int64_t count = rows.shape[0], width = rows.shape[1];
+  for (const DType type : kBlocks) {
+    for (const bool weighted : {false, true}) {
+      const std::string name = std::string(info(type).name) + (weighted ? ".weighted" : "");
+      const bool ignores = type == DType::q8_0 || type == DType::q8_k || type == DType::mxfp4;
+      const RawTensor want = golden("quantized", ignores ? std::string(info(type).name) : name);
+      std::vector<uint8_t> got(want.bytes.size(), 0xee);
+      quantize(pool, type, values.data(), count, width, weighted ? importance.data() : nullptr, got.data());
+      const int64_t row_bytes = want.shape[1];
+      for (int64_t r = 0; r < count; ++r)
+        EXPECT_EQ(
+            std::memcmp(got.data() + r * row_bytes, want.bytes.data() + r * row_bytes, static_cast<size_t>(row_bytes)),
+            0)
+            << name << " row " << r;
+    }
+  }
+}
+
+TEST(BlockGoldens, TypesThatFit) {
+  EXPECT_EQ(fitting_type(DType::q4_k, 512), DType::q4_k);
+  EXPECT_EQ(fitting_type(DType::q4_k, 576), DType::q5_0);
+  EXPECT_EQ(fitting_type(DType::q5_k, 576), DType::q5_1);
+  EXPECT_EQ(fitting_type(DType::q6_k, 576), DType::q8_0);
+  EXPECT_EQ(fitting_type(DType::q3_k, 576), DType::q4_0);
+  EXPECT_EQ(fitting_type(DType::iq4_xs, 576), DType::iq4_nl);
+  EXPECT_EQ(fitting_type(DType::iq4_xs, 48), DType::f16);
+  EXPECT_EQ(fitting_type(DType::q4_0, 48), DType::f16);
+  EXPECT_EQ(fitting_type(DType::bf16, 7), DType::bf16);
+}
+
 // Halves as hardware and compilers know them.
 TEST(BlockGoldens, Halves) {
   for (uint32_t bits = 0; bits < 65536; ++bits) {

@@ -155,6 +155,30 @@ void unpack_iq4_xs(Reader r, UnpackedBlock& b) {
 
 }  // namespace
 
+DType fitting_type(DType type, int64_t width) {
+  const auto divides = [&](DType t) { return width % static_cast<int64_t>(info(t).block) == 0; };
+  if (divides(type)) return type;
+  const DType smaller = [&] {
+    switch (type) {
+      case DType::q2_k:
+      case DType::q3_k:
+        return DType::q4_0;
+      case DType::q4_k:
+        return DType::q5_0;
+      case DType::q5_k:
+        return DType::q5_1;
+      case DType::q6_k:
+      case DType::q8_k:
+        return DType::q8_0;
+      case DType::iq4_xs:
+        return DType::iq4_nl;
+      default:
+        return type;
+    }
+  }();
+  return divides(smaller) ? smaller : DType::f16;
+}
+
 UnpackedBlock unpack(DType type, const void* block) {
   const Reader r{static_cast<const uint8_t*>(block)};
   UnpackedBlock b;
@@ -235,6 +259,7 @@ UnpackedBlock unpack(DType type, const void* block) {
 void dequantize(DType type, const void* blocks, float* values, int64_t count) {
   const auto block = static_cast<int64_t>(info(type).block);
   check(block > 1 && count % block == 0, "dequantize: expected whole blocks");
+  const KeepDenormals exactly;
   const auto* from = static_cast<const std::byte*>(blocks);
   for (int64_t i = 0; i < count; i += block, from += info(type).bytes) {
     const UnpackedBlock b = unpack(type, from);

@@ -1,6 +1,6 @@
 // Quantized weights: blocks of integers that share scales, to float32 and back. Layouts are ggml's (ggml-common.h),
 // where consecutive values of a row form a block; what a block means is what the `gguf` package's dequantization gives,
-// to the bit (denormal results are flushed where denormals are, as on a pool's threads).
+// to the bit.
 //
 // A block of i4 is ours: a float16 scale, a byte of zero point, a byte of zeros, and 32 values of 4 bits as q4_0 has
 // them: scale * (value - zero).
@@ -9,11 +9,23 @@
 #include <cstdint>
 
 #include "base/dtype.h"
+#include "base/threads.h"
 
 namespace glassbox {
 
 // `count` values, a multiple of the type's block. `type` is a block type.
 void dequantize(DType type, const void* blocks, float* values, int64_t count);
+
+// Rows of `width` floats (whole blocks of `type`) as blocks, byte for byte as llama.cpp's reference quantizers make
+// them when they are built without contraction; rows are shared out among the pool's threads. `importance`: how much
+// the error of each input matters, `width` values above or equal 0, or null; q8_0, q8_k and mxfp4 do not look at it.
+// Values must be finite. Not for i4.
+void quantize(ThreadPool& pool, DType type, const float* values, int64_t rows, int64_t width, const float* importance,
+              void* blocks);
+
+// The type itself where rows of this width are whole blocks, else what llama.cpp puts in its place: a type of blocks of
+// 32 (q4_k becomes q5_0, q5_k q5_1, q6_k and q8_k q8_0, q2_k and q3_k q4_0, iq4_xs iq4_nl), or at last f16.
+DType fitting_type(DType type, int64_t width);
 
 // One block as integers and what they are multiplied by: value i = scale[i / part] * q[i] + minimum[i / part].
 struct UnpackedBlock {
