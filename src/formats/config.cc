@@ -41,6 +41,7 @@ struct Config::Node {
   std::string source;  // the file
   std::string path;    // of this object within it: "", "rope_scaling."
   std::shared_ptr<const std::vector<std::string>> ignore;
+  bool whole = false;  // a configuration, not some settings of one
   std::set<std::string, std::less<>> used;
   std::map<std::string, std::shared_ptr<Node>, std::less<>> children;
 
@@ -54,7 +55,7 @@ struct Config::Node {
         continue;
       }
       if (used.contains(key)) continue;
-      if (path.empty() && std::find(std::begin(kHarmless), std::end(kHarmless), key) != std::end(kHarmless)) continue;
+      if (whole && std::find(std::begin(kHarmless), std::end(kHarmless), key) != std::end(kHarmless)) continue;
       const bool pass = std::find(ignore->begin(), ignore->end(), path + key) != ignore->end();
       if (pass) {
         ignored.push_back(path + key);
@@ -70,6 +71,7 @@ Config::Config(Json object, std::string source, std::span<const std::string> ign
   if (!object.is_object()) fail(ErrorKind::bad_file, "{}: expected a JSON object, got {}", source, brief(object));
   node_->object = std::move(object);
   node_->source = std::move(source);
+  node_->whole = true;
   node_->ignore = std::make_shared<std::vector<std::string>>(ignore_keys.begin(), ignore_keys.end());
 }
 
@@ -114,6 +116,12 @@ std::optional<Config> Config::object(std::string_view key) const {
     child->ignore = node_->ignore;
   }
   return Config(child);
+}
+
+std::optional<Config> Config::whole(std::string_view key) const {
+  std::optional<Config> within = object(key);
+  if (within) within->node_->whole = true;
+  return within;
 }
 
 namespace {
@@ -279,8 +287,8 @@ RopeConfig read_rope_object(const Config& config, const Config& scaling, double 
     rope.factor = scaling.between<double>("factor", 1.0, kMost);
     rope.low_freq_factor = scaling.between<double>("low_freq_factor", 1e-6, kMost);
     rope.high_freq_factor = scaling.between<double>("high_freq_factor", 1e-6, kMost);
-    if (rope.high_freq_factor <= rope.low_freq_factor)
-      fail(ErrorKind::bad_file, "{}: expected more than low_freq_factor {}, got {}", scaling.where("high_freq_factor"),
+    if (rope.high_freq_factor < rope.low_freq_factor)  // equal: nothing is blended
+      fail(ErrorKind::bad_file, "{}: expected at least low_freq_factor {}, got {}", scaling.where("high_freq_factor"),
            rope.low_freq_factor, rope.high_freq_factor);
     rope.original_max_position_embeddings = scaling.positive<int64_t>("original_max_position_embeddings");
     return rope;

@@ -79,6 +79,8 @@ class Config {
 
   bool has(std::string_view key) const;                      // present and not null; does not count as reading it
   std::optional<Config> object(std::string_view key) const;  // a nested object, ticked off key by key as this one
+  // The same of an object that is a configuration of its own (text_config): what is harmless anywhere is there, too.
+  std::optional<Config> whole(std::string_view key) const;
   const Json* raw(std::string_view key) const;  // as it is, counted as read; null if missing; valid with *this
 
   void harmless(std::initializer_list<std::string_view> keys) const;  // need not be read, whatever their value

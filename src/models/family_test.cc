@@ -112,6 +112,10 @@ TEST_P(Family, GradientsEqualTheReference) {
   EXPECT_NEAR(loss.f32()[0], golden.values("loss")[0], 2e-5);
   learn.backward(loss);
   for (const Parameter& parameter : parameters.all()) {
+    if (!golden.has("grad/" + parameter.name)) {  // a bias that moves choices, a layer that drafts: not of this loss
+      EXPECT_EQ(largest_of(parameter.gradients()), 0) << parameter.name;
+      continue;
+    }
     const auto expected = golden.values("grad/" + parameter.name);
     EXPECT_GT(largest_of(expected), 0) << parameter.name << " does not matter: the test tests nothing";
     EXPECT_LT(largest_difference(parameter.gradients(), expected), 1e-4 * largest_of(expected) + 1e-7)

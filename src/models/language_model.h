@@ -26,6 +26,18 @@ struct ModelShape {
   double used_by_a_token(std::string_view tensor, int64_t parameters) const;
 };
 
+// A layer trained to guess one token further, for speculation. It remembers in caches of its own, of sequences without
+// their first token.
+class Draft {
+ public:
+  virtual ~Draft() = default;
+  virtual const CacheShape& cache_shape() const = 0;
+
+  // Logits of what follows the pass's tokens, of the rows that want them, [R, vocabulary]. `hidden`: values of this
+  // pass, [T, D]; for each of its tokens what the model's final norm gave (its tap `.out`) at the token before.
+  virtual Tensor operator()(Pass& pass, const Tensor& hidden) const = 0;
+};
+
 // Immutable once built: many passes may walk it, one thread each.
 class LanguageModel {
  public:
@@ -35,6 +47,9 @@ class LanguageModel {
 
   // Logits of the rows that want them, [R, vocabulary], float32.
   virtual Tensor operator()(Pass& pass) const = 0;
+
+  // Null where the checkpoint has none.
+  virtual const Draft* draft() const { return nullptr; }
 
   // Every name a tap may listen at, in the order a token meets them: found by walking one token through.
   std::vector<std::string> tap_names(Workspace& workspace) const;

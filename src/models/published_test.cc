@@ -67,6 +67,40 @@ INSTANTIATE_TEST_SUITE_P(
                       Published{"hf_transcribed/google--gemma-3-1b-it_config.json", 999'885'952}),
     test_name);
 
+// R1's 671,026,419,200 and the layer that guesses further, with an embedding and an output matrix of its own.
+INSTANTIATE_TEST_SUITE_P(
+    Mixtures, PublishedConfig,
+    ::testing::Values(Published{"hf/mistralai--Mixtral-8x7B-v0.1_config.json", 46'702'792'704},
+                      Published{"hf/mistralai--Mixtral-8x22B-v0.1_config.json", 140'620'634'112},
+                      Published{"hf/Qwen--Qwen3-30B-A3B_config.json", 30'532'122'624},
+                      Published{"hf/Qwen--Qwen3-235B-A22B_config.json", 235'093'634'560},
+                      Published{"hf/Qwen--Qwen3-Coder-480B-A35B-Instruct_config.json", 480'154'875'392},
+                      Published{"hf/meta-llama--Llama-4-Scout-17B-16E-Instruct_config.json", 107'769'861'120},
+                      Published{"hf/meta-llama--Llama-4-Maverick-17B-128E-Instruct_config.json", 400'711'848'960},
+                      Published{"hf_deepseek-v2-lite/config.json", 15'706'484'224},
+                      Published{"hf/nvidia--DeepSeek-V3.1-NVFP4_config.json", 671'026'419'200 + 13'463'426'304}),
+    test_name);
+
+// A token's share: what is not an expert's, and of the experts those it chooses.
+TEST(Published, ATokenUsesSomeOfAMixture) {
+  GLASSBOX_NEEDS_DATA();
+  const auto used = [](const char* file) {
+    Config config = Config::open(testing::data_folder() / "configs" / file);
+    PlannedWeights weights(DType::bf16);
+    const auto model = make_model(config, weights);
+    double sum = 0;
+    for (const TensorInfo* tensor : weights.tensors()) {
+      int64_t count = 1;
+      for (const int64_t size : tensor->shape) count *= size;
+      sum += model->shape().used_by_a_token(tensor->name, count);
+    }
+    return sum / 1e9;
+  };
+  EXPECT_NEAR(used("hf/mistralai--Mixtral-8x7B-v0.1_config.json"), 12.88, 0.01);
+  EXPECT_NEAR(used("hf/Qwen--Qwen3-30B-A3B_config.json"), 3.35, 0.01);
+  EXPECT_NEAR(used("hf_deepseek-v2-lite/config.json"), 2.66, 0.05);
+}
+
 // Every published configuration of the data folder either reads whole or is refused in one line that says why.
 TEST(Published, OthersAreRefusedByName) {
   GLASSBOX_NEEDS_DATA();

@@ -3,9 +3,13 @@
 #include <array>
 
 #include "base/error.h"
+#include "models/deepseek_v2.h"
+#include "models/deepseek_v3.h"
 #include "models/gemma2.h"
 #include "models/gemma3_text.h"
+#include "models/gpt_oss.h"
 #include "models/llama.h"
+#include "models/llama4.h"
 #include "models/mistral.h"
 #include "models/mixtral.h"
 #include "models/olmo.h"
@@ -28,9 +32,15 @@ struct Family {
 
 // clang-format off: one a line
 constexpr std::array kFamilies = {
+    Family{"deepseek_v2", "DeepSeek-V2, V2-Lite", make_deepseek_v2},
+    Family{"deepseek_v3", "DeepSeek-V3, R1, V3.1", make_deepseek_v3},
     Family{"gemma2", "Gemma 2", make_gemma2},
     Family{"gemma3_text", "Gemma 3, text", make_gemma3_text},
+    Family{"gpt_oss", "gpt-oss 20B, 120B", make_gpt_oss},
+    Family{"kimi_k2", "Kimi K2", make_deepseek_v3},
     Family{"llama", "Llama 2, 3 to 3.3, R1-Distill-Llama, SmolLM 1 and 2, TinyLlama, Yi", make_llama},
+    Family{"llama4", "Llama 4 Scout, Maverick, without pictures", make_llama4},
+    Family{"llama4_text", "Llama 4, text", make_llama4_text},
     Family{"mistral", "Mistral 7B, Nemo, Small", make_mistral},
     Family{"mixtral", "Mixtral 8x7B, 8x22B", make_mixtral},
     Family{"olmo", "OLMo", make_olmo},

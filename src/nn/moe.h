@@ -40,4 +40,25 @@ struct ExpertLinear {
   }
 };
 
+// One projection of every expert, where one tensor holds them all: NAME [E, inputs, outputs], or where the source has
+// that form not (blocks lie along inputs) [E, outputs, inputs]; NAME_bias [E, outputs].
+struct StackedExperts {
+  ExpertLayout layout = ExpertLayout::columns;
+  std::vector<Tensor> weight;  // of each expert
+  std::optional<Tensor> bias;
+
+  StackedExperts(const Weights& experts, std::string_view name, int64_t count, int64_t outputs, int64_t inputs,
+                 bool has_bias = false) {
+    if (!experts.has(name)) layout = ExpertLayout::rows;
+    const Shape shape = layout == ExpertLayout::rows ? Shape{count, outputs, inputs} : Shape{count, inputs, outputs};
+    const Tensor all = experts.tensor(name, shape);
+    for (int64_t e = 0; e < count; ++e) weight.push_back(all.slice(e));
+    if (has_bias) bias = experts.tensor(std::string(name) + "_bias", {count, outputs});
+  }
+  Tensor operator()(const Tensor& x, const Routing& to) const {
+    const Tensor y = grouped_matmul(x, to, weight, layout);
+    return bias ? grouped_bias(y, to, *bias) : y;
+  }
+};
+
 }  // namespace glassbox

@@ -20,6 +20,8 @@ class WeightSource {
   virtual bool has(const std::string& name) const = 0;
   // Throws Error(bad_file) naming the tensor if it is missing or of another shape than expected.
   virtual Tensor get(const std::string& name, const Shape& shape) = 0;
+  // False if tensors have shapes only, and their numbers must not be touched.
+  virtual bool readable() const { return true; }
   // Once a model has asked for all it needs. Throws Error(unsupported) naming tensors that nothing asked for: a model
   // that left them out would not be that model.
   virtual void finish() const {}
@@ -35,6 +37,7 @@ class Weights {
 
   Tensor tensor(std::string_view name, const Shape& shape) const { return source_->get(joined(name), shape); }
   bool has(std::string_view name) const { return source_->has(joined(name)); }
+  bool readable() const { return source_->readable(); }
   const std::string& path() const { return path_; }
 
  private:
@@ -67,6 +70,7 @@ class PlannedWeights : public WeightSource {
 
   bool has(const std::string& name) const override;
   Tensor get(const std::string& name, const Shape& shape) override;
+  bool readable() const override { return false; }
   std::vector<const TensorInfo*> tensors() const;  // sorted by name; valid while *this lives
 
  private:

@@ -130,6 +130,29 @@ Tensor operator*(const Tensor& x, float factor) {
       });
 }
 
+Tensor scale_tokens(const Tensor& x, std::span<const float> factors) {
+  const int64_t rows = x.shape()[0];
+  check(static_cast<int64_t>(factors.size()) == rows, "scale_tokens: expected a factor for each token");
+  Pass& pass = *x.pass();
+  Tensor y = pass.empty(x.shape());
+  const int64_t n = x.shape().elements() / std::max<int64_t>(1, rows), grain = std::max<int64_t>(1, kGrain / n);
+  pass.pool().parallel_ranges(rows, grain, [&](int64_t begin, int64_t end) {
+    std::memcpy(Pass::mutable_f32(y) + begin * n, x.f32() + begin * n,
+                static_cast<size_t>((end - begin) * n) * sizeof(float));
+    for (int64_t row = begin; row < end; ++row)
+      kernels().scale(factors[static_cast<size_t>(row)], Pass::mutable_f32(y) + row * n, n);
+  });
+  std::vector<float> kept(factors.begin(), factors.end());
+  pass.record(y, {&x}, [&pass, x, kept = std::move(kept), rows, n, grain](const float* dy) {
+    float* dx = pass.accumulate(x);
+    pass.pool().parallel_ranges(rows, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; ++row)
+        kernels().scale_add(kept[static_cast<size_t>(row)], dy + row * n, dx + row * n, n);
+    });
+  });
+  return y;
+}
+
 Tensor silu(const Tensor& x) {
   return each_value(
       x, [](const float* from, float* y, int64_t n) { kernels().silu(from, y, n); },

@@ -21,7 +21,8 @@ Tensor matmul(const Tensor& x, const Tensor& w);
 Tensor operator+(const Tensor& a, const Tensor& b);  // same shape
 Tensor operator*(const Tensor& a, const Tensor& b);  // same shape, elementwise
 Tensor operator*(const Tensor& x, float factor);
-Tensor silu(const Tensor& x);                                // x / (1 + exp(-x))
+Tensor scale_tokens(const Tensor& x, std::span<const float> factors);  // row t of the first dimension times factors[t]
+Tensor silu(const Tensor& x);                                          // x / (1 + exp(-x))
 Tensor gelu_tanh(const Tensor& x);                           // x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
 Tensor soft_cap(const Tensor& x, float cap);                 // cap tanh(x / cap)
 Tensor clamp(const Tensor& x, float lowest, float highest);  // no gradient where it clamps

@@ -29,6 +29,13 @@ TEST(Gradients, AddMultiplySilu) {
       {&a, &b});
 }
 
+TEST(Gradients, ScaleTokens) {
+  Leaf table({6, 10}, 1);
+  const std::vector<float> factors = {1, -2, 0.5f, 3, 0, 1.5f, 2};
+  check_gradients([&](Pass& pass) { return merge(scale_tokens(split(embed(pass, table.tensor), 2), factors)); },
+                  {&table});
+}
+
 TEST(Gradients, AddBias) {
   Leaf table({6, 10}, 1), bias({10}, 2);
   check_gradients([&](Pass& pass) { return add_bias(embed(pass, table.tensor), bias.tensor); }, {&table, &bias});

@@ -13,6 +13,7 @@ and golden.safetensors:
     logits_bf16   [N, T, V]   F32, bf16 models only: computed by transformers in bf16
     loss          []          F32, mean cross entropy of the next token over all sequences
     grad/NAME     as NAME     F32, of that loss, for every weight (a tied weight once)
+    mtp_logits    [N, T-1, V] F32, of a layer that guesses one token further, where the model has one
     taps/NAME     [N, T, D]   F32, where asked for: what the module returned, under its tap's name
 
 A configuration here switches on every feature that a published configuration of its family uses, at sizes where each
@@ -29,8 +30,10 @@ import torch
 import transformers
 from dense_models import DENSE
 from mixture_models import MIXTURES
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.modeling_layers import MtpModel
 
 torch.use_deterministic_algorithms(True)
 torch.set_num_threads(1)
@@ -111,6 +114,62 @@ def gradients_by_name(model):
     return {path: gradient for path, gradient in saved.items() if not (gradient == nothing).all()}
 
 
+def drafting_layer(model, generator):
+    """A layer that guesses one token further, as transformers builds it after this model, and its tensors as
+    published."""
+    drafts = MtpModel(model, 1)
+    layer = drafts.layers[0]
+    tensors = {}
+    prefix = f"model.layers.{model.config.num_hidden_layers}."
+    with torch.no_grad():
+        for path, weight in [*layer.named_parameters(), *layer.named_buffers()]:
+            if path.endswith("e_score_correction_bias"):
+                weight.copy_(0.1 * torch.randn(weight.shape, generator=generator))
+            else:
+                weight.copy_(draw(path, weight, generator))
+            path = path.removeprefix("mtp_block.").replace("post_norm", "shared_head.norm")
+            if path == "mlp.experts.gate_up_proj":
+                for expert, both in enumerate(weight):
+                    for part, half in zip(("gate_proj", "up_proj"), both.chunk(2)):
+                        tensors[f"{prefix}mlp.experts.{expert}.{part}.weight"] = half.clone()
+            elif path == "mlp.experts.down_proj":
+                for expert, down in enumerate(weight):
+                    tensors[f"{prefix}mlp.experts.{expert}.down_proj.weight"] = down.clone()
+            else:
+                tensors[prefix + path] = weight.clone()
+    tensors[prefix + "embed_tokens.weight"] = model.model.embed_tokens.weight.detach().clone()
+    tensors[prefix + "shared_head.head.weight"] = model.lm_head.weight.detach().clone()
+    return layer, tensors
+
+
+def draft(model, layer, ids):
+    """Logits of the token after next, for every token but the last: [N, T - 1, V]."""
+    with torch.no_grad():
+        hidden = model.model(input_ids=ids).last_hidden_state[:, :-1]
+        embedded = model.model.embed_tokens(ids[:, 1:])
+        count = embedded.shape[1]
+        positions = torch.arange(count)[None]
+        mask = torch.full((count, count), float("-inf")).triu(1)[None, None]
+        return model.lm_head(layer(embedded, hidden, position_embeddings=model.model.rotary_emb(hidden, positions),
+                                   attention_mask=mask, position_ids=positions, past_key_values=None))
+
+
+def wrapped(folder, special):
+    """The same files as a model that also has other senses publishes them."""
+    for file in ("model.safetensors", "golden.safetensors"):
+        tensors = {}
+        with safe_open(folder / file, "pt") as opened:
+            for name in opened.keys():
+                new = f"language_model.{name}" if file.startswith("model") else name.replace("grad/", "grad/language_model.")
+                tensors[new] = opened.get_tensor(name)
+            save_file(tensors, folder / file, metadata=opened.metadata())
+    for file in ("config.json", "config.transformers4.json"):
+        text = json.loads((folder / file).read_text())
+        whole = {"architectures": ["Llama4ForConditionalGeneration"], "model_type": special["wrapped"],
+                 "text_config": text, "image_token_index": 3}
+        (folder / file).write_text(json.dumps(whole, indent=2) + "\n")
+
+
 def make(name, folder):
     seed, tokens, special, settings = MODELS[name]
     dtype = torch.bfloat16 if special.get("bf16") else torch.float32
@@ -134,6 +193,12 @@ def make(name, folder):
     for key in special.get("old_lacks", []):
         old.pop(key)
     (folder / "config.transformers4.json").write_text(json.dumps(old, indent=2) + "\n")
+
+    if special.get("mtp"):
+        whole = model
+        layer, tensors = drafting_layer(model, generator)
+        save_file({**load_file(folder / "model.safetensors"), **tensors}, folder / "model.safetensors",
+                  metadata={"format": "pt"})
 
     vocabulary = settings["vocab_size"]
     ids = torch.randint(0, vocabulary, (2, tokens), generator=torch.Generator().manual_seed(7))
@@ -159,9 +224,17 @@ def make(name, folder):
     golden["loss"] = loss.detach()
     for path, gradient in gradients_by_name(model).items():
         golden[f"grad/{path}"] = gradient
+    if special.get("mtp"):
+        golden["mtp_logits"] = draft(whole, layer, ids)
     golden = {key: value.contiguous() for key, value in golden.items()}
     save_file(golden, folder / "golden.safetensors",
               metadata={"made_with": f"torch {torch.__version__}, transformers {transformers.__version__}"})
+    if special.get("wrapped"):
+        wrapped(folder, special)
+    if special.get("model_type"):  # a family that transformers knows by another's name
+        for file in ("config.json", "config.transformers4.json"):
+            config = json.loads((folder / file).read_text())
+            (folder / file).write_text(json.dumps({**config, "model_type": special["model_type"]}, indent=2) + "\n")
     for file in folder.iterdir():
         file.chmod(0o644)
     size = sum(file.stat().st_size for file in folder.iterdir())

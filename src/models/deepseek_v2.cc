@@ -1,0 +1,144 @@
+// DeepSeek-V2 (arXiv:2405.04434): latent attention, and after some dense layers MLPs that are mixtures with shared
+// experts beside those that are chosen. T tokens of the pass, D width, I expert width, V vocabulary, R rows ordered by
+// expert, and rows that want logits. Field names are the checkpoint's.
+#include "models/deepseek_v2.h"
+
+#include <variant>
+
+#include "models/experts.h"
+#include "models/latent_attention.h"
+#include "models/rope.h"
+#include "nn/moe.h"
+
+namespace glassbox {
+namespace {
+
+struct DeepseekV2Shape : ModelShape {
+  LatentShape latent;
+  float rms_norm_eps = 0;
+  int64_t moe_intermediate = 0, shared_experts = 0;
+  int64_t first_k_dense_replace = 0;  // layers before it have a dense MLP
+  RouteRule rule;
+};
+
+struct Experts {
+  ExpertLinear gate_proj, up_proj, down_proj;
+
+  Experts(const Weights& w, const DeepseekV2Shape& s)
+      : gate_proj(w, "gate_proj", s.experts, s.moe_intermediate, s.hidden),
+        up_proj(w, "up_proj", s.experts, s.moe_intermediate, s.hidden),
+        down_proj(w, "down_proj", s.experts, s.hidden, s.moe_intermediate) {}
+
+  Tensor operator()(const Tensor& x, const Routing& to) const {                  // [T, D]
+    const Tensor d = dispatch(x, to);                                            // [R, D]
+    return combine(down_proj(silu(gate_proj(d, to)) * up_proj(d, to), to), to);  // [T, D], by way of [R, I]
+  }
+};
+
+struct Moe {
+  RouteRule rule;
+  Named<Router> gate;
+  Named<Experts> experts;
+  std::optional<Named<GatedMlp>> shared_experts;  // side by side they are one MLP
+
+  Moe(const Weights& w, const DeepseekV2Shape& s)
+      : rule(s.rule), gate(w["gate"], s.experts, s.hidden), experts(w["experts"], s) {
+    if (s.shared_experts > 0)
+      shared_experts.emplace(w["shared_experts"], s.hidden, s.shared_experts * s.moe_intermediate, silu);
+  }
+
+  Tensor operator()(const Tensor& x) const {  // [T, D]
+    const Tensor y = experts(x, route(gate(x), rule));
+    return shared_experts ? y + (*shared_experts)(x) : y;
+  }
+};
+
+struct Block {
+  using Mlp = std::variant<Named<Moe>, Named<GatedMlp>>;
+  Named<RmsNorm> input_layernorm;
+  Named<LatentAttention> self_attn;
+  Named<RmsNorm> post_attention_layernorm;
+  Mlp mlp;
+
+  // `cached`: the layer of the cache it remembers in.
+  Block(const Weights& w, const DeepseekV2Shape& s, const LatentShape& latent, int64_t layer, int64_t cached)
+      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
+        self_attn(w["self_attn"], latent, cached),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
+        mlp(layer >= s.first_k_dense_replace
+                ? Mlp(std::in_place_type<Named<Moe>>, w["mlp"], s)
+                : Mlp(std::in_place_type<Named<GatedMlp>>, w["mlp"], s.hidden, s.intermediate, silu)) {}
+
+  Tensor operator()(const Tensor& x) const {  // [T, D]
+    const Tensor h = x + self_attn(input_layernorm(x));
+    return h + std::visit([&](const auto& m) { return m(post_attention_layernorm(h)); }, mlp);
+  }
+};
+
+class DeepseekV2 : public LanguageModel {
+ public:
+  DeepseekV2(std::unique_ptr<const DeepseekV2Shape> shape, WeightSource& source)
+      : shape_(std::move(shape)),
+        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
+        norm_(Weights(source, "model.norm"), shape_->hidden, shape_->rms_norm_eps),
+        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
+    const Weights layers(source, "model.layers");
+    for (int64_t layer = 0; layer < shape_->layers; ++layer)
+      layers_.emplace_back(layers[layer], *shape_, shape_->latent, layer, layer);
+  }
+
+  const ModelShape& shape() const override { return *shape_; }
+  const CacheShape& cache_shape() const override { return shape_->latent.cache; }
+
+  Tensor operator()(Pass& pass) const override {
+    Tensor x = embed_tokens_(pass);  // [T, D]
+    for (const Named<Block>& block : layers_) x = block(x);
+    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");  // [R, V]
+  }
+
+ private:
+  std::unique_ptr<const DeepseekV2Shape> shape_;  // blocks refer to it
+  Named<Embedding> embed_tokens_;
+  std::vector<Named<Block>> layers_;
+  Named<RmsNorm> norm_;
+  Linear lm_head_;
+};
+
+}  // namespace
+
+std::unique_ptr<LanguageModel> make_deepseek_v2(Config& config, WeightSource& weights) {
+  auto shape = std::make_unique<DeepseekV2Shape>();
+  static_cast<ModelShape&>(*shape) = read_shape(config);
+  shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
+  shape->latent = read_latent(config, *shape, weights);
+  shape->moe_intermediate = config.positive<int64_t>("moe_intermediate_size");
+  shape->experts = read_experts(config);
+  shape->experts_per_token = config.positive<int64_t>("num_experts_per_tok", shape->experts);
+  shape->shared_experts = config.between_or<int64_t>("n_shared_experts", 2, 0, 1 << 10);
+  shape->first_k_dense_replace = config.between_or<int64_t>("first_k_dense_replace", 0, 0, shape->layers);
+  config.choice_or("scoring_func", "softmax", {"softmax"});
+  const auto method = config.choice_or("topk_method", "greedy", {"greedy", "group_limited_greedy"});
+  shape->rule = {.weights = RouteRule::Weights::softmax,
+                 .experts = shape->experts,
+                 .chosen = shape->experts_per_token,
+                 .scale = static_cast<float>(config.between_or<double>("routed_scaling_factor", 1, 1e-6, 1e6))};
+  const auto groups = config.positive_or<int64_t>("n_group", 1, shape->experts);
+  const auto groups_used = config.positive_or<int64_t>("topk_group", 1, groups);
+  if (method == "group_limited_greedy") {
+    shape->rule.groups = groups;
+    shape->rule.groups_used = groups_used;
+  }
+  if (shape->experts % shape->rule.groups != 0 ||
+      shape->experts_per_token > shape->experts / shape->rule.groups * shape->rule.groups_used)
+    fail(ErrorKind::bad_file, "{}: expected groups that hold {} experts evenly and {} chosen ones, got {} of {}",
+         config.where("topk_group"), shape->experts, shape->experts_per_token, shape->rule.groups_used,
+         shape->rule.groups);
+
+  config.choice_or("hidden_act", "silu", {"silu"});
+  config.harmless_if<int64_t>("moe_layer_freq", 1);
+  config.harmless_if<int64_t>("ep_size", 1);  // how other programs spread experts over machines
+  config.harmless({"aux_loss_alpha", "seq_aux", "router_aux_loss_coef"});  // of training
+  return std::make_unique<DeepseekV2>(std::move(shape), weights);
+}
+
+}  // namespace glassbox

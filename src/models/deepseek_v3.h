@@ -1,0 +1,15 @@
+// DeepSeek-V3 and R1, and Kimi K2: config.json's "deepseek_v3" and "kimi_k2".
+#pragma once
+
+#include <memory>
+
+#include "formats/config.h"
+#include "models/language_model.h"
+#include "nn/weights.h"
+
+namespace glassbox {
+
+// Reads every key it knows from `config`; the caller refuses the rest. Throws Error(bad_file | unsupported).
+std::unique_ptr<LanguageModel> make_deepseek_v3(Config& config, WeightSource& weights);
+
+}  // namespace glassbox

@@ -1,0 +1,241 @@
+// Llama 4's text (ai.meta.com/blog/llama-4-multimodal-intelligence; the reference code is Meta's): three of four layers
+// turn queries and keys and see the chunk a token stands in; the fourth knows no positions, sees all, and sharpens
+// queries with distance. Some layers are mixtures, whose experts are weighed by what goes in, beside a shared one.
+// T tokens of the pass, D width, H heads, K key/value heads, E head width, I expert width, V vocabulary, R rows ordered
+// by expert, and rows that want logits. Field names are the checkpoint's.
+#include "models/llama4.h"
+
+#include <algorithm>
+#include <cmath>
+#include <variant>
+
+#include "models/experts.h"
+#include "models/rope.h"
+#include "nn/moe.h"
+#include "tensor/latent.h"
+
+namespace glassbox {
+namespace {
+
+struct Llama4Shape : ModelShape {
+  CacheShape cache;
+  float rms_norm_eps = 0;
+  bool attention_bias = false, use_qk_norm = false, attn_temperature_tuning = false;
+  double floor_scale = 0, attn_scale = 0;
+  int64_t attention_chunk_size = 0, intermediate_size_mlp = 0;
+  std::vector<bool> turns, chunked, mixtures;  // of each layer
+  Rotary rotary;
+  Tensor ones;  // [E]: of norms without weights
+};
+
+struct Attention {
+  const Llama4Shape& shape;
+  int64_t layer;
+  Named<Linear> q_proj, k_proj, v_proj, o_proj;
+
+  Attention(const Weights& w, const Llama4Shape& s, int64_t layer)
+      : shape(s),
+        layer(layer),
+        q_proj(w["q_proj"], s.heads * s.head_dim, s.hidden, s.attention_bias),
+        k_proj(w["k_proj"], s.kv_heads * s.head_dim, s.hidden, s.attention_bias),
+        v_proj(w["v_proj"], s.kv_heads * s.head_dim, s.hidden, s.attention_bias),
+        o_proj(w["o_proj"], s.hidden, s.heads * s.head_dim, s.attention_bias) {}
+
+  Tensor turned(const Tensor& x) const {
+    const Tensor y = rope(x, shape.rotary);
+    return shape.use_qk_norm ? rms_norm(y, shape.ones, shape.rms_norm_eps) : y;
+  }
+  // log(floor((position + 1) / floor_scale) + 1) * attn_scale + 1 (arXiv:2501.19399)
+  Tensor sharpened(const Tensor& q) const {
+    std::vector<float> factors;
+    for (const int32_t position : q.pass()->positions())
+      factors.push_back(static_cast<float>(
+          std::log1p(std::floor((static_cast<double>(position) + 1) / shape.floor_scale)) * shape.attn_scale + 1));
+    return scale_tokens(q, factors);
+  }
+
+  Tensor operator()(const Tensor& x) const {  // [T, D]
+    const auto i = static_cast<size_t>(layer);
+    Tensor q = split(q_proj(x), shape.heads);           // [T, H, E]
+    Tensor k = split(k_proj(x), shape.kv_heads);        // [T, K, E]
+    const Tensor v = split(v_proj(x), shape.kv_heads);  // [T, K, E]
+    if (shape.turns[i]) {
+      q = turned(q);
+      k = turned(k);
+    } else if (shape.attn_temperature_tuning) {
+      q = sharpened(q);
+    }
+    const int64_t chunk = shape.chunked[i] ? shape.attention_chunk_size : 0;
+    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), {.chunk = chunk})));  // [T, D]
+  }
+};
+
+struct Experts {
+  StackedExperts gate_up_proj, down_proj;
+  int64_t inner;
+
+  Experts(const Weights& w, const Llama4Shape& s)
+      : gate_up_proj(w, "gate_up_proj", s.experts, 2 * s.intermediate, s.hidden),
+        down_proj(w, "down_proj", s.experts, s.hidden, s.intermediate),
+        inner(s.intermediate) {}
+
+  Tensor operator()(const Tensor& x, const Routing& to) const {                          // [T, D]
+    const Tensor gate_up = gate_up_proj(weighted(dispatch(x, to), to), to);              // [R, 2 I]
+    const Tensor y = silu(columns(gate_up, 0, inner)) * columns(gate_up, inner, inner);  // [R, I]
+    return combine(down_proj(y, to), to, false);
+  }
+};
+
+struct Moe {
+  RouteRule rule;
+  Named<Router> router;
+  Named<Experts> experts;
+  Named<GatedMlp> shared_expert;
+
+  Moe(const Weights& w, const Llama4Shape& s)
+      : rule({.weights = RouteRule::Weights::sigmoid, .experts = s.experts, .chosen = s.experts_per_token}),
+        router(w["router"], s.experts, s.hidden),
+        experts(w["experts"], s),
+        shared_expert(w["shared_expert"], s.hidden, s.intermediate, silu) {}
+
+  Tensor operator()(const Tensor& x) const { return shared_expert(x) + experts(x, route(router(x), rule)); }
+};
+
+struct Block {
+  using FeedForward = std::variant<Named<Moe>, Named<GatedMlp>>;
+  Named<RmsNorm> input_layernorm;
+  Named<Attention> self_attn;
+  Named<RmsNorm> post_attention_layernorm;
+  FeedForward feed_forward;
+
+  Block(const Weights& w, const Llama4Shape& s, int64_t layer)
+      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
+        self_attn(w["self_attn"], s, layer),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
+        feed_forward(s.mixtures[static_cast<size_t>(layer)]
+                         ? FeedForward(std::in_place_type<Named<Moe>>, w["feed_forward"], s)
+                         : FeedForward(std::in_place_type<Named<GatedMlp>>, w["feed_forward"], s.hidden,
+                                       s.intermediate_size_mlp, silu)) {}
+
+  Tensor operator()(const Tensor& x) const {  // [T, D]
+    const Tensor h = x + self_attn(input_layernorm(x));
+    return h + std::visit([&](const auto& f) { return f(post_attention_layernorm(h)); }, feed_forward);
+  }
+};
+
+class Llama4 : public LanguageModel {
+ public:
+  Llama4(std::unique_ptr<const Llama4Shape> shape, const Weights& w)
+      : shape_(std::move(shape)),
+        embed_tokens_(w["model"]["embed_tokens"], shape_->vocabulary, shape_->hidden),
+        norm_(w["model"]["norm"], shape_->hidden, shape_->rms_norm_eps),
+        lm_head_(shape_->tied ? w["model"]["embed_tokens"] : w["lm_head"], shape_->vocabulary, shape_->hidden) {
+    for (int64_t layer = 0; layer < shape_->layers; ++layer)
+      layers_.emplace_back(w["model"]["layers"][layer], *shape_, layer);
+  }
+
+  const ModelShape& shape() const override { return *shape_; }
+  const CacheShape& cache_shape() const override { return shape_->cache; }
+
+  Tensor operator()(Pass& pass) const override {
+    Tensor x = embed_tokens_(pass);  // [T, D]
+    for (const Named<Block>& block : layers_) x = block(x);
+    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");  // [R, V]
+  }
+
+ private:
+  std::unique_ptr<const Llama4Shape> shape_;  // blocks refer to it
+  Named<Embedding> embed_tokens_;
+  std::vector<Named<Block>> layers_;
+  Named<RmsNorm> norm_;
+  Linear lm_head_;
+};
+
+// Layers that see only their chunk: layer_types, or where the file has none those that turn.
+std::vector<bool> read_chunked_layers(const Config& config, const std::vector<bool>& turns) {
+  const auto kinds = config.optional<std::vector<std::string>>("layer_types");
+  if (!kinds) return turns;
+  if (kinds->size() != turns.size())
+    fail(ErrorKind::bad_file, "{}: expected {} layers, got {}", config.where("layer_types"), turns.size(),
+         kinds->size());
+  std::vector<bool> chunked;
+  for (const std::string& kind : *kinds) {
+    if (kind != "chunked_attention" && kind != "full_attention")
+      fail(ErrorKind::unsupported, "{}: expected chunked_attention or full_attention, got {}",
+           config.where("layer_types"), kind);
+    chunked.push_back(kind == "chunked_attention");
+  }
+  return chunked;
+}
+
+// Layers that are mixtures: moe_layers, or where the file has none every interleave_moe_layer_step-th.
+std::vector<bool> read_mixture_layers(const Config& config, int64_t layers) {
+  std::vector<bool> mixtures(static_cast<size_t>(layers));
+  const auto step = config.positive_or<int64_t>("interleave_moe_layer_step", 1, 1 << 16);
+  if (const auto published = config.optional<std::vector<int64_t>>("moe_layers")) {
+    for (const int64_t layer : *published) {
+      if (layer < 0 || layer >= layers)
+        fail(ErrorKind::bad_file, "{}: expected layers below {}, got {}", config.where("moe_layers"), layers, layer);
+      mixtures[static_cast<size_t>(layer)] = true;
+    }
+    return mixtures;
+  }
+  for (int64_t layer = step - 1; layer < layers; layer += step) mixtures[static_cast<size_t>(layer)] = true;
+  return mixtures;
+}
+
+// Published as a number, too, of which only nought says no.
+bool read_temperature_tuning(const Config& config) {
+  const Json* value = config.raw("attn_temperature_tuning");
+  if (!value) return true;
+  if (value->is_boolean()) return value->get<bool>();
+  return config.get<int64_t>("attn_temperature_tuning") != 0;
+}
+
+std::unique_ptr<LanguageModel> make(Config config, WeightSource& source, const std::string& prefix) {
+  auto shape = std::make_unique<Llama4Shape>();
+  static_cast<ModelShape&>(*shape) = read_shape(config);
+  shape->rms_norm_eps = static_cast<float>(config.between_or<double>("rms_norm_eps", 1e-5, 0, 1));
+  shape->attention_bias = config.get_or<bool>("attention_bias", false);
+  shape->use_qk_norm = config.get_or<bool>("use_qk_norm", true);
+  shape->attn_temperature_tuning = read_temperature_tuning(config);
+  shape->floor_scale = config.between_or<double>("floor_scale", 8192, 1, 1e12);
+  shape->attn_scale = config.between_or<double>("attn_scale", 0.1, 0, 1e6);
+  shape->attention_chunk_size = config.positive_or<int64_t>("attention_chunk_size", 8192);
+  shape->intermediate_size_mlp = config.positive_or<int64_t>("intermediate_size_mlp", 16384);
+  shape->experts = read_experts(config);
+  shape->experts_per_token = config.positive_or<int64_t>("num_experts_per_tok", 1, shape->experts);
+  shape->turns = read_rope_layers(config, shape->layers);
+  shape->chunked = read_chunked_layers(config, shape->turns);
+  shape->mixtures = read_mixture_layers(config, shape->layers);
+  config.choice_or("hidden_act", "silu", {"silu"});
+  config.harmless({"router_aux_loss_coef", "router_jitter_noise"});  // of training
+  config.harmless({"for_llm_compressor"});                           // how another program unpacks it
+  shape->rotary = rotary(read_rope(config, 500000), shape->head_dim);
+  shape->rotary.interleaved = true;
+  auto ones = std::make_shared<std::vector<float>>(static_cast<size_t>(shape->head_dim), 1.0f);
+  const void* data = ones->data();
+  shape->ones = Tensor({shape->head_dim}, DType::f32, std::move(ones), data);
+  const Weights w(source, prefix);
+  const Tensor table = w["model"]["embed_tokens"].tensor("weight", {shape->vocabulary, shape->hidden});
+  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim,
+                  table.dtype() == DType::f32 ? DType::f32 : DType::bf16};
+  return std::make_unique<Llama4>(std::move(shape), w);
+}
+
+}  // namespace
+
+std::unique_ptr<LanguageModel> make_llama4_text(Config& config, WeightSource& weights) {
+  return make(config, weights, "");
+}
+
+std::unique_ptr<LanguageModel> make_llama4(Config& config, WeightSource& weights) {
+  const auto text = config.whole("text_config");
+  if (!text) fail(ErrorKind::bad_file, "{}: expected an object, found none", config.where("text_config"));
+  text->choice_or("model_type", "llama4_text", {"llama4_text"});
+  // Where pictures would stand among the tokens; the tower that sees them (vision_config) is refused by name.
+  config.harmless({"boi_token_index", "eoi_token_index", "image_token_index"});
+  return make(*text, weights, "language_model");
+}
+
+}  // namespace glassbox
