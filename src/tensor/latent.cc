@@ -11,6 +11,7 @@ namespace glassbox {
 namespace {
 
 constexpr int64_t kGrain = 1 << 14;  // values a thread takes at once
+constexpr int64_t kFewTokens = 2;
 constexpr int64_t kTokenPart = 192;  // tokens of a head that a thread takes at once
 
 Shape with_last(const Shape& shape, int64_t width) {
@@ -58,12 +59,29 @@ struct PerHead {
   // y[t, h] += x[t, h] rows: a chain over the rows.
   void times(const float* x, float* y) const {
     each([&](int64_t h, int64_t from, int64_t to) {
+      if (to - from <= kFewTokens) return times_few(x, y, h, from, to);
       std::vector<float> wide;
       DType type;
       const void* rows = rows_of(h, wide, type, false);
       kernels().gemm(x + (from * heads + h) * count, heads * count, 1, rows, type, latent,
                      y + (from * heads + h) * latent, heads * latent, to - from, latent, count);
     });
+  }
+  // The same chains where packing the rows would cost more than reading them: a row is widened once.
+  void times_few(const float* x, float* y, int64_t h, int64_t from, int64_t to) const {
+    std::vector<float> wide(static_cast<size_t>(latent));
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t at = (row(h) + i) * latent;
+      const float* r = wide.data();
+      if (w.dtype() == DType::f32)
+        r = w.f32() + at;
+      else if (w.dtype() == DType::bf16)
+        kernels().from_bf16(w.data<uint16_t>() + at, wide.data(), latent);
+      else
+        kernels().from_f16(w.data<uint16_t>() + at, wide.data(), latent);
+      for (int64_t t = from; t < to; ++t)
+        kernels().scale_add(x[(t * heads + h) * count + i], r, y + (t * heads + h) * latent, latent);
+    }
   }
   // y[t, h] += rows x[t, h], in float32.
   void transposed_times(const float* x, float* y) const {
