@@ -172,7 +172,7 @@ OrderedJson describe_architecture(Config& config, WeightSource& weights, const T
 }
 
 OrderedJson describe_architecture(Config config, const Checkpoint& checkpoint, int64_t context) {
-  CheckpointWeights weights(checkpoint);
+  CheckpointWeights weights(checkpoint, read_quantization(config));
   return describe_architecture(config, weights, [&] { return checkpoint.tensors(); }, context);
 }
 

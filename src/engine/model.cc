@@ -16,7 +16,7 @@ std::vector<int32_t> eos_of(const Tokenizer& tokenizer) {
 
 // Weights, checked to be all used; the network keeps the mapping alive.
 std::unique_ptr<LanguageModel> build(Config config, Checkpoint checkpoint) {
-  CheckpointWeights weights(std::move(checkpoint));
+  CheckpointWeights weights(std::move(checkpoint), read_quantization(config));
   return make_model(config, weights);
 }
 

@@ -78,6 +78,9 @@ struct Kernels {
   void (*matmul_blocks)(const void* x, int64_t ldx, const BlockMatrix& w, float* y, int64_t ldy, int64_t m, int64_t n,
                         int64_t k) noexcept;
 
+  // FP8 as bf16, exactly: f8_e4m3 or f8_e5m2. NaN becomes NaN.
+  void (*f8_to_bf16)(DType type, const uint8_t* x, uint16_t* y, int64_t n) noexcept;
+
   // c[m,n] += sum_k a(m,k) b[k,n]: each output is one chain of fused multiply-adds over k in rising order, begun at
   // the c that is there. a(i,j) = a[i * a_row + j * a_column], float32; b is float32 or bf16. Gradients use it.
   void (*gemm)(const float* a, int64_t a_row, int64_t a_column, const void* b, DType b_type, int64_t ldb, float* c,

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "formats/quantization.h"
 #include "formats/safetensors.h"
 #include "tensor/tensor.h"
 
@@ -48,19 +49,32 @@ class Weights {
   std::string path_;
 };
 
-// As published, in place: f32, f16 or bf16.
+// As published, in place: f32, f16, bf16; FP8 and MXFP4 with the scales that belong to them. int4 of AWQ and GPTQ is
+// packed anew (i4), a copy that the tensor owns. A model asks for NAME, or for `q_proj.weight`, whichever it is.
 class CheckpointWeights : public WeightSource {
  public:
-  explicit CheckpointWeights(Checkpoint checkpoint) : checkpoint_(std::move(checkpoint)) {}
+  explicit CheckpointWeights(Checkpoint checkpoint, Quantization quantization = {})
+      : checkpoint_(std::move(checkpoint)), quantization_(quantization) {}
 
   bool has(const std::string& name) const override;
   Tensor get(const std::string& name, const Shape& shape) override;
   void finish() const override;
 
  private:
+  RawTensor raw(const std::string& name);  // ticked off
+  Tensor with_scales(Tensor w, const std::string& name);
+  Tensor mxfp4(const std::string& name, const Shape& shape);
+  Tensor int4(const std::string& name, const Shape& shape);
+
   Checkpoint checkpoint_;
+  Quantization quantization_;
   std::set<std::string> used_;
 };
+
+// What a tensor is kept as in a model of mostly `dtype`: vectors as float32 beside blocks and as bf16 beside FP8,
+// embeddings, output matrices and routers as bf16 beside FP8 as published, rows that are no whole blocks in the type
+// that fits.
+DType dtype_in_model(DType dtype, std::string_view name, const Shape& shape);
 
 // What a model would ask for, without its numbers: a configuration can be looked at where there is no checkpoint. The
 // tensors have no memory behind them: a model made of them says its shape and cannot be walked.
@@ -78,7 +92,8 @@ class PlannedWeights : public WeightSource {
   std::map<std::string, TensorInfo> asked_;
 };
 
-// Numbers without meaning in a real shape, for benchmarks: every tensor has memory of its own.
+// Numbers without meaning in a real shape, for benchmarks: every tensor has memory of its own. FP8 has scales of 128 x
+// 128. Dtypes as dtype_in_model() says.
 class RandomWeights : public WeightSource {
  public:
   explicit RandomWeights(DType dtype) : dtype_(dtype) {}

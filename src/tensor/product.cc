@@ -12,6 +12,63 @@ namespace glassbox {
 namespace {
 
 constexpr int64_t kGrain = 1 << 15;  // values a thread takes at once
+// Scales of outputs [output, output + outputs) for the block of inputs that begins at `input`.
+void scales_at(const Scales& scales, int64_t width, int64_t output, int64_t outputs, int64_t input, float* to) {
+  check(scales.dtype == DType::f32, "product: FP8 with scales that are not float32");
+  const int64_t across = (width + scales.columns - 1) / scales.columns;
+  for (int64_t o = output; o < output + outputs; ++o)
+    *to++ = static_cast<const float*>(scales.data)[o / scales.rows * across + input / scales.columns];
+}
+
+// FP8 is widened to bf16 a tile at a time. Without scales the product is that of bf16; with them it is taken for each
+// block of inputs that share one, and total = fma(block's sum, scale, total), from zero, in order.
+void product_f8(const Entered& x, int64_t row, int64_t rows, const Tensor& w, int64_t output, int64_t outputs, float* y,
+                int64_t ldy) {
+  constexpr int64_t kTile = 128;  // outputs: with 128 inputs, 32 KiB
+  const int64_t k = x.width, columns = w.scales() ? w.scales()->columns : k;
+  const Kernels& kernel = kernels();
+  const uint16_t* from = x.values.data<uint16_t>() + row * k;
+  std::vector<uint16_t> wide(static_cast<size_t>(std::min(outputs, kTile) * std::min(k, columns)));
+  std::vector<float> part(static_cast<size_t>(w.scales() ? rows * std::min(outputs, kTile) : 0)), scales(kTile);
+  for (int64_t o = 0; o < outputs; o += kTile) {
+    const int64_t count = std::min(kTile, outputs - o);
+    for (int64_t input = 0; input < k; input += columns) {
+      const int64_t inputs = std::min(columns, k - input);
+      for (int64_t i = 0; i < count; ++i)
+        kernel.f8_to_bf16(w.dtype(), w.data<uint8_t>() + (output + o + i) * k + input, wide.data() + i * inputs,
+                          inputs);
+      if (!w.scales()) {
+        kernel.matmul_bf16(from, k, wide.data(), inputs, y + o, ldy, rows, count, inputs);
+        continue;
+      }
+      kernel.matmul_bf16(from + input, k, wide.data(), inputs, part.data(), count, rows, count, inputs);
+      scales_at(*w.scales(), k, output + o, count, input, scales.data());
+      for (int64_t r = 0; r < rows; ++r) {
+        float* to = y + r * ldy + o;
+        if (input == 0) std::fill_n(to, count, 0.0f);
+        kernel.multiply_backward(scales.data(), part.data() + r * count, to, count);
+      }
+    }
+    if (k == 0)
+      for (int64_t r = 0; r < rows; ++r) std::fill_n(y + r * ldy + o, count, 0.0f);
+  }
+}
+
+void widen_f8(const Tensor& w, int64_t row, int64_t rows, float* to) {
+  const int64_t k = w.width();
+  const auto convert = w.dtype() == DType::f8_e4m3 ? f8_e4m3_to_f32 : f8_e5m2_to_f32;
+  const uint8_t* from = w.data<uint8_t>() + row * k;
+  for (int64_t i = 0; i < rows * k; ++i) to[i] = convert(from[i]);
+  if (!w.scales()) return;
+  const int64_t columns = w.scales()->columns;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t input = 0; input < k; input += columns) {
+      float scale;
+      scales_at(*w.scales(), k, row + r, 1, input, &scale);
+      kernels().scale(scale, to + r * k + input, std::min(columns, k - input));
+    }
+}
+
 // Weights that meet activations of int8.
 bool in_blocks(const Tensor& w) { return is_blocks(w.dtype()) || w.dtype() == DType::f4_e2m1; }
 
@@ -48,6 +105,8 @@ Entered entered(const Tensor& x, const Tensor& w) {
     case DType::f32:
     case DType::f16:
       return result;
+    case DType::f8_e4m3:
+    case DType::f8_e5m2:
     case DType::bf16: {
       result.values = x.pass()->empty(x.shape(), DType::bf16);
       uint16_t* to = Pass::mutable_u16(result.values);
@@ -90,6 +149,10 @@ void product(const Entered& x, int64_t row, int64_t rows, const Tensor& w, int64
       kernel.matmul_bf16(x.values.data<uint16_t>() + row * k, k, w.data<uint16_t>() + output * k, k, y, ldy, rows,
                          outputs, k);
       break;
+    case DType::f8_e4m3:
+    case DType::f8_e5m2:
+      product_f8(x, row, rows, w, output, outputs, y, ldy);
+      break;
     default:
       check(in_blocks(w) && x.values.dtype() == DType::u8, "product: x was entered for another dtype");
       kernel.matmul_blocks(x.values.data<uint8_t>() + row * x.values.width(), x.values.width(), matrix_from(w, output),
@@ -129,6 +192,10 @@ void widen(const Tensor& w, int64_t row, int64_t rows, float* to) {
       break;
     case DType::bf16:
       kernels().from_bf16(w.data<uint16_t>() + first, to, count);
+      break;
+    case DType::f8_e4m3:
+    case DType::f8_e5m2:
+      widen_f8(w, row, rows, to);
       break;
     case DType::f4_e2m1:
       widen_f4(w, row, rows, to);

@@ -189,6 +189,100 @@ TEST(BlockProducts, ActivationsThatAreNoNumbersSpoilTheirRowAlone) {
   }
 }
 
+// FP8 with scales of 32 x 64 weights, of each output, of all, and without.
+Tensor random_f8(DType type, int64_t n, int64_t k, int64_t rows, int64_t columns, uint64_t key) {
+  auto memory = std::make_shared<std::vector<uint8_t>>(static_cast<size_t>(n * k));
+  for (size_t i = 0; i < memory->size(); ++i) {
+    auto& byte = (*memory)[i] = static_cast<uint8_t>(philox(key, i)[0]);
+    if (type == DType::f8_e4m3 ? (byte & 127) == 127 : (byte & 127) >= 112) byte = 0x2c;  // no NaN, none beyond 2^13
+  }
+  Tensor w({n, k}, type, memory, memory->data());
+  if (rows == 0) return w;
+  auto scales = std::make_shared<std::vector<float>>();
+  for (int64_t i = 0; i < (n + rows - 1) / rows * ((k + columns - 1) / columns); ++i)
+    scales->push_back(uniform(key + 1, static_cast<uint64_t>(i)) * 0.02f + 0.001f);
+  const void* data = scales->data();
+  return w.with({DType::f32, rows, columns, std::move(scales), data});
+}
+
+TEST(Float8Products, AreThoseOfTheValuesInEverySetTileAndBatch) {
+  const Sets restore;
+  Workspace workspace(2);
+  struct Case {
+    DType type;
+    int64_t rows, columns;
+  };
+  const int64_t n = 301, k = 200, rows = 9;
+  for (const Case& c : std::vector<Case>{{DType::f8_e4m3, 32, 64},
+                                         {DType::f8_e4m3, 1, k},
+                                         {DType::f8_e5m2, n, k},
+                                         {DType::f8_e4m3, 0, 0},
+                                         {DType::f8_e5m2, 128, 128}}) {
+    const Tensor w = random_f8(c.type, n, k, c.rows, c.columns, 71);
+    std::vector<float> values(static_cast<size_t>(n * k)), want;
+    widen(w, 0, n, values.data());
+    for (const Kernels* set : available_kernels()) {
+      use_kernels(*set);
+      Pass pass(workspace);
+      const Tensor x = random_rows(pass, rows, k, 72);
+      const std::vector<float> got = all_of(matmul(x, w));
+      if (want.empty()) {
+        want = got;
+        for (int64_t r = 0; r < rows; ++r)
+          for (int64_t o = 0; o < n; ++o) {
+            double sum = 0, size = 1e-30;
+            for (int64_t i = 0; i < k; ++i) {
+              const double term = static_cast<double>(bf16_to_f32(f32_to_bf16(x.f32()[r * k + i]))) *
+                                  values[static_cast<size_t>(o * k + i)];
+              sum += term;
+              size += std::abs(term);
+            }
+            ASSERT_LT(std::abs(got[static_cast<size_t>(r * n + o)] - sum) / size, 1e-6) << info(c.type).name << c.rows;
+          }
+      }
+      ASSERT_EQ(std::memcmp(want.data(), got.data(), got.size() * sizeof(float)), 0) << set->name;
+      const Entered entered_x = entered(x, w);
+      for (const int64_t output : {0, 5, 130, 300}) {
+        const int64_t outputs = std::min<int64_t>(150, n - output);
+        std::vector<float> part(static_cast<size_t>(2 * outputs));
+        product(entered_x, 4, 2, w, output, outputs, part.data(), outputs);
+        for (int64_t r = 0; r < 2; ++r)
+          ASSERT_EQ(std::memcmp(part.data() + r * outputs, want.data() + (4 + r) * n + output,
+                                static_cast<size_t>(outputs) * sizeof(float)),
+                    0)
+              << set->name << " outputs from " << output;
+      }
+    }
+  }
+}
+
+TEST(Float8Products, WithoutScalesAreThoseOfBf16) {
+  Workspace workspace(2);
+  Pass pass(workspace);
+  const Tensor w = random_f8(DType::f8_e4m3, 40, 96, 0, 0, 81), x = random_rows(pass, 5, 96, 82);
+  std::vector<uint16_t> wide(40 * 96);
+  for (size_t i = 0; i < wide.size(); ++i) wide[i] = f32_to_bf16(f8_e4m3_to_f32(w.data<uint8_t>()[i]));
+  const std::vector<float> want = all_of(matmul(x, Tensor({40, 96}, DType::bf16, nullptr, wide.data())));
+  EXPECT_EQ(want, all_of(matmul(x, w)));
+}
+
+TEST(Float8Products, EveryValueIsWidenedExactly) {
+  std::vector<uint8_t> every(256 + 7);
+  for (size_t i = 0; i < every.size(); ++i) every[i] = static_cast<uint8_t>(i);
+  for (const Kernels* set : available_kernels())
+    for (const DType type : {DType::f8_e4m3, DType::f8_e5m2}) {
+      std::vector<uint16_t> wide(every.size() + 1, 0x1234);
+      set->f8_to_bf16(type, every.data(), wide.data(), static_cast<int64_t>(every.size()));
+      EXPECT_EQ(wide.back(), 0x1234);
+      for (size_t i = 0; i < every.size(); ++i) {
+        const float want = type == DType::f8_e4m3 ? f8_e4m3_to_f32(every[i]) : f8_e5m2_to_f32(every[i]);
+        const float got = bf16_to_f32(wide[i]);
+        EXPECT_TRUE(std::memcmp(&want, &got, sizeof got) == 0 || (std::isnan(want) && std::isnan(got)))
+            << set->name << " " << info(type).name << " " << i;
+      }
+    }
+}
+
 // The gradient to activations goes straight through their rounding: dy times the values of w.
 TEST(BlockProducts, GradientsToActivations) {
   Workspace workspace(2);

@@ -84,6 +84,65 @@ def e5m2(bits):
     return (bits.astype(np.uint16) << 8).view(np.float16).astype(np.float32)
 
 
+def published(rng):
+    """Checkpoints' own layouts, and the matrices they mean."""
+    t = {}
+    f8 = lambda *shape: (rng.integers(0, 256, shape) & 0xB7).astype(np.uint8)
+    # Block scales, an edge sticking out on both sides; a scale of each output; one of all.
+    n, k = 200, 160
+    t["fp8.a.weight"], t["fp8.a.weight_scale_inv"] = f8(n, k), rng.random((2, 2), np.float32)
+    spread = np.repeat(np.repeat(t["fp8.a.weight_scale_inv"], 128, 0), 128, 1)[:n, :k]
+    t["want.fp8.a.weight"] = e4m3(t["fp8.a.weight"]) * spread
+    t["fp8.b.weight"], t["fp8.b.weight_scale"] = f8(40, 64), rng.random((40, 1), np.float32)
+    t["want.fp8.b.weight"] = e4m3(t["fp8.b.weight"]) * t["fp8.b.weight_scale"]
+    t["fp8.c.weight"], t["fp8.c.weight_scale"] = f8(40, 64), np.float32(0.37)
+    t["fp8.c.input_scale"] = np.float32(0.5)
+    t["want.fp8.c.weight"] = e4m3(t["fp8.c.weight"]) * np.float32(0.37)
+
+    # gpt-oss: two neighbours a byte, low half first; scales are powers of two.
+    # The second zero is -0 there; integers have one.
+    levels = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6], np.float32)
+    blocks = rng.integers(0, 256, (2, 6, 3, 16)).astype(np.uint8)
+    scales = rng.integers(110, 140, (2, 6, 3)).astype(np.uint8)
+    t["mxfp4.gate_up_proj_blocks"], t["mxfp4.gate_up_proj_scales"] = blocks, scales
+    values = np.stack([levels[blocks & 15], levels[blocks >> 4]], -1).reshape(2, 6, 3, 32)
+    t["want.mxfp4.gate_up_proj"] = (values * np.exp2(scales.astype(np.float32) - 127)[..., None]).reshape(2, 6, 96)
+
+    k, n, group = 96, 24, 32
+    words = lambda q, order: sum((q[..., j].astype(np.uint32) << np.uint32(4 * i)) for i, j in enumerate(order)).view(np.int32)
+    q, z = rng.integers(0, 16, (k, n)), rng.integers(0, 16, (k // group, n))
+    scale = (rng.random((k // group, n)) * 0.1).astype(np.float16)
+    matrix = lambda zero: ((q - np.repeat(zero, group, 0)).astype(np.float32) * np.repeat(scale, group, 0).astype(np.float32)).T.copy()
+    awq = [0, 2, 4, 6, 1, 3, 5, 7]
+    t["awq.q_proj.qweight"] = words(q.reshape(k, n // 8, 8), awq)
+    t["awq.q_proj.qzeros"] = words(z.reshape(-1, n // 8, 8), awq)
+    t["awq.q_proj.scales"] = scale
+    t["want.awq.q_proj.weight"] = matrix(z)
+    t["gptq.q_proj.qweight"] = words(np.moveaxis(q.reshape(k // 8, 8, n), 1, -1), range(8))
+    t["gptq.q_proj.qzeros"] = words(((z - 1) & 15).reshape(-1, n // 8, 8), range(8))  # stored less one
+    t["gptq.q_proj.scales"] = scale
+    t["gptq.q_proj.g_idx"] = (np.arange(k) // group).astype(np.int32)
+    t["want.gptq.q_proj.weight"] = matrix(z)
+    return t
+
+
+def save_published(tensors, path):
+    """With FP8 named as such, which numpy has no word for."""
+    import torch
+    from safetensors.torch import save_file as save
+
+    torch.set_num_threads(1)
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(a)) for name, a in tensors.items()}
+    for name in list(tensors):
+        if name.startswith("fp8") and name.endswith(".weight"):
+            tensors[name] = tensors[name].view(torch.float8_e4m3fn)
+    for method in ("fp8", "mxfp4", "awq", "gptq"):
+        own = {k.removeprefix(method + "."): v for k, v in tensors.items() if k.startswith(method + ".")}
+        want = {k.removeprefix("want." + method + "."): v for k, v in tensors.items() if k.startswith("want." + method)}
+        save(own, path / f"{method}.safetensors")
+        save(want, path / f"{method}_values.safetensors")
+
+
 def main(lib_path, folder):
     rng = np.random.default_rng(4)
     lib = ctypes.CDLL(lib_path, mode=ctypes.RTLD_GLOBAL)
@@ -99,6 +158,8 @@ def main(lib_path, folder):
     every = np.arange(256, dtype=np.uint8)
     tensors["F8_E4M3.values"], tensors["F8_E5M2.values"] = e4m3(every), e5m2(every)
     save_file(tensors, folder / "dequantized.safetensors")
+
+    save_published(published(np.random.default_rng(5)), folder)
 
     rows = rows_to_quantize(rng, 512)
     importance = (rng.random(512) ** 3 * 10 + 1e-3).astype(np.float32)

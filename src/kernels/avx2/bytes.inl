@@ -84,6 +84,10 @@ KERNEL_INLINE V half_low(I a) {
   const __m256i x = low_halves(a);
   return {_mm256_cvtph_ps(_mm256_castsi256_si128(x)), _mm256_cvtph_ps(_mm256_extracti128_si256(x, 1))};
 }
+KERNEL_INLINE I load_bytes(const uint8_t* p) {
+  const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm256_cvtepu8_epi32(x), _mm256_cvtepu8_epi32(_mm_srli_si128(x, 8))};
+}
 KERNEL_INLINE void store_bytes(int8_t* p, I a) {
   const __m256i x = _mm256_and_si256(low_halves(a), _mm256_set1_epi16(0xff));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p),

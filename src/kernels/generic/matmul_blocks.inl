@@ -327,7 +327,28 @@ void to_blocks(const float* x, int64_t n, int64_t block, void* row) noexcept {
   }
 }
 
+// --- FP8 ---
+
+KERNEL_INLINE V widen_f8(DType type, I a) {
+  if (type == DType::f8_e5m2) return half_low(shift_left<8>(a));
+  // A float16 whose exponent is eight too small, and that has no room for the NaN.
+  const I size = bit_and(a, integer(127));
+  const V value =
+      mul(half_low(bit_or(shift_left<8>(bit_and(a, integer(128))), shift_left<7>(size))), broadcast(256.0f));
+  return select(less(broadcast(126.5f), to_float(size)), from_bits(integer(0x7fc00000)), value);
+}
+
+void f8_to_bf16(DType type, const uint8_t* x, uint16_t* y, int64_t n) noexcept {
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) store(y + i, widen_f8(type, load_bytes(x + i)));
+  if (i == n) return;
+  uint8_t last[16] = {};
+  for (int64_t j = i; j < n; ++j) last[j - i] = x[j];
+  store(y + i, widen_f8(type, load_bytes(last)), n - i);
+}
+
 inline void fill_matmul_blocks(Kernels& k) {
   k.matmul_blocks = matmul_blocks;
   k.to_blocks = to_blocks;
+  k.f8_to_bf16 = f8_to_bf16;
 }

@@ -69,6 +69,11 @@ KERNEL_INLINE V half_low(I a) {
   for (int i = 0; i < 16; ++i) r.v[i] = f16(static_cast<uint16_t>(a.v[i]));
   return r;
 }
+KERNEL_INLINE I load_bytes(const uint8_t* p) {
+  I r;
+  for (int i = 0; i < 16; ++i) r.v[i] = p[i];
+  return r;
+}
 KERNEL_INLINE void store_bytes(int8_t* p, I a) {
   for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.v[i]);
 }
