@@ -36,7 +36,8 @@ struct ExpertLinear {
     for (int64_t e = 0; e < count; ++e) weight.push_back(experts[e][name].tensor("weight", {outputs, inputs}));
   }
   Tensor operator()(const Tensor& x, const Routing& to) const {
-    return adapted(x, to, weight, name, grouped_matmul(x, to, weight));
+    const Tensor seen = offer_rows(x, to, name, ".in");
+    return offer_rows(adapted(seen, to, weight, name, grouped_matmul(seen, to, weight)), to, name, ".out");
   }
 };
 

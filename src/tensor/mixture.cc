@@ -307,6 +307,29 @@ Tensor grouped_bias(const Tensor& x, const Routing& to, const Tensor& bias) {
   return y;
 }
 
+Tensor offer_rows(const Tensor& x, const Routing& to, std::string_view module, std::string_view end) {
+  Pass& pass = *x.pass();
+  if (!pass.taps()) return x;
+  const int64_t n = x.width();
+  Tensor result = x;
+  for (int64_t e = 0; e < to.experts; ++e) {
+    const int64_t first = to.order->first[static_cast<size_t>(e)], rows = to.rows_of(e);
+    const std::string name = fmt::format(".{}.{}{}", e, module, end);
+    if (rows == 0 || !pass.taps()->wants(std::string(pass.here()) + name)) continue;
+    const size_t bytes = static_cast<size_t>(rows * n) * sizeof(float);
+    Tensor own = pass.empty({rows, n});
+    std::memcpy(Pass::mutable_f32(own), result.f32() + first * n, bytes);
+    const Tensor offered = pass.offer(own, name);
+    if (offered.f32() == own.f32()) continue;
+    if (result.f32() == x.f32()) {
+      result = pass.empty(x.shape());
+      std::memcpy(Pass::mutable_f32(result), x.f32(), x.bytes());
+    }
+    std::memcpy(Pass::mutable_f32(result) + first * n, offered.f32(), bytes);
+  }
+  return result;
+}
+
 Tensor clamped_swiglu(const Tensor& x, float alpha, float limit) {
   check(x.width() % 2 == 0, "clamped_swiglu: expected gate and up in turn");
   Pass& pass = *x.pass();

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "tensor/tensor.h"
@@ -85,6 +86,10 @@ Tensor weighted(const Tensor& x, const Routing& to);
 // [R, D] -> [T, D]: a token's rows added up by rising index of expert, one chain of fused multiply-adds from zero.
 // `weights` false: as they are (for weights that were applied before the experts).
 Tensor combine(const Tensor& y, const Routing& to, bool weights = true);
+
+// Offers every expert's rows [rows_of(e), n] to the taps, by the name of a module within the one being walked:
+// "model.layers.3.mlp.experts" + ".7." + "gate_proj" + ".in". What comes back takes their place.
+Tensor offer_rows(const Tensor& x, const Routing& to, std::string_view module, std::string_view end);
 
 // gpt-oss's gate: columns of x [R, 2 I] are gate and up in turn; gate is cut at `limit` above, up at both ends;
 // (up + 1) * gate / (1 + exp(-alpha gate)): [R, I].
