@@ -2,9 +2,9 @@
 
 namespace glassbox {
 
-float embedding_scale(const ModelShape& shape, WeightSource& weights) {
+float embedding_scale(const ModelShape& shape, const Weights& model) {
   const auto scale = static_cast<float>(std::sqrt(static_cast<double>(shape.hidden)));
-  const Tensor table = weights.get("model.embed_tokens.weight", {shape.vocabulary, shape.hidden});
+  const Tensor table = model["embed_tokens"].tensor("weight", {shape.vocabulary, shape.hidden});
   switch (table.dtype()) {
     case DType::bf16:
       return bf16_to_f32(f32_to_bf16(scale));

@@ -14,7 +14,7 @@ struct GemmaNorm : RmsNorm {
   Tensor operator()(const Tensor& x) const { return rms_norm(x, weight, eps, 1.0f); }
 };
 
-// sqrt(D) in the dtype of the embedding, as the reference multiplies.
-float embedding_scale(const ModelShape& shape, WeightSource& weights);
+// sqrt(D) in the dtype of the embedding, as the reference multiplies. `model`: the place of embed_tokens.
+float embedding_scale(const ModelShape& shape, const Weights& model);
 
 }  // namespace glassbox

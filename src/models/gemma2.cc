@@ -118,7 +118,7 @@ std::unique_ptr<LanguageModel> make_gemma2(Config& config, WeightSource& weights
          shape->sliding_window, config.get<int64_t>("sliding_window_size"));
   shape->sliding = read_sliding_layers(config, shape->layers, [](int64_t layer) { return layer % 2 == 0; });
   shape->rotary = rotary(read_rope(config), shape->head_dim);
-  shape->embedding_scale = embedding_scale(*shape, weights);
+  shape->embedding_scale = embedding_scale(*shape, Weights(weights, "model"));
   shape->cache = cache_of(*shape, weights);
   return std::make_unique<Gemma2>(std::move(shape), weights);
 }

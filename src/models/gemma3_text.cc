@@ -73,13 +73,13 @@ struct Block {
 
 class Gemma3Text : public LanguageModel {
  public:
-  Gemma3Text(std::unique_ptr<const Gemma3TextShape> shape, WeightSource& source)
+  Gemma3Text(std::unique_ptr<const Gemma3TextShape> shape, const Weights& w)
       : shape_(std::move(shape)),
-        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
-        norm_(Weights(source, "model.norm"), shape_->hidden, shape_->rms_norm_eps),
-        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
+        embed_tokens_(w["model"]["embed_tokens"], shape_->vocabulary, shape_->hidden),
+        norm_(w["model"]["norm"], shape_->hidden, shape_->rms_norm_eps),
+        lm_head_(shape_->tied ? w["model"]["embed_tokens"] : w["lm_head"], shape_->vocabulary, shape_->hidden) {
     for (int64_t layer = 0; layer < shape_->layers; ++layer)
-      layers_.emplace_back(Weights(source, "model.layers")[layer], *shape_, layer);
+      layers_.emplace_back(w["model"]["layers"][layer], *shape_, layer);
   }
 
   const ModelShape& shape() const override { return *shape_; }
@@ -101,12 +101,11 @@ class Gemma3Text : public LanguageModel {
   Linear lm_head_;
 };
 
-}  // namespace
-
-std::unique_ptr<LanguageModel> make_gemma3_text(Config& config, WeightSource& weights) {
+std::unique_ptr<LanguageModel> make(Config config, WeightSource& weights, const std::string& prefix) {
   auto shape = std::make_unique<Gemma3TextShape>();
-  static_cast<ModelShape&>(*shape) = read_shape(config, {.tied = true, .head_dim = 256});
-  shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
+  static_cast<ModelShape&>(*shape) = read_shape(
+      config, {.tied = true, .head_dim = 256, .vocabulary = 262208, .heads = 8, .kv_heads = 4, .context = 131072});
+  shape->rms_norm_eps = static_cast<float>(config.between_or<double>("rms_norm_eps", 1e-6, 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   // Both spellings of one activation, of which transformers reads the second.
   config.choice_or("hidden_act", "gelu_pytorch_tanh", {"gelu_pytorch_tanh"});
@@ -123,9 +122,29 @@ std::unique_ptr<LanguageModel> make_gemma3_text(Config& config, WeightSource& we
   const RopeConfigs ropes = read_ropes(config, 1e6, 1e4);
   shape->full = rotary(ropes.full, shape->head_dim);
   shape->local = rotary(ropes.sliding, shape->head_dim);
-  shape->embedding_scale = embedding_scale(*shape, weights);
-  shape->cache = cache_of(*shape, weights);
-  return std::make_unique<Gemma3Text>(std::move(shape), weights);
+  const Weights w(weights, prefix);
+  shape->embedding_scale = embedding_scale(*shape, w["model"]);
+  shape->cache = cache_of(*shape, weights, prefix);
+  return std::make_unique<Gemma3Text>(std::move(shape), w);
+}
+
+}  // namespace
+
+std::unique_ptr<LanguageModel> make_gemma3_text(Config& config, WeightSource& weights) {
+  return make(config, weights, "");
+}
+
+std::unique_ptr<LanguageModel> make_gemma3(Config& config, WeightSource& weights) {
+  const auto text = config.whole("text_config");
+  if (!text) fail(ErrorKind::bad_file, "{}: expected an object, found none", config.where("text_config"));
+  text->choice_or("model_type", "gemma3_text", {"gemma3_text"});
+  // Where pictures would stand among the tokens. The tower that sees them, vision_config, is refused by name; who goes
+  // on without it (--ignore-key) has its tensors left where they are.
+  config.harmless({"boi_token_index", "eoi_token_index", "image_token_index", "mm_tokens_per_image"});
+  config.harmless_if("tie_word_embeddings", true);
+  weights.leave("vision_tower");
+  weights.leave("multi_modal_projector");
+  return make(*text, weights, "language_model");
 }
 
 }  // namespace glassbox

@@ -233,8 +233,11 @@ std::unique_ptr<LanguageModel> make_llama4(Config& config, WeightSource& weights
   const auto text = config.whole("text_config");
   if (!text) fail(ErrorKind::bad_file, "{}: expected an object, found none", config.where("text_config"));
   text->choice_or("model_type", "llama4_text", {"llama4_text"});
-  // Where pictures would stand among the tokens; the tower that sees them (vision_config) is refused by name.
+  // Where pictures would stand among the tokens. The tower that sees them, vision_config, is refused by name; who goes
+  // on without it (--ignore-key) has its tensors left where they are.
   config.harmless({"boi_token_index", "eoi_token_index", "image_token_index"});
+  weights.leave("vision_model");
+  weights.leave("multi_modal_projector");
   return make(*text, weights, "language_model");
 }
 

@@ -35,6 +35,7 @@ constexpr std::array kFamilies = {
     Family{"deepseek_v2", "DeepSeek-V2, V2-Lite", make_deepseek_v2},
     Family{"deepseek_v3", "DeepSeek-V3, R1, V3.1", make_deepseek_v3},
     Family{"gemma2", "Gemma 2", make_gemma2},
+    Family{"gemma3", "Gemma 3 4B to 27B, without pictures", make_gemma3},
     Family{"gemma3_text", "Gemma 3, text", make_gemma3_text},
     Family{"gpt_oss", "gpt-oss 20B, 120B", make_gpt_oss},
     Family{"kimi_k2", "Kimi K2", make_deepseek_v3},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 namespace glassbox {
@@ -9,12 +10,17 @@ namespace glassbox {
 ModelShape read_shape(Config& config, const ShapeDefaults& defaults) {
   ModelShape shape;
   shape.model_type = config.get<std::string>("model_type");
-  shape.vocabulary = config.positive<int64_t>("vocab_size");
+  const auto counted = [&](std::string_view key, int64_t fallback, int64_t highest) {
+    return fallback > 0 ? config.positive_or<int64_t>(key, fallback, highest) : config.positive<int64_t>(key, highest);
+  };
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  shape.vocabulary = counted("vocab_size", defaults.vocabulary, kMost);
   shape.hidden = config.positive<int64_t>("hidden_size");
   shape.intermediate = config.positive<int64_t>("intermediate_size");
   shape.layers = config.positive<int64_t>("num_hidden_layers", 4096);
-  shape.heads = config.positive<int64_t>("num_attention_heads", 1 << 16);
-  shape.kv_heads = config.positive_or<int64_t>("num_key_value_heads", shape.heads, shape.heads);
+  shape.heads = counted("num_attention_heads", defaults.heads, 1 << 16);
+  shape.kv_heads = config.positive_or<int64_t>("num_key_value_heads",
+                                               defaults.kv_heads > 0 ? defaults.kv_heads : shape.heads, shape.heads);
   if (shape.heads % shape.kv_heads != 0)
     fail(ErrorKind::bad_file, "{}: expected a divisor of num_attention_heads = {}, got {}",
          config.where("num_key_value_heads"), shape.heads, shape.kv_heads);
@@ -25,13 +31,14 @@ ModelShape read_shape(Config& config, const ShapeDefaults& defaults) {
       "head_dim", defaults.head_dim > 0 ? defaults.head_dim : shape.hidden / shape.heads, 1 << 16);
   if (shape.head_dim % 2 != 0)
     fail(ErrorKind::bad_file, "{}: expected an even number, got {}", config.where("head_dim"), shape.head_dim);
-  shape.context = config.positive<int64_t>("max_position_embeddings");
+  shape.context = counted("max_position_embeddings", defaults.context, kMost);
   shape.tied = config.get_or<bool>("tie_word_embeddings", defaults.tied);
   return shape;
 }
 
-DType cache_dtype(WeightSource& weights, const ModelShape& shape) {
-  const Tensor embedding = Weights(weights, "model.embed_tokens").tensor("weight", {shape.vocabulary, shape.hidden});
+DType cache_dtype(WeightSource& weights, const ModelShape& shape, const std::string& prefix) {
+  const Tensor embedding =
+      Weights(weights, prefix)["model"]["embed_tokens"].tensor("weight", {shape.vocabulary, shape.hidden});
   return embedding.dtype() == DType::f32 ? DType::f32 : DType::bf16;
 }
 
@@ -118,8 +125,8 @@ std::vector<bool> read_rope_layers(const Config& config, int64_t layers) {
   return turns;
 }
 
-CacheShape cache_of(const ModelShape& shape, WeightSource& weights) {
-  return {shape.layers, shape.kv_heads, shape.head_dim, cache_dtype(weights, shape)};
+CacheShape cache_of(const ModelShape& shape, WeightSource& weights, const std::string& prefix) {
+  return {shape.layers, shape.kv_heads, shape.head_dim, cache_dtype(weights, shape, prefix)};
 }
 
 }  // namespace glassbox

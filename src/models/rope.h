@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "formats/config.h"
@@ -11,10 +12,11 @@
 
 namespace glassbox {
 
-// What a family takes for granted where its config.json does not say.
+// What a family takes for granted where its config.json does not say; 0: it has to say so.
 struct ShapeDefaults {
   bool tied = false;
-  int64_t head_dim = 0;  // 0: hidden_size / num_attention_heads
+  int64_t head_dim = 0;                                          // 0: hidden_size / num_attention_heads
+  int64_t vocabulary = 0, heads = 0, kv_heads = 0, context = 0;  // 0 kv_heads: as many as heads
 };
 
 // hidden_size, num_attention_heads and the rest, checked against each other. Throws Error(bad_file).
@@ -22,7 +24,8 @@ ModelShape read_shape(Config& config, const ShapeDefaults& defaults = {});
 
 // The cache holds float32 for float32 models, else bf16 (docs/design.md, Numbers). The embedding tells: files of
 // quantized weights keep their norms in float32.
-DType cache_dtype(WeightSource& weights, const ModelShape& shape);
+// `prefix`: what stands before `model` in the names of a model that is part of another ("language_model").
+DType cache_dtype(WeightSource& weights, const ModelShape& shape, const std::string& prefix = "");
 
 // theta^(-2i/E) in float32, i < E/2, and what the kind of scaling makes of them: Llama 3.1's (arXiv:2407.21783; its
 // formula is Meta's reference code's) slows wavelengths beyond original context / low_freq_factor by `factor`, keeps
@@ -34,6 +37,6 @@ Rotary rotary(const RopeConfig& rope, int64_t head_dim);
 std::vector<bool> read_rope_layers(const Config& config, int64_t layers);
 
 // Keys and values of every head, in cache_dtype.
-CacheShape cache_of(const ModelShape& shape, WeightSource& weights);
+CacheShape cache_of(const ModelShape& shape, WeightSource& weights, const std::string& prefix = "");
 
 }  // namespace glassbox

@@ -209,8 +209,10 @@ Tensor CheckpointWeights::int4(const std::string& name, const Shape& shape) {
 void CheckpointWeights::finish() const {
   std::vector<std::string> unused;
   for (const std::string_view name : checkpoint_.names()) {
+    const bool left = std::any_of(left_.begin(), left_.end(), [&](const auto& path) { return name.starts_with(path); });
     // Old checkpoints store the RoPE frequencies that config.json already gives.
-    if (!used_.contains(std::string(name)) && !name.ends_with("rotary_emb.inv_freq")) unused.emplace_back(name);
+    if (!left && !used_.contains(std::string(name)) && !name.ends_with("rotary_emb.inv_freq"))
+      unused.emplace_back(name);
   }
   if (unused.empty()) return;
   const size_t total = unused.size();

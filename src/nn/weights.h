@@ -23,6 +23,9 @@ class WeightSource {
   virtual Tensor get(const std::string& name, const Shape& shape) = 0;
   // False if tensors have shapes only, and their numbers must not be touched.
   virtual bool readable() const { return true; }
+  // Tensors under this path belong to a part that is known and not built: finish() lets them pass. For parts that
+  // config.json names too, so that its reader refuses them unless a person said to go on without.
+  virtual void leave(const std::string& /*path*/) {}
   // Once a model has asked for all it needs. Throws Error(unsupported) naming tensors that nothing asked for: a model
   // that left them out would not be that model.
   virtual void finish() const {}
@@ -58,6 +61,7 @@ class CheckpointWeights : public WeightSource {
 
   bool has(const std::string& name) const override;
   Tensor get(const std::string& name, const Shape& shape) override;
+  void leave(const std::string& path) override { left_.push_back(path + "."); }
   void finish() const override;
 
  private:
@@ -69,6 +73,7 @@ class CheckpointWeights : public WeightSource {
   Checkpoint checkpoint_;
   Quantization quantization_;
   std::set<std::string> used_;
+  std::vector<std::string> left_;
 };
 
 // What a tensor is kept as in a model of mostly `dtype`: vectors as float32 beside blocks and as bf16 beside FP8,

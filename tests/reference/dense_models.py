@@ -35,6 +35,7 @@ DENSE = {
         SMALL, model_type="qwen2", head_dim=16, use_sliding_window=True, sliding_window=20, max_window_layers=1,
         rope_parameters=YARN)),
     "qwen3_tiny": (44, 40, dict(old_lacks=["layer_types"]), QWEN3),
+    "qwen3_tiny_bf16": (60, 40, dict(bf16=True), QWEN3),
     "qwen3_window_tiny": (45, 80, {}, dict(
         QWEN3, num_hidden_layers=3, attention_bias=True, tie_word_embeddings=False, use_sliding_window=True,
         sliding_window=20, layer_types=[SLIDING, FULL, SLIDING],
@@ -61,6 +62,8 @@ DENSE = {
     "olmo2_bias_tiny": (53, 40, {}, dict(
         SMALL, model_type="olmo2", num_key_value_heads=4, attention_bias=True, tie_word_embeddings=True,
         rope_parameters=dict(DEFAULT_ROPE, rope_theta=5e5))),
+    "olmo2_tiny_bf16": (61, 40, dict(bf16=True), dict(
+        SMALL, model_type="olmo2", rope_parameters=dict(DEFAULT_ROPE, rope_theta=5e5))),
     "olmo3_tiny": (54, 80, dict(old_lacks=["layer_types"]), dict(
         SMALL, model_type="olmo3", num_hidden_layers=4, sliding_window=20, rope_parameters={
             FULL: dict(YARN, rope_theta=5e5, beta_fast=32.0, beta_slow=1.0, attention_factor=1.2),
@@ -71,6 +74,7 @@ DENSE = {
     "gemma2_tiny_bf16": (56, 40, dict(bf16=True), dict(GEMMA2, num_hidden_layers=2)),
     "gemma3_text_tiny": (57, 80, dict(
         old=dict(sliding_window_pattern=3), old_lacks=["layer_types"]), GEMMA3),
+    "gemma3_tiny": (59, 40, dict(wrapped="gemma3"), dict(GEMMA3, num_hidden_layers=2, layer_types=[SLIDING, FULL])),
     "gemma3_text_tiny_bf16": (58, 40, dict(bf16=True), dict(
         GEMMA3, num_hidden_layers=2, layer_types=[SLIDING, FULL],
         final_logit_softcapping=15.0)),

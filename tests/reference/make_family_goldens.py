@@ -165,7 +165,7 @@ def wrapped(folder, special):
             save_file(tensors, folder / file, metadata=opened.metadata())
     for file in ("config.json", "config.transformers4.json"):
         text = json.loads((folder / file).read_text())
-        whole = {"architectures": ["Llama4ForConditionalGeneration"], "model_type": special["wrapped"],
+        whole = {"architectures": [f"{special['wrapped'].capitalize()}ForConditionalGeneration"], "model_type": special["wrapped"],
                  "text_config": text, "image_token_index": 3}
         (folder / file).write_text(json.dumps(whole, indent=2) + "\n")
 
