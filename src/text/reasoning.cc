@@ -6,7 +6,7 @@
 namespace glassbox {
 namespace {
 
-constexpr std::string_view kOpen = "<think>", kClose = "</think>", kSpace = " \t\r\n";
+constexpr std::string_view kSpace = " \t\r\n";
 
 std::string_view without_leading_space(std::string_view text) {
   return text.substr(std::min(text.find_first_not_of(kSpace), text.size()));
@@ -21,9 +21,9 @@ size_t beginning_of(std::string_view tag, std::string_view text) {
 
 }  // namespace
 
-bool ReasoningSplitter::opened_by(std::string_view prompt) {
+bool ReasoningSplitter::opened_by(std::string_view prompt, std::string_view open_tag) {
   const size_t end = prompt.find_last_not_of(kSpace);
-  return end != std::string_view::npos && prompt.substr(0, end + 1).ends_with(kOpen);
+  return end != std::string_view::npos && prompt.substr(0, end + 1).ends_with(open_tag);
 }
 
 ReasoningSplitter::Delta ReasoningSplitter::push(std::string_view piece) {
@@ -37,11 +37,11 @@ ReasoningSplitter::Delta ReasoningSplitter::take(bool last) {
   Delta delta;
   if (state_ == State::start) {
     const std::string_view text = without_leading_space(held_);
-    if (text.starts_with(kOpen)) {
-      held_ = text.substr(kOpen.size());
+    if (text.starts_with(open_)) {
+      held_ = text.substr(open_.size());
       state_ = State::reasoning;
       skip_space_ = true;
-    } else if (last || !kOpen.starts_with(text)) {
+    } else if (last || !open_.starts_with(text)) {
       state_ = State::content;
     } else {
       return delta;
@@ -49,9 +49,9 @@ ReasoningSplitter::Delta ReasoningSplitter::take(bool last) {
   }
   if (state_ == State::reasoning) {
     if (skip_space_) held_ = without_leading_space(held_);
-    const size_t close = held_.find(kClose);
+    const size_t close = held_.find(close_);
     size_t certain = close;
-    if (close == std::string::npos) certain = last ? held_.size() : held_.size() - beginning_of(kClose, held_);
+    if (close == std::string::npos) certain = last ? held_.size() : held_.size() - beginning_of(close_, held_);
     // Space before what may be the closing tag waits with it.
     std::string_view text = std::string_view(held_).substr(0, certain);
     if (!last || close != std::string::npos) {
@@ -64,7 +64,7 @@ ReasoningSplitter::Delta ReasoningSplitter::take(bool last) {
       held_.erase(0, text.size());
       return delta;
     }
-    held_.erase(0, close + kClose.size());
+    held_.erase(0, close + close_.size());
     state_ = State::content;
     skip_space_ = true;
   }

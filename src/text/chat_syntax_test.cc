@@ -1,0 +1,319 @@
+#include "text/chat_syntax.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "tests/testing.h"
+#include "text/chat_template.h"
+
+namespace glassbox {
+namespace {
+
+using Calls = std::vector<ToolCall>;
+
+const OrderedJson& tools() {
+  static const OrderedJson list = OrderedJson::parse(R"([
+    {"type": "function", "function": {"name": "get_weather", "description": "Weather of a place.", "parameters": {"type": "object",
+      "properties": {"city": {"type": "string"}, "days": {"type": "integer"}, "units": {"type": "string"}, "tags": {"type": "array"}}, "required": ["city"]}}},
+    {"type": "function", "function": {"name": "add", "description": "Adds.", "parameters": {"type": "object",
+      "properties": {"a": {"type": "number"}, "b": {"type": "number"}}, "required": ["a", "b"]}}}])");
+  return list;
+}
+
+struct Parsed {
+  std::string reasoning, content;
+  Calls calls;
+  bool operator==(const Parsed&) const = default;
+};
+
+std::ostream& operator<<(std::ostream& out, const Parsed& parsed) {
+  out << "reasoning " << OrderedJson(parsed.reasoning) << " content " << OrderedJson(parsed.content);
+  for (const ToolCall& call : parsed.calls) out << " call " << call.id << ":" << call.name << call.arguments;
+  return out;
+}
+
+Parsed parse(const ChatSyntax& syntax, const std::vector<std::string_view>& pieces, std::string_view prompt,
+             const OrderedJson& offered) {
+  AnswerParser parser(syntax, offered, prompt);
+  Parsed all;
+  auto add = [&](AnswerParser::Delta delta) {
+    all.reasoning += delta.reasoning;
+    all.content += delta.content;
+    for (ToolCall& call : delta.calls) all.calls.push_back(std::move(call));
+  };
+  for (std::string_view piece : pieces) add(parser.push(piece));
+  add(parser.finish());
+  return all;
+}
+
+// Whole, in two at every place, and byte by byte: always the same.
+Parsed everywhere(const ChatSyntax& syntax, std::string_view text, std::string_view prompt = "",
+                  const OrderedJson& offered = tools()) {
+  const Parsed whole = parse(syntax, {text}, prompt, offered);
+  std::vector<std::string_view> bytes;
+  for (size_t i = 0; i < text.size(); ++i) {
+    bytes.push_back(text.substr(i, 1));
+    EXPECT_EQ(parse(syntax, {text.substr(0, i), text.substr(i)}, prompt, offered), whole) << text << " cut at " << i;
+  }
+  EXPECT_EQ(parse(syntax, bytes, prompt, offered), whole) << text;
+  return whole;
+}
+
+ChatSyntax with(CallSyntax calls) { return {calls, ChatSyntax::Reasoning::think}; }
+
+const std::string kOslo = R"({"city":"Oslo","days":2})";
+
+TEST(ChatSyntax, TaggedJson) {
+  const ChatSyntax syntax = with(CallSyntax::tagged);
+  const Parsed one = everywhere(syntax,
+                                "<think>\nhm\n</think>\n\nLet me see.\n<tool_call>\n{\"name\": \"get_weather\", "
+                                "\"arguments\": {\"city\": \"Oslo\", \"days\": 2}}\n</tool_call>\n");
+  EXPECT_EQ(one, (Parsed{"hm", "Let me see.", {{"", "get_weather", kOslo}}}));
+  const Parsed two = everywhere(
+      syntax,
+      "<tool_call>{\"name\": \"add\", \"arguments\": {\"a\": 1, \"b\": 2}}</tool_call>\n<tool_call>{\"name\": "
+      "\"add\", \"arguments\": \"{\\\"a\\\": 3}\"}</tool_call>");
+  EXPECT_EQ(two, (Parsed{"", "", {{"", "add", R"({"a":1,"b":2})"}, {"", "add", R"({"a":3})"}}}));
+  // A mark inside an argument is text; a missing last mark does no harm.
+  const Parsed inside = everywhere(
+      syntax, R"(<tool_call>{"name": "get_weather", "arguments": {"city": "a </tool_call> \" b"}}</tool_call>)");
+  EXPECT_EQ(inside.calls, (Calls{{"", "get_weather", R"({"city":"a </tool_call> \" b"})"}}));
+  EXPECT_EQ(everywhere(syntax, R"(<tool_call>{"name": "add", "arguments": {}})").calls, (Calls{{"", "add", "{}"}}));
+}
+
+TEST(ChatSyntax, MalformedCallsAreContent) {
+  const ChatSyntax syntax = with(CallSyntax::tagged);
+  for (const char* text :
+       {"see <tool_call>{\"name\": }</tool_call> then", "<tool_call>", "a <tool_call", "<tool_call>[]</tool_call>",
+        "<tool_call>{\"name\": 5, \"arguments\": {}}</tool_call>", "<tool_call>{\"name\": \"x y\"}</tool_call>",
+        "<tool_call>{\"name\": \"add\", \"arguments\": [1]}</tool_call> b",
+        "x  \n<tool_call>\n<function=add>\n</tool_call>", "<tool_call>{\"name\": \"add\"",
+        "<function=", "<tool_call>{\"a\": \"\xff\"}</tool_call>", "  <", "\n\n "}) {
+    EXPECT_EQ(everywhere(syntax, text), (Parsed{"", text, {}}));
+  }
+  // What follows a malformed call is still looked at.
+  const Parsed after = everywhere(
+      syntax, "<tool_call>{oops}</tool_call>\n<tool_call>{\"name\": \"add\", \"arguments\": {}}</tool_call>");
+  EXPECT_EQ(after, (Parsed{"", "<tool_call>{oops}</tool_call>", {{"", "add", "{}"}}}));
+}
+
+TEST(ChatSyntax, WithoutToolsNothingIsACall) {
+  const std::string text = "<tool_call>{\"name\": \"add\", \"arguments\": {}}</tool_call>\n";
+  for (const OrderedJson& none : {OrderedJson(), OrderedJson::array()})
+    EXPECT_EQ(everywhere(with(CallSyntax::tagged), text, "", none), (Parsed{"", text, {}}));
+}
+
+TEST(ChatSyntax, TaggedElements) {
+  const Parsed parsed = everywhere(
+      with(CallSyntax::tagged),
+      "I look.\n<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n<parameter=days>\n2\n"
+      "</parameter>\n<parameter=units>\n7\n</parameter>\n<parameter=tags>\n[\"a\", "
+      "1]\n</parameter>\n</function>\n</tool_call>");
+  EXPECT_EQ(parsed,
+            (Parsed{"", "I look.", {{"", "get_weather", R"({"city":"Oslo","days":2,"units":"7","tags":["a",1]})"}}}));
+  // Without the outer mark too; of many lines, only the marks' own breaks go.
+  EXPECT_EQ(
+      everywhere(with(CallSyntax::tagged), "<function=get_weather><parameter=city>\na\n\nb\n</parameter></function>")
+          .calls,
+      (Calls{{"", "get_weather", R"({"city":"a\n\nb"})"}}));
+}
+
+TEST(ChatSyntax, JsonAsTheWholeAnswer) {
+  const ChatSyntax syntax = with(CallSyntax::json);
+  EXPECT_EQ(everywhere(syntax, R"(
+{"name": "get_weather", "parameters": {"city": "Oslo", "days": 2}})"),
+            (Parsed{"", "", {{"", "get_weather", kOslo}}}));
+  EXPECT_EQ(everywhere(syntax, R"(<|python_tag|>{"type": "function", "name": "add", "parameters": {"a": 1}})").calls,
+            (Calls{{"", "add", R"({"a":1})"}}));
+  EXPECT_EQ(
+      everywhere(syntax, R"({"name": "add", "parameters": {"a": 1}}; {"name": "add", "parameters": {"a": 2}})").calls,
+      (Calls{{"", "add", R"({"a":1})"}, {"", "add", R"({"a":2})"}}));
+  EXPECT_EQ(everywhere(syntax, "<|python_tag|>brave_search.call(query=\"who's \\\"he\\\"\")").calls,
+            (Calls{{"", "brave_search", R"({"query":"who's \"he\""})"}}));
+  for (const char* text : {R"({"answer": 5})", R"({"name": "unknown_tool", "parameters": {}})", "{", "{}",
+                           "text {\"name\": \"add\"}", "<|python_tag|>print(1)"})
+    EXPECT_EQ(everywhere(syntax, text), (Parsed{"", text, {}}));
+}
+
+TEST(ChatSyntax, PythonicCalls) {
+  const ChatSyntax syntax = with(CallSyntax::pythonic);
+  EXPECT_EQ(
+      everywhere(
+          syntax,
+          R"([get_weather(city="Os\u006co, \"N\"", days=-2, tags=['a', {"b": None, 'c': [1.5, True]}]), add(a=1e3)])")
+          .calls,
+      (Calls{{"", "get_weather", R"({"city":"Oslo, \"N\"","days":-2,"tags":["a",{"b":null,"c":[1.5,true]}]})"},
+             {"", "add", R"({"a":1000.0})"}}));
+  EXPECT_EQ(everywhere(syntax, "<|python_start|>[other(x='it\\'s')]<|python_end|>").calls,
+            (Calls{{"", "other", R"({"x":"it's"})"}}));
+  for (const char* text : {"[1] says so", "[unknown_tool(a=1)]", "[add(1)]", "[add(a=1]", "[", "[add(a=1, a=2)]",
+                           "[add(a=open('x'))]", "[]", "Well, [add(a=1)]"})
+    EXPECT_EQ(everywhere(syntax, text), (Parsed{"", text, {}}));
+}
+
+TEST(ChatSyntax, DeepSeek) {
+  const ChatSyntax syntax = with(CallSyntax::deepseek);
+  EXPECT_EQ(
+      everywhere(
+          syntax,
+          "why\n</think>\n\nOne moment.<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>get_weather\n"
+          "```json\n{\"city\": \"Oslo\", \"days\": "
+          "2}\n```<｜tool▁call▁end｜>\n<｜tool▁call▁begin｜>function<｜tool▁sep｜>add\n"
+          "```json\n{\"a\": \"```\"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+          "<｜Assistant｜><think>\n"),
+      (Parsed{"why", "One moment.", {{"", "get_weather", kOslo}, {"", "add", R"({"a":"```"})"}}}));
+  EXPECT_EQ(everywhere(syntax,
+                       "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>add<｜tool▁sep｜>{\"a\": "
+                       "1}<｜tool▁call▁end｜><｜tool▁call▁begin｜>"
+                       "add<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>"),
+            (Parsed{"", "", {{"", "add", R"({"a":1})"}, {"", "add", "{}"}}}));
+  const std::string bad =
+      "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>add<｜tool▁sep｜>oops<｜tool▁call▁end｜><｜tool▁calls▁end｜>";
+  EXPECT_EQ(everywhere(syntax, bad), (Parsed{"", bad, {}}));
+}
+
+TEST(ChatSyntax, Mistral) {
+  const ChatSyntax syntax{CallSyntax::mistral, ChatSyntax::Reasoning::brackets};
+  EXPECT_EQ(
+      everywhere(
+          syntax,
+          R"([TOOL_CALLS][{"name": "get_weather", "arguments": {"city": "O]'slo"}, "id": "abc123def"}, {"name": "add", "arguments": {}}])"),
+      (Parsed{"", "", {{"abc123def", "get_weather", R"({"city":"O]'slo"})"}, {"", "add", "{}"}}}));
+  EXPECT_EQ(
+      everywhere(
+          syntax,
+          R"([THINK]so[/THINK]Yes.[TOOL_CALLS]get_weather[CALL_ID]abc123def[ARGS]{"city": "Oslo", "days": 2}[TOOL_CALLS]add[ARGS]{"a": {"b": 1}})"),
+      (Parsed{"so", "Yes.", {{"abc123def", "get_weather", kOslo}, {"", "add", R"({"a":{"b":1}})"}}}));
+  EXPECT_EQ(everywhere(syntax, R"([TOOL_CALLS]add{"a": 1})").calls, (Calls{{"", "add", R"({"a":1})"}}));
+  for (const char* text : {"[TOOL_CALLS]", "[TOOL_CALLS][]", "[TOOL_CALLS][1]", "a [TOOL_CALLS]x y{}",
+                           "[TOOL_CALLS]add[ARGS]{1}", "[TOOL_"})
+    EXPECT_EQ(everywhere(syntax, text), (Parsed{"", text, {}}));
+  const std::string endless = "[TOOL_CALLS]" + std::string(2000, 'n');
+  EXPECT_EQ(parse(syntax, {endless}, "", tools()), (Parsed{"", endless, {}}));
+}
+
+TEST(ChatSyntax, Gemma) {
+  const ChatSyntax syntax = with(CallSyntax::gemma);
+  EXPECT_EQ(everywhere(syntax, "Sure.\n```tool_code\nprint(get_weather(city=\"Oslo\", days=2))\n```"),
+            (Parsed{"", "Sure.", {{"", "get_weather", kOslo}}}));
+  EXPECT_EQ(everywhere(syntax, "```tool_code\n[add(a=1), add(a=2)]\n```").calls,
+            (Calls{{"", "add", R"({"a":1})"}, {"", "add", R"({"a":2})"}}));
+  EXPECT_EQ(everywhere(syntax, "```json\n[{\"name\": \"add\", \"parameters\": {\"a\": 1}}]\n```").calls,
+            (Calls{{"", "add", R"({"a":1})"}}));
+  const std::string block = "An example:\n```json\n{\"answer\": 4}\n```\nThat is it.";
+  EXPECT_EQ(everywhere(syntax, block), (Parsed{"", block, {}}));
+}
+
+TEST(ChatSyntax, ListedCalls) {
+  const ChatSyntax syntax = with(CallSyntax::listed);
+  EXPECT_EQ(everywhere(syntax, "<function_calls>get_weather(city=\"Oslo\", days=2)\nadd(a=1, b=null)</function_calls>"),
+            (Parsed{"", "", {{"", "get_weather", kOslo}, {"", "add", R"({"a":1,"b":null})"}}}));
+  const std::string bad = "so <function_calls>add(1)</function_calls>";
+  EXPECT_EQ(everywhere(syntax, bad), (Parsed{"", bad, {}}));
+}
+
+TEST(ChatSyntax, Harmony) {
+  const ChatSyntax syntax{CallSyntax::harmony, ChatSyntax::Reasoning::channels};
+  const std::string prompt = "<|start|>user<|message|>hi<|end|><|start|>assistant";
+  EXPECT_EQ(
+      everywhere(
+          syntax,
+          "<|channel|>analysis<|message|>Simple < that.<|end|><|start|>assistant<|channel|>final<|message|>Hello!",
+          prompt),
+      (Parsed{"Simple < that.", "Hello!", {}}));
+  EXPECT_EQ(everywhere(syntax,
+                       "<|channel|>analysis<|message|>need "
+                       "it<|end|><|start|>assistant<|channel|>commentary<|message|>Looking.<|end|>"
+                       "<|start|>assistant<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>"
+                       "{\"city\": \"Oslo\", \"days\": 2}<|call|>",
+                       prompt),
+            (Parsed{"need it", "Looking.", {{"", "get_weather", kOslo}}}));
+  // The recipient may stand before the channel, and the last mark is what stopped the model.
+  EXPECT_EQ(everywhere(syntax, " to=functions.add<|channel|>commentary json<|message|>{\"a\": 1}", prompt).calls,
+            (Calls{{"", "add", R"({"a":1})"}}));
+  EXPECT_EQ(everywhere(syntax, "yes<|return|>", prompt + "<|channel|>final<|message|>It is: "),
+            (Parsed{"", "yes", {}}));
+  EXPECT_EQ(everywhere(syntax, "cut off", prompt + "<|channel|>analysis<|message|>"), (Parsed{"cut off", "", {}}));
+  const Parsed bad = everywhere(syntax, "<|channel|>commentary to=functions.add<|message|>{oops<|call|>", prompt);
+  EXPECT_EQ(bad, (Parsed{"", "<|channel|>commentary to=functions.add<|message|>{oops", {}}));
+}
+
+// What templates of published models write of a call is what the parser reads.
+TEST(ChatSyntax, TemplatesWriteWhatIsParsed) {
+  GLASSBOX_NEEDS_DATA();
+  struct Case {
+    const char* file;
+    CallSyntax calls;
+    std::vector<const char*> ends;  // of a message
+    bool text_arguments = false;    // this template wants them as JSON text
+  };
+  const Case cases[] = {
+      {"llama.cpp/Qwen-Qwen2.5-7B-Instruct.jinja", CallSyntax::tagged, {"<|im_end|>"}},
+      {"llama.cpp/Qwen-Qwen3-0.6B.jinja", CallSyntax::tagged, {"<|im_end|>"}},
+      {"llama.cpp/Qwen3-Coder.jinja", CallSyntax::tagged, {"<|im_end|>"}},
+      {"llama.cpp/Qwen-QwQ-32B.jinja", CallSyntax::tagged, {"<|im_end|>"}},
+      {"llama.cpp/NousResearch-Hermes-3-Llama-3.1-8B-tool_use.jinja", CallSyntax::tagged, {"<|im_end|>"}},
+      {"llama.cpp/meta-llama-Llama-3.1-8B-Instruct.jinja", CallSyntax::json, {"<|eot_id|>", "<|eom_id|>"}},
+      {"llama.cpp/meta-llama-Llama-3.2-3B-Instruct.jinja", CallSyntax::json, {"<|eot_id|>", "<|eom_id|>"}},
+      {"llama.cpp/meta-llama-Llama-3.3-70B-Instruct.jinja", CallSyntax::json, {"<|eot_id|>", "<|eom_id|>"}},
+      {"llama.cpp/deepseek-ai-DeepSeek-R1-Distill-Qwen-32B.jinja", CallSyntax::deepseek, {"<｜end▁of▁sentence｜>"}},
+      {"llama.cpp/deepseek-ai-DeepSeek-R1-Distill-Llama-8B.jinja",
+       CallSyntax::deepseek,
+       {"<｜end▁of▁sentence｜>"},
+       true},
+      {"llama.cpp/deepseek-ai-DeepSeek-V3.1.jinja", CallSyntax::deepseek, {"<｜end▁of▁sentence｜>"}},
+      {"llama.cpp/mistralai-Mistral-Nemo-Instruct-2407.jinja", CallSyntax::mistral, {"</s>"}},
+      {"llama.cpp/Mistral-Small-3.2-24B-Instruct-2506.jinja", CallSyntax::mistral, {"</s>"}},
+      {"llama.cpp/mistralai-Ministral-3-14B-Reasoning-2512.jinja", CallSyntax::mistral, {"</s>"}},
+      {"llama.cpp/unsloth-mistral-Devstral-Small-2507.jinja", CallSyntax::mistral, {"</s>"}},
+      {"llama.cpp/openai-gpt-oss-120b.jinja", CallSyntax::harmony, {"<|call|>"}},
+  };
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.file);
+    const std::string source = read_file(testing::data_folder() / "chat_templates" / one.file);
+    const ChatSyntax syntax = ChatSyntax::of_template(source);
+    EXPECT_EQ(syntax.calls, one.calls);
+    const ChatTemplate chat =
+        ChatTemplate::parse(source, one.file).with_variables({{"bos_token", ""}, {"eos_token", one.ends[0]}});
+    const OrderedJson arguments = OrderedJson::parse(kOslo);
+    OrderedJson call = {
+        {"id", "abc123def"}, {"type", "function"}, {"function", {{"name", "get_weather"}, {"arguments", arguments}}}};
+    if (one.text_arguments) call["function"]["arguments"] = arguments.dump();
+    OrderedJson context = {{"messages", OrderedJson::array({{{"role", "user"}, {"content", "Weather?"}}})},
+                           {"tools", tools()},
+                           {"add_generation_prompt", true}};
+    const std::string prompt = chat.render(context);
+    context["add_generation_prompt"] = false;
+    context["messages"].push_back(
+        {{"role", "assistant"},
+         {"content", one.calls == CallSyntax::deepseek ? OrderedJson(nullptr) : OrderedJson("")},
+         {"tool_calls", OrderedJson::array({call})}});
+    std::string rendered = chat.render(context);
+    // What the model would have said: what comes after the prompt as far as both agree, up to the end of the message.
+    size_t same = 0;
+    while (same < std::min(prompt.size(), rendered.size()) && prompt[same] == rendered[same]) ++same;
+    while (same > 0 && std::string_view("\n>]").find(rendered[same - 1]) == std::string_view::npos) --same;
+    std::string said = rendered.substr(same);
+    size_t end = std::string::npos;
+    for (const char* mark : one.ends) end = std::min(end, said.find(mark));
+    said.resize(std::min(end, said.size()));  // or the end of the text: this one leaves its mark out
+    const Parsed parsed = everywhere(syntax, said, prompt.substr(0, same));
+    EXPECT_EQ(parsed.calls.size(), 1u) << said;
+    if (parsed.calls.size() != 1) continue;
+    EXPECT_EQ(parsed.calls[0].name, "get_weather");
+    EXPECT_EQ(OrderedJson::parse(parsed.calls[0].arguments), arguments) << said;
+    EXPECT_EQ(parsed.content, "") << said;
+  }
+}
+
+TEST(ChatSyntax, IsReadOffTheTemplate) {
+  EXPECT_EQ(ChatSyntax::of_template("{{ messages }}").calls, CallSyntax::none);
+  EXPECT_EQ(ChatSyntax::of_template("<start_of_turn>user").calls, CallSyntax::gemma);
+  EXPECT_EQ(ChatSyntax::of_template("<|header_start|>user<|header_end|>").calls, CallSyntax::pythonic);
+  EXPECT_EQ(ChatSyntax::of_template("<function_calls>").calls, CallSyntax::listed);
+  EXPECT_EQ(ChatSyntax::of_template("[THINK] [TOOL_CALLS]").reasoning, ChatSyntax::Reasoning::brackets);
+}
+
+}  // namespace
+}  // namespace glassbox
