@@ -77,6 +77,7 @@ struct Bpe::Tables {
   // Whether a token's own text is encoded as that token: 0 nobody looked yet, 1 yes, 2 no. Looking twice does no harm.
   std::unique_ptr<std::atomic<uint8_t>[]> itself;
   uint32_t first_byte[256];  // the token that is this byte, or this ASCII character
+  uint32_t last_byte[256];   // the same as the end of a word; only with a suffix
 
   std::string_view text(uint32_t id) const { return std::string_view(texts).substr(begin[id], length[id]); }
 
@@ -134,11 +135,12 @@ struct Bpe::Tables {
     }
   }
 
-  // Appends the symbols of `word`, and where each begins.
-  void symbols(std::string_view word, std::vector<uint32_t>& ids, std::vector<uint32_t>& start) const {
+  // Appends the symbols of `word`, and where each begins. `ends`: the word ends here.
+  void symbols(std::string_view word, bool ends, std::vector<uint32_t>& ids, std::vector<uint32_t>& start) const {
     if (options.symbols == Symbols::bytes) {
       for (size_t at = 0; at < word.size(); ++at) {
-        uint32_t id = first_byte[static_cast<uint8_t>(word[at])];
+        const bool last = ends && at + 1 == word.size() && !options.suffix.empty();
+        uint32_t id = (last ? last_byte : first_byte)[static_cast<uint8_t>(word[at])];
         if (id == kNone) id = options.unknown;
         if (id == kNone) continue;
         ids.push_back(id);
@@ -166,9 +168,9 @@ struct Bpe::Tables {
   void merge_short(Scratch& s) const;
   void merge_heap(Scratch& s) const;
   // Cuts `word` into symbols and merges them; what is left is in s.ids and s.start.
-  void merge(std::string_view word, Scratch& s) const;
+  void merge(std::string_view word, bool ends, Scratch& s) const;
   void encode_long(std::string_view word, std::vector<int32_t>& out, Scratch& s) const;
-  bool stable(std::string_view left, std::string_view right, Scratch& s) const;
+  bool stable(std::string_view left, std::string_view right, bool ends, Scratch& s) const;
 
   // Appends merged symbols as tokens. `first` is where this word's tokens begin in `out`.
   void emit(const uint32_t* ids, size_t count, size_t first, std::vector<int32_t>& out) const {
@@ -270,10 +272,10 @@ void Bpe::Tables::merge_heap(Scratch& s) const {
   s.start.resize(kept);
 }
 
-void Bpe::Tables::merge(std::string_view word, Scratch& s) const {
+void Bpe::Tables::merge(std::string_view word, bool ends, Scratch& s) const {
   s.ids.clear();
   s.start.clear();
-  symbols(word, s.ids, s.start);
+  symbols(word, ends, s.ids, s.start);
   if (s.ids.size() < 2) return;
   if (s.ids.size() <= kShort)
     merge_short(s);
@@ -282,10 +284,10 @@ void Bpe::Tables::merge(std::string_view word, Scratch& s) const {
 }
 
 // True if `left` and `right`, tokens each, stay apart when they meet.
-bool Bpe::Tables::stable(std::string_view left, std::string_view right, Scratch& s) const {
+bool Bpe::Tables::stable(std::string_view left, std::string_view right, bool ends, Scratch& s) const {
   std::string both(left);
   both += right;
-  merge(both, s);
+  merge(both, ends, s);
   // No token may begin before the seam and end after it. (An unknown character's byte tokens begin where it does.)
   return std::binary_search(s.start.begin(), s.start.end(), static_cast<uint32_t>(left.size()));
 }
@@ -300,7 +302,7 @@ void Bpe::Tables::encode_long(std::string_view word, std::vector<int32_t>& out, 
     size_t end = std::min(word.size(), at + bytes);
     if (options.symbols == Symbols::characters)
       for (int i = 0; i < 3 && end < word.size() && (static_cast<uint8_t>(word[end]) & 0xC0) == 0x80; ++i) ++end;
-    merge(word.substr(at, end - at), s);
+    merge(word.substr(at, end - at), end == word.size(), s);
     ids = s.ids;
     start = s.start;
     return end;
@@ -323,7 +325,8 @@ void Bpe::Tables::encode_long(std::string_view word, std::vector<int32_t>& out, 
       size_t last = k - 1;
       while (last > 0 && start[last] == start[last - 1]) --last;
       if (!next_ids.empty() && next_start[0] == 0 &&
-          stable(word.substr(at + start[last], start[k] - start[last]), word.substr(seam, second_at - seam), s)) {
+          stable(word.substr(at + start[last], start[k] - start[last]), word.substr(seam, second_at - seam),
+                 second_at == word.size(), s)) {
         keep = k, cut = seam;
         break;
       }
@@ -344,7 +347,9 @@ void Bpe::Tables::encode_long(std::string_view word, std::vector<int32_t>& out, 
 void Bpe::encode(std::string_view word, std::vector<int32_t>& out, Scratch& s) const {
   const Tables& t = *tables_;
   if (word.empty()) return;
-  const uint32_t whole = t.find(word);
+  std::string ended;  // with the suffix: as the token is called
+  if (!t.options.suffix.empty()) (ended = word) += t.options.suffix;
+  const uint32_t whole = t.find(ended.empty() ? word : std::string_view(ended));
   if (whole < t.real) {
     const uint8_t known = t.itself[whole].load(std::memory_order_relaxed);
     if (known == 1 || t.options.ignore_merges) {
@@ -353,7 +358,7 @@ void Bpe::encode(std::string_view word, std::vector<int32_t>& out, Scratch& s) c
     }
   }
   if (word.size() > 2 * kWindow) return t.encode_long(word, out, s);
-  t.merge(word, s);
+  t.merge(word, true, s);
   if (whole < t.real) t.itself[whole].store(s.ids.size() == 1 && s.ids[0] == whole ? 1 : 2, std::memory_order_relaxed);
   t.emit(s.ids.data(), s.ids.size(), out.size(), out);
 }
@@ -470,6 +475,7 @@ Bpe Bpe::Builder::build() && {
     const char byte = static_cast<char>(b);
     const bool symbol = t.options.symbols == Symbols::bytes || b < 0x80;
     t.first_byte[b] = symbol ? t.find(std::string_view(&byte, 1)) : kNone;
+    t.last_byte[b] = symbol && !t.options.suffix.empty() ? t.find(byte + t.options.suffix) : kNone;
   }
   t.pairs.assign(table_size(t.merges.size()), Pair{kNone, kNone, kNone, kNone});
   for (const Pair& pair : t.merges) {

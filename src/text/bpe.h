@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "text/token_model.h"
+
 namespace glassbox {
 
 // A vocabulary with its merges (Sennrich et al. 2016), over bytes or over characters. Immutable once built; any number
@@ -18,7 +20,7 @@ namespace glassbox {
 // A word is encoded as follows. It is cut into symbols: bytes, or characters. Of all neighbouring pairs that may merge
 // the one of lowest rank is merged, the leftmost of equals, until none is left. That is what Hugging Face's tokenizers,
 // tiktoken and SentencePiece's BPE do alike; they differ in where ranks come from, which is the builder's affair.
-class Bpe {
+class Bpe final : public TokenModel {
  public:
   enum class Symbols { bytes, characters };
   static constexpr uint32_t kNone = 0xFFFFFFFF;
@@ -29,6 +31,7 @@ class Bpe {
     bool fuse_unknown = false;    // unknown symbols in a row are one unknown token
     uint32_t unknown = kNone;     // a symbol without token, byte tokens or this is dropped, as by the references
     std::vector<uint32_t> bytes;  // 256 ids: the byte tokens an unknown character falls back to; else empty
+    std::string suffix;           // ends the names of tokens that end a word ("</w>", CLIP); else empty
     std::string source;           // names the file in errors
   };
 
@@ -56,23 +59,19 @@ class Bpe {
 
   Bpe(Bpe&&) noexcept;
   Bpe& operator=(Bpe&&) noexcept;
-  ~Bpe();
+  ~Bpe() override;
 
-  // What encoding needs between words; one a thread, reused from word to word.
-  struct Scratch;
-
-  // Appends the word's tokens.
-  void encode(std::string_view word, std::vector<int32_t>& out, Scratch& scratch) const;
+  void encode(std::string_view word, std::vector<int32_t>& out, Scratch& scratch) const override;
 
   // Pieces may be encoded apart wherever no token could span them. True if that is so between any character and a
   // `mark` after it that is not `mark` itself (SentencePiece's word mark): words can then be taken one by one.
   bool cuts_before(std::string_view mark) const;
 
-  std::optional<uint32_t> find(std::string_view text) const;  // reachable tokens only
-  std::string_view text(uint32_t id) const;                   // empty if nobody defined the id
-  bool defined(uint32_t id) const;
-  size_t size() const;    // the largest id, plus one
-  size_t tokens() const;  // defined ones
+  std::optional<uint32_t> find(std::string_view text) const override;
+  std::string_view text(uint32_t id) const override;
+  bool defined(uint32_t id) const override;
+  size_t size() const override;
+  size_t tokens() const override;
   size_t merges() const;
   const Options& options() const;
 
@@ -80,11 +79,6 @@ class Bpe {
   Bpe();
   struct Tables;
   std::unique_ptr<Tables> tables_;
-};
-
-struct Bpe::Scratch {
-  std::vector<uint32_t> ids, ranks, left, right, start;
-  std::vector<uint64_t> heap;
 };
 
 }  // namespace glassbox

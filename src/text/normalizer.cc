@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "text/base64.h"
 #include "text/json_fields.h"
 #include "text/unicode.h"
 
@@ -106,6 +107,86 @@ void compose(std::string_view text, const Normalizer::Compose& step, std::string
   }
 }
 
+bool is_space(char32_t c) { return c != unicode::kBroken && unicode::class_table()[c] == unicode::Class::Space; }
+
+// Each character as `to` appends it; broken bytes stay.
+template <class To>
+void each_character(std::string_view text, std::string& out, To&& to) {
+  out.clear();
+  out.reserve(text.size() + text.size() / 8);
+  for (size_t at = 0; at < text.size();) {
+    const size_t from = at;
+    const char32_t c = unicode::next(text, at);
+    if (c == unicode::kBroken)
+      out.append(text, from, at - from);
+    else
+      to(c, text.substr(from, at - from));
+  }
+}
+
+void lower(std::string_view text, std::string& out) {
+  each_character(text, out, [&](char32_t c, std::string_view) {
+    if (c < 0x80)
+      out += static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    else
+      unicode::append_lower(out, c);
+  });
+}
+
+void drop(std::string_view text, uint8_t traits, std::string& out) {
+  const uint8_t* table = unicode::trait_table();
+  each_character(text, out, [&](char32_t c, std::string_view bytes) {
+    if (!(table[c] & traits)) out += bytes;
+  });
+}
+
+// What the reference takes for Chinese: its list of blocks, which is not Unicode's.
+bool is_chinese(char32_t c) {
+  return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x20000 && c <= 0x2A6DF) ||
+         (c >= 0x2A700 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) || (c >= 0xF900 && c <= 0xFAFF) ||
+         (c >= 0x2F800 && c <= 0x2FA1F);
+}
+
+std::string_view strip(std::string_view text, const Normalizer::Strip& step) {
+  size_t begin = 0, end = text.size();
+  for (size_t at = begin; step.left && at < end && is_space(unicode::next(text, at));) begin = at;
+  for (size_t at = end; step.right && at > begin && is_space(unicode::previous(text, at));) end = at;
+  return text.substr(begin, end - begin);
+}
+
+void bert(std::string_view text, const Normalizer::Bert& step, std::string& out) {
+  out = text;
+  std::string made;
+  if (step.clean) {
+    const uint8_t* table = unicode::trait_table();
+    each_character(out, made, [&](char32_t c, std::string_view bytes) {
+      if (table[c] & unicode::kControl) return;
+      if (is_space(c))
+        made += ' ';
+      else
+        made += bytes;
+    });
+    out.swap(made);
+  }
+  if (step.chinese) {
+    each_character(out, made, [&](char32_t c, std::string_view bytes) {
+      if (is_chinese(c))
+        ((made += ' ') += bytes) += ' ';
+      else
+        made += bytes;
+    });
+    out.swap(made);
+  }
+  if (step.accents) {
+    compose(out, {false, false}, made);
+    drop(made, unicode::kNonspacingMark, out);
+  }
+  if (step.lower) {
+    lower(out, made);
+    out.swap(made);
+  }
+}
+
 bool all_ascii(std::string_view text) {
   for (char c : text)
     if (static_cast<uint8_t>(c) >= 0x80) return false;
@@ -141,6 +222,24 @@ void add_steps(const Json& spec, std::string_view source, std::vector<Normalizer
     }
   } else if (type == "NFC" || type == "NFD" || type == "NFKC" || type == "NFKD") {
     steps.push_back(Normalizer::Compose{type.back() == 'C', type[2] == 'K'});
+  } else if (type == "Precompiled") {
+    std::string blob;
+    if (!from_base64(json_string(spec, "precompiled_charsmap", source, "normalizer Precompiled"), blob))
+      fail(ErrorKind::bad_file, "{}: normalizer Precompiled: \"precompiled_charsmap\" is no base64", source);
+    steps.push_back(Normalizer::Mapped{std::make_shared<Charsmap>(Charsmap::parse(blob, source)), true});
+  } else if (type == "Lowercase") {
+    steps.push_back(Normalizer::Lower{});
+  } else if (type == "StripAccents") {
+    steps.push_back(Normalizer::StripAccents{});
+  } else if (type == "Strip") {
+    steps.push_back(Normalizer::Strip{json_bool(spec, "strip_left", true, source, "normalizer Strip"),
+                                      json_bool(spec, "strip_right", true, source, "normalizer Strip")});
+  } else if (type == "BertNormalizer") {
+    const char* place = "normalizer BertNormalizer";
+    const bool lowercase = json_bool(spec, "lowercase", true, source, place);
+    steps.push_back(Normalizer::Bert{json_bool(spec, "clean_text", true, source, place),
+                                     json_bool(spec, "handle_chinese_chars", true, source, place),
+                                     json_bool(spec, "strip_accents", lowercase, source, place), lowercase});
   } else {
     fail(ErrorKind::unsupported, "{}: normalizer {} is not supported", source, unicode::shown(type));
   }
@@ -168,6 +267,20 @@ std::string_view Normalizer::apply(std::string_view text, bool first, std::strin
       replace_all(now, *replace, made);
     } else if (const auto* regex = std::get_if<ReplaceRegex>(&step)) {
       replace_all(now, *regex, made);
+    } else if (const auto* mapped = std::get_if<Mapped>(&step)) {
+      if (mapped->graphemes)
+        mapped->map->replace_graphemes(now, made);
+      else
+        mapped->map->replace_longest(now, made);
+    } else if (std::holds_alternative<Lower>(step)) {
+      lower(now, made);
+    } else if (const auto* stripping = std::get_if<Strip>(&step)) {
+      made = strip(now, *stripping);
+    } else if (std::holds_alternative<StripAccents>(step)) {
+      if (all_ascii(now)) continue;
+      drop(now, unicode::kCombiningMark, made);
+    } else if (const auto* cased = std::get_if<Bert>(&step)) {
+      bert(now, *cased, made);
     } else {
       if (all_ascii(now)) continue;
       compose(now, std::get<Compose>(step), made);

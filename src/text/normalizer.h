@@ -1,12 +1,14 @@
 // What is done to text before it is cut into words: the "normalizer" of a tokenizer.json.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "base/json.h"
+#include "text/charsmap.h"
 #include "text/regex.h"
 
 namespace glassbox {
@@ -31,7 +33,19 @@ class Normalizer {
   struct Compose {
     bool compose, compatibility;
   };  // NFC, NFD, NFKC, NFKD
-  using Step = std::variant<Prepend, Squeeze, Replace, ReplaceRegex, Compose>;
+  struct Mapped {
+    std::shared_ptr<const Charsmap> map;
+    bool graphemes;  // as tokenizers does it, else as SentencePiece does
+  };
+  struct Lower {};  // character by character
+  struct Strip {
+    bool left, right;
+  };  // white space at the ends
+  struct StripAccents {};  // combining marks dropped, nothing decomposed
+  struct Bert {
+    bool clean, chinese, accents, lower;  // in this order
+  };
+  using Step = std::variant<Prepend, Squeeze, Replace, ReplaceRegex, Compose, Mapped, Lower, Strip, StripAccents, Bert>;
 
   Normalizer() = default;
   explicit Normalizer(std::vector<Step> steps) : steps_(std::move(steps)) {}

@@ -80,6 +80,51 @@ void well_formed_runs(std::string_view text, Good&& good, Bad&& bad) {
   }
 }
 
+// What a step of this kind does to `text`; broken bytes are like letters.
+void split_by_kind(std::string_view text, const PreTokenizer::ByKind& step, const auto& emit) {
+  using Kind = PreTokenizer::Kind;
+  const unicode::Class* classes = unicode::class_table();
+  const uint8_t* traits = unicode::trait_table();
+  auto is_space = [&](char32_t c) { return c != unicode::kBroken && classes[c] == unicode::Class::Space; };
+  auto is_punctuation = [&](char32_t c) { return c != unicode::kBroken && (traits[c] & unicode::kPunctuation); };
+  if (step.kind == Kind::trailing_space) {
+    size_t begin = text.size();
+    for (size_t at = begin; at > 0 && is_space(unicode::previous(text, at));) begin = at;
+    if (begin > 0) emit(text.substr(0, begin));
+    if (begin < text.size()) emit(text.substr(begin));
+    return;
+  }
+  if (step.kind == Kind::punctuation) {
+    size_t from = 0;
+    auto next = [&](size_t& begin, size_t& end) {
+      while (from < text.size()) {
+        begin = from;
+        if (is_punctuation(unicode::next(text, from))) return end = from, true;
+      }
+      return false;
+    };
+    return split_by(text, step.behavior, false, next, emit);
+  }
+  // 0 ends a word and is dropped, 1 ends a word and is one; other kinds go together with their like.
+  auto kind_of = [&](char32_t c) {
+    if (is_space(c)) return 0;
+    if (step.kind == Kind::bert && is_punctuation(c)) return 1;
+    return step.kind == Kind::words && !unicode::is_word(c) ? 2 : 3;
+  };
+  size_t begin = 0;
+  int kind = 0;  // of what lies between `begin` and `at`
+  for (size_t at = 0; at < text.size();) {
+    size_t after = at;
+    const int here = kind_of(unicode::next(text, after));
+    if (here != kind || here == 1) {
+      if (kind != 0) emit(text.substr(begin, at - begin));
+      begin = at, kind = here;
+    }
+    at = after;
+  }
+  if (kind != 0) emit(text.substr(begin));
+}
+
 Behavior behavior_of(const std::string& name, std::string_view source) {
   static const std::pair<std::string_view, Behavior> kNames[] = {{"Removed", Behavior::removed},
                                                                  {"Isolated", Behavior::isolated},
@@ -145,6 +190,16 @@ void add_steps(const Json& spec, std::string_view source, std::vector<PreTokeniz
       fail(ErrorKind::unsupported, "{}: {}: prepend_scheme {} is not supported", source, place, unicode::shown(scheme));
     step.split = json_bool(spec, "split", true, source, place);
     steps.emplace_back(std::move(step));
+  } else if (type == "WhitespaceSplit") {
+    steps.emplace_back(PreTokenizer::ByKind{PreTokenizer::Kind::white_space});
+  } else if (type == "Whitespace") {
+    steps.emplace_back(PreTokenizer::ByKind{PreTokenizer::Kind::words});
+  } else if (type == "BertPreTokenizer") {
+    steps.emplace_back(PreTokenizer::ByKind{PreTokenizer::Kind::bert});
+  } else if (type == "Punctuation") {
+    steps.emplace_back(
+        PreTokenizer::ByKind{PreTokenizer::Kind::punctuation,
+                             behavior_of(json_string_or(spec, "behavior", "Isolated", source, place), source)});
   } else {
     fail(ErrorKind::unsupported, "{}: pre_tokenizer {} is not supported", source, unicode::shown(type));
   }
@@ -195,6 +250,8 @@ void PreTokenizer::run(size_t at, std::string_view text, bool first, bool well_f
       };
       split_by(text, split->behavior, split->invert, next, onward);
     }
+  } else if (const auto* by_kind = std::get_if<ByKind>(&step)) {
+    split_by_kind(text, *by_kind, onward);
   } else if (std::holds_alternative<PrefixSpace>(step)) {
     if (text[0] == ' ') return onward(text);
     std::string prefixed(" ");

@@ -38,7 +38,18 @@ class PreTokenizer {
     Prefix prefix;
     bool split;
   };
-  using Step = std::variant<Known, Split, PrefixSpace, Digits, Metaspace>;
+  enum class Kind {
+    white_space,    // WhitespaceSplit: white space is dropped
+    words,          // Whitespace: \w+|[^\w\s]+
+    bert,           // BertPreTokenizer: white space is dropped, punctuation stands alone
+    punctuation,    // Punctuation: every punctuation character is a match
+    trailing_space  // white space at the end stands alone
+  };
+  struct ByKind {
+    Kind kind;
+    Behavior behavior = Behavior::isolated;  // of punctuation
+  };
+  using Step = std::variant<Known, Split, PrefixSpace, Digits, Metaspace, ByKind>;
 
   PreTokenizer() = default;
   explicit PreTokenizer(std::vector<Step> steps, bool byte_level) : steps_(std::move(steps)), byte_level_(byte_level) {}
@@ -64,6 +75,8 @@ class PreTokenizer {
             return by_hand<KnownPattern::cl100k>(text, word);
           case KnownPattern::cl100k_1:
             return by_hand<KnownPattern::cl100k_1>(text, word);
+          case KnownPattern::tekken:
+            return by_hand<KnownPattern::tekken>(text, word);
           case KnownPattern::o200k:
             return by_hand<KnownPattern::o200k>(text, word);
         }

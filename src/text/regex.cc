@@ -32,6 +32,11 @@ std::string newer(std::string_view category) {
     if (!wanted(static_cast<Class>(unicode::kNewerRuns[i] & 15))) continue;
     out += escape_char(unicode::kNewerRuns[i] >> 4) + "-" + escape_char((unicode::kNewerRuns[i + 1] >> 4) - 1);
   }
+  const uint32_t symbol = category == "P" ? 1 : category == "S" ? 2 : 0;
+  for (size_t i = 0; symbol > 0 && i + 1 < unicode::kNewerSymbolRunsSize; ++i)
+    if ((unicode::kNewerSymbolRuns[i] & 15) == symbol)
+      out += escape_char(unicode::kNewerSymbolRuns[i] >> 4) + "-" +
+             escape_char((unicode::kNewerSymbolRuns[i + 1] >> 4) - 1);
   return out;
 }
 

@@ -2,12 +2,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <numeric>
+#include <limits>
+#include <memory>
 
 #include "base/error.h"
 #include "text/json_fields.h"
+#include "text/sentencepiece.h"
 #include "text/tokenizer_impl.h"
 #include "text/unicode.h"
+#include "text/unigram.h"
 
 namespace glassbox {
 
@@ -85,27 +88,11 @@ class Message {
   uint64_t field_ = 0, wire_ = 0, number_ = 0;
 };
 
-enum class PieceType { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
-
-struct Model {
-  struct Piece {
-    std::string_view text;
-    float score = 0;
-    int32_t type = 1;
-  };
-  std::vector<Piece> pieces;
-  int32_t model_type = 1;
-  bool byte_fallback = false, suffix = false;
-  int32_t unk = 0, bos = 1, eos = 2, pad = -1;
-  std::string_view charsmap, normalizer = "nmt_nfkc";
-  bool dummy_prefix = true, squeeze = true, escape = true;
-};
-
-Model parse(std::string_view bytes, std::string_view source) {
-  Model model;
+SentencePieceModel parse(std::string_view bytes, std::string_view source) {
+  SentencePieceModel model;
   for (Message all(bytes, source); all.next();) {
     if (all.field() == 1) {
-      Model::Piece piece;
+      SentencePieceModel::Piece piece;
       for (Message one(all.data(), source); one.next();) {
         if (one.field() == 1) piece.text = one.data();
         if (one.field() == 2) piece.score = one.real();
@@ -143,9 +130,6 @@ Model parse(std::string_view bytes, std::string_view source) {
     } else if (all.field() == 3) {
       for (Message spec(all.data(), source); spec.next();) {
         switch (spec.field()) {
-          case 1:
-            model.normalizer = spec.data();
-            break;
           case 2:
             model.charsmap = spec.data();
             break;
@@ -167,21 +151,68 @@ Model parse(std::string_view bytes, std::string_view source) {
   return model;
 }
 
+std::shared_ptr<const TokenModel> make_bpe(const SentencePieceModel& model, Bpe::Options options) {
+  // Higher scores merge first, equal ones from the left.
+  std::vector<float> scores;
+  for (const SentencePieceModel::Piece& piece : model.pieces) scores.push_back(piece.score);
+  std::sort(scores.begin(), scores.end(), std::greater<>());
+  scores.erase(std::unique(scores.begin(), scores.end()), scores.end());
+  Bpe::Builder builder(std::move(options), model.pieces.size());
+  std::vector<uint32_t> ranks(model.pieces.size(), Bpe::kNone);
+  for (uint32_t id = 0; id < model.pieces.size(); ++id) {
+    const SentencePieceModel::Piece& piece = model.pieces[id];
+    const auto type = static_cast<PieceType>(piece.type);
+    const bool merges = type == PieceType::normal;
+    builder.token(id, piece.text, merges);
+    if (merges)
+      ranks[id] = static_cast<uint32_t>(std::lower_bound(scores.begin(), scores.end(), piece.score, std::greater<>()) -
+                                        scores.begin());
+  }
+  builder.merge_all_splits(ranks);
+  return std::make_shared<Bpe>(std::move(builder).build());
+}
+
+std::shared_ptr<const TokenModel> make_unigram(const SentencePieceModel& model, uint32_t unknown,
+                                               std::vector<uint32_t> bytes, std::string_view source) {
+  Unigram::Options options;
+  options.unknown = unknown;
+  options.bytes = std::move(bytes);
+  options.source = source;
+  float lowest = std::numeric_limits<float>::max(), highest = std::numeric_limits<float>::lowest();
+  std::vector<Unigram::Piece> pieces;
+  for (const SentencePieceModel::Piece& piece : model.pieces) {
+    const auto type = static_cast<PieceType>(piece.type);
+    const bool normal = type == PieceType::normal;
+    if (normal) lowest = std::min(lowest, piece.score), highest = std::max(highest, piece.score);
+    const bool user_defined = type == PieceType::user_defined;
+    pieces.push_back({std::string(piece.text), piece.score, normal || user_defined, user_defined});
+  }
+  options.lowest = lowest;
+  options.highest = highest;
+  return std::make_shared<Unigram>(std::move(pieces), std::move(options));
+}
+
 }  // namespace
 
 TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view source, const Json& config) {
-  const Model model = parse(bytes, source);
+  const SentencePieceModel model = parse(bytes, source);
   if (model.pieces.empty()) fail(ErrorKind::bad_file, "{}: no SentencePiece model: it has no pieces", source);
+  // transformers' `legacy` (its default) prepares every stretch between special tokens as a text of its own.
+  const bool legacy = config.is_object() ? json_bool(config, "legacy", true, source, "tokenizer_config") : true;
+  return tokenizer_of(model, source, legacy);
+}
+
+TokenizerParts tokenizer_of(const SentencePieceModel& model, std::string_view source, bool legacy) {
   static constexpr const char* kTypes[] = {"", "Unigram", "BPE", "word", "char"};
-  if (model.model_type != 2)
+  if (model.model_type != 1 && model.model_type != 2)
     fail(ErrorKind::unsupported, "{}: SentencePiece model type {} is not supported", source,
          model.model_type >= 1 && model.model_type <= 4 ? kTypes[model.model_type] : std::to_string(model.model_type));
-  if (!model.charsmap.empty())
-    fail(ErrorKind::unsupported, "{}: SentencePiece normalizer {} is not supported", source,
-         unicode::shown(model.normalizer));
   if (!model.escape || model.suffix)
     fail(ErrorKind::unsupported, "{}: SentencePiece {} is not supported", source,
          model.suffix ? "treat_whitespace_as_suffix" : "without escape_whitespaces");
+  const bool unigram = model.model_type == 1;
+  std::shared_ptr<const Charsmap> map;
+  if (!model.charsmap.empty()) map = std::make_shared<Charsmap>(Charsmap::parse(model.charsmap, source));
 
   TokenizerParts parts;
   parts.source = source;
@@ -193,7 +224,7 @@ TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view sourc
   std::optional<uint32_t> unknown;
   std::vector<AddedToken> added;
   for (uint32_t id = 0; id < model.pieces.size(); ++id) {
-    const Model::Piece& piece = model.pieces[id];
+    const SentencePieceModel::Piece& piece = model.pieces[id];
     if (piece.text.empty() || unicode::valid_prefix(piece.text) != piece.text.size())
       fail(ErrorKind::bad_file, "{}: piece {} is {}", source, id, piece.text.empty() ? "empty" : "not UTF-8");
     if (!std::isfinite(piece.score)) fail(ErrorKind::bad_file, "{}: piece {}: score {}", source, id, piece.score);
@@ -214,8 +245,16 @@ TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view sourc
         added.push_back(token);
         break;
       case PieceType::user_defined:  // found whole in the prepared text
+        if (map) {
+          std::string mapped;
+          map->replace_longest(piece.text, mapped);
+          if (mapped != piece.text)
+            fail(ErrorKind::unsupported,
+                 "{}: piece {} {}, user defined and changed by the normalizer, is not supported", source, id,
+                 unicode::shown(piece.text));
+        }
         token.normalized = true;
-        added.push_back(token);
+        if (!unigram) added.push_back(token);  // Unigram chooses it before all others
         break;
       case PieceType::byte: {
         unsigned value = 0;
@@ -229,6 +268,9 @@ TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view sourc
         parts.verbatim.push_back(id);
         break;
       }
+      case PieceType::unused:
+        if (unigram || model.drop_unused) break;
+        [[fallthrough]];
       default:
         fail(ErrorKind::unsupported, "{}: piece {} of type {} is not supported", source, id,
              piece.type == 5 ? "unused" : std::to_string(piece.type));
@@ -242,30 +284,16 @@ TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view sourc
     options.bytes = byte_ids;
   }
 
-  // Higher scores merge first, equal ones from the left.
-  std::vector<float> scores;
-  for (const Model::Piece& piece : model.pieces) scores.push_back(piece.score);
-  std::sort(scores.begin(), scores.end(), std::greater<>());
-  scores.erase(std::unique(scores.begin(), scores.end()), scores.end());
-  Bpe::Builder builder(std::move(options), model.pieces.size());
-  std::vector<uint32_t> ranks(model.pieces.size(), Bpe::kNone);
-  for (uint32_t id = 0; id < model.pieces.size(); ++id) {
-    const Model::Piece& piece = model.pieces[id];
-    const auto type = static_cast<PieceType>(piece.type);
-    const bool merges = type == PieceType::normal;
-    builder.token(id, piece.text, merges);
-    if (merges)
-      ranks[id] = static_cast<uint32_t>(std::lower_bound(scores.begin(), scores.end(), piece.score, std::greater<>()) -
-                                        scores.begin());
-  }
-  builder.merge_all_splits(ranks);
-  parts.bpe = std::move(builder).build();
-  parts.kind = model.byte_fallback ? "SentencePiece BPE with byte fallback" : "SentencePiece BPE";
+  if (unigram)
+    parts.model = make_unigram(model, *unknown, options.bytes, source);
+  else
+    parts.model = make_bpe(model, std::move(options));
+  parts.kind = unigram ? "SentencePiece Unigram" : "SentencePiece BPE";
+  if (model.byte_fallback) parts.kind += " with byte fallback";
   parts.added = std::move(added);
 
-  // transformers' `legacy` (its default) prepares every stretch between special tokens as a text of its own.
-  const bool legacy = config.is_object() ? json_bool(config, "legacy", true, source, "tokenizer_config") : true;
   std::vector<Normalizer::Step> steps;
+  if (map) steps.emplace_back(Normalizer::Mapped{map, false});
   if (model.squeeze) steps.emplace_back(Normalizer::Squeeze{kMark});
   if (model.dummy_prefix) steps.emplace_back(Normalizer::Prepend{kMark, !legacy});
   steps.emplace_back(Normalizer::Replace{" ", kMark});
@@ -282,7 +310,10 @@ TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view sourc
   parts.bos = name(model.bos);
   parts.eos = name(model.eos);
   parts.pad = name(model.pad);
-  if (parts.bos) parts.before = {model.bos};  // as Llama 2 and Mistral are used
+  if (parts.bos)
+    parts.before = {model.bos};  // as Llama 2 and Mistral are used
+  else if (parts.eos)
+    parts.after = {model.eos};  // as T5 is
   return parts;
 }
 

@@ -142,12 +142,9 @@ TEST(SentencePiece, WhatIsNotSupportedIsRefusedByName) {
       EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what();
     }
   };
-  SpmModel unigram;
-  unigram.model_type = 1;
-  expect_refused(unigram, "Unigram");
-  SpmModel normalizing;
-  normalizing.charsmap = "xxxx";
-  expect_refused(normalizing, "identity");
+  SpmModel words;
+  words.model_type = 3;
+  expect_refused(words, "word");
   SpmModel with_unused;
   with_unused.pieces.push_back({"zz", 0, unused});
   expect_refused(with_unused, "unused");

@@ -22,6 +22,8 @@ constexpr std::string_view kCl100k1 = CONTRACTIONS R"(|[^\r\n\p{L}\p{N}]?\p{L}+|
 constexpr std::string_view kO200k =
     R"([^\r\n\p{L}\p{N}]?)" UPPER "*" LOWER "+" CONTRACTIONS R"(?|[^\r\n\p{L}\p{N}]?)" UPPER "+" LOWER "*" CONTRACTIONS
     R"(?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" REST;
+constexpr std::string_view kTekken = R"([^\r\n\p{L}\p{N}]?)" UPPER "*" LOWER R"(+|[^\r\n\p{L}\p{N}]?)" UPPER "+" LOWER
+                                     R"(*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*)" REST;
 #undef CONTRACTIONS
 #undef REST
 #undef UPPER
@@ -177,6 +179,7 @@ size_t lower_word(const Text& text, size_t at) {
   return lower_end > end ? lower_end : both_end;
 }
 
+template <bool kContractions, int kDigits>
 size_t o200k_end(const Text& text, size_t at) {
   size_t after;
   const Set kind = text.look(at, after);
@@ -189,8 +192,8 @@ size_t o200k_end(const Text& text, size_t at) {
   if (end == at && letter) end = lower_word(text, at);
   if (end == at && prefix && (end = text.skip(after, kUpper)) == after) end = at;
   if (end == at && letter) end = text.skip(at, kUpper);
-  if (end > at) return contraction<true>(text, end);
-  if (kind & kNumber) return digits(text, at, 3);
+  if (end > at) return kContractions ? contraction<true>(text, end) : end;
+  if (kind & kNumber) return digits(text, at, kDigits);
   if (end = punctuation(text, at, true); end > at) return end;
   return white_space<true>(text, at);
 }
@@ -198,7 +201,8 @@ size_t o200k_end(const Text& text, size_t at) {
 }  // namespace
 
 std::optional<KnownPattern> known_pattern(std::string_view expression) {
-  for (KnownPattern pattern : {KnownPattern::gpt2, KnownPattern::cl100k, KnownPattern::cl100k_1, KnownPattern::o200k})
+  for (KnownPattern pattern :
+       {KnownPattern::gpt2, KnownPattern::cl100k, KnownPattern::cl100k_1, KnownPattern::tekken, KnownPattern::o200k})
     if (expression == expression_of(pattern)) return pattern;
   return std::nullopt;
 }
@@ -211,6 +215,8 @@ std::string_view expression_of(KnownPattern pattern) {
       return kCl100k;
     case KnownPattern::cl100k_1:
       return kCl100k1;
+    case KnownPattern::tekken:
+      return kTekken;
     case KnownPattern::o200k:
       return kO200k;
   }
@@ -223,12 +229,14 @@ size_t match_end(std::string_view view, size_t at) {
   if constexpr (kPattern == KnownPattern::gpt2) return gpt2_end(text, at);
   if constexpr (kPattern == KnownPattern::cl100k) return cl100k_end<3>(text, at);
   if constexpr (kPattern == KnownPattern::cl100k_1) return cl100k_end<1>(text, at);
-  if constexpr (kPattern == KnownPattern::o200k) return o200k_end(text, at);
+  if constexpr (kPattern == KnownPattern::o200k) return o200k_end<true, 3>(text, at);
+  if constexpr (kPattern == KnownPattern::tekken) return o200k_end<false, 1>(text, at);
 }
 
 template size_t match_end<KnownPattern::gpt2>(std::string_view, size_t);
 template size_t match_end<KnownPattern::cl100k>(std::string_view, size_t);
 template size_t match_end<KnownPattern::cl100k_1>(std::string_view, size_t);
+template size_t match_end<KnownPattern::tekken>(std::string_view, size_t);
 template size_t match_end<KnownPattern::o200k>(std::string_view, size_t);
 
 size_t match_end(KnownPattern pattern, std::string_view text, size_t at) {
@@ -239,6 +247,8 @@ size_t match_end(KnownPattern pattern, std::string_view text, size_t at) {
       return match_end<KnownPattern::cl100k>(text, at);
     case KnownPattern::cl100k_1:
       return match_end<KnownPattern::cl100k_1>(text, at);
+    case KnownPattern::tekken:
+      return match_end<KnownPattern::tekken>(text, at);
     case KnownPattern::o200k:
       return match_end<KnownPattern::o200k>(text, at);
   }

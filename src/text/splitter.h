@@ -12,6 +12,7 @@ enum class KnownPattern {
   gpt2,      // 's|'t|... | ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
   cl100k,    // (?i:'s|...)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
   cl100k_1,  // the same with every digit alone (Qwen2)
+  tekken,    // o200k with every digit alone and no contractions (Mistral)
   o200k,  // words end where capitals begin, take their contraction along; digits by threes (GPT-4o, gpt-oss, Llama 4)
 };
 
@@ -30,6 +31,7 @@ size_t match_end(KnownPattern pattern, std::string_view text, size_t at);
 extern template size_t match_end<KnownPattern::gpt2>(std::string_view, size_t);
 extern template size_t match_end<KnownPattern::cl100k>(std::string_view, size_t);
 extern template size_t match_end<KnownPattern::cl100k_1>(std::string_view, size_t);
+extern template size_t match_end<KnownPattern::tekken>(std::string_view, size_t);
 extern template size_t match_end<KnownPattern::o200k>(std::string_view, size_t);
 
 }  // namespace glassbox

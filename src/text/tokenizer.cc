@@ -35,6 +35,15 @@ void replace_all(std::string& text, std::string_view what, std::string_view with
     text.replace(at, what.size(), with);
 }
 
+// What tokenizers' WordPiece decoder does to each token.
+std::string clean_up(std::string text) {
+  static constexpr std::pair<std::string_view, std::string_view> kTidy[] = {
+      {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+      {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+  for (const auto& [what, with] : kTidy) replace_all(text, what, with);
+  return text;
+}
+
 // A name to the bytes it adds to a text.
 std::string spell(const DecoderSpec& decoder, std::string name) {
   if (decoder.byte_level) {
@@ -45,9 +54,26 @@ std::string spell(const DecoderSpec& decoder, std::string name) {
     replace_all(name, what, with);
     if (name.size() > 65536) fail(ErrorKind::bad_file, "a decoder that makes {} bytes of one token", name.size());
   }
+  if (decoder.word_prefix) {
+    if (!decoder.word_prefix->empty() && name.starts_with(*decoder.word_prefix))
+      name.erase(0, decoder.word_prefix->size());
+    else
+      name.insert(0, " ");
+    return decoder.cleanup ? clean_up(std::move(name)) : name;
+  }
   if (decoder.byte_fallback)
     if (const int byte = byte_token(name); byte >= 0) return std::string(1, static_cast<char>(byte));
   return name;
+}
+
+// Without the white space at both ends.
+std::string trimmed(const std::string& text) {
+  const unicode::Class* table = unicode::class_table();
+  auto is_space = [&](char32_t c) { return c != unicode::kBroken && table[c] == unicode::Class::Space; };
+  size_t begin = 0, end = text.size();
+  for (size_t at = 0; at < end && is_space(unicode::next(text, at));) begin = at;
+  for (size_t at = end; at > begin && is_space(unicode::previous(text, at));) end = at;
+  return text.substr(begin, end - begin);
 }
 
 // Words may be encoded one by one at `mark` if no token spans the seam: for each word before a run of marks, calls
@@ -72,14 +98,14 @@ std::optional<int32_t> TokenizerParts::id_of(std::string_view name) const {
   if (pretokenizer.byte_level()) {
     std::string bytes;
     if (unicode::from_alphabet(name, bytes)) {
-      if (auto id = bpe->find(bytes)) return static_cast<int32_t>(*id);
+      if (auto id = model->find(bytes)) return static_cast<int32_t>(*id);
       return std::nullopt;
     }
-  } else if (auto id = bpe->find(name)) {
+  } else if (auto id = model->find(name)) {
     return static_cast<int32_t>(*id);
   }
   for (uint32_t id : verbatim)
-    if (bpe->text(id) == name) return static_cast<int32_t>(id);
+    if (model->text(id) == name) return static_cast<int32_t>(id);
   return std::nullopt;
 }
 
@@ -87,9 +113,10 @@ Tokenizer Tokenizer::Impl::finish(TokenizerParts given) {
   auto impl = std::make_shared<Impl>();
   impl->parts = std::move(given);
   TokenizerParts& parts = impl->parts;
-  const Bpe& bpe = *parts.bpe;
+  const TokenModel& model = *parts.model;
+  impl->bpe = dynamic_cast<const Bpe*>(parts.model.get());
 
-  size_t count = bpe.size();
+  size_t count = model.size();
   std::vector<AddedToken> raw, normalized;
   for (AddedToken& token : parts.added) {
     if (token.content.empty()) continue;
@@ -124,11 +151,10 @@ Tokenizer Tokenizer::Impl::finish(TokenizerParts given) {
       std::string piece = spell(parts.decoder, text);
       if (parts.decoder.byte_level && unicode::valid_prefix(piece) != piece.size()) piece = text;
       impl->pieces += piece;
-    } else if (bpe.defined(static_cast<uint32_t>(id))) {
-      if (parts.decoder.byte_level)
-        impl->pieces += bpe.text(static_cast<uint32_t>(id));
-      else
-        impl->pieces += spell(parts.decoder, std::string(bpe.text(static_cast<uint32_t>(id))));
+    } else if (model.defined(static_cast<uint32_t>(id))) {
+      std::string text(model.text(static_cast<uint32_t>(id)));
+      if (!parts.decoder.suffix.empty()) replace_all(text, parts.decoder.suffix, " ");
+      impl->pieces += parts.decoder.byte_level ? text : spell(parts.decoder, std::move(text));
     }
     if (parts.decoder.byte_fallback && byte_token(impl->name(static_cast<int32_t>(id))) >= 0) impl->flags[id] |= byte;
     if (impl->pieces.size() >= UINT32_MAX)
@@ -136,7 +162,8 @@ Tokenizer Tokenizer::Impl::finish(TokenizerParts given) {
   }
   impl->piece_begin.push_back(static_cast<uint32_t>(impl->pieces.size()));
 
-  if (bpe.options().symbols == Bpe::Symbols::characters && bpe.cuts_before(kMark)) impl->word_mark = kMark;
+  if (impl->bpe && impl->bpe->options().symbols == Bpe::Symbols::characters && impl->bpe->cuts_before(kMark))
+    impl->word_mark = kMark;
   auto named = [&](const std::optional<std::string>& name) { return name ? parts.id_of(*name) : std::nullopt; };
   impl->bos = named(parts.bos);
   impl->eos = named(parts.eos);
@@ -162,31 +189,32 @@ std::string_view Tokenizer::Impl::piece(int32_t id) const {
 
 std::string Tokenizer::Impl::name(int32_t id) const {
   if (auto found = added_names.find(id); found != added_names.end()) return found->second;
-  const std::string_view text = parts.bpe->text(static_cast<uint32_t>(id));
+  const std::string_view text = parts.model->text(static_cast<uint32_t>(id));
   const bool mapped = parts.pretokenizer.byte_level() && std::find(parts.verbatim.begin(), parts.verbatim.end(),
                                                                    static_cast<uint32_t>(id)) == parts.verbatim.end();
   return mapped ? unicode::to_alphabet(text) : std::string(text);
 }
 
 std::string Tokenizer::Impl::first_piece(int32_t id) const {
-  if (parts.decoder.drop_in_first.empty()) return std::string(piece(id));
+  if (parts.decoder.drop_in_first.empty() && !parts.decoder.word_prefix) return std::string(piece(id));
   check_id(id);
   auto added = added_text.find(id);
   std::string text = added == added_text.end() ? name(id) : added->second;
+  if (parts.decoder.word_prefix) return parts.decoder.cleanup ? clean_up(std::move(text)) : text;
   replace_all(text, parts.decoder.drop_in_first, "");
   return spell(parts.decoder, std::move(text));
 }
 
 void Tokenizer::Impl::encode(std::string_view text, bool with_special, std::vector<int32_t>& out) const {
   const bool well_formed = unicode::valid_prefix(text) == text.size();
-  Bpe::Scratch scratch;
-  const Bpe& bpe = *parts.bpe;
+  TokenModel::Scratch scratch;
   std::string storage;
 
   auto plain = [&](std::string_view part, bool first) {
     parts.pretokenizer.split(part, first, well_formed, [&](std::string_view word) {
-      if (word_mark.empty()) return bpe.encode(word, out, scratch);
-      each_word(word, word_mark, [&](std::string_view one) { bpe.encode(one, out, scratch); });
+      if (!bpe) return parts.model->encode(word, out, scratch);
+      if (word_mark.empty()) return bpe->encode(word, out, scratch);
+      each_word(word, word_mark, [&](std::string_view one) { bpe->encode(one, out, scratch); });
     });
   };
   // What lies between tokens goes to `rest`; `first` is true for what nothing comes before.
@@ -281,7 +309,7 @@ std::string Tokenizer::decode_bytes(std::span<const int32_t> ids, bool skip_spec
   size_t spaces = 0;
   while (spaces < impl_->parts.decoder.strip && spaces < out.size() && out[spaces] == ' ') ++spaces;
   if (spaces > 0) out.erase(0, spaces);
-  return out;
+  return impl_->parts.decoder.suffix.empty() ? out : trimmed(out);
 }
 
 std::string_view Tokenizer::piece(int32_t id) const { return impl_->piece(id); }
@@ -313,11 +341,12 @@ std::string Tokenizer::describe() const {
   };
   size_t defined = 0, special = 0;
   for (size_t id = 0; id < size(); ++id) {
-    defined += impl_->parts.bpe->defined(static_cast<uint32_t>(id)) || (impl_->flags[id] & Impl::is_added);
+    defined += impl_->parts.model->defined(static_cast<uint32_t>(id)) || (impl_->flags[id] & Impl::is_added);
     special += (impl_->flags[id] & Impl::special) != 0;
   }
-  std::string out = fmt::format("{}, {} tokens ({} special), {} merges", impl_->parts.kind, thousands(defined),
-                                thousands(special), thousands(impl_->parts.bpe->merges()));
+  std::string out =
+      fmt::format("{}, {} tokens ({} special)", impl_->parts.kind, thousands(defined), thousands(special));
+  if (impl_->bpe) out += fmt::format(", {} merges", thousands(impl_->bpe->merges()));
   if (defined != size()) out += fmt::format(", ids up to {}", size() - 1);
   for (const auto& [what, id] : {std::pair{"bos", bos()}, std::pair{"eos", eos()}})
     if (id) out += fmt::format(", {} {} {}", what, token(*id), *id);
@@ -347,11 +376,27 @@ std::string StreamDecoder::push(int32_t id) {
   while (hold > 0 && !unicode::unfinished(std::string_view(held_).substr(held_.size() - hold))) --hold;
   std::string out = unicode::replace_broken(std::string_view(held_).substr(0, held_.size() - hold));
   held_.erase(0, held_.size() - hold);
-  return out;
+  return impl.parts.decoder.suffix.empty() ? out : without_ends(out);
+}
+
+// No white space at either end of the whole: what may be the end waits.
+std::string StreamDecoder::without_ends(const std::string& more) {
+  const bool begun = spaces_.has_value();
+  const std::string text = spaces_.value_or("") + more;
+  const std::string kept = trimmed(text);
+  if (kept.empty()) {
+    if (begun) spaces_ = text;
+    return {};
+  }
+  const size_t begin = begun ? 0 : text.find(kept), end = text.rfind(kept) + kept.size();
+  spaces_ = text.substr(end);
+  return text.substr(begin, end - begin);
 }
 
 std::string StreamDecoder::finish() {
   std::string out = unicode::replace_broken(held_);
+  if (!tokenizer_.impl_->parts.decoder.suffix.empty()) out = without_ends(out);
+  spaces_.reset();
   held_.clear();
   at_start_ = !continues_;
   tokens_ = stripped_ = 0;

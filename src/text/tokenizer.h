@@ -13,22 +13,30 @@
 
 namespace glassbox {
 
-// A tokenizer as its model's authors published it: byte-level BPE (GPT-2, Llama 3, Qwen, ...) or SentencePiece-style
-// BPE with byte fallback (Llama 2, Mistral 7B, ...). Encodes to the same ids as Hugging Face's tokenizers, tiktoken
-// and SentencePiece, whichever the files came from. A handle: copies are cheap and share one immutable table, which
-// any number of threads may use at once.
+class Gguf;
+
+// A tokenizer as its model's authors published it: byte-level BPE (GPT-2, Llama 3, Qwen, CLIP, ...),
+// SentencePiece-style BPE with byte fallback (Llama 2, Mistral 7B, ...), Unigram (T5) or WordPiece (BERT). Encodes to
+// the same ids as Hugging Face's tokenizers, tiktoken and SentencePiece, whichever the files came from. A handle:
+// copies are cheap and share one immutable table, which any number of threads may use at once.
 class Tokenizer {
  public:
-  // A folder (tokenizer.json, else tokenizer.model, else vocab.json + merges.txt; with what tokenizer_config.json,
-  // special_tokens_map.json and added_tokens.json beside them add), or one such file. tokenizer.model may hold a
-  // SentencePiece model or tiktoken's lines (Llama 3, whose special tokens are added). A *.tiktoken file named as
-  // OpenAI names it (cl100k_base, o200k_base, ...) opens too. Throws Error(not_found | bad_file | unsupported):
-  // a component type, option or regular expression whose meaning is not exactly kept is refused by name.
+  // A folder (tokenizer.json, else tokenizer.model or spiece.model, else vocab.json + merges.txt or vocab.txt; with
+  // what tokenizer_config.json, special_tokens_map.json and added_tokens.json beside them add), or one such file.
+  // tokenizer.model may hold a SentencePiece model or tiktoken's lines (Llama 3, whose special tokens are added). A
+  // *.tiktoken file named as OpenAI names it (cl100k_base, o200k_base, ...) opens too, as do deepseek_v3 and
+  // mistral_v3_tekken. Throws Error(not_found | bad_file | unsupported): a component type, option or regular expression
+  // whose meaning is not exactly kept is refused by name.
   static Tokenizer open(const std::filesystem::path& path);
 
   // The text of a tokenizer.json and, where there is one, of its tokenizer_config.json. `source` names them in errors.
   static Tokenizer from_json(std::string_view tokenizer_json, std::string_view source,
                              std::string_view tokenizer_config_json = {});
+
+  // The tokenizer inside a GGUF file ("tokenizer.ggml.*"): its models llama (SentencePiece BPE), gpt2 (byte-level BPE),
+  // bert (WordPiece) and t5 (Unigram). Throws Error(not_found) where the file has none, Error(bad_file), and
+  // Error(unsupported) for another model or a way to split text ("tokenizer.ggml.pre") that is not exactly known.
+  static Tokenizer from_gguf(const Gguf& file);
 
   // Added and special tokens written out in `text` become their ids, as the reference does. `add_special` puts what
   // the tokenizer's own template says around it (usually a BOS): a rendered chat wants false, its template wrote it.
@@ -93,7 +101,9 @@ class StreamDecoder {
   bool skip_special_;
   bool at_start_;
   size_t tokens_ = 0, stripped_ = 0;
-  std::string held_;  // bytes of a character that is not whole yet
+  std::string without_ends(const std::string& more);
+  std::string held_;                   // bytes of a character that is not whole yet
+  std::optional<std::string> spaces_;  // CLIP: white space that may be the last; nothing before the first text
 };
 
 }  // namespace glassbox

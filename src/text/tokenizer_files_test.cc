@@ -86,16 +86,21 @@ TEST(TokenizerFiles, MergesMustBeOfTokens) {
 
 TEST(TokenizerFiles, WhatIsNotSupportedIsRefusedByName) {
   const auto no = ErrorKind::unsupported;
-  expect_error(no, "Unigram", [](Json& f) { f["model"]["type"] = "Unigram"; });
-  expect_error(no, "WordPiece", [](Json& f) { f["model"]["type"] = "WordPiece"; });
+  expect_error(no, "WordLevel", [](Json& f) { f["model"]["type"] = "WordLevel"; });
+  expect_error(no, "unk_id",
+               [](Json& f) { f["model"] = {{"type", "Unigram"}, {"vocab", Json::parse("[[\"a\", -1]]")}}; });
+  expect_error(no, "Unigram with ByteLevel", [](Json& f) {
+    f["model"] = {{"type", "Unigram"}, {"vocab", Json::parse("[[\"a\", -1]]")}, {"unk_id", 0}};
+    f["pre_tokenizer"] = {{"type", "ByteLevel"}};
+  });
   expect_error(no, "dropout", [](Json& f) { f["model"]["dropout"] = 0.1; });
   expect_error(no, "</w>", [](Json& f) { f["model"]["end_of_word_suffix"] = "</w>"; });
   expect_error(no, "##", [](Json& f) { f["model"]["continuing_subword_prefix"] = "##"; });
   expect_error(no, "novelty", [](Json& f) { f["model"]["novelty"] = true; });
-  expect_error(no, "BertNormalizer", [](Json& f) { f["normalizer"] = {{"type", "BertNormalizer"}}; });
-  expect_error(no, "BertPreTokenizer", [](Json& f) { f["pre_tokenizer"] = {{"type", "BertPreTokenizer"}}; });
-  expect_error(no, "BertProcessing", [](Json& f) { f["post_processor"] = {{"type", "BertProcessing"}}; });
-  expect_error(no, "WordPiece", [](Json& f) { f["decoder"] = {{"type", "WordPiece"}}; });
+  expect_error(no, "Nmt", [](Json& f) { f["normalizer"] = {{"type", "Nmt"}}; });
+  expect_error(no, "UnicodeScripts", [](Json& f) { f["pre_tokenizer"] = {{"type", "UnicodeScripts"}}; });
+  expect_error(no, "Sandwich", [](Json& f) { f["post_processor"] = {{"type", "Sandwich"}}; });
+  expect_error(no, "CTC", [](Json& f) { f["decoder"] = {{"type", "CTC"}}; });
   expect_error(no, "decoder", [](Json& f) { f["decoder"] = nullptr; });
   expect_error(no, "ByteLevel", [](Json& f) { f["decoder"] = {{"type", "ByteLevel"}}; });
   expect_error(no, "ByteLevel", [](Json& f) {
@@ -110,6 +115,37 @@ TEST(TokenizerFiles, WhatIsNotSupportedIsRefusedByName) {
   });
   expect_error(no, "256 byte tokens",
                [](Json& f) { f["model"]["byte_fallback"] = true, f["model"]["vocab"]["<0x41>"] = 8; });
+}
+
+TEST(TokenizerFiles, BrokenPartsOfOtherModels) {
+  const auto bad = ErrorKind::bad_file;
+  auto unigram = [](const std::string& vocab, int id = 0) {
+    return [=](Json& f) { f["model"] = {{"type", "Unigram"}, {"vocab", Json::parse(vocab)}, {"unk_id", id}}; };
+  };
+  expect_error(bad, "a text and its score", unigram(R"([["a", "b"]])"));
+  expect_error(bad, "a text and its score", unigram(R"([["a", 1, 2]])"));
+  expect_error(bad, "two ids", unigram(R"([["a", -1], ["a", -2]])"));
+  expect_error(bad, "empty", unigram(R"([["", -1]])"));
+  expect_error(bad, "vocab", unigram("5"));
+  expect_error(ErrorKind::unsupported, "unk_id", unigram(R"([["a", -1]])", 1));
+  expect_error(ErrorKind::unsupported, "bytes", unigram("[[\"" + std::string(2000, 'a') + "\", -1]]"));
+  auto word_piece = [](const Json& vocab, int most = 100) {
+    return [=](Json& f) {
+      f["model"] = {{"type", "WordPiece"}, {"vocab", vocab}, {"unk_token", "u"}, {"max_input_chars_per_word", most}};
+    };
+  };
+  expect_error(bad, "unknown token", word_piece({{"a", 0}}));
+  expect_error(bad, "belongs to two tokens", word_piece({{"u", 0}, {"b", 0}}));
+  expect_error(bad, "expected a count", word_piece({{"u", 0}}, -1));
+  expect_error(ErrorKind::unsupported, "bytes", word_piece({{"u", 0}, {std::string(2000, 'a'), 1}}));
+  auto charsmap = [](const char* base64) {
+    return [=](Json& f) { f["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", base64}}; };
+  };
+  expect_error(bad, "no base64", charsmap("?"));
+  expect_error(bad, "precompiled_charsmap", charsmap("AAAA"));
+  expect_error(bad, "a trie of", charsmap("/////wAAAAA="));
+  expect_error(bad, "zero byte", charsmap("BAAAAAAAAABhYmM="));
+  expect_error(bad, "cls", [](Json& f) { f["post_processor"] = {{"type", "BertProcessing"}}; });
 }
 
 TEST(TokenizerFiles, NotJson) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "text/bpe.h"
 #include "text/normalizer.h"
 #include "text/pretokenizer.h"
+#include "text/token_model.h"
 #include "text/tokenizer.h"
 #include "text/vocabulary_json.h"
 
@@ -25,6 +27,10 @@ struct DecoderSpec {
   bool byte_fallback = false;                                // <0x0A> is a byte
   size_t strip = 0;                                          // up to so many spaces at the beginning are dropped
   std::string drop_in_first;                                 // within the first token, every one of these is dropped
+  std::string suffix;  // the end of a word in a byte-level name (CLIP): a space, and none around the whole text
+  // WordPiece: a name that begins so goes on the word before, any other begins a word after a space.
+  std::optional<std::string> word_prefix;
+  bool cleanup = false;  // WordPiece: no space before punctuation
 };
 
 // What loaders fill in; Impl::finish() checks it and makes the tokenizer.
@@ -33,7 +39,7 @@ struct TokenizerParts {
   std::string kind;    // for people
   Normalizer normalizer;
   PreTokenizer pretokenizer;
-  std::optional<Bpe> bpe;
+  std::shared_ptr<const TokenModel> model;
   std::vector<AddedToken> added;
   DecoderSpec decoder;
   std::vector<int32_t> before, after;             // what encode() puts around a text
@@ -48,7 +54,8 @@ struct TokenizerParts {
 struct Tokenizer::Impl {
   TokenizerParts parts;
   AddedTokenFinder raw, normalized;
-  std::string word_mark;  // words may be taken one by one before each run of these; empty: they may not
+  const Bpe* bpe = nullptr;  // the model, if it is one
+  std::string word_mark;     // words may be taken one by one before each run of these; empty: they may not
 
   std::string pieces;                 // of all ids, one after another
   std::vector<uint32_t> piece_begin;  // size() + 1
@@ -75,10 +82,22 @@ uint32_t id_limit(size_t entries);
 uint32_t checked_id(int64_t id, uint32_t limit, std::string_view token, std::string_view source);
 uint32_t checked_id(const Json& value, uint32_t limit, std::string_view token, std::string_view source);
 
+// "added_tokens" as tokenizer.json lists them.
+std::vector<AddedToken> read_added_tokens(const Json& list, uint32_t limit, std::string_view source);
+// "model" of a tokenizer.json, for the pre-tokenizer that `parts` has.
+void read_model(const VocabularyJson& file, std::string_view source, TokenizerParts& parts);
+
+// How a family splits text, by the name llama.cpp gives it in "tokenizer.ggml.pre"; nothing for names whose meaning is
+// not exactly known here.
+std::optional<PreTokenizer> pretokenizer_named(std::string_view name);
+
 // One loader a form. Each throws Error(bad_file | unsupported) naming `source`.
 TokenizerParts read_tokenizer_json(const VocabularyJson& file, std::string_view source);
 TokenizerParts read_sentencepiece(std::string_view bytes, std::string_view source, const Json& config);
-TokenizerParts read_tiktoken(std::string_view bytes, std::string_view source, std::string_view file_name);
+// `special`: names and ids of special tokens from a file beside it (special_tokens.json), or null.
+TokenizerParts read_tiktoken(std::string_view bytes, std::string_view source, std::string_view file_name,
+                             const Json& special);
+TokenizerParts read_vocab_txt(std::string_view bytes, std::string_view source, const Json& config);
 TokenizerParts read_vocab_and_merges(std::string_view vocab_json, std::string_view merges, std::string_view source,
                                      const Json& config);
 

@@ -1,6 +1,5 @@
-// tokenizer.json, and the configuration files beside it.
+// tokenizer.json: how its parts are put together.
 #include <algorithm>
-#include <map>
 
 #include "base/error.h"
 #include "text/json_fields.h"
@@ -28,9 +27,7 @@ uint32_t checked_id(const Json& value, uint32_t limit, std::string_view token, s
   return checked_id(*id, limit, token, source);
 }
 
-namespace {
-
-std::vector<AddedToken> read_added(const Json& list, uint32_t limit, std::string_view source) {
+std::vector<AddedToken> read_added_tokens(const Json& list, uint32_t limit, std::string_view source) {
   std::vector<AddedToken> out;
   for (const Json& entry : list) {
     AddedToken token;
@@ -48,91 +45,7 @@ std::vector<AddedToken> read_added(const Json& list, uint32_t limit, std::string
   return out;
 }
 
-// Fills `verbatim` with the byte-level tokens whose names are not in the byte alphabet.
-Bpe read_bpe(const VocabularyJson& file, bool byte_level, std::string_view source, std::vector<uint32_t>& verbatim,
-             std::optional<std::string>& unk) {
-  const Json& model = file.rest["model"];
-  static constexpr std::string_view kKnown[] = {
-      "type",     "dropout",       "unk_token",    "continuing_subword_prefix", "end_of_word_suffix",
-      "fuse_unk", "byte_fallback", "ignore_merges"};
-  for (const auto& [key, value] : model.items()) {
-    if (key == "vocab" || key == "merges")
-      fail(ErrorKind::bad_file, "{}: model: {} is expected to be {}, got {}", source, unicode::shown(key),
-           key == "vocab" ? "object" : "array", value.type_name());
-    if (std::find(std::begin(kKnown), std::end(kKnown), key) == std::end(kKnown) && !value.is_null() &&
-        value != Json(false))
-      fail(ErrorKind::unsupported, "{}: model: {} is not supported", source, unicode::shown(key));
-  }
-  if (!file.has_vocab || !file.has_merges)
-    fail(ErrorKind::bad_file, "{}: model: {} is missing", source, unicode::shown(file.has_vocab ? "merges" : "vocab"));
-  if (model.contains("dropout") && !model["dropout"].is_null() && model["dropout"] != 0.0)
-    fail(ErrorKind::unsupported, "{}: model: dropout {} is not supported", source, dump_json(model["dropout"]));
-  for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
-    if (const std::string value = json_string_or(model, key, "", source, "model"); !value.empty())
-      fail(ErrorKind::unsupported, "{}: model: {} {} is not supported", source, key, unicode::shown(value));
-
-  Bpe::Options options;
-  options.symbols = byte_level ? Bpe::Symbols::bytes : Bpe::Symbols::characters;
-  options.ignore_merges = json_bool(model, "ignore_merges", false, source, "model");
-  options.fuse_unknown = json_bool(model, "fuse_unk", false, source, "model");
-  options.source = source;
-  Bpe::Builder builder(std::move(options), file.vocab.size());
-
-  const uint32_t limit = id_limit(file.vocab.size());
-  std::map<std::string, uint32_t, std::less<>> outside;  // names that are not in the byte alphabet
-  std::string text;
-  for (const auto& [name, value] : file.vocab) {
-    const uint32_t id = checked_id(value, limit, name, source);
-    text.clear();
-    const bool mapped = !byte_level || unicode::from_alphabet(name, text);
-    if (!mapped) {
-      verbatim.push_back(id);
-      if (!outside.emplace(name, id).second)
-        fail(ErrorKind::bad_file, "{}: token {} has two ids", source, unicode::shown(name));
-    }
-    builder.token(id, byte_level && mapped ? std::string_view(text) : std::string_view(name), mapped);
-  }
-  auto find = [&](std::string_view name) -> std::optional<uint32_t> {
-    if (!byte_level) return builder.find(name);
-    text.clear();
-    if (unicode::from_alphabet(name, text)) return builder.find(text);
-    auto found = outside.find(name);
-    return found == outside.end() ? std::nullopt : std::optional<uint32_t>(found->second);
-  };
-
-  if (model.contains("unk_token") && !model["unk_token"].is_null()) {
-    unk = json_string(model, "unk_token", source, "model");
-    const auto id = find(*unk);
-    if (!id)
-      fail(ErrorKind::bad_file, "{}: model: unk_token {} is not in the vocabulary", source, unicode::shown(*unk));
-    builder.unknown(*id);
-  }
-  if (json_bool(model, "byte_fallback", false, source, "model")) {
-    std::vector<uint32_t> bytes;
-    for (int b = 0; b < 256; ++b)
-      if (auto id = find(fmt::format("<0x{:02X}>", b))) bytes.push_back(*id);
-    if (byte_level && !bytes.empty())
-      fail(ErrorKind::unsupported, "{}: byte_fallback with ByteLevel is not supported", source);
-    if (!bytes.empty() && bytes.size() != 256)
-      fail(ErrorKind::unsupported, "{}: byte_fallback with {} of 256 byte tokens is not supported", source,
-           bytes.size());
-    builder.byte_tokens(std::move(bytes));
-  }
-
-  uint32_t rank = 0;
-  for (const auto& [left, right] : file.merges) {
-    auto known = [&](const std::string& name) {
-      const auto id = find(name);
-      if (!id)
-        fail(ErrorKind::bad_file, "{}: merge {}: token {} is not in the vocabulary", source, rank,
-             unicode::shown(name));
-      return *id;
-    };
-    const uint32_t a = known(left), b = known(right), into = known(left + right);
-    builder.merge(a, b, rank++, into);
-  }
-  return std::move(builder).build();
-}
+namespace {
 
 void read_post_processor(const Json& spec, std::string_view source, uint32_t limit, TokenizerParts& parts) {
   if (spec.is_null()) return;
@@ -166,6 +79,20 @@ void read_post_processor(const Json& spec, std::string_view source, uint32_t lim
     if (!seen) fail(ErrorKind::unsupported, "{}: {}: a template without the text is not supported", source, place);
     parts.before.insert(parts.before.begin(), before.begin(), before.end());
     parts.after.insert(parts.after.end(), after.begin(), after.end());
+  } else if (type == "BertProcessing" || type == "RobertaProcessing") {
+    auto token = [&](const char* key) {
+      const Json& pair = json_array(spec, key, source, place);
+      if (pair.size() != 2 || !pair[0].is_string())
+        fail(ErrorKind::bad_file, "{}: {}: {}: expected a token and its id, got {}", source, place, key,
+             unicode::shown(dump_json(pair)));
+      return std::pair(pair[0].get<std::string>(),
+                       static_cast<int32_t>(checked_id(pair[1], limit, pair[0].get<std::string>(), source)));
+    };
+    const auto cls = token("cls"), sep = token("sep");
+    parts.before.insert(parts.before.begin(), cls.second);
+    parts.after.push_back(sep.second);
+    if (!parts.bos) parts.bos = cls.first;
+    if (!parts.eos) parts.eos = sep.first;
   } else {
     fail(ErrorKind::unsupported, "{}: post_processor {} is not supported", source, unicode::shown(type));
   }
@@ -213,25 +140,21 @@ void read_decoder(const Json& spec, std::string_view source, DecoderSpec& decode
     decoder.replace.emplace_back(mark, " ");
     if (prefix) decoder.drop_in_first = mark;
     fused = true;
+  } else if (type == "WordPiece") {
+    if (fused || !decoder.replace.empty() || decoder.byte_fallback)
+      fail(ErrorKind::unsupported, "{}: decoder WordPiece after another decoder is not supported", source);
+    decoder.word_prefix = json_string_or(spec, "prefix", "##", source, place);
+    decoder.cleanup = json_bool(spec, "cleanup", true, source, place);
+    fused = true;
   } else {
     fail(ErrorKind::unsupported, "{}: decoder {} is not supported", source, unicode::shown(type));
   }
-}
-
-// A token named in a configuration: its text, or an object with it.
-std::optional<std::string> named_token(const Json& config, const char* key, std::string_view source) {
-  if (!config.is_object() || !config.contains(key) || config[key].is_null()) return std::nullopt;
-  if (config[key].is_string()) return config[key].get<std::string>();
-  return json_string(config[key], "content", source, key);
 }
 
 }  // namespace
 
 TokenizerParts read_tokenizer_json(const VocabularyJson& whole, std::string_view source) {
   const Json& file = whole.rest;
-  const Json& model = json_object(file, "model", source, "tokenizer.json");
-  const std::string type = json_string_or(model, "type", whole.has_merges ? "BPE" : "", source, "model");
-  if (type != "BPE") fail(ErrorKind::unsupported, "{}: model type {} is not supported", source, unicode::shown(type));
   auto part = [&](const char* key) -> const Json& {
     static const Json nothing;
     auto found = file.find(key);
@@ -244,8 +167,7 @@ TokenizerParts read_tokenizer_json(const VocabularyJson& whole, std::string_view
   parts.normalizer = Normalizer::from_json(part("normalizer"), source);
   parts.pretokenizer = PreTokenizer::from_json(part("pre_tokenizer"), source);
   const bool byte_level = parts.pretokenizer.byte_level();
-  parts.bpe = read_bpe(whole, byte_level, source, parts.verbatim, parts.unk);
-  parts.kind = byte_level ? "byte-level BPE" : parts.bpe->options().bytes.empty() ? "BPE" : "BPE with byte fallback";
+  read_model(whole, source, parts);
 
   if (part("decoder").is_null())
     fail(ErrorKind::unsupported, "{}: a tokenizer without a decoder is not supported", source);
@@ -258,114 +180,18 @@ TokenizerParts read_tokenizer_json(const VocabularyJson& whole, std::string_view
   if (const Json& list = part("added_tokens"); !list.is_null()) {
     if (!list.is_array())
       fail(ErrorKind::bad_file, "{}: \"added_tokens\" is expected to be array, got {}", source, list.type_name());
-    parts.added = read_added(list, id_limit(parts.bpe->tokens() + list.size()), source);
+    parts.added = read_added_tokens(list, id_limit(parts.model->tokens() + list.size()), source);
     for (const AddedToken& token : parts.added) {
-      auto known = byte_level ? std::nullopt : parts.bpe->find(token.content);
+      auto known = byte_level ? std::nullopt : parts.model->find(token.content);
       std::string bytes;
-      if (byte_level && unicode::from_alphabet(token.content, bytes)) known = parts.bpe->find(bytes);
+      if (byte_level && unicode::from_alphabet(token.content, bytes)) known = parts.model->find(bytes);
       if (known && *known != static_cast<uint32_t>(token.id))
         fail(ErrorKind::bad_file, "{}: added token {} has id {}, but {} in the vocabulary", source,
              unicode::shown(token.content), token.id, *known);
     }
   }
-  read_post_processor(part("post_processor"), source, id_limit(parts.bpe->tokens() + parts.added.size()), parts);
+  read_post_processor(part("post_processor"), source, id_limit(parts.model->tokens() + parts.added.size()), parts);
   return parts;
-}
-
-void apply_config(TokenizerParts& parts, const Json& config, const Json& special_map, const Json& added,
-                  std::string_view source) {
-  if (!config.is_null() && !config.is_object())
-    fail(ErrorKind::bad_file, "{}: expected an object, got {}", source, config.type_name());
-  auto name = [&](const char* key, std::optional<std::string>& into) {
-    const Json& from = config.is_object() && config.contains(key) ? config : special_map;
-    if (auto found = named_token(from, key, source))
-      into = found;
-    else if (from.is_object() && from.contains(key))
-      into.reset();  // null: it has none
-  };
-  name("bos_token", parts.bos);
-  name("eos_token", parts.eos);
-  name("unk_token", parts.unk);
-  name("pad_token", parts.pad);
-
-  const uint32_t limit = id_limit(parts.bpe->tokens() + parts.added.size());
-  auto define = [&](AddedToken token, bool flags_known) {
-    for (AddedToken& old : parts.added) {
-      if (old.id != token.id && old.content != token.content) continue;
-      if (old.content != token.content && old.from_convention) {  // the file names what we only knew by convention
-        old = std::move(token);
-        return;
-      }
-      if (old.id != token.id || old.content != token.content)
-        fail(ErrorKind::bad_file, "{}: token {} with id {} contradicts {} with id {}", source,
-             unicode::shown(token.content), token.id, unicode::shown(old.content), old.id);
-      if (flags_known) old = std::move(token);
-      return;
-    }
-    if (auto known = parts.id_of(token.content); known && *known != token.id)
-      fail(ErrorKind::bad_file, "{}: token {} has id {}, but {} in the vocabulary", source,
-           unicode::shown(token.content), token.id, *known);
-    parts.added.push_back(std::move(token));
-  };
-  if (config.is_object() && config.contains("added_tokens_decoder") && !config["added_tokens_decoder"].is_null()) {
-    for (const auto& [key, value] : json_object(config, "added_tokens_decoder", source, "tokenizer_config").items()) {
-      Json entry = value;
-      if (!entry.is_object() || key.empty() || key.size() > 9 ||
-          key.find_first_not_of("0123456789") != std::string::npos)
-        fail(ErrorKind::bad_file, "{}: added_tokens_decoder: {} is no token id", source, unicode::shown(key));
-      entry["id"] = std::stoll(key);
-      define(read_added(Json::array({entry}), limit, source)[0], true);
-    }
-  } else if (added.is_object()) {
-    for (const auto& [content, id] : added.items()) {
-      AddedToken token;
-      token.content = content;
-      token.id = static_cast<int32_t>(checked_id(id, limit, content, source));
-      define(std::move(token), false);
-    }
-  }
-
-  // What the configuration names as special is so, and is found in text, if the vocabulary has it.
-  auto mark_special = [&](const std::string& content) {
-    for (AddedToken& token : parts.added)
-      if (token.content == content) {
-        token.special = true;
-        return;
-      }
-    auto id = parts.id_of(content);
-    if (!id) return;
-    AddedToken token;
-    token.id = *id;
-    token.content = content;
-    token.special = true;
-    parts.added.push_back(std::move(token));
-  };
-  for (const auto* token : {&parts.bos, &parts.eos, &parts.unk, &parts.pad})
-    if (*token) mark_special(**token);
-  for (const Json* from : {&config, &special_map}) {
-    for (const char* key : {"sep_token", "cls_token", "mask_token"})
-      if (auto found = named_token(*from, key, source)) mark_special(*found);
-    for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
-      if (!from->is_object() || !from->contains(key) || !(*from)[key].is_array()) continue;
-      for (const Json& entry : (*from)[key]) {
-        if (entry.is_string())
-          mark_special(entry.get<std::string>());
-        else
-          mark_special(json_string(entry, "content", source, key));
-      }
-    }
-  }
-
-  // A configuration that says whether a BOS or EOS goes around the text says all of it, as in transformers.
-  if (config.is_object() && (config.contains("add_bos_token") || config.contains("add_eos_token"))) {
-    parts.before.clear();
-    parts.after.clear();
-    const bool bos = json_bool(config, "add_bos_token", false, source, "tokenizer_config");
-    const bool eos = json_bool(config, "add_eos_token", false, source, "tokenizer_config");
-    auto id = [&](const std::optional<std::string>& token) { return token ? parts.id_of(*token) : std::nullopt; };
-    if (auto one = id(parts.bos); bos && one) parts.before = {*one};
-    if (auto one = id(parts.eos); eos && one) parts.after = {*one};
-  }
 }
 
 }  // namespace glassbox

@@ -81,7 +81,8 @@ TEST_P(Fixture, NamesLeadBack) {
 
 INSTANTIATE_TEST_SUITE_P(Tokenizer, Fixture,
                          ::testing::Values("gpt2", "llama3", "llama2", "crossing", "metaspace_first",
-                                           "metaspace_always", "metaspace_never", "nfc", "nfkc", "splits"),
+                                           "metaspace_always", "metaspace_never", "nfc", "nfkc", "splits", "bert",
+                                           "bert_cased", "unigram", "unigram_bytes", "clip", "words"),
                          [](const auto& info) { return std::string(info.param); });
 
 Tokenizer fixture_tokenizer(const std::string& name) {

@@ -20,6 +20,31 @@ const Class* class_table() {
   return table.get();
 }
 
+const uint8_t* trait_table() {
+  static const std::unique_ptr<const uint8_t[]> table = [] {
+    auto made = std::make_unique<uint8_t[]>(0x110000);
+    for (size_t i = 0; i < kTraitRunsSize; ++i) {
+      const uint32_t begin = kTraitRuns[i] >> 4;
+      const uint32_t end = i + 1 < kTraitRunsSize ? kTraitRuns[i + 1] >> 4 : 0x110000;
+      std::memset(&made[begin], static_cast<int>(kTraitRuns[i] & 15), end - begin);
+    }
+    return std::unique_ptr<const uint8_t[]>(std::move(made));
+  }();
+  return table.get();
+}
+
+void append_lower(std::string& out, char32_t c) {
+  if (c == 0x130) {
+    out += "i\xCC\x87";
+    return;
+  }
+  const LowerRun* end = kLowerRuns + kLowerRunsSize;
+  const LowerRun* run = std::partition_point(kLowerRuns, end, [&](const LowerRun& r) { return r.last < c; });
+  if (run != end && c >= run->first && (c - run->first) % run->step == 0)
+    c = static_cast<char32_t>(static_cast<int64_t>(c) + run->difference);
+  append(out, c);
+}
+
 bool is_unnormalized(char32_t c) {
   const auto key = static_cast<uint32_t>(c << 4 | 15);
   const uint32_t* after = std::upper_bound(kUnnormalizedRuns, kUnnormalizedRuns + kUnnormalizedRunsSize, key);

@@ -22,6 +22,30 @@ extern const size_t kNewerRunsSize;
 extern const uint32_t kUnnormalizedRuns[];
 extern const size_t kUnnormalizedRunsSize;
 
+// What BERT's normalization and others ask of a character (unicode_bert_table.cc, from the reference).
+enum Trait : uint8_t {
+  kControl = 1,         // dropped by "clean_text": controls, formats, private use
+  kPunctuation = 2,     // a word of its own to BertPreTokenizer and Punctuation
+  kNonspacingMark = 4,  // dropped by "strip_accents" after decomposition
+  kCombiningMark = 8    // dropped by StripAccents
+};
+extern const uint32_t kTraitRuns[];
+extern const size_t kTraitRunsSize;
+extern const uint32_t kNewerSymbolRuns[];  // 1 punctuation, 2 symbols that came after Unicode 14; else 0
+extern const size_t kNewerSymbolRunsSize;
+struct LowerRun {
+  uint32_t first, last, step;
+  int32_t difference;
+};
+extern const LowerRun kLowerRuns[];
+extern const size_t kLowerRunsSize;
+
+// 0x110000 sets of Trait, one a byte; made on first use, lives for ever.
+const uint8_t* trait_table();
+
+// Appends the lower case of a character: itself where it has none; two characters for U+0130.
+void append_lower(std::string& out, char32_t c);
+
 // 0x110000 classes, one a byte; made on first use, lives for ever.
 const Class* class_table();
 
