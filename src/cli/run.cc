@@ -7,12 +7,13 @@
 #include <csignal>
 #include <cstdio>
 #include <mutex>
+#include <optional>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/line_editor.h"
-#include "text/reasoning.h"
+#include "text/chat_syntax.h"
 
 namespace glassbox {
 namespace {
@@ -52,7 +53,7 @@ struct Answer {
 
 // Runs one request to its end, telling each piece of reasoning and of answer as it comes. Ctrl-C cancels it.
 template <class Tell>
-Answer ask(Engine& engine, GenerationRequest request, bool split, bool opened, Tell& tell) {
+Answer ask(Engine& engine, GenerationRequest request, std::optional<AnswerParser> parser, Tell& tell) {
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<std::string> pieces;
@@ -73,8 +74,7 @@ Answer ask(Engine& engine, GenerationRequest request, bool split, bool opened, T
         done = true;
         changed.notify_one();
       });
-  ReasoningSplitter splitter(opened);
-  const auto take = [&](ReasoningSplitter::Delta delta) {
+  const auto take = [&](AnswerParser::Delta delta) {
     tell(delta);
     answer.reasoning += delta.reasoning;
     answer.text += delta.content;
@@ -87,13 +87,13 @@ Answer ask(Engine& engine, GenerationRequest request, bool split, bool opened, T
       fresh.swap(pieces);
       over = done;
     }
-    for (const std::string& piece : fresh) take(split ? splitter.push(piece) : ReasoningSplitter::Delta{"", piece});
+    for (const std::string& piece : fresh) take(parser ? parser->push(piece) : AnswerParser::Delta{"", piece, {}});
     if (interrupted && !asked_to_stop) {
       engine.cancel(id);
       asked_to_stop = true;
     }
   }
-  if (split) take(splitter.finish());
+  if (parser) take(parser->finish());
   if (!answer.finished.error.empty()) fail(ErrorKind::io, "{}", answer.finished.error);
   return answer;
 }
@@ -116,7 +116,7 @@ double per_second(int64_t count, double seconds) { return seconds > 0 ? static_c
 class Printer {
  public:
   explicit Printer(bool terminal) : terminal_(terminal) {}
-  void operator()(const ReasoningSplitter::Delta& delta) {
+  void operator()(const AnswerParser::Delta& delta) {
     if (!delta.reasoning.empty()) {
       if (!reasoning_) put(terminal_ ? "\033[2m" : "<think>");
       reasoning_ = true;
@@ -168,13 +168,14 @@ class Conversation {
     request.stop = options_.stop;
     if (!chats()) {
       request.prompt = model_->tokenizer.encode(text);
-      return ask(engine_, std::move(request), false, false, tell);
+      return ask(engine_, std::move(request), std::nullopt, tell);
     }
     messages_.push_back({{"role", "user"}, {"content", text}});
     try {
       const std::string prompt = model_->render({{"messages", messages_}, {"add_generation_prompt", true}});
       request.prompt = model_->encode_prompt(prompt);
-      Answer answer = ask(engine_, std::move(request), true, ReasoningSplitter::opened_by(prompt), tell);
+      AnswerParser parser(ChatSyntax::of_template(model_->chat_template->source()), nullptr, prompt);
+      Answer answer = ask(engine_, std::move(request), std::move(parser), tell);
       messages_.push_back({{"role", "assistant"}, {"content", answer.text}});
       return answer;
     } catch (...) {
@@ -193,7 +194,7 @@ class Conversation {
 
 int answer_once(Conversation& conversation, const RunOptions& options, double load_s) {
   if (options.json) {
-    const auto silent = [](const ReasoningSplitter::Delta&) {};
+    const auto silent = [](const AnswerParser::Delta&) {};
     const Answer answer = conversation.answer(options.prompt, silent);
     const Finished& f = answer.finished;
     OrderedJson out = {{"model", conversation.model().name},

@@ -4,8 +4,9 @@
 // is refused by name with OpenAI's error object. Beyond OpenAI's fields a request may say top_k, min_p,
 // repetition_penalty, ignore_eos, and for chats continue_final_message, add_generation_prompt and
 // chat_template_kwargs; an answer says the seed that repeats it ("seed"), its speed ("timings"), and what
-// stood between <think> and </think> apart
-// ("reasoning_content").
+// was reasoning (between <think> and </think>, or as the model's chat template marks it) apart
+// ("reasoning_content"). Tools are offered to models whose template knows them, and what such a model calls comes as
+// tool_calls: tool_choice is "auto" or "none", since to force a call would need a grammar.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,7 @@
 #include "engine/engine.h"
 #include "server/api_error.h"
 #include "server/generator.h"
-#include "text/reasoning.h"
+#include "text/chat_syntax.h"
 
 namespace glassbox::openai {
 
@@ -37,6 +38,7 @@ struct Request {
 struct ChatRequest : Request {
   OrderedJson context;     // for the template: messages, tools, documents, add_generation_prompt and what was passed on
   bool continues = false;  // the answer goes on where the last message ends
+  OrderedJson tools;       // what the model may call; null: nothing
 };
 
 struct CompletionRequest : Request {
@@ -76,7 +78,10 @@ class Answer {
     int64_t created = 0;  // seconds since 1970
     bool chat = true;
     std::vector<std::string> echoes;  // completions: what each prompt's answers begin with
-    std::string begun;  // chat: how the answer begins that the prompt already holds ("<think>", a continued message)
+    std::string begun;                // chat: how the answer begins that the prompt already holds: a continued message
+    ChatSyntax syntax;                // chat: the marks of reasoning and calls
+    OrderedJson tools;                // chat: what may be called
+    std::string prompt;               // chat: rendered; its end may have opened the reasoning
   };
   // `choices` in all: n for each prompt, in order. `piece` as Generator's, for logprobs.
   Answer(const Request& request, Options options, size_t choices, std::function<std::string_view(int32_t)> piece);
@@ -100,8 +105,9 @@ class Answer {
 
  private:
   struct Choice {
-    ReasoningSplitter splitter;
+    AnswerParser parser;
     std::string content, reasoning;
+    std::vector<ToolCall> calls;
     OrderedJson logprobs;  // chat: {"content": [...]}; completions: an object of lists; null: not asked for
     int64_t reasoning_tokens = 0;
     size_t offset = 0;  // completions: characters before the next token
@@ -110,7 +116,9 @@ class Answer {
 
   OrderedJson head(std::string_view object) const;
   OrderedJson chunk(size_t choice, OrderedJson delta, OrderedJson logprobs, OrderedJson finish_reason) const;
-  std::string said(size_t choice, ReasoningSplitter::Delta delta, OrderedJson logprobs);
+  std::string said(size_t choice, AnswerParser::Delta delta, OrderedJson logprobs);
+  OrderedJson calls_json(size_t choice, size_t first, bool indexed) const;
+  std::string_view reason_of(const Choice& choice) const;
   std::string content_event(size_t choice, std::string_view field, const std::string& text, OrderedJson logprobs) const;
   OrderedJson chat_logprob(const TokenEvent& event) const;
   OrderedJson completion_logprobs(Choice& choice, const TokenEvent& event) const;

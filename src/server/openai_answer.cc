@@ -155,7 +155,8 @@ Answer::Answer(const Request& request, Options options, size_t choices, std::fun
       // Space at its end must not count as before a closing tag that the answer brings.
       std::string_view begun = options_.begun;
       begun = begun.substr(0, begun.find_last_not_of(" \t\r\n") + 1);
-      choice.splitter.push(begun);
+      choice.parser = AnswerParser(options_.syntax, options_.tools, options_.prompt);
+      if (!begun.empty()) choice.parser.push(begun);
       if (logprobs_) choice.logprobs = {{"content", OrderedJson::array()}, {"refusal", nullptr}};
     } else {
       if (!options_.echoes.empty()) choice.content = options_.echoes[i / n_];
@@ -248,17 +249,46 @@ std::string Answer::content_event(size_t choice, std::string_view field, const s
 
 // Adds what was said to the choice; events where there is anything to tell. Log-probabilities go with the
 // first of them.
-std::string Answer::said(size_t choice, ReasoningSplitter::Delta delta, OrderedJson logprobs) {
+std::string Answer::said(size_t choice, AnswerParser::Delta delta, OrderedJson logprobs) {
   Choice& c = choices_[choice];
   c.reasoning += delta.reasoning;
   c.content += delta.content;
+  const size_t first_call = c.calls.size();
+  for (ToolCall& call : delta.calls) {
+    // Mistral's templates take nothing but nine letters and digits.
+    if (call.id.empty())
+      call.id = options_.syntax.calls == CallSyntax::mistral ? new_id("").substr(0, 9) : new_id("call_");
+    c.calls.push_back(std::move(call));
+  }
   std::string events;
   if (!stream_) return events;
   if (!delta.reasoning.empty())
     events += content_event(choice, "reasoning_content", delta.reasoning, std::exchange(logprobs, nullptr));
   if (!delta.content.empty() || !logprobs.is_null())
     events += content_event(choice, "content", delta.content, std::move(logprobs));
+  if (c.calls.size() > first_call)
+    events += sse(chunk(choice, {{"tool_calls", calls_json(choice, first_call, true)}}, nullptr, nullptr));
   return events;
+}
+
+// The calls from the `first` on, as a message has them, or indexed as a stream does.
+OrderedJson Answer::calls_json(size_t choice, size_t first, bool indexed) const {
+  OrderedJson list = OrderedJson::array();
+  const std::vector<ToolCall>& calls = choices_[choice].calls;
+  for (size_t i = first; i < calls.size(); ++i) {
+    OrderedJson one = OrderedJson::object();
+    if (indexed) one["index"] = i;
+    one["id"] = calls[i].id;
+    one["type"] = "function";
+    one["function"] = {{"name", calls[i].name}, {"arguments", calls[i].arguments}};
+    list.push_back(std::move(one));
+  }
+  return list;
+}
+
+std::string_view Answer::reason_of(const Choice& choice) const {
+  if (choice.finished.reason == FinishReason::stop && !choice.calls.empty()) return "tool_calls";
+  return reason_text(choice.finished.reason);
 }
 
 std::string Answer::token(size_t choice, const TokenEvent& event) {
@@ -268,9 +298,10 @@ std::string Answer::token(size_t choice, const TokenEvent& event) {
     logprobs = options_.chat ? chat_logprob(event) : completion_logprobs(c, event);
     if (!stream_) append(c.logprobs, logprobs);
   }
-  if (!options_.chat) return said(choice, {"", event.text}, std::move(logprobs));
-  ReasoningSplitter::Delta delta = c.splitter.push(event.text);
-  if (c.content.empty() && delta.content.empty()) ++c.reasoning_tokens;  // until the answer proper begins
+  if (!options_.chat) return said(choice, {"", event.text, {}}, std::move(logprobs));
+  const bool spoke = c.parser.speaks();
+  AnswerParser::Delta delta = c.parser.push(event.text);
+  if (!spoke && delta.content.empty()) ++c.reasoning_tokens;  // until the answer proper begins
   return said(choice, std::move(delta), std::move(logprobs));
 }
 
@@ -278,19 +309,19 @@ std::string Answer::finished(size_t choice, const Finished& finished) {
   Choice& c = choices_[choice];
   c.finished = finished;
   ++done_;
-  ReasoningSplitter::Delta rest{"", finished.text};
+  AnswerParser::Delta rest{"", finished.text, {}};
   if (options_.chat) {
-    rest = c.splitter.push(finished.text);
-    ReasoningSplitter::Delta held = c.splitter.finish();
+    rest = c.parser.push(finished.text);
+    AnswerParser::Delta held = c.parser.finish();
     rest.reasoning += held.reasoning;
     rest.content += held.content;
+    for (ToolCall& call : held.calls) rest.calls.push_back(std::move(call));
   }
   std::string events = said(choice, std::move(rest), nullptr);
   if (c.reasoning.empty()) c.reasoning_tokens = 0;
 
   if (!stream_) return events;
-  OrderedJson last =
-      chunk(choice, options_.chat ? OrderedJson::object() : OrderedJson(""), nullptr, reason_text(finished.reason));
+  OrderedJson last = chunk(choice, options_.chat ? OrderedJson::object() : OrderedJson(""), nullptr, reason_of(c));
   if (!done()) return events + sse(last);
   if (include_usage_) {
     events += sse(last);
@@ -362,13 +393,17 @@ OrderedJson Answer::whole() const {
     if (options_.chat) {
       OrderedJson message = {{"role", "assistant"}, {"content", choice.content}};
       if (!choice.reasoning.empty()) message["reasoning_content"] = choice.reasoning;
+      if (!choice.calls.empty()) {
+        if (choice.content.empty()) message["content"] = nullptr;
+        message["tool_calls"] = calls_json(i, 0, false);
+      }
       message["refusal"] = nullptr;
       one["message"] = std::move(message);
     } else {
       one["text"] = choice.content;
     }
     one["logprobs"] = choice.logprobs;
-    one["finish_reason"] = reason_text(choice.finished.reason);
+    one["finish_reason"] = reason_of(choice);
     list.push_back(std::move(one));
   }
   whole["choices"] = std::move(list);

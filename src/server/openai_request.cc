@@ -244,25 +244,58 @@ void read_response_format(Fields& fields) {
   inner.finish();
 }
 
-// Tools are offered only to a model that will not call them: with "none" they change nothing, and their
-// descriptions stay out of the prompt so that the model has nothing to call.
-void read_tools(Fields& fields) {
+OrderedJson read_tool(const OrderedJson& given, const std::string& path) {
+  Fields tool(given, path);
+  auto type = tool.text("type");
+  if (!type) tool.missing("type");
+  if (*type != "function")
+    throw ApiError(400, fmt::format("{}.type: only \"function\" is supported", path), "unsupported_value",
+                   path + ".type");
+  const OrderedJson* function = tool.object("function");
+  if (!function) tool.missing("function");
+  tool.finish();
+  Fields inner(*function, path + ".function");
+  auto name = inner.text("name");
+  if (!name) inner.missing("name");
+  auto allowed = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.'; };
+  if (name->empty() || name->size() > 64 || !std::all_of(name->begin(), name->end(), allowed))
+    refuse_value(path + ".function.name", "1 to 64 letters, digits, _ - .", *name);
+  inner.text("description");
+  inner.object("parameters");
+  if (inner.boolean("strict").value_or(false))
+    refuse_unsupported(path + ".function.strict", "arguments are not constrained to a schema");
+  inner.finish();
+  return given;
+}
+
+// With "none" tools change nothing, and their descriptions stay out of the prompt so that the model has nothing to
+// call. To force a call would need the answer constrained.
+void read_tools(Fields& fields, const ModelCard& card, ChatRequest& request) {
   bool none = false;
   if (const OrderedJson* choice = fields.find("tool_choice")) {
     if (!choice->is_string() && !choice->is_object()) refuse_type("tool_choice", "a string or an object", *choice);
     none = *choice == "none";
     if (!none && *choice != "auto")
-      refuse_unsupported("tool_choice", "tool calls are not supported: only \"none\" and \"auto\" are");
+      refuse_unsupported("tool_choice", "a call cannot be forced: only \"auto\" and \"none\" are supported");
   }
   const OrderedJson* tools = fields.list("tools");
-  if (tools && !tools->empty() && !none)
-    refuse_unsupported("tools",
-                       "tool calls are not supported (with \"tool_choice\": \"none\" tools are accepted and left out)");
+  if (tools && !tools->empty() && !none) {
+    if (!mentions(card, "tools"))
+      refuse_unsupported("tools",
+                         "this model's chat template knows no tools (with \"tool_choice\": \"none\" they are "
+                         "accepted and left out)");
+    if (ChatSyntax::of_template(card.template_source).calls == CallSyntax::none)
+      refuse_unsupported("tools", "how this model calls tools is not known here");
+    request.tools = OrderedJson::array();
+    for (size_t i = 0; i < tools->size(); ++i)
+      request.tools.push_back(read_tool((*tools)[i], fmt::format("tools[{}]", i)));
+  }
   const OrderedJson* functions = fields.list("functions");
-  if (functions && !functions->empty()) refuse_unsupported("functions", "function calls are not supported");
+  if (functions && !functions->empty()) refuse_unsupported("functions", "not supported: tools are");
   if (const OrderedJson* call = fields.find("function_call"); call && *call != "none" && *call != "auto")
-    refuse_unsupported("function_call", "function calls are not supported");
-  fields.boolean("parallel_tool_calls");
+    refuse_unsupported("function_call", "not supported: tools are");
+  if (!fields.boolean("parallel_tool_calls").value_or(true) && !request.tools.is_null())
+    refuse_unsupported("parallel_tool_calls", "how many calls a model makes is not constrained");
 }
 
 // What OpenAI's models do and these do not: accepted where it asks for nothing.
@@ -317,7 +350,7 @@ ChatRequest parse_chat(const OrderedJson& body, const ModelCard& card) {
   if (logprobs) request.generation.logprobs = static_cast<int>(alternatives.value_or(0));
 
   read_response_format(fields);
-  read_tools(fields);
+  read_tools(fields, card, request);
   refuse_other_modes(fields);
 
   const OrderedJson* messages = fields.list("messages");
@@ -341,7 +374,7 @@ ChatRequest parse_chat(const OrderedJson& body, const ModelCard& card) {
 
   // As transformers calls a template: what there is none of is None, not undefined.
   request.context = {{"messages", std::move(list)},
-                     {"tools", nullptr},
+                     {"tools", request.tools},
                      {"documents", nullptr},
                      {"add_generation_prompt", generation_prompt.value_or(!request.continues)}};
   if (const OrderedJson* more = fields.object("chat_template_kwargs"))
@@ -421,7 +454,38 @@ CompletionRequest parse_completion(const OrderedJson& body, const ModelCard& car
   return request;
 }
 
-std::string render_prompt(const ChatRequest& request, const Render& render) {
+namespace {
+
+// Some templates write a call's arguments as the text they are given, and raise on an object.
+bool with_text_arguments(OrderedJson& context) {
+  bool any = false;
+  for (OrderedJson& message : context["messages"]) {
+    if (!message.contains("tool_calls")) continue;
+    for (OrderedJson& call : message["tool_calls"]) {
+      OrderedJson& arguments = call["function"]["arguments"];
+      if (!arguments.is_object()) continue;
+      arguments = dump_ordered_json(arguments);
+      any = true;
+    }
+  }
+  return any;
+}
+
+}  // namespace
+
+std::string render_prompt(const ChatRequest& request, const Render& given) {
+  const Render render = [&](const OrderedJson& context) {
+    try {
+      return given(context);
+    } catch (const Error& error) {
+      OrderedJson again = context;
+      if (error.kind() != ErrorKind::bad_request || !with_text_arguments(again)) throw;
+      try {
+        return given(again);
+      } catch (const Error&) {}
+      throw;
+    }
+  };
   if (!request.continues) return render(request.context);
   OrderedJson context = request.context;
   OrderedJson& message = context["messages"].back();

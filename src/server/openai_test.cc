@@ -420,7 +420,12 @@ Finished ended(FinishReason reason = FinishReason::stop, std::string text = "") 
 
 Answer answer(const Request& request, size_t choices, bool chat = true, std::vector<std::string> echoes = {},
               std::string begun = "") {
-  Answer::Options options{"id-1", 1'700'000'000, chat, std::move(echoes), std::move(begun)};
+  Answer::Options options;
+  options.id = "id-1";
+  options.created = 1'700'000'000;
+  options.chat = chat;
+  options.echoes = std::move(echoes);
+  options.begun = std::move(begun);
   return Answer(request, options, choices,
                 [](int32_t id) { return std::string_view(kPieces.at(static_cast<size_t>(id))); });
 }
@@ -436,6 +441,134 @@ std::vector<OrderedJson> events_of(std::string_view text) {
     text.remove_prefix(end + 2);
   }
   return events;
+}
+
+ModelCard tool_card() {
+  ModelCard with = card();
+  with.template_source = "{{ tools }} tool_calls <tool_call>";
+  return with;
+}
+
+constexpr const char* kTool =
+    R"("tools": [{"type": "function", "function": {"name": "add", "description": "d", "parameters": {"type": "object"}, "strict": false}}])";
+
+TEST(OpenaiRequest, ToolsAreOfferedToTemplatesThatKnowThem) {
+  auto ask = [](const std::string& more) {
+    return parse_chat(chat(std::string("{") + kTool + more + "}"), tool_card());
+  };
+  ChatRequest request = ask("");
+  EXPECT_EQ(request.tools.size(), 1u);
+  EXPECT_EQ(request.context["tools"][0]["function"]["name"], "add");
+  EXPECT_EQ(ask(R"(, "tool_choice": "auto", "parallel_tool_calls": true)").tools.size(), 1u);
+  EXPECT_EQ(ask(R"(, "tool_choice": "none")").context["tools"], nullptr);
+  auto refused_with = [&](const std::string& fields, const ModelCard& model) {
+    return refusal_of([&] { parse_chat(chat(fields), model); });
+  };
+  const std::string tool = std::string("{") + kTool;
+  EXPECT_THAT(refused_with(tool + R"(, "tool_choice": "required"})", tool_card()), HasSubstr("tool_choice"));
+  EXPECT_THAT(
+      refused_with(tool + R"(, "tool_choice": {"type": "function", "function": {"name": "add"}}})", tool_card()),
+      HasSubstr("cannot be forced"));
+  EXPECT_THAT(refused_with(tool + R"(, "parallel_tool_calls": false})", tool_card()), HasSubstr("parallel_tool_calls"));
+  EXPECT_THAT(refused_with(tool + "}", card()), HasSubstr("knows no tools"));
+  ModelCard unknown = card();
+  unknown.template_source = "tools";
+  EXPECT_THAT(refused_with(tool + "}", unknown), HasSubstr("how this model calls tools"));
+  EXPECT_THAT(refused_with(R"({"tools": [{"type": "web"}]})", tool_card()), HasSubstr("tools[0].type"));
+  EXPECT_THAT(refused_with(R"({"tools": [{"type": "function", "function": {"name": "a b"}}]})", tool_card()),
+              HasSubstr("tools[0].function.name"));
+  EXPECT_THAT(
+      refused_with(R"({"tools": [{"type": "function", "function": {"name": "f", "strict": true}}]})", tool_card()),
+      HasSubstr("strict"));
+}
+
+// Templates that write arguments as the text they are given get text.
+TEST(OpenaiRequest, ArgumentsAreTextWhereTheTemplateWantsIt) {
+  ChatRequest request = parse_chat(
+      json(R"({"model": "m", "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls":
+        [{"id": "1", "type": "function", "function": {"name": "add", "arguments": "{\"a\": 1}"}}]},
+        {"role": "tool", "tool_call_id": "1", "content": "2"}]})"),
+      tool_card());
+  auto arguments = [](const OrderedJson& context) {
+    return context["messages"][1]["tool_calls"][0]["function"]["arguments"];
+  };
+  EXPECT_EQ(render_prompt(request, [&](const OrderedJson& c) { return arguments(c).dump(); }), R"({"a":1})");
+  EXPECT_EQ(render_prompt(request,
+                          [&](const OrderedJson& c) {
+                            if (!arguments(c).is_string()) fail(ErrorKind::bad_request, "not text");
+                            return arguments(c).get<std::string>();
+                          }),
+            R"({"a":1})");
+  EXPECT_THAT(refusal_of([&] {
+                render_prompt(request, [&](const OrderedJson& c) -> std::string {
+                  fail(ErrorKind::bad_request, "never: {}", arguments(c).type_name());
+                });
+              }),
+              HasSubstr("never: object"));
+}
+
+Answer tool_answer(const Request& request) {
+  Answer::Options options;
+  options.id = "id-1";
+  options.syntax.calls = CallSyntax::tagged;
+  options.tools = json(R"([{"type": "function", "function": {"name": "add"}}])");
+  return Answer(request, options, 1, [](int32_t) { return std::string_view("x"); });
+}
+
+TokenEvent text_event(std::string text) {
+  TokenEvent event;
+  event.text = std::move(text);
+  return event;
+}
+
+TEST(OpenaiAnswer, CallsOfTools) {
+  const std::vector<std::string> pieces = {"<think>hm", "</think>Wait.\n<tool", "_call>{\"name\": \"add\", \"argu",
+                                           "ments\": {\"a\": 1}}</tool_call>"};
+  Answer whole = tool_answer(parsed("{}"));
+  for (const std::string& piece : pieces) EXPECT_EQ(whole.token(0, text_event(piece)), "");
+  whole.finished(0, Finished{});
+  OrderedJson choice = whole.whole()["choices"][0];
+  EXPECT_EQ(choice["finish_reason"], "tool_calls");
+  EXPECT_EQ(choice["message"]["content"], "Wait.");
+  EXPECT_EQ(choice["message"]["reasoning_content"], "hm");
+  ASSERT_EQ(choice["message"]["tool_calls"].size(), 1u);
+  OrderedJson call = choice["message"]["tool_calls"][0];
+  EXPECT_THAT(call["id"].get<std::string>(), ::testing::StartsWith("call_"));
+  EXPECT_EQ(call["type"], "function");
+  EXPECT_EQ(call["function"], json(R"({"name": "add", "arguments": "{\"a\":1}"})"));
+
+  Answer streamed = tool_answer(parsed(R"({"stream": true})"));
+  std::string text = streamed.begin();
+  for (const std::string& piece : pieces) text += streamed.token(0, text_event(piece));
+  text += streamed.finished(0, Finished{});
+  std::string content;
+  size_t calls = 0;
+  OrderedJson last;
+  for (const OrderedJson& event : events_of(text)) {
+    if (!event.is_object() || event["choices"].empty()) continue;
+    const OrderedJson& one = event["choices"][0];
+    if (one["delta"].contains("content") && one["delta"]["content"].is_string())
+      content += one["delta"]["content"].get<std::string>();
+    if (one["delta"].contains("tool_calls")) {
+      ++calls;
+      EXPECT_EQ(one["delta"]["tool_calls"][0]["index"], 0);
+      EXPECT_EQ(one["delta"]["tool_calls"][0]["function"], call["function"]);
+    }
+    if (!one["finish_reason"].is_null()) last = one["finish_reason"];
+  }
+  EXPECT_EQ(content, "Wait.");
+  EXPECT_EQ(calls, 1u);
+  EXPECT_EQ(last, "tool_calls");
+
+  Answer cut = tool_answer(parsed("{}"));
+  cut.token(0, text_event("<tool_call>{\"na"));
+  Finished finished;
+  finished.reason = FinishReason::length;
+  cut.finished(0, finished);
+  choice = cut.whole()["choices"][0];
+  EXPECT_EQ(choice["finish_reason"], "length");
+  EXPECT_EQ(choice["message"]["content"], "<tool_call>{\"na");
+  EXPECT_FALSE(choice["message"].contains("tool_calls"));
 }
 
 TEST(OpenaiAnswer, WholeChat) {

@@ -393,10 +393,13 @@ void Service::State::chat(const Request& request, const std::shared_ptr<Response
       openai::render_prompt(chat, [&](const OrderedJson& context) { return generator->render(context); });
   std::vector<int32_t> prompt = generator->encode_prompt(rendered);
 
-  openai::Answer::Options options{openai::new_id("chatcmpl-"), std::time(nullptr), true, {}, {}};
-  if (ReasoningSplitter::opened_by(rendered))
-    options.begun = "<think>";
-  else if (chat.continues)
+  openai::Answer::Options options;
+  options.id = openai::new_id("chatcmpl-");
+  options.created = std::time(nullptr);
+  options.syntax = ChatSyntax::of_template(generator->card().template_source);
+  options.tools = chat.tools;
+  options.prompt = rendered;
+  if (chat.continues && !ReasoningSplitter::opened_by(rendered))
     options.begun = chat.context["messages"].back()["content"].get<std::string>();
   auto finish = finisher(request, openai::new_id("req_"));
   openai::Answer answer(chat, std::move(options), static_cast<size_t>(chat.n),
@@ -418,7 +421,11 @@ void Service::State::complete(const Request& request, const std::shared_ptr<Resp
     if (completion.echo) echoes.push_back(text ? *text : generator->decode(ids));
     prompts.push_back(std::move(ids));
   }
-  openai::Answer::Options options{openai::new_id("cmpl-"), std::time(nullptr), false, std::move(echoes), {}};
+  openai::Answer::Options options;
+  options.id = openai::new_id("cmpl-");
+  options.created = std::time(nullptr);
+  options.chat = false;
+  options.echoes = std::move(echoes);
   auto finish = finisher(request, openai::new_id("req_"));
   openai::Answer answer(completion, std::move(options), total,
                         [generator](int32_t id) { return generator->piece(id); });
