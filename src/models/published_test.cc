@@ -28,6 +28,7 @@ std::string test_name(const ::testing::TestParamInfo<Published>& info) {
 TEST_P(PublishedConfig, IsReadWholeAndHasItsParameters) {
   GLASSBOX_NEEDS_DATA();
   Config config = Config::open(testing::data_folder() / "configs" / GetParam().file);
+  read_quantization(config);
   PlannedWeights weights(DType::bf16);
   const auto model = make_model(config, weights);
   int64_t parameters = 0;
@@ -78,7 +79,12 @@ INSTANTIATE_TEST_SUITE_P(
                       Published{"hf/meta-llama--Llama-4-Scout-17B-16E-Instruct_config.json", 107'769'861'120},
                       Published{"hf/meta-llama--Llama-4-Maverick-17B-128E-Instruct_config.json", 400'711'848'960},
                       Published{"hf_deepseek-v2-lite/config.json", 15'706'484'224},
-                      Published{"hf/nvidia--DeepSeek-V3.1-NVFP4_config.json", 671'026'419'200 + 13'463'426'304}),
+                      Published{"hf/Qwen--Qwen3-30B-A3B-FP8_config.json", 30'532'122'624},
+                      Published{"hf/openai--gpt-oss-20b_config.json", 20'914'757'184},
+                      Published{"hf/openai--gpt-oss-120b_config.json", 116'829'156'672},
+                      Published{"hf/moonshotai--Kimi-K2-Instruct_config.json", 1'026'408'232'448},
+                      Published{"hf/deepseek-ai--DeepSeek-V3_config.json", 671'026'419'200 + 13'463'426'304},
+                      Published{"hf/deepseek-ai--DeepSeek-R1_config.json", 671'026'419'200 + 13'463'426'304}),
     test_name);
 
 // A token's share: what is not an expert's, and of the experts those it chooses.
