@@ -172,7 +172,11 @@ OrderedJson describe_architecture(Config& config, WeightSource& weights, const T
 }
 
 OrderedJson describe_architecture(Config config, const Checkpoint& checkpoint, int64_t context) {
-  CheckpointWeights weights(checkpoint, read_quantization(config));
+  Quantization quantization;
+  try {
+    quantization = read_quantization(config);
+  } catch (const Error& error) { return {{"supported", false}, {"why", error.what()}}; }
+  CheckpointWeights weights(checkpoint, quantization);
   return describe_architecture(config, weights, [&] { return checkpoint.tensors(); }, context);
 }
 
@@ -186,7 +190,8 @@ OrderedJson describe_config(const fs::path& file, const DescriptionOptions& opti
       fail(ErrorKind::unsupported, "{}: no configuration of a language model: it has no model_type{}", file.string(),
            name ? " (_class_name is " + *name + ")" : "");
     }
-    PlannedWeights weights(read_dtype(config).value_or(DType::f32));
+    const auto quantized = read_quantization(config).dtype();
+    PlannedWeights weights(quantized ? *quantized : read_dtype(config).value_or(DType::f32));
     out["architecture"] = describe_architecture(config, weights, [&] { return weights.tensors(); }, options.context);
     if (out["architecture"].contains("parameters")) out["weights"] = describe_weights(weights.tensors());
   } catch (const Error& error) { out["architecture"] = {{"supported", false}, {"why", error.what()}}; }

@@ -111,6 +111,21 @@ Quantization read_compressed(const Config& q) {
 
 }  // namespace
 
+std::optional<DType> Quantization::dtype() const {
+  switch (method) {
+    case Method::none:
+      return std::nullopt;
+    case Method::fp8:
+      return DType::f8_e4m3;
+    case Method::mxfp4:
+      return DType::f4_e2m1;
+    case Method::awq:
+    case Method::gptq:
+      return DType::i4;
+  }
+  return std::nullopt;
+}
+
 Quantization read_quantization(const Config& config) {
   const auto q = config.object("quantization_config");
   if (!q) return {};

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <optional>
 
 #include "formats/config.h"
 
@@ -21,6 +21,9 @@ struct Quantization {
   int64_t block_rows = 0, block_columns = 0;  // fp8: of NAME_scale_inv
   int64_t group = 0;                          // awq, gptq: inputs that share a scale; 0: all
   bool zeros_less_one = false;                // gptq's first format stores zero points less one
+
+  // What its matrices are held as; nothing for none.
+  std::optional<DType> dtype() const;
 };
 
 // Throws Error(unsupported | bad_file) naming the key. Activations that a configuration would quantize too are not:

@@ -234,13 +234,15 @@ uint64_t f8_scales(const Shape& shape) {
 }  // namespace
 
 DType dtype_in_model(DType dtype, std::string_view name, const Shape& shape) {
-  const bool f8 = dtype == DType::f8_e4m3 || dtype == DType::f8_e5m2;
-  if (!f8 && !is_blocks(dtype)) return dtype;
-  if (shape.rank() < 2) return f8 ? DType::bf16 : DType::f32;
+  const bool f8 = dtype == DType::f8_e4m3 || dtype == DType::f8_e5m2, f4 = dtype == DType::f4_e2m1;
+  if (!f8 && !f4 && !is_blocks(dtype)) return dtype;
+  const DType beside = f8 || f4 ? DType::bf16 : dtype == DType::i4 ? DType::f16 : DType::f32;
   const auto ends = [&](std::string_view with) { return name.ends_with(with); };
-  if (ends(".gate.weight") || ends("router.weight")) return f8 ? DType::bf16 : DType::f32;
-  if (f8) return ends("embed_tokens.weight") || ends("lm_head.weight") ? DType::bf16 : dtype;
-  return fitting_type(dtype, shape[-1]);
+  if (shape.rank() < 2 || ends(".gate.weight") || ends("router.weight")) return beside;
+  const bool table = ends("embed_tokens.weight") || ends("lm_head.weight");
+  if ((f8 || dtype == DType::i4) && table) return beside;
+  if (f4) return name.find(".experts.") != name.npos && shape[-1] % 32 == 0 && !ends("_bias") ? dtype : beside;
+  return f8 ? dtype : fitting_type(dtype, shape[-1]);
 }
 
 bool PlannedWeights::has(const std::string& name) const { return !name.ends_with(".bias"); }
@@ -252,6 +254,7 @@ Tensor PlannedWeights::get(const std::string& name, const Shape& shape) {
   auto bytes = tensor_bytes(dtype, sizes);
   if (!bytes) fail(ErrorKind::bad_file, "tensor {}: shape {} is no tensor's", name, shape.text());
   if (dtype == DType::f8_e4m3 || dtype == DType::f8_e5m2) *bytes += sizeof(float) * f8_scales(shape);
+  if (dtype == DType::f4_e2m1) *bytes += static_cast<uint64_t>(shape.elements()) / 32;
   asked_[name] = {name, dtype, {sizes.begin(), sizes.end()}, 0, *bytes};
   return Tensor(shape, dtype, nullptr, &kNothing);
 }

@@ -76,9 +76,9 @@ class CheckpointWeights : public WeightSource {
   std::vector<std::string> left_;
 };
 
-// What a tensor is kept as in a model of mostly `dtype`: vectors as float32 beside blocks and as bf16 beside FP8,
-// embeddings, output matrices and routers as bf16 beside FP8 as published, rows that are no whole blocks in the type
-// that fits.
+// What a tensor is kept as in a model of mostly `dtype`: vectors and routers as float32 beside GGUF's blocks, rows that
+// are no whole blocks in the type that fits; vectors, routers, embeddings and output matrices in 16 bits beside FP8 and
+// int4 as published, and everything but experts beside published MXFP4.
 DType dtype_in_model(DType dtype, std::string_view name, const Shape& shape);
 
 // What a model would ask for, without its numbers: a configuration can be looked at where there is no checkpoint. The
