@@ -245,7 +245,20 @@ DType dtype_in_model(DType dtype, std::string_view name, const Shape& shape) {
   return f8 ? dtype : fitting_type(dtype, shape[-1]);
 }
 
-bool PlannedWeights::has(const std::string& name) const { return !name.ends_with(".bias"); }
+namespace {
+
+// A made-up checkpoint has all but biases; experts stacked in columns, as some families keep them, only where a row of
+// inputs need not lie together.
+bool made_up_has(DType dtype, const std::string& name) {
+  const bool whole_rows =
+      is_blocks(dtype) || dtype == DType::f4_e2m1 || dtype == DType::f8_e4m3 || dtype == DType::f8_e5m2;
+  if (whole_rows && (name.ends_with("experts.gate_up_proj") || name.ends_with("experts.down_proj"))) return false;
+  return !name.ends_with(".bias");
+}
+
+}  // namespace
+
+bool PlannedWeights::has(const std::string& name) const { return made_up_has(dtype_, name); }
 
 Tensor PlannedWeights::get(const std::string& name, const Shape& shape) {
   static constexpr std::byte kNothing{};
@@ -265,7 +278,7 @@ std::vector<const TensorInfo*> PlannedWeights::tensors() const {
   return all;
 }
 
-bool RandomWeights::has(const std::string& name) const { return !name.ends_with(".bias"); }
+bool RandomWeights::has(const std::string& name) const { return made_up_has(dtype_, name); }
 
 Tensor RandomWeights::get(const std::string& name, const Shape& shape) {
   if (const auto made = made_.find(name); made != made_.end() && made->second.shape() == shape) return made->second;
