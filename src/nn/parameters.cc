@@ -46,6 +46,9 @@ Tensor Parameters::get(const std::string& name, const Shape& shape) {
     parameter->master.resize(count);
     if (from_) {
       const Tensor published = from_->get(name, shape);
+      if (published.dtype() != DType::f32 && published.dtype() != DType::f16 && published.dtype() != DType::bf16)
+        fail(ErrorKind::unsupported, "tensor {}: weights of dtype {} cannot be trained: only adapters on top of them",
+             name, info(published.dtype()).name);
       for (size_t i = 0; i < count; ++i)
         parameter->master[i] = published.dtype() == DType::f32    ? published.f32()[i]
                                : published.dtype() == DType::bf16 ? bf16_to_f32(published.data<uint16_t>()[i])

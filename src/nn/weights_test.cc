@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "nn/parameters.h"
 #include "tensor/product.h"
 #include "tensor/words.h"
 #include "tests/testing.h"
@@ -150,6 +151,13 @@ TEST(QuantizedCheckpoints, WhatDoesNotFitIsRefusedByName) {
   auto ordered = good;
   ordered.push_back({"a.g_idx", DType::i32, {64}});  // all of group 0
   EXPECT_THAT(ask(gptq, {16, 64}, ordered, ErrorKind::unsupported), HasSubstr("desc_act"));
+}
+
+TEST(QuantizedCheckpoints, CannotBeOpenedToTrain) {
+  const testing::TemporaryFolder folder;
+  Parameters parameters(DType::f32, zeros(folder, {{"a.weight", DType::f8_e4m3, {4, 64}}}));
+  EXPECT_THAT(refusal(ErrorKind::unsupported, [&] { parameters.get("a.weight", {4, 64}); }),
+              HasSubstr("a.weight: weights of dtype F8_E4M3 cannot be trained"));
 }
 
 TEST(QuantizedCheckpoints, ConfigurationsAreReadOrRefusedByName) {

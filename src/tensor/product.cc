@@ -121,7 +121,7 @@ Entered entered(const Tensor& x, const Tensor& w) {
       const int64_t block = activation_block(w.dtype()), bytes = activation_bytes(x.width(), block);
       result.values = x.pass()->empty({x.rows(), bytes}, DType::u8);
       auto* to = const_cast<uint8_t*>(result.values.data<uint8_t>());
-      const int64_t grain = std::max<int64_t>(1, kGrain / x.width());
+      const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, x.width()));
       x.pass()->pool().parallel_ranges(x.rows(), grain, [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row)
           kernels().to_blocks(x.f32() + row * x.width(), x.width(), block, to + row * bytes);
