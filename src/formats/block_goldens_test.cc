@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "formats/safetensors.h"
 #include "tensor/blocks.h"
 #include "tests/testing.h"
@@ -84,6 +85,27 @@ TEST(BlockGoldens, QuantizedAsLlamaCppDoes) {
             std::memcmp(got.data() + r * row_bytes, want.bytes.data() + r * row_bytes, static_cast<size_t>(row_bytes)),
             0)
             << name << " row " << r;
+    }
+  }
+}
+
+// Squares that overflow, and what is no number at all.
+TEST(BlockGoldens, ExtremesEndAndAreNamed) {
+  ThreadPool pool(2);
+  std::vector<float> values(512);
+  for (size_t i = 0; i < values.size(); ++i) values[i] = (static_cast<float>(i % 17) - 8) * 1e37f;
+  const std::vector<float> importance(256, 1e30f);
+  std::vector<uint8_t> blocks(2 * 292);
+  for (const DType type : kBlocks) {
+    quantize(pool, type, values.data(), 2, 256, nullptr, blocks.data());
+    quantize(pool, type, values.data(), 2, 256, importance.data(), blocks.data());
+    for (const float bad : {INFINITY, std::nanf("")}) {
+      std::vector<float> spoilt = values;
+      spoilt[300] = bad;
+      try {
+        quantize(pool, type, spoilt.data(), 2, 256, nullptr, blocks.data());
+        ADD_FAILURE() << info(type).name;
+      } catch (const Error& error) { EXPECT_THAT(error.what(), ::testing::HasSubstr("row 1: infinite")); }
     }
   }
 }

@@ -19,7 +19,7 @@ void dequantize(DType type, const void* blocks, float* values, int64_t count);
 // Rows of `width` floats (whole blocks of `type`) as blocks, byte for byte as llama.cpp's reference quantizers make
 // them when they are built without contraction; rows are shared out among the pool's threads. `importance`: how much
 // the error of each input matters, `width` values above or equal 0, or null; q8_0, q8_k and mxfp4 do not look at it.
-// Values must be finite. Not for i4.
+// Throws Error(bad_file) naming a row with an infinity or a NaN. Not for i4.
 void quantize(ThreadPool& pool, DType type, const float* values, int64_t rows, int64_t width, const float* importance,
               void* blocks);
 

@@ -584,7 +584,7 @@ uint8_t nearest_level(float x) {
   if (x <= static_cast<float>(kIq4Levels[0])) return 0;
   if (x >= static_cast<float>(kIq4Levels[15])) return 15;
   uint8_t above = 1;
-  while (!(x < static_cast<float>(kIq4Levels[above]))) ++above;
+  while (above < 15 && !(x < static_cast<float>(kIq4Levels[above]))) ++above;
   const auto below = static_cast<uint8_t>(above - 1);
   return x - static_cast<float>(kIq4Levels[below]) < static_cast<float>(kIq4Levels[above]) - x ? below : above;
 }
@@ -724,6 +724,10 @@ void quantize(ThreadPool& pool, DType type, const float* values, int64_t rows, i
         const KeepDenormals exactly;
         for (int64_t r = begin; r < end; ++r) {
           Row row{values + r * width, width, importance, 0};
+          // Not the sum, which may overflow by itself; 0 times what is no number is none either.
+          float wrong = 0;
+          for (int64_t i = 0; i < width; ++i) wrong += row.x[i] * 0.0f;
+          if (wrong != 0) fail(ErrorKind::bad_file, "row {}: infinite or not a number: cannot be quantized", r);
           if (importance)
             row.mean_square = sum_of_squares({row.x, static_cast<size_t>(width)}) / static_cast<float>(width);
           quantize_row(type, row, static_cast<uint8_t*>(blocks) + r * row_bytes);
