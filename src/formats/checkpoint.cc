@@ -118,6 +118,10 @@ const std::vector<const TensorInfo*>& Checkpoint::tensors() const { return state
 const std::vector<SafeTensors>& Checkpoint::files() const { return state_->files; }
 const std::string& Checkpoint::source() const { return state_->source; }
 
+void Checkpoint::release(std::span<const std::byte> bytes) const {
+  for (const SafeTensors& file : state_->files) file.release(bytes);  // each knows which bytes are its own
+}
+
 uint64_t Checkpoint::total_bytes() const {
   uint64_t sum = 0;
   for (const SafeTensors& file : state_->files) sum += file.total_bytes();

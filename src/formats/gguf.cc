@@ -351,6 +351,19 @@ Gguf Gguf::open(const std::filesystem::path& file) {
   return read(mapped->bytes(), mapped, file.string(), mapped);
 }
 
+Gguf Gguf::planned(std::span<const GgufEntry> metadata, std::span<const TensorPlan> tensors, std::string source) {
+  auto state = std::make_shared<State>();
+  state->source = std::move(source);
+  state->version = kVersion;
+  state->metadata.assign(metadata.begin(), metadata.end());
+  for (size_t i = 0; i < metadata.size(); ++i) state->entry_of.emplace(state->metadata[i].key, i);
+  for (const TensorPlan& tensor : tensors) state->tensors.push_back({tensor.name, tensor.dtype, tensor.shape, 0, 0});
+  for (size_t i = 0; i < tensors.size(); ++i) state->tensor_of.emplace(state->tensors[i].name, i);
+  Gguf result;
+  result.state_ = std::move(state);
+  return result;
+}
+
 void Gguf::release(std::span<const std::byte> bytes) const {
   if (state_->mapped) state_->mapped->release(bytes);
 }
@@ -411,7 +424,7 @@ void append_text(std::string& bytes, std::string_view text) {
 }  // namespace
 
 void write_gguf(const std::filesystem::path& file, std::span<const GgufEntry> metadata,
-                std::span<const GgufTensorPlan> tensors,
+                std::span<const TensorPlan> tensors,
                 const std::function<void(size_t index, const AppendBytes& append)>& write) {
   uint64_t alignment = kAlignment;
   std::set<std::string_view> seen;
@@ -438,7 +451,7 @@ void write_gguf(const std::filesystem::path& file, std::span<const GgufEntry> me
   seen.clear();
   std::vector<uint64_t> sizes;
   uint64_t offset = 0;
-  for (const GgufTensorPlan& tensor : tensors) {
+  for (const TensorPlan& tensor : tensors) {
     if (tensor.name.empty() || tensor.name.size() > kMaxName || !seen.insert(tensor.name).second)
       fail(ErrorKind::bad_request, "{}: tensor {} has no name, too long a one or is given twice", file.string(),
            quote(tensor.name));

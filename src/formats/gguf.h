@@ -29,6 +29,9 @@ class Gguf {
   // The same for bytes in memory, which must begin at a multiple of 8; `source` names them in errors.
   static Gguf from_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string source);
 
+  // What a file that is yet to be written would say: everything but the tensors' bytes, which are empty.
+  static Gguf planned(std::span<const GgufEntry> metadata, std::span<const TensorPlan> tensors, std::string source);
+
   // Null if there is no such key; valid while a copy of *this lives.
   const GgufValue* find(std::string_view key) const;
   const std::vector<GgufEntry>& metadata() const;  // in the file's order
@@ -63,20 +66,13 @@ class Gguf {
 std::optional<uint32_t> gguf_type_of(DType dtype);
 std::optional<DType> dtype_of_gguf(uint32_t type);
 
-struct GgufTensorPlan {
-  std::string name;
-  DType dtype;
-  std::vector<int64_t> shape;  // row-major, 1 to 4 dimensions
-};
-
 // Writes a file of version 3 tensor by tensor, so that a crash leaves the old file or the new one: metadata and table
 // first, then `write(i, append)` is called once for each tensor in order and hands over its bytes in pieces of any
-// size. The bytes depend on nothing but what is given. Throws Error(io), and Error(bad_request) on a key or name given
-// twice, a type GGUF has no number for, or a tensor whose pieces do not add up to its size; what `write` throws passes
-// through. In each case the old file stays.
-using AppendBytes = std::function<void(std::span<const std::byte>)>;
+// size. Shapes are row-major, of 1 to 4 dimensions. The bytes depend on nothing but what is given. Throws Error(io),
+// and Error(bad_request) on a key or name given twice, a type GGUF has no number for, or a tensor whose pieces do not
+// add up to its size; what `write` throws passes through. In each case the old file stays.
 void write_gguf(const std::filesystem::path& file, std::span<const GgufEntry> metadata,
-                std::span<const GgufTensorPlan> tensors,
+                std::span<const TensorPlan> tensors,
                 const std::function<void(size_t index, const AppendBytes& append)>& write);
 
 }  // namespace glassbox

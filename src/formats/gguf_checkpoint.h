@@ -23,6 +23,7 @@ class GgufCheckpoint {
   const Json& config() const;                      // as config.json
   const GgufFamily& family() const;
   const Gguf& file() const;
+  void release(std::span<const std::byte> bytes) const { file().release(bytes); }  // of a tensor that was read
 
  private:
   struct State;

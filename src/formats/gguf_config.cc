@@ -81,23 +81,41 @@ bool agree(std::span<const float> a, std::span<const float> b) {
   return true;
 }
 
-// The scaling whose factors these are: as our own converter wrote it down, else Meta's parameters (Llama 3.1 to 3.3
-// differ in the factor alone).
+// Original contexts that would explain factors made with Meta's low_freq_factor 1 and high_freq_factor 4: Llama 3.1's
+// own, and what each frequency that is blended tells.
+std::vector<double> guesses(std::span<const float> factors, double factor, double theta, int64_t head_dim) {
+  std::vector<double> originals{8192};
+  for (size_t i = 0; i < factors.size(); ++i) {
+    if (factors[i] <= 1 || factors[i] >= factor) continue;
+    const double frequency = std::pow(theta, -2.0 * static_cast<double>(i) / static_cast<double>(head_dim));
+    const double keep = (1 / static_cast<double>(factors[i]) - 1 / factor) / (1 - 1 / factor);
+    originals.push_back(std::round(2 * std::numbers::pi / frequency * (keep * 3 + 1)));
+  }
+  return originals;
+}
+
+// The scaling whose factors these are: as our own converter wrote it down, else with Meta's parameters.
 Llama3Scaling recognised(const Gguf& file, double theta, int64_t head_dim) {
   const RawTensor tensor = *file.tensor(kRopeFactors);
+  const auto written = file.numbers(kLlama3Key);
+  if (written && written->size() != 4)
+    fail(ErrorKind::bad_file, "{}: {}: expected 4 numbers, got {}", file.source(), kLlama3Key, written->size());
+  if (written && tensor.bytes.empty()) return {(*written)[0], (*written)[1], (*written)[2], (*written)[3]};
   if (tensor.dtype != DType::f32 || tensor.bytes.size() != static_cast<size_t>(head_dim / 2) * 4)
     fail(ErrorKind::bad_file, "{}: {}: expected {} factors in F32, got [{}] of {}", file.source(), kRopeFactors,
          head_dim / 2, fmt::join(tensor.shape, ", "), info(tensor.dtype).name);
   const std::span factors(reinterpret_cast<const float*>(tensor.bytes.data()), static_cast<size_t>(head_dim / 2));
-  Llama3Scaling scaling{*std::max_element(factors.begin(), factors.end()), 1, 4, 8192};
-  if (const auto written = file.numbers(kLlama3Key)) {
-    if (written->size() != 4) fail(ErrorKind::bad_file, "{}: {}: expected 4 numbers", file.source(), kLlama3Key);
-    scaling = {(*written)[0], (*written)[1], (*written)[2], (*written)[3]};
+  if (written) {
+    const Llama3Scaling scaling{(*written)[0], (*written)[1], (*written)[2], (*written)[3]};
+    if (agree(factors, scaling.factors(theta, head_dim))) return scaling;
   }
-  if (!agree(factors, scaling.factors(theta, head_dim)))
-    fail(ErrorKind::unsupported, "{}: {}: not the factors of Llama 3's RoPE scaling by {}: others are not supported",
-         file.source(), kRopeFactors, scaling.factor);
-  return scaling;
+  const double factor = *std::max_element(factors.begin(), factors.end());
+  for (const double original : guesses(factors, factor, theta, head_dim)) {
+    const Llama3Scaling scaling{factor, 1, 4, original};
+    if (agree(factors, scaling.factors(theta, head_dim))) return scaling;
+  }
+  fail(ErrorKind::unsupported, "{}: {}: not the factors of Llama 3's RoPE scaling by {}: others are not supported",
+       file.source(), kRopeFactors, factor);
 }
 
 // Reads the keys of one architecture and remembers which.
@@ -194,6 +212,16 @@ Json plain_rope(const Json& config) {
   const Json parameters = config.value("rope_parameters", Json()), old = config.value("rope_scaling", Json());
   Json scaling = parameters.is_object() ? parameters : old.is_object() ? old : Json::object();
   rope["rope_theta"] = config.value("rope_theta", Json(10000.0));
+  if (const Json local = config.value("rope_local_base_freq", Json()); local.is_number())
+    rope["rope_local_base_freq"] = local;
+  if (scaling.contains("full_attention") && scaling["full_attention"].is_object()) {  // settings by kind of layer
+    const Json sliding = scaling.value("sliding_attention", Json::object());
+    const Json theta = sliding.is_object() ? sliding.value("rope_theta", Json()) : Json();
+    scaling = Json(scaling["full_attention"]);
+    if (!theta.is_null() && theta != scaling.value("rope_theta", Json())) rope["rope_local_base_freq"] = theta;
+    if (sliding.is_object() && sliding.value("rope_type", "default") != "default")
+      rope["rope_scaling_of_windows"] = sliding;  // GGUF has no place for it
+  }
   if (scaling.contains("rope_theta")) {
     rope["rope_theta"] = scaling["rope_theta"];
     scaling.erase("rope_theta");
@@ -206,10 +234,23 @@ Json plain_rope(const Json& config) {
   return rope;
 }
 
+// layer_types, or what Gemma 3's sliding_window_pattern says of it: every so many layers one sees all.
+Json layer_types_of(const Json& config) {
+  if (config.contains("layer_types") && config["layer_types"].is_array()) return config["layer_types"];
+  const Json period = config.value("sliding_window_pattern", Json()),
+             layers = config.value("num_hidden_layers", Json());
+  if (!period.is_number_integer() || !layers.is_number_integer() || period.get<int64_t>() < 1) return {};
+  Json types = Json::array();
+  for (int64_t i = 0; i < std::min<int64_t>(layers.get<int64_t>(), 4096); ++i)
+    types.push_back((i + 1) % period.get<int64_t>() == 0 ? "full_attention" : "sliding_attention");
+  return types;
+}
+
 // What is left of a config.json once keys that do not change the model, or that say it by default, are gone.
 Json comparable(Json config) {
   Json kept = plain_rope(config);
-  for (const char* key : {"rope_theta", "rope_scaling", "rope_parameters"}) config.erase(key);
+  if (const Json types = layer_types_of(config); !types.is_null()) config["layer_types"] = types;
+  for (const char* key : {"rope_theta", "rope_scaling", "rope_parameters", "rope_local_base_freq"}) config.erase(key);
   const auto whole = [](const Json& value) {  // 1.0 and 1 are the same number
     return value.is_number_float() && std::trunc(value.get<double>()) == value.get<double>() &&
            std::abs(value.get<double>()) < 1e15;
@@ -218,6 +259,20 @@ Json comparable(Json config) {
     if (value.is_null() || value == false) continue;
     kept[key] = whole(value) ? Json(static_cast<int64_t>(value.get<double>())) : value;
   }
+  for (const char* name : {"num_experts", "n_routed_experts"})  // transformers 5 spells some anew
+    if (kept.contains(name)) {
+      kept["num_local_experts"] = kept[name];
+      kept.erase(name);
+    }
+  // What says nothing: no layer looks through a window, all keys of a layer turn, no layer is dense.
+  if (kept.contains("layer_types") &&
+      std::ranges::all_of(kept["layer_types"], [](const Json& type) { return type == "full_attention"; }))
+    for (const char* key : {"layer_types", "max_window_layers", "sliding_window"}) kept.erase(key);
+  if (!kept.contains("sliding_window")) kept.erase("max_window_layers");
+  if (kept.contains("mlp_only_layers") && kept["mlp_only_layers"].empty()) kept.erase("mlp_only_layers");
+  for (const char* key : {"no_rope_layer_interval", "_sliding_window_pattern", "sliding_window_pattern",
+                          "router_aux_loss_coef", "router_jitter_noise"})
+    kept.erase(key);  // of training, or what the lists above were made of
   if (!kept.contains("head_dim") && kept.contains("hidden_size") && kept.contains("num_attention_heads") &&
       kept["num_attention_heads"] != 0)
     kept["head_dim"] = kept["hidden_size"].get<int64_t>() / kept["num_attention_heads"].get<int64_t>();
@@ -262,7 +317,12 @@ void read_special(Description& from, const Gguf& file, const GgufFamily& family,
       type == "olmo3" || type == "olmoe" || type == "smollm3")
     config["attention_bias"] = attention_bias;
   if (type == "llama" || type == "smollm3") config["mlp_bias"] = file.tensor("blk.0.ffn_down.bias").has_value();
-  if (type == "olmo3") config["layer_types"] = layer_types(from, layers, 4, 3);
+  if (type == "olmo3") {
+    config["layer_types"] = layer_types(from, layers, 4, 3);
+    if (const auto local = from.real("rope.freq_base_swa"); local && *local != config["rope_theta"].get<double>())
+      fail(ErrorKind::unsupported, "{}: olmo2.rope.freq_base_swa: expected {} as rope.freq_base, got {}", file.source(),
+           config["rope_theta"].get<double>(), *local);
+  }
   if (type == "olmo") from.real("attention.layer_norm_epsilon");  // 1e-5, as the family has it
   if (type == "smollm3") {
     config["no_rope_layers"] = Json::array();
@@ -411,10 +471,11 @@ std::vector<GgufEntry> gguf_metadata(const Json& config, const std::string& sour
   };
   for (const auto rules : family->keys)
     for (const GgufKeyRule& rule : rules) {
-      const auto found = config.find(std::string(rule.config));
+      auto found = config.find(std::string(rule.config));
+      if (found == config.end() && rule.config == "num_experts") found = config.find("num_local_experts");
       if (found == config.end() || found->is_null()) continue;
       if (rule.kind == Kind::integer) {
-        const int64_t value = whole(config, std::string(rule.config).c_str(), source);
+        const int64_t value = whole(config, found.key().c_str(), source);
         if (value < 0 || value > std::numeric_limits<uint32_t>::max())
           fail(ErrorKind::unsupported, "{}: {}: {} does not fit GGUF's 32 bits", source, rule.config, value);
         add(rule.gguf, GgufValue::of(static_cast<uint32_t>(value)));
@@ -438,8 +499,8 @@ std::vector<GgufEntry> gguf_metadata(const Json& config, const std::string& sour
   if (!rope["rope_theta"].is_number())
     fail(ErrorKind::bad_file, "{}: rope_theta: expected a number, got {}", source, brief(rope["rope_theta"]));
   add("rope.freq_base", GgufValue::of(static_cast<float>(rope["rope_theta"].get<double>())));
-  if (model_type == "gemma3_text" && config.contains("rope_local_base_freq"))
-    add("rope.freq_base_swa", GgufValue::of(static_cast<float>(config["rope_local_base_freq"].get<double>())));
+  if (rope.contains("rope_local_base_freq"))
+    add("rope.freq_base_swa", GgufValue::of(rope["rope_local_base_freq"].get<float>()));
   if (rope.contains("rope_scaling")) {
     const Json& scaling = rope["rope_scaling"];
     const Json type = scaling.value("rope_type", Json());
@@ -469,10 +530,10 @@ std::vector<GgufEntry> gguf_metadata(const Json& config, const std::string& sour
       fail(ErrorKind::unsupported, "{}: RoPE scaling {} cannot be written as GGUF", source, brief(type));
     }
   }
-  if (config.contains("layer_types") && config["layer_types"].is_array()) {
+  if (const Json types = layer_types_of(config); !types.is_null()) {
     std::vector<GgufValue> sliding;
     bool any = false;
-    for (const Json& type : config["layer_types"]) {
+    for (const Json& type : types) {
       sliding.push_back(GgufValue::of(type == "sliding_attention"));
       any |= type == "sliding_attention";
     }

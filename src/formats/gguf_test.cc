@@ -253,8 +253,7 @@ TEST(GgufWrite, WhatIsWrittenIsRead) {
   TemporaryFolder folder;
   const GgufEntry metadata[] = {{"general.architecture", GgufValue::of("llama")},
                                 {"general.alignment", GgufValue::of(uint32_t{64})}};
-  const GgufTensorPlan tensors[] = {
-      {"a", DType::f32, {2, 3}}, {"q", DType::q4_1, {2, 64}}, {"b", DType::bf16, {5, 1, 2}}};
+  const TensorPlan tensors[] = {{"a", DType::f32, {2, 3}}, {"q", DType::q4_1, {2, 64}}, {"b", DType::bf16, {5, 1, 2}}};
   std::string data(200, '\0');
   std::iota(data.begin(), data.end(), '\1');
   const auto bytes = std::as_bytes(std::span(data));
@@ -283,7 +282,7 @@ TEST(GgufWrite, RefusesWhatTheFormatCannotHoldAndKeepsTheOldFile) {
   TemporaryFolder folder;
   write_file(folder / "f", "old");
   const std::string data(1000, 'x');
-  const auto error = [&](std::vector<GgufEntry> metadata, std::vector<GgufTensorPlan> tensors, size_t bytes) {
+  const auto error = [&](std::vector<GgufEntry> metadata, std::vector<TensorPlan> tensors, size_t bytes) {
     try {
       write_gguf(folder / "f", metadata, tensors,
                  [&](size_t, const AppendBytes& append) { append(std::as_bytes(std::span(data)).first(bytes)); });
@@ -340,7 +339,7 @@ TEST(GgufReference, ReadsWhatTheReferenceWrites) {
 // The reference's own file, taken apart and written again, is the same file: what it writes is what we write.
 TEST(GgufReference, WritesTheBytesTheReferenceWrites) {
   const Gguf file = Gguf::open(fixture("gguf/reference.gguf"));
-  std::vector<GgufTensorPlan> plans;
+  std::vector<TensorPlan> plans;
   for (const TensorInfo& tensor : file.tensors()) plans.push_back({tensor.name, tensor.dtype, tensor.shape});
   TemporaryFolder folder;
   write_gguf(folder / "again.gguf", file.metadata(), plans,

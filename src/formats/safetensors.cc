@@ -213,6 +213,7 @@ struct SafeTensors::State {
   std::string source;
   std::span<const std::byte> file;
   std::shared_ptr<const void> owner;
+  std::shared_ptr<const MappedFile> mapped;  // null: bytes of someone else's
   std::vector<TensorInfo> tensors;
   std::unordered_map<std::string_view, size_t> index;  // views the names of `tensors`
   Metadata metadata;
@@ -220,10 +221,16 @@ struct SafeTensors::State {
 
 SafeTensors SafeTensors::from_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
                                     std::string source) {
+  return read(bytes, std::move(owner), std::move(source), nullptr);
+}
+
+SafeTensors SafeTensors::read(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string source,
+                              std::shared_ptr<const MappedFile> mapped) {
   auto state = std::make_shared<State>();
   state->source = std::move(source);
   state->file = bytes;
   state->owner = std::move(owner);
+  state->mapped = std::move(mapped);
 
   if (bytes.size() < kLengthBytes)
     fail(ErrorKind::bad_file, "{}: byte 0: expected an 8-byte header length, got a file of {} bytes", state->source,
@@ -274,7 +281,11 @@ SafeTensors SafeTensors::from_bytes(std::span<const std::byte> bytes, std::share
 
 SafeTensors SafeTensors::open(const std::filesystem::path& file) {
   const std::shared_ptr<const MappedFile> mapped = MappedFile::open(file);
-  return from_bytes(mapped->bytes(), mapped, file.string());
+  return read(mapped->bytes(), mapped, file.string(), mapped);
+}
+
+void SafeTensors::release(std::span<const std::byte> bytes) const {
+  if (state_->mapped) state_->mapped->release(bytes);
 }
 
 std::optional<RawTensor> SafeTensors::find(std::string_view name) const {
@@ -324,31 +335,47 @@ int rank(DType type) {
 
 void write_safetensors(const std::filesystem::path& file, std::span<const RawTensor> tensors,
                        const Metadata& metadata) {
-  std::vector<const RawTensor*> order;
-  for (const RawTensor& tensor : tensors) order.push_back(&tensor);
-  std::sort(order.begin(), order.end(), [](const RawTensor* a, const RawTensor* b) {
-    return std::pair(rank(a->dtype), a->name) < std::pair(rank(b->dtype), b->name);
+  std::vector<TensorPlan> plans;
+  for (const RawTensor& tensor : tensors) {
+    if (!is_blocks(tensor.dtype) && tensor_bytes(tensor.dtype, tensor.shape) != tensor.bytes.size())
+      fail(ErrorKind::bad_request, "{}: tensor {}: {} bytes do not fit shape {} of {}", file.string(),
+           quote(tensor.name), tensor.bytes.size(), dump_json(tensor.shape), info(tensor.dtype).name);
+    plans.push_back({std::string(tensor.name), tensor.dtype, tensor.shape});
+  }
+  write_safetensors(file, plans, metadata, [&](size_t i, const AppendBytes& append) { append(tensors[i].bytes); });
+}
+
+void write_safetensors(const std::filesystem::path& file, std::span<const TensorPlan> tensors, const Metadata& metadata,
+                       const std::function<void(size_t index, const AppendBytes& append)>& write) {
+  std::vector<size_t> order(tensors.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return std::pair(rank(tensors[a].dtype), std::string_view(tensors[a].name)) <
+           std::pair(rank(tensors[b].dtype), std::string_view(tensors[b].name));
   });
 
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header[std::string(kMetadataKey)] = metadata;
   uint64_t end = 0;
-  for (const RawTensor* tensor : order) {
-    const std::string name(tensor->name);
-    if (name == kMetadataKey) fail(ErrorKind::bad_request, "{}: a tensor cannot be named {}", file.string(), name);
-    if (is_blocks(tensor->dtype))
+  std::vector<uint64_t> sizes(tensors.size());
+  for (const size_t i : order) {
+    const TensorPlan& tensor = tensors[i];
+    if (tensor.name == kMetadataKey)
+      fail(ErrorKind::bad_request, "{}: a tensor cannot be named {}", file.string(), tensor.name);
+    if (is_blocks(tensor.dtype))
       fail(ErrorKind::bad_request, "{}: tensor {}: {} is a block type, which safetensors does not have", file.string(),
-           quote(name), info(tensor->dtype).name);
-    if (tensor_bytes(tensor->dtype, tensor->shape) != tensor->bytes.size())
-      fail(ErrorKind::bad_request, "{}: tensor {}: {} bytes do not fit shape {} of {}", file.string(), quote(name),
-           tensor->bytes.size(), dump_json(tensor->shape), info(tensor->dtype).name);
+           quote(tensor.name), info(tensor.dtype).name);
+    const auto bytes = tensor_bytes(tensor.dtype, tensor.shape);
     const uint64_t begin = end;
-    end += tensor->bytes.size();
+    if (!bytes || __builtin_add_overflow(begin, *bytes, &end))
+      fail(ErrorKind::bad_request, "{}: tensor {}: shape {} has more than 2^64 bytes", file.string(),
+           quote(tensor.name), dump_json(tensor.shape));
+    sizes[i] = *bytes;
     header.push_back(
-        {name, {{"dtype", info(tensor->dtype).name}, {"shape", tensor->shape}, {"data_offsets", {begin, end}}}});
+        {tensor.name, {{"dtype", info(tensor.dtype).name}, {"shape", tensor.shape}, {"data_offsets", {begin, end}}}});
   }
   std::vector<std::string_view> names;
-  for (const RawTensor* tensor : order) names.push_back(tensor->name);
+  for (const TensorPlan& tensor : tensors) names.push_back(tensor.name);
   std::sort(names.begin(), names.end());
   if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end())
     fail(ErrorKind::bad_request, "{}: tensor {} given twice", file.string(), quote(*twice));
@@ -364,9 +391,19 @@ void write_safetensors(const std::filesystem::path& file, std::span<const RawTen
   for (size_t i = 0; i < kLengthBytes; ++i) start[i] = static_cast<char>(uint64_t{text.size()} >> (8 * i));
   start += text;
 
-  std::vector<std::span<const std::byte>> pieces{std::as_bytes(std::span(start))};
-  for (const RawTensor* tensor : order) pieces.push_back(tensor->bytes);
-  write_file(file, pieces);
+  FileWriter out(file);
+  out.append(std::as_bytes(std::span(start)));
+  for (const size_t i : order) {
+    uint64_t given = 0;
+    write(i, [&](std::span<const std::byte> piece) {
+      given += piece.size();
+      if (given <= sizes[i]) out.append(piece);
+    });
+    if (given != sizes[i])
+      fail(ErrorKind::bad_request, "{}: tensor {}: {} bytes do not fit shape {} of {}", file.string(),
+           quote(tensors[i].name), given, dump_json(tensors[i].shape), info(tensors[i].dtype).name);
+  }
+  out.commit();
 }
 
 }  // namespace glassbox

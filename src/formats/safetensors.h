@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "base/dtype.h"
+#include "base/file.h"
 
 namespace glassbox {
 
@@ -59,9 +61,13 @@ class SafeTensors {
   const Metadata& metadata() const;                // __metadata__, or empty
   const std::string& source() const;               // the file's path
   uint64_t total_bytes() const;                    // of all tensors
+  // Gives back the memory behind bytes that will hardly be read again; reading them once more is only slower.
+  void release(std::span<const std::byte> bytes) const;
 
  private:
   struct State;
+  static SafeTensors read(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string source,
+                          std::shared_ptr<const MappedFile> mapped);
   std::shared_ptr<const State> state_;
 };
 
@@ -81,6 +87,7 @@ class Checkpoint {
   const std::vector<SafeTensors>& files() const;          // the shards, sorted by file name
   const std::string& source() const;                      // the folder or file
   uint64_t total_bytes() const;
+  void release(std::span<const std::byte> bytes) const;  // as SafeTensors::release
 
  private:
   struct State;
@@ -93,5 +100,17 @@ class Checkpoint {
 // twice, a reserved name, bytes that do not fit the shape, or a block type, which the format has no name for.
 void write_safetensors(const std::filesystem::path& file, std::span<const RawTensor> tensors,
                        const Metadata& metadata = {});
+
+// The same tensor by tensor, for what does not fit memory at once: `write(i, append)` is called once for each tensor,
+// in the order of the file, and hands over its bytes in pieces of any size. What it throws passes through; the old file
+// stays then.
+struct TensorPlan {
+  std::string name;
+  DType dtype;
+  std::vector<int64_t> shape;
+};
+using AppendBytes = std::function<void(std::span<const std::byte>)>;
+void write_safetensors(const std::filesystem::path& file, std::span<const TensorPlan> tensors, const Metadata& metadata,
+                       const std::function<void(size_t index, const AppendBytes& append)>& write);
 
 }  // namespace glassbox

@@ -134,10 +134,7 @@ std::unique_ptr<LanguageModel> make_olmoe(Config& config, WeightSource& weights)
   config.harmless({"router_aux_loss_coef"});  // of training
   shape->rotary = rotary(read_rope(config), shape->head_dim);
 
-  // The cache holds float32 for float32 models, else bf16 (docs/design.md, Numbers).
-  const Tensor norm = Weights(weights, "model.norm").tensor("weight", {shape->hidden});
-  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim,
-                  norm.dtype() == DType::f32 ? DType::f32 : DType::bf16};
+  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim, cache_dtype(weights, *shape)};
   return std::make_unique<Olmoe>(std::move(shape), weights);
 }
 

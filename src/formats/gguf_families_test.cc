@@ -1,0 +1,71 @@
+#include "formats/gguf_families.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "formats/gguf_checkpoint.h"
+
+namespace glassbox {
+namespace {
+
+const GgufFamily& family(std::string_view type) { return *gguf_family_of_model_type(type); }
+
+TEST(GgufFamilies, NamesGoBothWays) {
+  const auto check = [](std::string_view type, const std::string& checkpoint, const std::string& gguf,
+                        int64_t expert = -1) {
+    const auto there = gguf_place(family(type), checkpoint);
+    ASSERT_TRUE(there) << checkpoint;
+    EXPECT_EQ(there->name, gguf);
+    EXPECT_EQ(there->expert, expert);
+    const auto back = checkpoint_place(family(type), gguf, expert < 0 ? 0 : expert);
+    ASSERT_TRUE(back) << gguf;
+    EXPECT_EQ(back->name, checkpoint);
+  };
+  check("llama", "model.embed_tokens.weight", "token_embd.weight");
+  check("llama", "lm_head.weight", "output.weight");
+  check("llama", "model.layers.31.self_attn.q_proj.bias", "blk.31.attn_q.bias");
+  check("llama", "model.layers.0.post_attention_layernorm.weight", "blk.0.ffn_norm.weight");
+  check("olmo2", "model.layers.0.post_attention_layernorm.weight", "blk.0.post_attention_norm.weight");
+  check("gemma2", "model.layers.3.pre_feedforward_layernorm.weight", "blk.3.ffn_norm.weight");
+  check("mixtral", "model.layers.2.block_sparse_moe.experts.7.w3.weight", "blk.2.ffn_up_exps.weight", 7);
+  check("qwen3_moe", "model.layers.12.mlp.experts.127.down_proj.weight", "blk.12.ffn_down_exps.weight", 127);
+  check("qwen3_moe", "model.layers.12.mlp.gate.weight", "blk.12.ffn_gate_inp.weight");
+}
+
+TEST(GgufFamilies, OtherNamesHaveNoPlace) {
+  for (const char* name : {"", "model", "weight", ".weight", "model.layers.x.self_attn.q_proj.weight",
+                           "model.layers.01.self_attn.q_proj.weight", "model.layers.-1.self_attn.q_proj.weight",
+                           "model.layers.1.self_attn.q_proj", "model.layers.1.self_attn.q_proj.weights",
+                           "model.layers.99999999999999999999.self_attn.q_proj.weight", "xmodel.norm.weight"})
+    EXPECT_FALSE(gguf_place(family("llama"), name)) << name;
+  EXPECT_FALSE(checkpoint_place(family("llama"), "blk.0.attn_q_norm.weight"));
+  EXPECT_FALSE(gguf_family_of_model_type("gpt9"));
+}
+
+// One name has one place, within a family's table and back.
+TEST(GgufFamilies, TablesAreOneToOne) {
+  for (const GgufFamily& one : gguf_families()) {
+    std::set<std::string_view> gguf, checkpoint;
+    for (const auto rules : one.names)
+      for (const GgufNameRule& rule : rules) {
+        EXPECT_TRUE(gguf.insert(rule.gguf).second) << one.model_type << " " << rule.gguf;
+        EXPECT_TRUE(checkpoint.insert(rule.checkpoint).second) << one.model_type << " " << rule.checkpoint;
+      }
+    EXPECT_GE(gguf.size(), 9u);
+  }
+}
+
+// Two heads of four rows of one byte: the halves of a head interleave.
+TEST(GgufFamilies, HalvesInterleaveAndSeparate) {
+  const std::array<char, 8> separate = {'a', 'b', 'A', 'B', 'c', 'd', 'C', 'D'};
+  const std::array<char, 8> interleaved = {'a', 'A', 'b', 'B', 'c', 'C', 'd', 'D'};
+  std::array<char, 8> got{};
+  interleave_halves(std::as_bytes(std::span(separate)), std::as_writable_bytes(std::span(got)), 8, 2);
+  EXPECT_EQ(got, interleaved);
+  separate_halves(std::as_bytes(std::span(interleaved)), std::as_writable_bytes(std::span(got)), 8, 2);
+  EXPECT_EQ(got, separate);
+}
+
+}  // namespace
+}  // namespace glassbox
