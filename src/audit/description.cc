@@ -6,9 +6,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "engine/gguf_model.h"
 #include "engine/model.h"
 #include "engine/shipped.h"
+#include "formats/gguf_config.h"
 #include "models/registry.h"
+#include "nn/gguf_weights.h"
 
 namespace glassbox {
 namespace {
@@ -237,6 +240,35 @@ OrderedJson describe_folder(const fs::path& folder, const DescriptionOptions& op
   return out;
 }
 
+// A GGUF file: what its metadata says as it stands, and what that makes of it.
+OrderedJson describe_gguf(const fs::path& path, const DescriptionOptions& options) {
+  const Gguf file = Gguf::open(path);
+  OrderedJson out = {{"model", path.string()}};
+  Tensors tensors;
+  try {
+    const GgufCheckpoint checkpoint(file);
+    for (const TensorInfo& tensor : checkpoint.tensors()) tensors.push_back(&tensor);
+    GgufWeights weights(checkpoint);
+    Config config(checkpoint.config(), path.string(), options.ignore_keys);
+    out["architecture"] = describe_architecture(config, weights, [&] { return tensors; }, options.context);
+  } catch (const Error& error) { out["architecture"] = {{"supported", false}, {"why", error.what()}}; }
+  try {
+    const Tokenizer tokenizer = Tokenizer::from_gguf(file);
+    std::vector<int32_t> eos;
+    if (tokenizer.eos()) eos.push_back(*tokenizer.eos());
+    out["text"] = describe_text(tokenizer, gguf_chat_template(file, tokenizer),
+                                read_generation_config(gguf_generation_config(file), Json(), eos, options.ignore_keys));
+  } catch (const Error& error) { out["text"] = {{"why", error.what()}}; }
+  tensors.clear();  // by GGUF's own names
+  for (const TensorInfo& tensor : file.tensors()) tensors.push_back(&tensor);
+  out["weights"] = describe_weights(tensors);
+  out["weights"]["files"] = 1;
+  OrderedJson metadata = OrderedJson::object();
+  for (const auto& [key, value] : file.metadata()) metadata[key] = value.text();
+  out["gguf"] = {{"version", file.version()}, {"metadata", std::move(metadata)}};
+  return out;
+}
+
 // Whether a .json file is a tokenizer's rather than a configuration of something.
 bool is_tokenizer(const fs::path& file) {
   const std::string name = file.filename().string();
@@ -254,6 +286,8 @@ OrderedJson describe_file(const fs::path& file, const DescriptionOptions& option
   OrderedJson out = {{"model", file.string()}};
   if (name.ends_with(".safetensors")) {
     out["weights"] = describe_weights(Checkpoint::open(file));
+  } else if (name.ends_with(".gguf")) {
+    return describe_gguf(file, options);
   } else if (name.ends_with(".safetensors.index.json")) {
     out["weights"] = describe_index(file);
   } else if (name.ends_with(".jinja")) {

@@ -15,8 +15,8 @@ struct DescriptionOptions {
   int64_t context = 0;                   // tokens to reckon the cache's memory for; 0: the model's own context
 };
 
-// `reference`: a shipped model, a folder as published, or one file of it (weights, index, config.json, tokenizer,
-// template). One object with what there is of:
+// `reference`: a shipped model, a folder as published, a .gguf file, or one file of a folder (weights, index,
+// config.json, tokenizer, template). One object with what there is of:
 //
 //   model         the reference
 //   architecture  {supported, why, ...}: whether this build runs it, and if not which key, tensor or family stops it.
@@ -25,6 +25,7 @@ struct DescriptionOptions {
 //                 same, without what that key would add.
 //   weights       {parameters, parameters_by_dtype, bytes, files, tensors: [{name, dtype, shape, bytes}]}; of a
 //                 configuration alone what a checkpoint of it would hold
+//   gguf          of a .gguf file: {version, metadata: {key: its value as text, long arrays cut}}
 //   text          {tokenizer, tokens, chat_template, eos}, or {why}
 //
 // Throws Error(not_found) for what is not there, and what the readers of single files throw.

@@ -12,7 +12,7 @@ void add_threads_option(CLI::App& command, int& threads) {
 }
 
 void ModelOptions::add_to(CLI::App& command) {
-  command.add_option("MODEL", model, "glassbox/prism, or a folder as published")->required();
+  command.add_option("MODEL", model, "glassbox/prism, a folder as published, or a .gguf file")->required();
   command.add_option("--adapter", adapter, "A folder with a LoRA or DoRA adapter for the model, as PEFT saves it");
   command.add_option("--ignore-key", ignore_keys, "A key of config.json to run without, though it may matter")
       ->take_all();

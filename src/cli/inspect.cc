@@ -78,6 +78,11 @@ void print_for_people(const OrderedJson& description, bool tensors) {
   if (description.contains("architecture")) print_architecture(description["architecture"]);
   if (description.contains("weights")) print_weights(description["weights"], tensors);
   if (description.contains("text")) print_text(description["text"]);
+  if (!description.contains("gguf")) return;
+  line("GGUF", fmt::format("version {}", description["gguf"]["version"].get<int>()));
+  for (const auto& [key, value] : description["gguf"]["metadata"].items()) {
+    fmt::print("  {:<44} {}\n", key, value.get<std::string>());
+  }
 }
 
 int inspect(const InspectOptions& options) {
@@ -98,7 +103,8 @@ void add_inspect_command(Commands& commands) {
   command
       ->add_option(
           "MODEL", options->model,
-          "glassbox/prism, a folder as published, or one file of it: weights, index, config.json, tokenizer, template")
+          "glassbox/prism, a folder as published, a .gguf file, or one file of a folder: weights, index, config.json, "
+          "tokenizer, template")
       ->required();
   command
       ->add_option("--ignore-key", options->description.ignore_keys,

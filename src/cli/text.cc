@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/command.h"
+#include "engine/gguf_model.h"
 #include "engine/shipped.h"
 
 namespace glassbox {
@@ -20,6 +21,7 @@ struct TextOptions {
 Tokenizer open_tokenizer(const std::string& source) {
   if (const auto shipped = shipped_model(source))
     return Tokenizer::from_json(shipped->tokenizer, source + "/tokenizer.json", shipped->tokenizer_config);
+  if (source.ends_with(".gguf")) return Tokenizer::from_gguf(Gguf::open(source));
   return Tokenizer::open(source);
 }
 
@@ -51,6 +53,12 @@ ChatTemplate open_template(const std::string& source) {
   if (const auto shipped = shipped_model(source)) return *open_model(source)->chat_template;
   if (std::filesystem::is_directory(source)) {
     auto found = open_chat_template(source);
+    if (!found) missing();
+    return *found;
+  }
+  if (source.ends_with(".gguf")) {
+    const Gguf file = Gguf::open(source);
+    auto found = gguf_chat_template(file, Tokenizer::from_gguf(file));
     if (!found) missing();
     return *found;
   }

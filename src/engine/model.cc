@@ -3,8 +3,11 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "engine/gguf_model.h"
 #include "engine/shipped.h"
+#include "formats/gguf_config.h"
 #include "models/registry.h"
+#include "nn/gguf_weights.h"
 
 namespace glassbox {
 namespace {
@@ -35,6 +38,20 @@ std::shared_ptr<const Model> open_folder(const std::filesystem::path& folder, co
   auto name = std::filesystem::weakly_canonical(folder).filename().string();
   return checked({std::move(name), folder, build(std::move(config), Checkpoint::open(folder)), tokenizer,
                   open_chat_template(folder), read_generation_config(folder, eos, options.ignore_keys)});
+}
+
+std::shared_ptr<const Model> open_gguf(const std::filesystem::path& path, const OpenOptions& options) {
+  const GgufCheckpoint checkpoint(Gguf::open(path));
+  const Gguf& file = checkpoint.file();
+  Tokenizer tokenizer = Tokenizer::from_gguf(file);
+  const auto eos = eos_of(tokenizer);
+  Config config(checkpoint.config(), path.string(), options.ignore_keys);
+  GgufWeights weights(checkpoint);
+  auto network = make_model(config, weights);
+  auto chat_template = gguf_chat_template(file, tokenizer);
+  auto generation = read_generation_config(gguf_generation_config(file), checkpoint.config(), eos, options.ignore_keys);
+  return checked({path.stem().string(), path, std::move(network), std::move(tokenizer), std::move(chat_template),
+                  std::move(generation)});
 }
 
 std::shared_ptr<const Model> open_shipped(const ShippedModel& files, const OpenOptions& options) {
@@ -78,8 +95,10 @@ std::shared_ptr<const Model> open_model(std::string_view reference, const OpenOp
   if (const auto files = shipped_model(reference)) return open_shipped(*files, options);
   const std::filesystem::path path(reference);
   if (std::filesystem::is_directory(path)) return open_folder(path, options);
-  fail(ErrorKind::not_found, "{}: no such model: expected a folder with config.json, or one that is shipped ({})",
-       reference, fmt::join(shipped_models(), ", "));
+  if (path.extension() == ".gguf") return open_gguf(path, options);
+  fail(ErrorKind::not_found,
+       "{}: no such model: expected a folder with config.json, a .gguf file, or one that is shipped ({})", reference,
+       fmt::join(shipped_models(), ", "));
 }
 
 std::shared_ptr<const Adapter> open_adapter(const std::filesystem::path& folder, const Model& model, int threads) {

@@ -21,8 +21,8 @@ struct OpenOptions {
 };
 
 struct Model {
-  std::string name;              // as APIs show it: "glassbox/prism", or the folder's name
-  std::filesystem::path folder;  // empty for the model that is shipped
+  std::string name;              // as APIs show it: "glassbox/prism", or the folder's or file's name
+  std::filesystem::path folder;  // or the .gguf file; empty for the model that is shipped
   std::unique_ptr<LanguageModel> network;
   Tokenizer tokenizer;
   std::optional<ChatTemplate> chat_template;  // absent: the model only continues text
@@ -34,8 +34,8 @@ struct Model {
   std::vector<int32_t> encode_prompt(std::string_view rendered) const;
 };
 
-// `reference`: "glassbox/prism" (shipped in the binary), or a folder as published. Throws Error(not_found | bad_file |
-// unsupported), naming what was looked for and where.
+// `reference`: "glassbox/prism" (shipped in the binary), a folder as published, or a .gguf file. Throws Error(not_found
+// | bad_file | unsupported), naming what was looked for and where.
 std::shared_ptr<const Model> open_model(std::string_view reference, const OpenOptions& options = {});
 
 // A LoRA, rsLoRA or DoRA adapter in PEFT's layout (nn/peft.h), checked against the model it is to change. Throws

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "engine/shipped.h"
+#include "formats/gguf.h"
 #include "formats/safetensors.h"
 #include "server/generator.h"
 
@@ -32,15 +33,16 @@ Sampling published(const GenerationConfig& config) {
 }
 
 // Parameters, bytes and the dtype of most of them, as the checkpoint's header says.
-void measure(const Checkpoint& checkpoint, ModelCard& card) {
+template <class Tensors>
+void measure(const Tensors& tensors, ModelCard& card) {
   std::map<DType, int64_t> of_type;
-  for (const TensorInfo* tensor : checkpoint.tensors()) {
+  for (const TensorInfo& tensor : tensors) {
     int64_t values = 1;
-    for (int64_t n : tensor->shape) values *= n;
+    for (int64_t n : tensor.shape) values *= n;
     card.parameters += values;
-    of_type[tensor->dtype] += values;
+    card.memory_bytes += static_cast<int64_t>(tensor.bytes);
+    of_type[tensor.dtype] += values;
   }
-  card.memory_bytes = static_cast<int64_t>(checkpoint.total_bytes());
   int64_t most = 0;
   for (const auto& [type, values] : of_type)
     if (values > most) {
@@ -48,6 +50,12 @@ void measure(const Checkpoint& checkpoint, ModelCard& card) {
       card.dtype = info(type).name;
     }
   for (char& c : card.dtype) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+}
+
+void measure(const Checkpoint& checkpoint, ModelCard& card) {
+  std::vector<TensorInfo> tensors;
+  for (const TensorInfo* tensor : checkpoint.tensors()) tensors.push_back(*tensor);
+  measure(tensors, card);
 }
 
 class EngineGenerator : public Generator {
@@ -64,6 +72,9 @@ class EngineGenerator : public Generator {
     if (auto shipped = shipped_model(model_->name); shipped && model_->folder.empty()) {
       card_.created = seconds_since_1970("/proc/self/exe");
       measure(Checkpoint::of(SafeTensors::from_bytes(shipped->weights, nullptr, model_->name)), card_);
+    } else if (model_->folder.extension() == ".gguf") {
+      card_.created = seconds_since_1970(model_->folder);
+      measure(Gguf::open(model_->folder).tensors(), card_);
     } else {
       card_.created = seconds_since_1970(model_->folder / "config.json");
       measure(Checkpoint::open(model_->folder), card_);

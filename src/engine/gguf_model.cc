@@ -1,0 +1,27 @@
+#include "engine/gguf_model.h"
+
+namespace glassbox {
+
+std::optional<ChatTemplate> gguf_chat_template(const Gguf& file, const Tokenizer& tokenizer) {
+  const auto text = file.string("tokenizer.chat_template");
+  if (!text) return std::nullopt;
+  OrderedJson variables = OrderedJson::object();
+  const auto say = [&](const char* variable, std::optional<int32_t> id) {
+    if (id) variables[variable] = tokenizer.token(*id);
+  };
+  say("bos_token", tokenizer.bos());
+  say("eos_token", tokenizer.eos());
+  say("unk_token", tokenizer.unk());
+  say("pad_token", tokenizer.pad());
+  const std::string where = file.source() + ": tokenizer.chat_template";
+  ChatTemplate chat = ChatTemplate::parse(*text, where).with_variables(std::move(variables));
+  for (const std::string_view name :
+       file.strings("tokenizer.chat_templates").value_or(std::vector<std::string_view>())) {
+    const auto other = file.string("tokenizer.chat_template." + std::string(name));
+    if (other && name != "default")
+      chat = chat.with_alternative(name, ChatTemplate::parse(*other, where + "." + std::string(name)));
+  }
+  return chat;
+}
+
+}  // namespace glassbox
