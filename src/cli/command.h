@@ -37,6 +37,9 @@ void add_bench_command(Commands& commands);
 void add_text_commands(Commands& commands);  // tokenize, detokenize, render
 void add_serve_command(Commands& commands);
 void add_train_command(Commands& commands);
+void add_eval_command(Commands& commands);
+void add_convert_command(Commands& commands);
+void add_quantize_command(Commands& commands);
 
 struct ModelOptions {
   std::string model;

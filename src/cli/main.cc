@@ -42,6 +42,9 @@ int main(int argc, char** argv) {
   add_text_commands(commands);
   add_bench_command(commands);
   add_train_command(commands);
+  add_eval_command(commands);
+  add_convert_command(commands);
+  add_quantize_command(commands);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; }

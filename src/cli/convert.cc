@@ -1,0 +1,53 @@
+// glassbox convert: a model from safetensors to GGUF or back.
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "cli/command.h"
+#include "engine/convert.h"
+
+namespace glassbox {
+namespace {
+
+struct Options {
+  std::string source, target, dtype;
+  ConvertOptions convert;
+  bool json = false;
+};
+
+int run(const Options& given) {
+  ConvertOptions options = given.convert;
+  if (!given.dtype.empty()) {
+    options.dtype = dtype_named(given.dtype);
+    if (!options.dtype) fail(ErrorKind::bad_request, "--dtype: expected f32, f16 or bf16, got {}", given.dtype);
+  }
+  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  const Converted done = convert(given.source, given.target, options, [&](const Progress& p) {
+    if (terminal) fmt::print(stderr, "\r\033[K{:>3} %  {}", p.total ? 100 * p.done / p.total : 100, p.tensor);
+  });
+  if (terminal) fmt::print(stderr, "\r\033[K");
+  if (given.json)
+    fmt::print("{}\n", OrderedJson({{"tensors", done.tensors}, {"bytes", done.bytes}, {"files", done.files}}).dump());
+  else
+    fmt::print("{}: {} tensors, {}\n", given.target, done.tensors, human_bytes(static_cast<double>(done.bytes)));
+  return 0;
+}
+
+}  // namespace
+
+void add_convert_command(Commands& commands) {
+  auto options = std::make_shared<Options>();
+  auto* command = commands.add("convert", "A folder of safetensors to a GGUF file, or the other way",
+                               "glassbox convert glassbox/prism prism.gguf --dtype bf16", options, run);
+  command->add_option("SOURCE", options->source, "glassbox/prism, a folder as published, or a .gguf file")->required();
+  command->add_option("TARGET", options->target, "A name that ends in .gguf, or a folder to make")->required();
+  command->add_option("--dtype", options->dtype, "f32, f16 or bf16 for matrices (default: as they are; blocks as f32)");
+  command->add_option("--shard-bytes", options->convert.shard_bytes, "Begin another safetensors file beyond this size")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--ignore-key", options->convert.ignore_keys, "A key of config.json that GGUF need not say")
+      ->take_all();
+  command->add_flag("--json", options->json, "One JSON object, for programs");
+}
+
+}  // namespace glassbox

@@ -1,0 +1,37 @@
+// A model from one format to the other: a folder of safetensors to a GGUF file, a GGUF file to such a folder.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/dtype.h"
+
+namespace glassbox {
+
+struct ConvertOptions {
+  std::optional<DType> dtype;  // of matrices: f32, f16 or bf16; absent: as they are, and blocks as f32
+  uint64_t shard_bytes = 5'000'000'000;
+  std::vector<std::string> ignore_keys;  // of config.json, that GGUF cannot express
+};
+
+struct Progress {
+  std::string tensor;
+  uint64_t done = 0, total = 0;  // bytes written
+};
+
+struct Converted {
+  uint64_t tensors = 0, bytes = 0;
+  std::vector<std::string> files;
+};
+
+// `source`: a folder as published, the shipped model's name, or a .gguf file; `target`: a name that ends in .gguf, or a
+// folder that is made. Numbers that keep their dtype keep their bits; vectors and routers are float32 in GGUF, as
+// llama.cpp wants them, and take the matrices' dtype in a checkpoint where that loses nothing. Works row by row: holds
+// less than the largest tensor. Throws as the readers and writers of both, Error(bad_request) where source and target
+// are of one format, and Error(unsupported) naming what the target's format cannot hold; what was there before stays.
+Converted convert(const std::string& source, const std::string& target, const ConvertOptions& options,
+                  const std::function<void(const Progress&)>& progress = {});
+
+}  // namespace glassbox
