@@ -10,6 +10,6 @@ gtest_discover_tests(test_prism_model TEST_PREFIX "prism_model." WORKING_DIRECTO
 
 # Real models made elsewhere, from the data folder or fetched by scripts/smollm2.
 add_executable(test_conformance ${CMAKE_SOURCE_DIR}/tests/conformance_test.cc)
-target_link_libraries(test_conformance PRIVATE glassbox_engine glassbox_testing GTest::gtest_main)
+target_link_libraries(test_conformance PRIVATE glassbox_eval glassbox_testing GTest::gtest_main)
 gtest_discover_tests(test_conformance TEST_PREFIX "conformance." WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
   PROPERTIES LABELS conformance TIMEOUT 1200)

@@ -296,6 +296,34 @@ void replace_all(std::string& text, const std::string& what, const std::string& 
     text.replace(at, what.size(), with);
 }
 
+TEST(Cli, ConvertQuantizeAndEvalTellPrograms) {
+  TemporaryFolder folder;
+  const std::string file = (folder / "p.gguf").string(), small = (folder / "q.gguf").string();
+  const Json converted = answer_of(glassbox("convert glassbox/prism " + file + " --json"));
+  EXPECT_THAT(keys(converted), ElementsAre("bytes", "files", "tensors"));
+  const Json quantized = answer_of(glassbox("quantize " + file + " q4_k_m --json --output " + small));
+  EXPECT_THAT(keys(quantized), ElementsAre("bytes", "file", "tensors", "types"));
+  EXPECT_LT(quantized["bytes"].get<double>(), 0.45 * converted["bytes"].get<double>());
+  EXPECT_GT(quantized["types"]["Q4_K"]["relative"].get<double>(), 0.01);
+  const auto perplexity = [&](const std::string& model) {
+    const Json counted = answer_of(glassbox("eval " + model + " --perplexity README.md --context 256 --json"));
+    EXPECT_THAT(keys(counted), ElementsAre("context", "error", "perplexity", "tokens", "windows"));
+    EXPECT_EQ(counted["tokens"], counted["windows"].get<int64_t>() * 127);
+    return counted["perplexity"].get<double>();
+  };
+  const double published = perplexity("glassbox/prism");
+  EXPECT_EQ(perplexity(file), published) << "the same numbers in another file";
+  EXPECT_NEAR(perplexity(small) / published, 1, 0.2);
+  const std::string ask = R"( "What is 17 + 25?" --json --temperature 0 --max-tokens 200)";
+  EXPECT_THAT(answer_of(glassbox("run " + file + ask))["text"].get<std::string>(), HasSubstr("42"));
+  const Json inspected = answer_of(glassbox("inspect " + small + " --json"));
+  EXPECT_EQ(inspected["gguf"]["metadata"]["general.base_model.0.name"], "\"glassbox/prism\"");
+  EXPECT_TRUE(inspected["architecture"]["supported"].get<bool>());
+  EXPECT_EQ(glassbox("quantize " + file + " Q9_9").status, 2);
+  EXPECT_EQ(glassbox("convert " + file + " " + small).status, 2);
+  EXPECT_EQ(glassbox("eval glassbox/prism").status, 2);
+}
+
 // Each command line of the README, with files of this test where it says path/to or SOURCE, and made short where it
 // would serve or train for long.
 TEST(Readme, ItsCommandsWork) {
@@ -303,6 +331,7 @@ TEST(Readme, ItsCommandsWork) {
   std::filesystem::copy(published(), folder / "model");
   write_adapter(folder / "adapter");
   write_file(folder / "text", "Hello");
+  ASSERT_EQ(glassbox("convert glassbox/prism " + (folder / "prism.gguf").string()).status, 0);
   write_file(folder / "ids", "[5, 6]");
   write_file(folder / "messages", R"({"messages": [{"role": "user", "content": "Hi"}]})");
   std::istringstream readme(read_file("README.md"));
@@ -318,6 +347,9 @@ TEST(Readme, ItsCommandsWork) {
     replace_all(line, "path/to/a/published/model", (folder / "model").string() + " --max-tokens 4");
     replace_all(line, "path/to/an/adapter", (folder / "adapter").string());
     replace_all(line, "path/to/another", (folder / "model").string());
+    replace_all(line, "path/to/a/model.gguf", "prism.gguf --max-tokens 4");
+    for (const char* name : {"prism.gguf", "prism-q4.gguf", "prism-q3.gguf", "prism-back", "prism.imatrix"})
+      replace_all(line, std::string(" ") + name, " " + (folder / name).string());
     for (const char* name : {"text", "ids", "messages"})
       replace_all(line, std::string("< ") + name, "< " + (folder / name).string());
     for (const char* name : {"look.safetensors", "runs/prism"}) replace_all(line, name, (folder / name).string());
@@ -335,8 +367,8 @@ TEST(Readme, ItsCommandsWork) {
     std::istringstream(line.substr(line.find(kProgram) + kProgram.size())) >> command;
     commands.insert(command);
   }
-  EXPECT_THAT(commands,
-              ElementsAre("bench", "detokenize", "inspect", "render", "run", "serve", "tokenize", "trace", "train"));
+  EXPECT_THAT(commands, ElementsAre("bench", "convert", "detokenize", "eval", "inspect", "quantize", "render", "run",
+                                    "serve", "tokenize", "trace", "train"));
 }
 
 }  // namespace

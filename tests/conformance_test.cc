@@ -6,7 +6,10 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "engine/convert.h"
 #include "engine/engine.h"
+#include "engine/quantize.h"
+#include "eval/perplexity.h"
 #include "tests/stories260k.h"
 #include "tests/testing.h"
 
@@ -72,6 +75,54 @@ TEST(RealModels, SmolLm2AnswersAsTransformersDoes) {
       break;  // what follows another word is another answer
     }
   }
+}
+
+// SmolLM2 as it lies in a GGUF file of Q4_1 (scripts/smollm2-gguf fetches it), through every format and back: what
+// comes out still talks, and foretells a text about as well.
+TEST(RealModels, SmolLm2GoesThroughEveryFormatAndStillTalks) {
+  const std::string published = "local/SmolLM2-135M-Instruct.Q4_1.gguf";
+  if (!std::filesystem::exists(published)) GTEST_SKIP() << "no SmolLM2: scripts/smollm2-gguf fetches it";
+  const testing::TemporaryFolder folder;
+  const auto answer = [](const std::string& reference) {
+    const auto model = open_model(reference);
+    Engine engine(model, {.threads = 2});
+    GenerationRequest request;
+    request.prompt = model->encode_prompt(model->render(
+        {{"messages", {{{"role", "user"}, {"content", "What is 2+2?"}}}}, {"add_generation_prompt", true}}));
+    request.sampling.temperature = 0;
+    request.max_tokens = 60;
+    const auto generated = engine.generate(request);
+    EXPECT_EQ(generated.finished.reason, FinishReason::stop) << reference << ": " << generated.text;
+    return generated.text;
+  };
+  const std::string text = read_file("README.md");
+  const auto perplexity = [&](const std::string& reference) {
+    const auto model = open_model(reference);
+    PerplexityOptions options;
+    options.windows = 2;
+    return measure_perplexity(*model, perplexity_tokens(model->tokenizer, text), options).perplexity;
+  };
+  EXPECT_NE(answer(published).find('4'), std::string::npos);
+  const double first = perplexity(published);
+
+  const std::string plain = (folder / "f32").string(), q8 = (folder / "q8.gguf").string(),
+                    q4 = (folder / "q4.gguf").string(), back = (folder / "back").string();
+  convert(published, plain, {});
+  QuantizeOptions options;
+  options.type = "Q8_0";
+  quantize_model(plain, q8, options);
+  options.type = "Q4_K_M";
+  quantize_model(plain, q4, options);
+  ConvertOptions bf16;
+  bf16.dtype = DType::bf16;
+  convert(q4, back, bf16);
+  for (const auto& [reference, within] :
+       {std::pair(plain, 0.02), std::pair(q8, 0.02), std::pair(q4, 0.15), std::pair(back, 0.15)}) {
+    EXPECT_NEAR(perplexity(reference) / first, 1, within) << reference;
+    EXPECT_NE(answer(reference).find('4'), std::string::npos) << reference;
+  }
+  // The tokenizer came along: the same ids for the same text.
+  EXPECT_EQ(open_model(published)->tokenizer.encode(text), open_model(back)->tokenizer.encode(text));
 }
 
 }  // namespace
