@@ -1,4 +1,4 @@
-// Any bytes as tokenizer.model, in both its forms: an Error of one line, or a tokenizer that works.
+// Any bytes as tokenizer.model or a list of ranks, in all their forms: an Error of one line, or a tokenizer that works.
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -28,6 +28,8 @@ void attempt(Read&& read) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   attempt([&] { return glassbox::read_sentencepiece(bytes, "fuzz", nullptr); });
-  attempt([&] { return glassbox::read_tiktoken(bytes, "fuzz", "tokenizer.model"); });
+  for (const char* name :
+       {"tokenizer.model", "cl100k_base.tiktoken", "deepseek_v3.tiktoken", "mistral_v3_tekken.tiktoken"})
+    attempt([&] { return glassbox::read_tiktoken(bytes, "fuzz", name, nullptr); });
   return 0;
 }
