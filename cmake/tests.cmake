@@ -13,3 +13,9 @@ add_executable(test_conformance ${CMAKE_SOURCE_DIR}/tests/conformance_test.cc)
 target_link_libraries(test_conformance PRIVATE glassbox_eval glassbox_testing GTest::gtest_main)
 gtest_discover_tests(test_conformance TEST_PREFIX "conformance." WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
   PROPERTIES LABELS conformance TIMEOUT 1200)
+
+# Tokenizers on 6 MB of the data folder's texts.
+add_executable(test_tokenizers ${CMAKE_SOURCE_DIR}/tests/tokenizer_conformance_test.cc)
+target_link_libraries(test_tokenizers PRIVATE glassbox_text glassbox_testing GTest::gtest_main)
+gtest_discover_tests(test_tokenizers TEST_PREFIX "tokenizers." WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+  PROPERTIES LABELS conformance TIMEOUT 1200)

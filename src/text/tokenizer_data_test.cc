@@ -1,7 +1,5 @@
-// Real tokenizers on real text: published expected ids, and what the references make of 6 MB (hashes made by
-// tests/reference/tokenizer_hashes.py).
+// Real tokenizers on texts with published expected ids.
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <fstream>
@@ -11,9 +9,8 @@
 #include "base/json.h"
 #include "formats/gguf.h"
 #include "tests/testing.h"
-#include "text/splitter.h"
 #include "text/tokenizer.h"
-#include "text/unicode.h"
+#include "text/tokenizer_data_testing.h"
 
 namespace glassbox {
 namespace {
@@ -21,47 +18,9 @@ namespace {
 namespace fs = std::filesystem;
 using Ids = std::vector<int32_t>;
 
-fs::path tokenizers() { return testing::data_folder() / "tokenizers"; }
-
-// OpenAI's encoder.json and vocab.bpe as the folder transformers would have published.
-Tokenizer gpt2() {
-  const testing::TemporaryFolder folder;
-  fs::copy_file(tokenizers() / "openai/encoder.json", folder / "vocab.json");
-  fs::copy_file(tokenizers() / "openai/vocab.bpe", folder / "merges.txt");
-  return Tokenizer::open(folder.path());
-}
-
-// Llama 3's vocabulary and merges as its tokenizer.json has them.
-Tokenizer llama3() {
-  Json file;
-  file["model"] = {
-      {"type", "BPE"}, {"ignore_merges", true}, {"vocab", read_json(tokenizers() / "llama3/hf-style/encoder.json")}};
-  Json& merges = file["model"]["merges"] = Json::array();
-  std::ifstream lines(tokenizers() / "llama3/hf-style/vocab.bpe");
-  for (std::string line; std::getline(lines, line);)
-    if (!line.empty() && !line.starts_with("#version")) merges.push_back(line);
-  const Json split = {{"type", "Split"},
-                      {"pattern", {{"Regex", std::string(expression_of(KnownPattern::cl100k))}}},
-                      {"behavior", "Isolated"},
-                      {"invert", false}};
-  const Json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
-  file["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", Json::array({split, bytes})}};
-  file["decoder"] = {{"type", "ByteLevel"}};
-  int32_t id = 128000;
-  for (const char* name : {"<|begin_of_text|>", "<|end_of_text|>", "<|2|>", "<|3|>", "<|4|>", "<|5|>", "<|6|>", "<|7|>",
-                           "<|8|>", "<|eot_id|>"})
-    file["added_tokens"].push_back({{"id", id++}, {"content", name}, {"special", true}, {"normalized", false}});
-  file["post_processor"] = Json::parse(
-      R"({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<|begin_of_text|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
-    "pair": [], "special_tokens": {"<|begin_of_text|>": {"id": "<|begin_of_text|>", "ids": [128000], "tokens": ["<|begin_of_text|>"]}}})");
-  return Tokenizer::from_json(dump_json(file), "Llama 3");
-}
-
-Tokenizer open_named(const std::string& name) {
-  if (name == "gpt2 vocab.json + merges.txt") return gpt2();
-  if (name == "llama3 tokenizer.json") return llama3();
-  return Tokenizer::open(tokenizers() / name);
-}
+using testing::gpt2;
+using testing::llama3;
+using testing::tokenizers;
 
 // llama.cpp's cases: texts between marks, and a line of ids each.
 void expect_llama_cpp_cases(const Tokenizer& tokenizer, const std::string& name, bool decodes = true) {
@@ -246,102 +205,6 @@ TEST(TokenizerData, GgufEqualsThePublishedFiles) {
     EXPECT_EQ(inside.encode(text), published.encode(text)) << name;
     EXPECT_EQ(inside.bos(), published.bos());
     EXPECT_EQ(inside.eos(), published.eos());
-  }
-}
-
-std::string hash(const Ids& ids) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  EVP_Digest(ids.data(), ids.size() * sizeof(int32_t), digest, nullptr, EVP_sha256(), nullptr);
-  std::string out;
-  for (int i = 0; i < 8; ++i) out += fmt::format("{:02x}", digest[i]);
-  return out;
-}
-
-// Characters of all planes, spaces, words and special tokens, as tokenizer_hashes.py draws them.
-std::string generated(uint64_t seed, int count, const std::vector<std::string>& special) {
-  uint64_t state = seed;
-  auto draw = [&](uint64_t n) {
-    state = state * 6364136223846793005u + 1442695040888963407u;
-    return static_cast<uint32_t>((state >> 33) % n);
-  };
-  static const char32_t kSpaces[] = {' ', '\n', '\r', '\t', '\'', 0xA0, 0x3000, 0x2581, 0x85, 0x180E, ' ', ' '};
-  std::string out;
-  for (int i = 0; i < count; ++i) {
-    const uint32_t k = draw(100);
-    if (k < 40) {
-      unicode::append(out, 0x20 + draw(0x5F));
-    } else if (k < 55) {
-      unicode::append(out, kSpaces[draw(12)]);
-    } else if (k < 70) {
-      unicode::append(out, 0x80 + draw(0x780));
-    } else if (k < 80) {
-      unicode::append(out, 0x4E00 + draw(0x5200));
-    } else if (k < 88) {
-      const char32_t c = 0x800 + draw(0xF800);
-      unicode::append(out, c >= 0xD800 && c < 0xE000 ? U'\'' : c);
-    } else if (k < 95) {
-      unicode::append(out, 0x10000 + draw(0x100000));
-    } else if (k < 97) {
-      out += special[draw(special.size())];
-    } else {
-      const char c = "a -1=\n"[draw(6)];
-      out.append(1 + draw(70), c);
-    }
-  }
-  return out;
-}
-
-std::vector<std::string> chunks(const Json& recipe) {
-  std::vector<std::string> out;
-  const auto size = recipe["chunk"].get<size_t>();
-  for (const Json& name : recipe["files"]) {
-    const fs::path path = testing::data_folder() / name.get<std::string>();
-    std::string bytes;
-    if (fs::is_directory(path)) {
-      std::vector<std::string> files;
-      for (const auto& entry : fs::recursive_directory_iterator(path))
-        if (entry.is_regular_file()) files.push_back(entry.path().string());
-      std::sort(files.begin(), files.end());
-      for (const std::string& file : files) bytes += read_file(file);
-    } else {
-      bytes = read_file(path);
-    }
-    bytes.resize(std::min(bytes.size(), recipe["from_each"].get<size_t>()));
-    for (size_t at = 0; at < bytes.size();) {
-      size_t end = std::min(at + size, bytes.size());
-      while (end < bytes.size() && (static_cast<uint8_t>(bytes[end]) & 0xC0) == 0x80) --end;
-      std::string text = bytes.substr(at, end - at);
-      if (unicode::valid_prefix(text) == text.size()) out.push_back(std::move(text));
-      at = end;
-    }
-  }
-  const auto special = recipe["special"].get<std::vector<std::string>>();
-  for (uint64_t seed = 0; seed < recipe["generated"]["seeds"].get<uint64_t>(); ++seed)
-    out.push_back(generated(seed, recipe["generated"]["count"].get<int>(), special));
-  return out;
-}
-
-TEST(TokenizerData, SixMegabytesEqualTheReferences) {
-  GLASSBOX_NEEDS_DATA();
-  const Json recipe = read_json(testing::fixture("tokenizer_hashes.json"));
-  const std::vector<std::string> texts = chunks(recipe);
-  ASSERT_EQ(texts.size(), recipe["chunks"].get<size_t>());
-  for (const Json& one : recipe["tokenizers"]) {
-    const auto name = one["path"].get<std::string>();
-    const Tokenizer tokenizer = open_named(name);
-    const bool plain = one["encode"] == "plain";
-    std::istringstream hashes(one["hashes"].get<std::string>());
-    size_t tokens = 0, wrong = 0;
-    for (size_t i = 0; i < texts.size(); ++i) {
-      std::string expected;
-      ASSERT_TRUE(hashes >> expected);
-      const Ids ids = plain ? tokenizer.encode_plain(texts[i]) : tokenizer.encode(texts[i], false);
-      tokens += ids.size();
-      if (hash(ids) != expected && wrong++ == 0)
-        ADD_FAILURE() << name << ": chunk " << i << " differs first, of " << texts[i].size() << " bytes";
-    }
-    EXPECT_EQ(wrong, 0u) << name;
-    EXPECT_EQ(tokens, one["tokens"].get<size_t>()) << name;
   }
 }
 

@@ -1,10 +1,13 @@
-"""Writes tests/fixtures/tokenizer_hashes.json: what the reference implementations make of 5 MB of mixed text, as hashes.
+"""Writes tests/fixtures/tokenizer_hashes.json: what the reference implementations make of 6 MB of mixed text, as hashes.
 
     python tests/reference/tokenizer_hashes.py ../shared/data tests/fixtures/tokenizer_hashes.json
 
 tokenizers 0.23.3, tiktoken 0.14.0, sentencepiece 0.2.3. A chunk's hash is the first 16 hexadecimal digits of the SHA-256
-of its ids as little-endian int32, without anything added around the text. src/text/tokenizer_data_test.cc builds the same
-chunks from the same files and from the same generator of characters.
+of its ids as little-endian int32, without anything added around the text. tests/tokenizer_conformance_test.cc builds the
+same chunks from the same files and from the same generator of characters.
+
+With "cut", a chunk is encoded in parts of at most so many bytes: SentencePiece sums a Unigram's scores in float32 over a
+whole text, and after some tens of thousands of bytes its roundings differ from one release to another.
 """
 import base64
 import hashlib
@@ -15,13 +18,15 @@ import sys
 
 import sentencepiece
 import tiktoken
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, BertWordPieceTokenizer, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tiktoken_ext import openai_public
+from transformers import CLIPTokenizer
 
-FILES = ["text/tinyshakespeare/input.txt", "text/tinystories/tinystories_sample.txt", "text/grimm/tales.txt", "text/enwiki_2015/AA/wiki_00",
-         "text/classic_books/Jane Austen/Emma.md", "eval/gsm8k", "chat_templates/llama.cpp"]
+FILES = ["text/tinyshakespeare", "text/tinystories", "text/grimm", "text/african_storybook_en", "text/pratham_books_en", "text/enwiki_2015",
+         "text/classic_books", "text/fairytaleqa", "eval/gsm8k", "chat_templates"]
 CHUNK = 65536
-FROM_EACH = 900_000
+FROM_EACH = 600_000
+UNIGRAM_CUT = 4096
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|"
           r"\s*[\r\n]+|\s+(?!\S)|\s+")
 SPECIAL = ["<s>", "</s>", "<unk>", "<|endoftext|>", "<|begin_of_text|>", "<|eot_id|>", "<|im_start|>", "<|im_end|>"]
@@ -34,12 +39,11 @@ def file_bytes(data, name):
     return path.read_bytes()
 
 
-def cut(raw):
-    """Chunks of at most CHUNK bytes, cut before a character."""
-    raw = raw[:FROM_EACH]
+def cut(raw, size=CHUNK):
+    """Chunks of at most so many bytes, cut before a character."""
     at = 0
     while at < len(raw):
-        end = min(at + CHUNK, len(raw))
+        end = min(at + size, len(raw))
         while end < len(raw) and raw[end] & 0xC0 == 0x80:
             end -= 1
         text = raw[at:end]
@@ -84,7 +88,7 @@ def generated(seed, count):
 
 def chunks(data):
     for name in FILES:
-        yield from cut(file_bytes(data, name))
+        yield from cut(file_bytes(data, name)[:FROM_EACH])
     for seed in range(16):
         yield generated(seed, 20000)
 
@@ -103,15 +107,80 @@ def pattern(name):
         openai_public.load_tiktoken_bpe = kept
 
 
+TEKKEN = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+"
+          r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+DEEPSEEK = ["\\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+",
+            "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"]
+
+
+def byte_names():
+    """GPT-2's alphabet: a character for every byte."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [b for b in range(256) if b not in plain]
+    return {**{b: chr(b) for b in plain}, **{b: chr(256 + i) for i, b in enumerate(others)}}
+
+
+def alphabet_ranks(path, first):
+    """Ranks of a file whose tokens are written in GPT-2's alphabet; ids before `first` are special."""
+    byte_of = {c: b for b, c in byte_names().items()}
+    lines = [line.split() for line in path.read_bytes().splitlines() if line]
+    return {bytes(byte_of[c] for c in base64.b64decode(token).decode()): int(rank) for token, rank in lines if int(rank) >= first}
+
+
+def deepseek_tokenizer(path):
+    """As DeepSeek publishes it: merges, each of the two parts that the merges before it make of a token."""
+    known = alphabet_ranks(path, 3)
+    name = byte_names()
+    merges = []
+    for token, rank in sorted(known.items(), key=lambda item: item[1]):
+        parts = [bytes([b]) for b in token]
+        while len(parts) > 2:
+            best = min((known.get(parts[i] + parts[i + 1], rank), i) for i in range(len(parts) - 1))
+            if best[0] >= rank:
+                break
+            parts[best[1] : best[1] + 2] = [parts[best[1]] + parts[best[1] + 1]]
+        if len(parts) == 2:
+            merges.append(tuple("".join(name[b] for b in part) for part in parts))
+    vocab = {"".join(name[b] for b in token): rank for token, rank in known.items()}
+    out = Tokenizer(models.BPE(vocab, merges))
+    splits = [pre_tokenizers.Split(Regex(p), "isolated") for p in DEEPSEEK]
+    out.pre_tokenizer = pre_tokenizers.Sequence([*splits, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    return out
+
+
+def clip_tokenizer(folder):
+    vocab = json.loads((folder / "vocab.json").read_text())
+    merges = [tuple(line.split(" ")) for line in (folder / "merges.txt").read_text().split("\n")[1:] if line]
+    return CLIPTokenizer(vocab=vocab, merges=merges)._tokenizer
+
+
 def references(data):
     t = data / "tokenizers"
     hf = Tokenizer.from_file(str(t / "llama2/hf/tokenizer.json"))
     yield "llama2/hf", "text", lambda text: hf.encode(text, add_special_tokens=False).ids
     spm = sentencepiece.SentencePieceProcessor(model_file=str(t / "llama2/tokenizer.model"))
     yield "llama2/tokenizer.model", "plain", spm.encode
-    mistral = sentencepiece.SentencePieceProcessor(model_file=str(t / "mistral/mistral_instruct_tokenizer_240323.model.v3"))
-    yield "mistral/mistral_instruct_tokenizer_240323.model.v3", "plain", mistral.encode
-    for path, pat in [("llama3/tokenizer.model", LLAMA3), ("openai/r50k_base.tiktoken", pattern("r50k_base")),
+    for name in ["tokenizer.model.v1", "mistral_instruct_tokenizer_240216.model.v2", "mistral_instruct_tokenizer_240323.model.v3",
+                 "mistral_instruct_tokenizer_241114.model.v7", "mistral_instruct_tokenizer_241114.model.v7m1"]:
+        mistral = sentencepiece.SentencePieceProcessor(model_file=str(t / "mistral" / name))
+        yield f"mistral/{name}", "plain", mistral.encode
+    for name in ["t5/spiece.model", "tiny/m.model"]:
+        pieces = sentencepiece.SentencePieceProcessor(model_file=str(t / name))
+        yield name, "plain", pieces.encode
+    for name in ["t5/tokenizer.json", "tiny/tiny_bpe_tokenizer.json", "olmo/allenai_eleuther-ai-gpt-neox-20b-pii-special.json"]:
+        whole = Tokenizer.from_file(str(t / name))
+        yield name, "text", lambda text: whole.encode(text, add_special_tokens=False).ids
+    bert = BertWordPieceTokenizer(str(t / "hf_configs/bert-vocab.txt"))
+    yield "hf_configs/bert-vocab.txt", "text", lambda text: bert.encode(text, add_special_tokens=False).ids
+    clip = clip_tokenizer(t / "clip")
+    yield "clip", "text", lambda text: clip.encode(text, add_special_tokens=False).ids
+    deepseek = deepseek_tokenizer(t / "deepseek_v3/deepseek_v3.tiktoken")
+    yield "deepseek_v3/deepseek_v3.tiktoken", "plain", lambda text: deepseek.encode(text, add_special_tokens=False).ids
+    tekken = tiktoken.Encoding("tekken", pat_str=TEKKEN, mergeable_ranks=alphabet_ranks(t / "mistral/mistral_v3_tekken.tiktoken", 1000), special_tokens={})
+    yield "mistral/mistral_v3_tekken.tiktoken", "plain", tekken.encode_ordinary
+    llama4 = tiktoken.Encoding("llama4", pat_str=pattern("o200k_base"), mergeable_ranks=ranks(t / "llama4/tokenizer.model"), special_tokens={})
+    yield "llama4/tokenizer.model", "plain", llama4.encode_ordinary
+    for path, pat in [("llama3/tokenizer.model", LLAMA3), ("openai/r50k_base.tiktoken", pattern("r50k_base")), ("openai/p50k_base.tiktoken", pattern("p50k_base")), ("tiny/tiktoken_small.model", LLAMA3),
                       ("openai/cl100k_base.tiktoken", pattern("cl100k_base")), ("openai/o200k_base.tiktoken", pattern("o200k_base"))]:
         encoding = tiktoken.Encoding(path, pat_str=pat, mergeable_ranks=ranks(t / path), special_tokens={})
         yield path, "plain", encoding.encode_ordinary
@@ -142,12 +211,13 @@ def main():
            "bytes": sum(len(t.encode()) for t in texts), "tokenizers": []}
     for name, how, encode in references(data):
         hashes, tokens = [], 0
+        parts = UNIGRAM_CUT if name in ("t5/spiece.model", "tiny/m.model") else 0
         for text in texts:
-            ids = encode(text)
+            ids = [i for part in cut(text.encode(), parts) for i in encode(part)] if parts else encode(text)
             tokens += len(ids)
             hashes.append(hashlib.sha256(struct.pack(f"<{len(ids)}i", *ids)).hexdigest()[:16])
         print(name, tokens, flush=True)
-        out["tokenizers"].append({"path": name, "encode": how, "tokens": tokens, "hashes": " ".join(hashes)})
+        out["tokenizers"].append({"path": name, "encode": how, "cut": parts, "tokens": tokens, "hashes": " ".join(hashes)})
     pathlib.Path(sys.argv[2]).write_text(json.dumps(out, indent=1, ensure_ascii=True) + "\n")
 
 

@@ -1,0 +1,48 @@
+// Texts made to take for ever.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <ctime>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "text/tokenizer.h"
+
+namespace glassbox::testing {
+
+inline std::vector<std::pair<std::string, std::string>> hostile(size_t bytes) {
+  auto repeated = [&](std::string_view part) {
+    std::string out;
+    while (out.size() < bytes) out += part;
+    return out;
+  };
+  std::vector<std::pair<std::string, std::string>> texts;
+  for (const char* part : {"a", " ", "\n", "1", "-", "\u0301", "a\u0301", "\U0001F468\u200d", "\u2581", "'", "Aa", "河",
+                           "\r\n", "\t ", "<0x41>", "[", "<|", "\xff", "\xe2\x96"})
+    texts.emplace_back(part, repeated(part));
+  // Runs that patterns look through to their end in vain.
+  texts.emplace_back("spaces before a letter", repeated(" ") + "a");
+  texts.emplace_back("breaks before a letter", repeated("\n ") + "a");
+  texts.emplace_back("letters before a mark", repeated("a") + "\u0301");
+  return texts;
+}
+
+// CPU seconds for a megabyte; quadratic time would be hours.
+inline void expect_linear(const Tokenizer& tokenizer, const std::string& name, size_t bytes) {
+  for (const auto& [what, text] : hostile(bytes)) {
+    const std::clock_t begin = std::clock();
+    size_t tokens = 0;
+    try {
+      tokens = tokenizer.encode(text).size();
+    } catch (const Error& error) { ADD_FAILURE() << name << ": " << what << ": " << error.what(); }
+    const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+    EXPECT_LT(seconds, 30) << name << ": " << what;
+    EXPECT_LE(tokens, text.size() + 8) << name << ": " << what;
+  }
+}
+
+}  // namespace glassbox::testing

@@ -1,0 +1,25 @@
+// Time stays linear in hostile texts, for every algorithm; on published tokenizers in
+// tests/tokenizer_conformance_test.cc.
+#include <gtest/gtest.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "tests/testing.h"
+#include "text/tokenizer.h"
+#include "text/hostile_text.h"
+
+namespace glassbox {
+namespace {
+
+using testing::expect_linear;
+
+TEST(HostileText, FixturesTakeLinearTime) {
+  for (const char* name :
+       {"gpt2", "llama2", "metaspace_always", "nfc", "bert", "unigram", "unigram_bytes", "clip", "words"}) {
+    const Json file = read_json(testing::fixture(std::string("tokenizers/") + name + ".json"));
+    expect_linear(Tokenizer::from_json(dump_json(file["tokenizer"]), name), name, 300'000);
+  }
+}
+
+}  // namespace
+}  // namespace glassbox
