@@ -79,5 +79,8 @@ int main(int argc, char** argv) {
   glassbox::add("llama3", "llama3/tokenizer.model");
   glassbox::add("o200k", "openai/o200k_base.tiktoken");
   glassbox::add("qwen2", "qwen2");
+  glassbox::add("deepseek_v3", "deepseek_v3/deepseek_v3.tiktoken");
+  glassbox::add("t5", "t5/tokenizer.json");
+  glassbox::add("bert", "hf_configs/bert-vocab.txt");
   benchmark::RunSpecifiedBenchmarks();
 }

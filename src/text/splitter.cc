@@ -135,6 +135,26 @@ size_t gpt2_end(const Text& text, size_t at) {
   return white_space<false>(text, at);
 }
 
+bool is_ascii_letter(uint8_t c) { return static_cast<uint8_t>((c | 0x20) - 'a') < 26; }
+
+// Where the word of ASCII letters at `at` ends, one space before it or none: what most words of most texts are. Or `at`
+// itself, if it is another kind of word or what comes after it has a say.
+template <bool kCase>
+size_t plain_word(const Text& text, size_t at) {
+  const size_t begin = at + (text.p[at] == ' ');
+  size_t end = begin;
+  if constexpr (kCase) {  // at most one capital, and that first; then small letters, and no contraction
+    if (end < text.size && static_cast<uint8_t>(text.p[end] - 'A') < 26) ++end;
+    const size_t small = end;
+    while (end < text.size && static_cast<uint8_t>(text.p[end] - 'a') < 26) ++end;
+    if (end == small || (end < text.size && text.p[end] == '\'')) return at;
+  } else {
+    while (end < text.size && is_ascii_letter(text.p[end])) ++end;
+    if (end == begin) return at;
+  }
+  return end < text.size && text.p[end] >= 0x80 ? at : end;
+}
+
 size_t digits(const Text& text, size_t at, int most) {
   size_t after;
   for (int n = 0; n < most && at < text.size && (text.look(at, after) & kNumber); ++n) at = after;
@@ -152,6 +172,7 @@ size_t punctuation(const Text& text, size_t at, bool slash) {
 
 template <int kDigits>
 size_t cl100k_end(const Text& text, size_t at) {
+  if (const size_t end = plain_word<false>(text, at); end > at) return end;
   if (const size_t end = contraction<true>(text, at); end > at) return end;
   size_t after;
   const Set kind = text.look(at, after);
@@ -181,6 +202,7 @@ size_t lower_word(const Text& text, size_t at) {
 
 template <bool kContractions, int kDigits>
 size_t o200k_end(const Text& text, size_t at) {
+  if (const size_t end = plain_word<true>(text, at); end > at) return end;
   size_t after;
   const Set kind = text.look(at, after);
   const bool prefix = !(kind & (kLetter | kNumber)) && text.p[at] != '\r' && text.p[at] != '\n' && after < text.size;

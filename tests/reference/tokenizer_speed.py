@@ -19,6 +19,10 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 PATTERN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|"
            r"\s*[\r\n]+|\s+(?!\S)|\s+")
 
+UPPER, LOWER, END = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]", r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+O200K = (rf"[^\r\n\p{{L}}\p{{N}}]?{UPPER}*{LOWER}+{END}|[^\r\n\p{{L}}\p{{N}}]?{UPPER}+{LOWER}*{END}|"
+         r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+
 
 def prose(data):
     raw = b""
@@ -37,9 +41,11 @@ def main():
     llama3 = tiktoken.Encoding("llama3", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens={})
     llama3_hf = Tokenizer(models.BPE(*models.BPE.read_file(str(t / "llama3/hf-style/encoder.json"), str(t / "llama3/hf-style/vocab.bpe")), ignore_merges=True))
     llama3_hf.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(PATTERN), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    o200k_ranks = {base64.b64decode(l.split()[0]): int(l.split()[1]) for l in (t / "openai/o200k_base.tiktoken").read_bytes().splitlines() if l}
+    o200k = tiktoken.Encoding("o200k", pat_str=O200K, mergeable_ranks=o200k_ranks, special_tokens={})
     llama2_hf = Tokenizer.from_file(str(t / "llama2/hf/tokenizer.json"))
     llama2 = sentencepiece.SentencePieceProcessor(model_file=str(t / "llama2/tokenizer.model"))
-    for name, encode in [("llama3, tiktoken", llama3.encode_ordinary), ("llama3, tokenizers", lambda s: llama3_hf.encode(s, add_special_tokens=False).ids),
+    for name, encode in [("o200k, tiktoken", o200k.encode_ordinary), ("llama3, tiktoken", llama3.encode_ordinary), ("llama3, tokenizers", lambda s: llama3_hf.encode(s, add_special_tokens=False).ids),
                          ("llama2, tokenizers", lambda s: llama2_hf.encode(s, add_special_tokens=False).ids), ("llama2, sentencepiece", llama2.encode)]:
         best = float("inf")
         for _ in range(3):
