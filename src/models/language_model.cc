@@ -1,8 +1,17 @@
 #include "models/language_model.h"
 
+#include <charconv>
+
 namespace glassbox {
 
 double ModelShape::used_by_a_token(std::string_view tensor, int64_t parameters) const {
+  constexpr std::string_view kLayers = "layers.";
+  if (const size_t at = tensor.find(kLayers); at != std::string_view::npos) {
+    const std::string_view number = tensor.substr(at + kLayers.size());
+    int64_t layer = 0;
+    std::from_chars(number.data(), number.data() + number.size(), layer);
+    if (layer >= layers) return 0;
+  }
   const bool of_experts = experts > 0 && tensor.find(".experts.") != std::string_view::npos;
   const double share = of_experts ? static_cast<double>(experts_per_token) / static_cast<double>(experts) : 1;
   return static_cast<double>(parameters) * share;

@@ -22,7 +22,7 @@ struct ModelShape {
   int64_t experts = 0, experts_per_token = 0;  // of a layer that is a mixture; 0: none is
 
   // Of the `parameters` of a tensor, how many one token uses: of an expert's (its name says ".experts.") the share of
-  // experts a token chooses, of all others every one.
+  // experts a token chooses, of layers beyond the last, which only draft, none, of all others every one.
   double used_by_a_token(std::string_view tensor, int64_t parameters) const;
 };
 

@@ -92,6 +92,7 @@ TEST(Published, ATokenUsesSomeOfAMixture) {
   GLASSBOX_NEEDS_DATA();
   const auto used = [](const char* file) {
     Config config = Config::open(testing::data_folder() / "configs" / file);
+    read_quantization(config);
     PlannedWeights weights(DType::bf16);
     const auto model = make_model(config, weights);
     double sum = 0;
@@ -105,6 +106,7 @@ TEST(Published, ATokenUsesSomeOfAMixture) {
   EXPECT_NEAR(used("hf/mistralai--Mixtral-8x7B-v0.1_config.json"), 12.88, 0.01);
   EXPECT_NEAR(used("hf/Qwen--Qwen3-30B-A3B_config.json"), 3.35, 0.01);
   EXPECT_NEAR(used("hf_deepseek-v2-lite/config.json"), 2.66, 0.05);
+  EXPECT_NEAR(used("hf/deepseek-ai--DeepSeek-R1_config.json"), 37.55, 0.01);
 }
 
 // Every published configuration of the data folder either reads whole or is refused in one line that says why.

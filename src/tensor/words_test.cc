@@ -129,6 +129,35 @@ void check_attend(const Heads& h, Look look, Leaf* sinks = nullptr) {
 
 TEST(Gradients, Attend) { check_attend({4, 2, 8}, {}); }
 TEST(Gradients, AttendOneHeadEach) { check_attend({3, 3, 5}, {}); }
+// A pattern that a tap put in place gathers latents as it would gather values of their own.
+TEST(Attend, AReplacedPatternGathersLatents) {
+  constexpr int64_t kCount = 90, kHeads = 3, kWidth = 24;
+  Leaf q({kCount, kHeads * kWidth}, 1), k({kCount, kWidth}, 2);
+  std::vector<int32_t> ids(kCount);
+  for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
+  Taps taps;
+  taps.listen(".pattern", [](std::string_view, const Tensor& pattern) {
+    Tensor half = pattern.pass()->empty(pattern.shape());
+    for (int64_t i = 0; i < pattern.shape().elements(); ++i) Pass::mutable_f32(half)[i] = 0.5f * pattern.f32()[i];
+    return half;
+  });
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    Workspace workspace(2);
+    const auto gathered = [&](bool latent, const Taps* listening) {
+      Pass pass(workspace, {.taps = listening});
+      pass.add(ids);
+      const Tensor keys = split(embed(pass, k.tensor), 1);
+      const Memory memory =
+          latent ? remember(0, keys, {1, 1, kWidth, dtype, kWidth}) : remember(0, keys, keys, {1, 1, kWidth, dtype});
+      const Tensor out = attend(split(embed(pass, q.tensor), kHeads), memory);
+      return std::vector<float>(out.values().begin(), out.values().end());
+    };
+    const auto halved = gathered(true, &taps);
+    EXPECT_EQ(halved, gathered(false, &taps));
+    EXPECT_NE(halved, gathered(true, nullptr));
+  }
+}
+
 // Values within their keys, many heads to one.
 TEST(Gradients, AttendToLatents) {
   Leaf q({6, 3 * 8}, 1), k({6, 8}, 2);
