@@ -51,13 +51,8 @@ struct StackedExperts {
   StackedExperts(const Weights& experts, std::string_view name, int64_t count, int64_t outputs, int64_t inputs,
                  bool has_bias = false) {
     if (!experts.has(name)) layout = ExpertLayout::rows;
-    const Shape rows = {count, outputs, inputs}, columns = {count, inputs, outputs};
-    Tensor all = experts.tensor(name, layout == ExpertLayout::rows ? rows : columns);
-    // Sources that make tensors up hold any form.
-    if (layout == ExpertLayout::columns && (is_blocks(all.dtype()) || all.scales())) {
-      layout = ExpertLayout::rows;
-      all = experts.tensor(name, rows);
-    }
+    const bool rows = layout == ExpertLayout::rows;
+    const Tensor all = experts.tensor(name, rows ? Shape{count, outputs, inputs} : Shape{count, inputs, outputs});
     for (int64_t e = 0; e < count; ++e) weight.push_back(all.slice(e));
     if (has_bias) bias = experts.tensor(std::string(name) + "_bias", {count, outputs});
   }
