@@ -140,6 +140,9 @@ void block_shapes(benchmark::internal::Benchmark* b) {
   for (const DType type : {DType::q4_0, DType::q4_1, DType::q5_0, DType::q8_0, DType::q2_k, DType::q3_k, DType::q4_k,
                            DType::q5_k, DType::q6_k, DType::iq4_xs, DType::mxfp4})
     for (const int64_t m : {1, 4, 512}) b->Args({static_cast<int64_t>(type), m, 2048, 2048});
+  // From memory, as decoding reads them.
+  for (const DType type : {DType::q4_0, DType::q8_0, DType::q4_k, DType::q6_k})
+    b->Args({static_cast<int64_t>(type), 1, 65536, 2048});
 }
 BENCHMARK(matmul_blocks)->ArgNames({"type", "m", "n", "k"})->Apply(block_shapes)->UseManualTime();
 

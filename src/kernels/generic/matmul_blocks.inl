@@ -3,6 +3,7 @@
 
 constexpr int64_t kBlockTokens = 512;  // rows that pass by a panel: their bytes stay in the second-level cache
 constexpr int64_t kBlockSpan32 = 32, kBlockSpan256 = 2;  // blocks of a panel, which stays in the first-level cache
+constexpr int64_t kBlockAhead = 576;                     // bytes of a row
 constexpr float kTiny = 0x1p-100f;                       // a block of activations below this is zero
 
 // What rows of x are beside their bytes, for one format.
@@ -220,13 +221,18 @@ inline void matmul_format(const void* x, int64_t ldx, const BlockMatrix& w, floa
           for (int64_t b = 0; b < span; ++b) {
             const int64_t at = (block + b) * F::kBytes;
             Entry& entry = panel[b * kBlockVectors + v];
-            // Sixteen streams are more than the hardware follows.
+            // Sixteen streams are more than the hardware follows: ask for each row's lines ahead, at its end for those
+            // of the row that takes its place.
             if (F::kInputs == 256 || b % 2 == 0) {
+              const int64_t ahead = at + kBlockAhead < w.row_bytes
+                                        ? at + kBlockAhead
+                                        : at + kBlockAhead + (16 * kBlockVectors - 1) * w.row_bytes;
               UNROLL
               for (int i = 0; i < 16; ++i) {
-                prefetch(lanes[v].at[i] + at + 512);
-                if constexpr (F::kBytes > 64) prefetch(lanes[v].at[i] + at + 576);
-                if constexpr (F::kBytes > 128) prefetch(lanes[v].at[i] + at + 640);
+                prefetch(lanes[v].at[i] + ahead);
+                if constexpr (F::kBytes > 64) prefetch(lanes[v].at[i] + ahead + 64);
+                if constexpr (F::kBytes > 128) prefetch(lanes[v].at[i] + ahead + 128);
+                if constexpr (F::kBytes > 192) prefetch(lanes[v].at[i] + ahead + 192);
               }
             }
             F::unpack(lanes[v], at, entry);
