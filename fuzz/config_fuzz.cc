@@ -43,8 +43,15 @@ void read_config(const Json& json) {
     const RopeConfig rope = read_rope(config);
     require(rope.theta >= 1 && rope.factor >= 1);
     if (rope.kind == RopeConfig::Kind::llama3)
-      require(rope.high_freq_factor > rope.low_freq_factor && rope.original_max_position_embeddings > 0);
+      require(rope.high_freq_factor >= rope.low_freq_factor && rope.original_max_position_embeddings > 0);
+    if (rope.kind == RopeConfig::Kind::yarn)
+      require(rope.attention_factor > 0 && rope.beta_fast > 0 && rope.original_max_position_embeddings > 0);
   });
+  attempt([&] {
+    const RopeConfigs ropes = read_ropes(config, 1e6, 1e4);
+    require(ropes.full.theta >= 1 && ropes.sliding.theta >= 1);
+  });
+  attempt([&] { require(read_sliding_layers(config, 4, [](int64_t) { return true; }).size() == 4); });
   attempt([&] { config.finish(); });
   config.ignored();
 }

@@ -297,9 +297,14 @@ RopeConfig read_rope_object(const Config& config, const Config& scaling, double 
   const std::optional<int64_t> original = scaling.optional<int64_t>("original_max_position_embeddings");
   rope.original_max_position_embeddings = original ? scaling.positive<int64_t>("original_max_position_embeddings")
                                                    : config.positive<int64_t>("max_position_embeddings");
-  rope.factor = scaling.has("factor") ? scaling.between<double>("factor", 1.0, kMost)
-                                      : config.positive<double>("max_position_embeddings") /
-                                            static_cast<double>(rope.original_max_position_embeddings);
+  if (scaling.has("factor")) {
+    rope.factor = scaling.between<double>("factor", 1.0, kMost);
+  } else {
+    rope.factor =
+        static_cast<double>(config.between<int64_t>("max_position_embeddings", rope.original_max_position_embeddings,
+                                                    std::numeric_limits<int32_t>::max())) /
+        static_cast<double>(rope.original_max_position_embeddings);
+  }
   rope.beta_fast = scaling.between_or<double>("beta_fast", 32.0, 1e-6, kMost);
   rope.beta_slow = scaling.between_or<double>("beta_slow", 1.0, 1e-6, kMost);
   rope.truncate = scaling.get_or<bool>("truncate", true);

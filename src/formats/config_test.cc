@@ -205,6 +205,9 @@ TEST(Rope, YarnWithAllItsParameters) {
       "attention_factor":1.25,"original_max_position_embeddings":4096}})");
   EXPECT_FALSE(given.truncate);
   EXPECT_EQ(given.attention_factor, 1.25);
+  EXPECT_THAT(rope_refusal(ErrorKind::bad_file, R"({"max_position_embeddings":10,
+                     "rope_scaling":{"type":"yarn","original_max_position_embeddings":100}})"),
+              HasSubstr("max_position_embeddings: expected 100 to"));
   EXPECT_THAT(rope_refusal(ErrorKind::bad_file, R"({"rope_scaling":{"type":"yarn","factor":2}})"),
               HasSubstr("max_position_embeddings: expected a value"));
 }
@@ -272,8 +275,8 @@ TEST(Rope, ContradictionsAndAbsurdNumbers) {
   EXPECT_THAT(
       rope_refusal(
           ErrorKind::bad_file,
-          R"({"rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":4,"high_freq_factor":4,"original_max_position_embeddings":8192}})"),
-      HasSubstr("rope_scaling.high_freq_factor: expected more than low_freq_factor 4, got 4"));
+          R"({"rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":4,"high_freq_factor":3,"original_max_position_embeddings":8192}})"),
+      HasSubstr("rope_scaling.high_freq_factor: expected at least low_freq_factor 4, got 3"));
 }
 
 // Both spellings of one model, the newer written by transformers 5 itself

@@ -82,7 +82,7 @@ std::vector<float> rope_frequencies(const RopeConfig& rope, int64_t head_dim) {
       case RopeConfig::Kind::llama3:
         if (wavelength < original / rope.high_freq_factor) {
           frequencies.push_back(frequency);
-        } else if (wavelength > original / rope.low_freq_factor) {
+        } else if (wavelength >= original / rope.low_freq_factor) {
           frequencies.push_back(static_cast<float>(frequency / rope.factor));
         } else {
           const double keep =
