@@ -52,8 +52,12 @@ void answer(const openai::Request& request, bool chat, std::vector<std::string> 
   const auto piece = [&](int32_t id) {
     return std::string_view(bytes).substr(static_cast<size_t>(id) % bytes.size(), 3);
   };
-  openai::Answer answer(request, {"id", 0, chat, std::move(echoes), std::move(begun)}, static_cast<size_t>(request.n),
-                        piece);
+  openai::Answer::Options options;
+  options.id = "id";
+  options.chat = chat;
+  options.echoes = std::move(echoes);
+  options.begun = std::move(begun);
+  openai::Answer answer(request, std::move(options), static_cast<size_t>(request.n), piece);
   std::string events = answer.begin();
   for (int i = 0; i < request.n; ++i) {
     TokenEvent event;
