@@ -25,7 +25,7 @@ from transformers import CLIPTokenizer
 FILES = ["text/tinyshakespeare", "text/tinystories", "text/grimm", "text/african_storybook_en", "text/pratham_books_en", "text/enwiki_2015",
          "text/classic_books", "text/fairytaleqa", "eval/gsm8k", "chat_templates"]
 CHUNK = 65536
-FROM_EACH = 4_200_000
+FROM_EACH = 600_000
 UNIGRAM_CUT = 4096
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|"
           r"\s*[\r\n]+|\s+(?!\S)|\s+")
