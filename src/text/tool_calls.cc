@@ -331,7 +331,7 @@ std::string_view inside(std::string_view text) {
 }
 
 std::optional<ToolCall> element_call(std::string_view& text, const OrderedJson& tools) {
-  std::string_view name, body;
+  std::string_view name;
   if (!take(text, "<function=") || !take_until(text, ">", name)) return std::nullopt;
   ToolCall call;
   call.name = trim(name);

@@ -53,7 +53,6 @@ class CallEnd {
 
   CallSyntax syntax_;
   size_t at_ = 0;
-  size_t opened_ = 0;  // where the first bracket was
   int depth_ = 0;
   char quote_ = 0;
   bool begun_ = false, ended_ = false;
