@@ -254,7 +254,7 @@ TEST(Cli, RefusesInOneLine) {
       {"inspect " + (folder / "dtype.safetensors").string(), "", "F7", 1},
       {"inspect " + (folder / "shards").string(), "", "model-00001-of-00002.safetensors", 1},
       {"run " + broken("key", {{"attn_logit_softcapping", 30.0}}, weights) + " hello", "", "attn_logit_softcapping", 1},
-      {"run " + broken("shape", {{"hidden_size", 1 << 30}}, weights) + " hello", "", "[1073741824]", 1},
+      {"run " + broken("shape", {{"hidden_size", 1 << 30}}, weights) + " hello", "", "1073741824", 1},
       {"run " + broken("family", {{"model_type", "marble"}}, weights) + " hello", "", "marble", 1},
       {"render " + (folder / "loop.jinja").string(), R"({"messages": []})", "loop.jinja", 2},
       {"render glassbox/prism", R"({"messages": [{"role": "tool", "content": ""}]})", "roles system, user", 2},
