@@ -92,8 +92,7 @@ std::string arithmetic(const Tensors& tensors) {
   }
 }
 
-// Weights and cache, were the matrices of another precision. Vectors stay float32, as do the parts that rows of the
-// block's size do not divide.
+// Weights and cache, were the matrices of another precision: each tensor as dtype_in_model() says.
 struct Precision {
   const char* name;
   DType matrices, cache;
@@ -108,12 +107,10 @@ double weight_bytes(const Tensors& tensors, DType matrices) {
   double bytes = 0;
   for (const TensorInfo* tensor : tensors) {
     const auto count = static_cast<double>(elements(*tensor));
-    const bool matrix = tensor->shape.size() >= 2;
-    const DTypeInfo& type = info(matrix || matrices == DType::bf16 ? matrices : DType::f32);
-    const bool whole = matrix && tensor->shape.back() % static_cast<int64_t>(type.block) == 0;
-    const DTypeInfo& held = type.block == 1 || whole ? type : info(DType::q8_0);
+    const DTypeInfo& held =
+        info(dtype_in_model(matrices, tensor->name, Shape(std::span<const int64_t>(tensor->shape))));
     bytes += count / static_cast<double>(held.block) * static_cast<double>(held.bytes);
-    if (matrix && matrices == DType::f8_e4m3) bytes += count / (128 * 128) * 4;  // a scale for 128 x 128
+    if (held.name == info(DType::f8_e4m3).name) bytes += count / (128 * 128) * 4;  // a scale for 128 x 128
   }
   return bytes;
 }
