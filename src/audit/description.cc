@@ -1,5 +1,6 @@
 #include "audit/description.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -72,13 +73,12 @@ OrderedJson describe_index(const fs::path& file) {
 
 // What entering a matmul rounds to, by the weights' dtype (docs/design.md, Numbers).
 std::string arithmetic(const Tensors& tensors) {
-  const TensorInfo* largest = nullptr;  // of the matrices in layers
+  std::map<DType, int64_t> of_layers;  // values of their matrices
   for (const TensorInfo* tensor : tensors)
-    if (tensor->name.find(".layers.") != std::string::npos && tensor->shape.size() >= 2 &&
-        (!largest || tensor->bytes > largest->bytes))
-      largest = tensor;
-  if (!largest) return "";
-  switch (largest->dtype) {
+    if (tensor->name.find(".layers.") != std::string::npos && tensor->shape.size() >= 2)
+      of_layers[tensor->dtype] += elements(*tensor);
+  if (of_layers.empty()) return "";
+  switch (std::ranges::max_element(of_layers, {}, &std::pair<const DType, int64_t>::second)->first) {
     case DType::f32:
     case DType::f16:
       return "float32 activations and sums";

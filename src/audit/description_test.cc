@@ -68,6 +68,7 @@ constexpr Published kPublished[] = {
     {"hf/mistralai--Mixtral-8x7B-v0.1_config.json", 46'702'792'704, 12'879'925'248},
     {"hf/Qwen--Qwen3-30B-A3B_config.json", 30'532'122'624, 3'353'032'704},
     {"hf/Qwen--Qwen3-235B-A22B_config.json", 235'093'634'560, 22'190'763'520},
+    {"hf/deepseek-ai--DeepSeek-R1_config.json", 684'489'845'504, 37'552'297'472},  // with the layer that drafts
 };
 
 TEST(Description, CountsParametersAsTheyWerePublished) {
@@ -78,6 +79,13 @@ TEST(Description, CountsParametersAsTheyWerePublished) {
     EXPECT_EQ(a["parameters"]["total"], model.total) << model.file;
     EXPECT_EQ(a["parameters"]["active"], model.active) << model.file;
   }
+}
+
+TEST(Description, NamesTheArithmeticOfMostWeights) {
+  GLASSBOX_NEEDS_DATA();
+  // R1's largest matrix in a layer is the drafting layer's embedding, in bf16; its experts are in FP8.
+  const auto r1 = data_folder() / "configs/hf/deepseek-ai--DeepSeek-R1_config.json";
+  EXPECT_THAT(describe(r1.string(), {})["architecture"]["arithmetic"].get<std::string>(), HasSubstr("scaled block by"));
 }
 
 TEST(Description, ReckonsMemoryByPrecisionAndContext) {
