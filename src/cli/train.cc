@@ -42,8 +42,8 @@ std::string line(const RunProgress& p) {
 
 std::vector<DocumentSource> sources() {
   return {{"prism", [](uint64_t seed, uint64_t index, bool held_out) {
-             return prism::to_json(
-                 prism::make_document(seed, index, held_out ? prism::Split::held_out : prism::Split::training));
+             return OrderedJson(prism::to_json(
+                 prism::make_document(seed, index, held_out ? prism::Split::held_out : prism::Split::training)));
            }}};
 }
 

@@ -8,8 +8,8 @@
 
 namespace glassbox {
 
-std::vector<Json> read_documents(const std::vector<std::filesystem::path>& files) {
-  std::vector<Json> documents;
+std::vector<OrderedJson> read_documents(const std::vector<std::filesystem::path>& files) {
+  std::vector<OrderedJson> documents;
   for (const auto& file : files) {
     const std::string bytes = read_file(file, size_t{16} << 30);
     size_t line = 0;
@@ -17,14 +17,14 @@ std::vector<Json> read_documents(const std::vector<std::filesystem::path>& files
       const size_t end = std::min(bytes.find('\n', begin), bytes.size());
       const std::string_view text = std::string_view(bytes).substr(begin, end - begin);
       if (text.find_first_not_of(" \t\r") != std::string_view::npos)
-        documents.push_back(parse_json(text, fmt::format("{}:{}", file.string(), line + 1)));
+        documents.push_back(parse_ordered_json(text, fmt::format("{}:{}", file.string(), line + 1)));
       begin = end + 1;
     }
   }
   return documents;
 }
 
-std::string document_text(const Json& document, std::string_view where,
+std::string document_text(const OrderedJson& document, std::string_view where,
                           const std::optional<ChatTemplate>& chat_template, std::string_view eos,
                           GenerationSpans* said) {
   if (!document.is_object()) fail(ErrorKind::bad_file, "{}: expected an object with \"messages\" or \"text\"", where);
@@ -32,8 +32,8 @@ std::string document_text(const Json& document, std::string_view where,
   std::string all;
   if (document.contains("messages")) {
     if (!chat_template) fail(ErrorKind::bad_file, "{}: a conversation, but there is no chat template", where);
-    OrderedJson context = {{"messages", OrderedJson(document["messages"])}, {"add_generation_prompt", false}};
-    if (document.contains("tools")) context["tools"] = OrderedJson(document["tools"]);
+    OrderedJson context = {{"messages", document["messages"]}, {"add_generation_prompt", false}};
+    if (document.contains("tools")) context["tools"] = document["tools"];
     try {
       all = chat_template->render(context, {}, &spans);
     } catch (const Error& error) { fail(ErrorKind::bad_file, "{}: {}", where, error.what()); }
@@ -57,7 +57,7 @@ DocumentEncoder::DocumentEncoder(Tokenizer tokenizer, std::optional<ChatTemplate
   if (const auto eos = tokenizer_.eos()) eos_ = tokenizer_.token(*eos);
 }
 
-Example DocumentEncoder::encode(const Json& document, std::string_view where) const {
+Example DocumentEncoder::encode(const OrderedJson& document, std::string_view where) const {
   GenerationSpans spans;
   const std::string text = document_text(document, where, chat_template_, eos_, &spans);
   Example example;
@@ -79,7 +79,7 @@ Example DocumentEncoder::encode(const Json& document, std::string_view where) co
   return example;
 }
 
-Encoded encode_documents(int64_t count, const std::function<Json(int64_t)>& document,
+Encoded encode_documents(int64_t count, const std::function<OrderedJson(int64_t)>& document,
                          const std::function<std::string(int64_t)>& where, const DocumentEncoder& encoder,
                          int64_t context, LongDocuments long_documents, ThreadPool& pool,
                          const std::function<void(int64_t)>& progress) {

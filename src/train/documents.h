@@ -17,20 +17,21 @@
 
 namespace glassbox {
 
-// A program that makes documents, by the name recipes use. Document `index` of `seed`: {"messages": [...]} or
-// {"text": "..."}. A pure function, called from any thread. Held-out documents share no fact with the others.
+// A program that makes documents, by the name recipes use. Document `index` of `seed`: {"messages": [...]}, with
+// "tools" if they have any, or {"text": "..."}; keys stay in order, since templates write tools as they find them. A
+// pure function, called from any thread. Held-out documents share no fact with the others.
 struct DocumentSource {
   std::string name;
-  std::function<Json(uint64_t seed, uint64_t index, bool held_out)> document;
+  std::function<OrderedJson(uint64_t seed, uint64_t index, bool held_out)> document;
 };
 
 // The lines of JSONL files, in order. Throws Error naming the file and line.
-std::vector<Json> read_documents(const std::vector<std::filesystem::path>& files);
+std::vector<OrderedJson> read_documents(const std::vector<std::filesystem::path>& files);
 
 // A document's text: a conversation as the chat template writes it, a text as it is with `eos` after it. `said`, if not
 // null: the bytes that the model is to say, which are those in {% generation %} blocks, or all of a plain text. Throws
 // Error(bad_file) naming `where`: a document without either, or that the template refuses.
-std::string document_text(const Json& document, std::string_view where,
+std::string document_text(const OrderedJson& document, std::string_view where,
                           const std::optional<ChatTemplate>& chat_template, std::string_view eos,
                           GenerationSpans* said = nullptr);
 
@@ -40,7 +41,7 @@ class DocumentEncoder {
   DocumentEncoder(Tokenizer tokenizer, std::optional<ChatTemplate> chat_template);
 
   // A token is the model's to say if its first byte is.
-  Example encode(const Json& document, std::string_view where) const;
+  Example encode(const OrderedJson& document, std::string_view where) const;
 
  private:
   Tokenizer tokenizer_;
@@ -58,7 +59,7 @@ struct Encoded {
 
 // Documents 0 to count - 1, encoded by all threads, in order. `where(i)` names one in errors. `progress` (may be empty)
 // is told now and then how many are done; what it throws ends the work.
-Encoded encode_documents(int64_t count, const std::function<Json(int64_t)>& document,
+Encoded encode_documents(int64_t count, const std::function<OrderedJson(int64_t)>& document,
                          const std::function<std::string(int64_t)>& where, const DocumentEncoder& encoder,
                          int64_t context, LongDocuments long_documents, ThreadPool& pool,
                          const std::function<void(int64_t)>& progress = {});

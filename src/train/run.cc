@@ -20,7 +20,7 @@ double since(Clock::time_point begin) { return std::chrono::duration<double>(Clo
 // The recipe's documents, for training and held out, before they are tokens.
 struct Documents {
   int64_t count = 0, held_out = 0;
-  std::function<Json(int64_t)> document, held_out_document;
+  std::function<OrderedJson(int64_t)> document, held_out_document;
   std::function<std::string(int64_t)> where, held_out_where;
 };
 
@@ -45,7 +45,7 @@ Documents find_documents(const Recipe& recipe, const std::vector<DocumentSource>
     found.held_out_document = [=](int64_t i) { return source.document(seed, static_cast<uint64_t>(i), true); };
     found.held_out_where = [=](int64_t i) { return fmt::format("{} held-out document {}", source.name, i); };
   } else {
-    const auto all = std::make_shared<const std::vector<Json>>(read_documents(recipe.data.files));
+    const auto all = std::make_shared<const std::vector<OrderedJson>>(read_documents(recipe.data.files));
     // Drawn once, by the seed: the first of a shuffled list are held out, the others learnt.
     std::vector<std::pair<uint32_t, int64_t>> drawn;
     const uint64_t key = key_of(recipe.train.seed, "held-out documents");
@@ -70,7 +70,7 @@ Documents find_documents(const Recipe& recipe, const std::vector<DocumentSource>
     found.held_out_document = pick(held_out), found.held_out_where = name(held_out);
   }
   if (!recipe.evaluate.files.empty()) {
-    const auto all = std::make_shared<const std::vector<Json>>(read_documents(recipe.evaluate.files));
+    const auto all = std::make_shared<const std::vector<OrderedJson>>(read_documents(recipe.evaluate.files));
     found.held_out = static_cast<int64_t>(all->size());
     found.held_out_document = [all](int64_t i) { return (*all)[static_cast<size_t>(i)]; };
     found.held_out_where = [](int64_t i) { return fmt::format("evaluate.files, document {}", i + 1); };

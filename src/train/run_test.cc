@@ -62,7 +62,7 @@ documents = 5
 temperature = 0.5
 )";
 
-Json conversation(const std::string& question, const std::string& answer) {
+OrderedJson conversation(const std::string& question, const std::string& answer) {
   return {{"messages", {{{"role", "user"}, {"content", question}}, {{"role", "assistant"}, {"content", answer}}}}};
 }
 
@@ -209,11 +209,11 @@ TEST(DocumentEncoder, MarksWhatTheAssistantSaysToTheToken) {
   run_training(place.recipe(), place.options);
   const PublishedTokenizer published = open_tokenizer(place.options.out / "model");
   const DocumentEncoder encoder(published.tokenizer, published.chat_template);
-  const Json document = {{"messages",
-                          {{{"role", "user"}, {"content", "Say 12"}},
-                           {{"role", "assistant"}, {"content", "12, é!"}},
-                           {{"role", "user"}, {"content", "Thanks"}},
-                           {{"role", "assistant"}, {"content", ""}}}}};
+  const OrderedJson document = {{"messages",
+                                 {{{"role", "user"}, {"content", "Say 12"}},
+                                  {{"role", "assistant"}, {"content", "12, é!"}},
+                                  {{"role", "user"}, {"content", "Thanks"}},
+                                  {{"role", "assistant"}, {"content", ""}}}}};
   const Example example = encoder.encode(document, "here");
   std::string said, rest;
   for (size_t i = 0; i < example.tokens.size(); ++i)
@@ -228,13 +228,27 @@ TEST(DocumentEncoder, MarksWhatTheAssistantSaysToTheToken) {
   EXPECT_EQ(text.tokens.back(), published.tokenizer.eos());
 }
 
+// A template writes tools as it finds them: training must show the order of keys that a server's request will have.
+TEST(DocumentText, OffersToolsInTheOrderTheyAreWrittenIn) {
+  testing::TemporaryFolder folder;
+  const auto file = folder / "chats.jsonl";
+  std::ofstream(file)
+      << R"({"tools": [{"type": "function", "function": {"name": "f", "description": "d"}}], "messages": []})";
+  const auto documents = read_documents({file});
+  const auto chat = ChatTemplate::parse("{% generation %}{{ tools | tojson }}{% endgeneration %}", "chat");
+  EXPECT_EQ(document_text(documents.at(0), "here", chat, ""),
+            R"([{"type": "function", "function": {"name": "f", "description": "d"}}])");
+}
+
 TEST(EncodeDocuments, LongOnesAreSkippedOrSplit) {
   Place place;
   run_training(place.recipe(), place.options);
   const PublishedTokenizer published = open_tokenizer(place.options.out / "model");
   const DocumentEncoder encoder(published.tokenizer, published.chat_template);
   ThreadPool pool(2);
-  const auto document = [](int64_t i) -> Json { return {{"text", i == 1 ? std::string(50, 'z') + "end" : "short"}}; };
+  const auto document = [](int64_t i) -> OrderedJson {
+    return {{"text", i == 1 ? std::string(50, 'z') + "end" : "short"}};
+  };
   const auto where = [](int64_t i) { return fmt::format("document {}", i); };
   const auto encode = [&](LongDocuments how) { return encode_documents(3, document, where, encoder, 20, how, pool); };
   EXPECT_THROW(encode(LongDocuments::refuse), Error);

@@ -41,9 +41,9 @@ HELLO = [{"role": "user", "content": "Hello! Who are you?"}]
 class Server:
     """A server of its own, asked to stop at the end as a person would: with SIGINT."""
 
-    def __init__(self, *arguments, **environment):
+    def __init__(self, *arguments, reference=None, **environment):
         self.process = subprocess.Popen(
-            [BINARY, "serve", REFERENCE, "--port", "0", "--quiet", *arguments],
+            [BINARY, "serve", reference or REFERENCE, "--port", "0", "--quiet", *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
         line = self.process.stdout.readline()
         if "Glassbox is open on http" not in line:
@@ -452,6 +452,65 @@ class Adapters(unittest.TestCase):
             Server("--adapter", str(root / "wide"))
         with self.assertRaisesRegex(RuntimeError, "adapter_config.json"):
             Server("--adapter", str(root / "none"))
+
+
+class Tools(unittest.TestCase):
+    """A model trained here to have a dozen conversations by heart: it calls a tool once for each city it is asked about."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not BINARY:
+            raise unittest.SkipTest("trains a model of its own")
+        fixture = pathlib.Path(__file__).parents[1] / "fixtures" / "caller"
+        cls.folder = tempfile.TemporaryDirectory()
+        run = pathlib.Path(cls.folder.name)
+        subprocess.run([BINARY, "train", fixture / "recipe.toml", "--out", run], check=True, capture_output=True)
+        cls.server = Server(reference=run / "model")
+        cls.client = openai.OpenAI(base_url=cls.server.url + "/v1", api_key="none", max_retries=0)
+        cls.model = cls.client.models.list().data[0].id
+        cls.tools = json.loads(fixture.joinpath("talks.jsonl").read_text().splitlines()[0])["tools"]
+        cls.asked = [{"role": "user", "content": "Weather in Oslo and Rome?"}]
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.client.close()
+        cls.server.stop()
+        cls.folder.cleanup()
+
+    def chat(self, messages, **options):
+        return self.client.chat.completions.create(model=self.model, messages=messages, temperature=0, **options)
+
+    def check_calls(self, message):
+        self.assertFalse(message.content)
+        self.assertEqual([call.type for call in message.tool_calls], ["function"] * 2)
+        self.assertEqual([call.function.name for call in message.tool_calls], ["get_weather"] * 2)
+        self.assertEqual([json.loads(call.function.arguments) for call in message.tool_calls],
+                         [{"city": "Oslo"}, {"city": "Rome"}])
+        self.assertEqual(len({call.id for call in message.tool_calls} - {""}), 2)
+
+    def test_a_conversation(self):
+        choice = self.chat(self.asked, tools=self.tools).choices[0]
+        self.assertEqual(choice.finish_reason, "tool_calls")
+        self.check_calls(choice.message)
+        results = [{"role": "tool", "tool_call_id": call.id, "content": content}
+                   for call, content in zip(choice.message.tool_calls, ("snow", "sun"))]
+        choice = self.chat([*self.asked, choice.message, *results], tools=self.tools).choices[0]
+        self.assertEqual((choice.finish_reason, choice.message.content, choice.message.tool_calls),
+                         ("stop", "snow in Oslo and sun in Rome.", None))
+
+    def test_streamed(self):
+        with self.client.chat.completions.stream(model=self.model, messages=self.asked, tools=self.tools,
+                                                 temperature=0) as stream:
+            done = [event.arguments for event in stream if event.type == "tool_calls.function.arguments.done"]
+            choice = stream.get_final_completion().choices[0]
+        self.assertEqual(choice.finish_reason, "tool_calls")
+        self.check_calls(choice.message)
+        self.assertEqual(done, [call.function.arguments for call in choice.message.tool_calls])
+
+    def test_not_wanted(self):
+        choice = self.chat(self.asked, tools=self.tools, tool_choice="none").choices[0]
+        self.assertIsNone(choice.message.tool_calls)
+        self.assertNotEqual(choice.finish_reason, "tool_calls")
 
 
 class Pages(unittest.TestCase):
