@@ -38,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const OrderedJson tools = OrderedJson::parse(
       R"([{"type": "function", "function": {"name": "f", "parameters": {"properties": {"a": {"type": "integer"}}}}}])");
   ChatSyntax syntax;
-  syntax.calls = static_cast<CallSyntax>(data[0] % 9);
+  syntax.calls = static_cast<CallSyntax>(data[0] % 10);
   if (syntax.calls == CallSyntax::mistral) syntax.reasoning = ChatSyntax::Reasoning::brackets;
   if (syntax.calls == CallSyntax::harmony) syntax.reasoning = ChatSyntax::Reasoning::channels;
   const std::string_view text(reinterpret_cast<const char*>(data + 2), size - 2);

@@ -21,6 +21,8 @@ std::vector<std::string_view> opening_marks(CallSyntax syntax) {
       return {"<｜tool▁calls▁begin｜>"};
     case CallSyntax::mistral:
       return {"[TOOL_CALLS]"};
+    case CallSyntax::kimi:
+      return {"<|tool_calls_section_begin|>"};
     case CallSyntax::gemma:
       return {"```tool_code", "```json"};
     case CallSyntax::listed:
@@ -30,9 +32,9 @@ std::vector<std::string_view> opening_marks(CallSyntax syntax) {
   }
 }
 
-// A bracket that calls where an answer begins with it.
-char opening_bracket(CallSyntax syntax) {
-  return syntax == CallSyntax::json ? '{' : syntax == CallSyntax::pythonic ? '[' : '\0';
+// Brackets that call where an answer begins with them.
+std::string_view opening_brackets(CallSyntax syntax) {
+  return syntax == CallSyntax::json ? "{" : syntax == CallSyntax::pythonic ? "[{" : "";
 }
 
 // Length of the longest end of `text` that begins one of the marks.
@@ -84,6 +86,8 @@ ChatSyntax ChatSyntax::of_template(std::string_view source) {
     return {CallSyntax::harmony, Reasoning::channels};
   else if (has("<｜tool▁calls▁begin｜>"))
     syntax.calls = CallSyntax::deepseek;
+  else if (has("<|tool_calls_section_begin|>"))
+    syntax.calls = CallSyntax::kimi;
   else if (has("[TOOL_CALLS]"))
     syntax.calls = CallSyntax::mistral;
   else if (has("<function_calls>"))
@@ -194,8 +198,8 @@ void AnswerParser::find_calls(bool last, Delta& out) {
 bool AnswerParser::begin_call(bool last, Delta& out) {
   const std::vector<std::string_view> marks = opening_marks(syntax_.calls);
   const size_t space = held_.find_first_not_of(called_ ? " \t\r\n;" : kSpace);
-  const char bracket = opening_bracket(syntax_.calls);
-  if (at_start_ && bracket && space != std::string::npos && held_[space] == bracket) {
+  if (at_start_ && space != std::string::npos &&
+      opening_brackets(syntax_.calls).find(held_[space]) != std::string_view::npos) {
     space_ = held_.substr(0, space);
     held_.erase(0, space);
     mode_ = Mode::call;

@@ -136,6 +136,17 @@ TEST(ChatSyntax, JsonAsTheWholeAnswer) {
     EXPECT_EQ(everywhere(syntax, text), (Parsed{"", text, {}}));
 }
 
+// Llama 4 was taught Llama 3's way as well.
+TEST(ChatSyntax, PythonicOrJson) {
+  const ChatSyntax syntax{CallSyntax::pythonic};
+  const Parsed both{"", "", {{"", "get_weather", R"({"city":"Oslo"})"}, {"", "add", R"({"a":1,"b":2})"}}};
+  const std::string calls =
+      R"({"name": "get_weather", "parameters": {"city": "Oslo"}}{"name": "add", "parameters": {"a": 1, "b": 2}})";
+  EXPECT_EQ(everywhere(syntax, calls), both);
+  EXPECT_EQ(everywhere(syntax, "<|python_start|><|python_end|>" + calls), both);
+  EXPECT_EQ(everywhere(syntax, R"({"name": "Ada"})"), (Parsed{"", R"({"name": "Ada"})", {}}));
+}
+
 TEST(ChatSyntax, PythonicCalls) {
   const ChatSyntax syntax = with(CallSyntax::pythonic);
   EXPECT_EQ(
@@ -171,6 +182,22 @@ TEST(ChatSyntax, DeepSeek) {
   const std::string bad =
       "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>add<｜tool▁sep｜>oops<｜tool▁call▁end｜><｜tool▁calls▁end｜>";
   EXPECT_EQ(everywhere(syntax, bad), (Parsed{"", bad, {}}));
+}
+
+TEST(ChatSyntax, Kimi) {
+  const ChatSyntax syntax{CallSyntax::kimi};
+  const std::string call =
+      "<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{\"city\": \"Oslo\"}<|tool_call_end|>";
+  EXPECT_EQ(
+      everywhere(syntax, "Let me see.<|tool_calls_section_begin|>" + call +
+                             "<|tool_call_begin|>functions.add:1<|tool_call_argument_begin|>{\"a\": 1}<|tool_call_end|>"
+                             "<|tool_calls_section_end|>"),
+      (Parsed{"",
+              "Let me see.",
+              {{"functions.get_weather:0", "get_weather", R"({"city":"Oslo"})"},
+               {"functions.add:1", "add", R"({"a":1})"}}}));
+  const std::string broken = "<|tool_calls_section_begin|>" + call + "and<|tool_calls_section_end|>";
+  EXPECT_EQ(everywhere(syntax, broken), (Parsed{"", broken, {}}));
 }
 
 TEST(ChatSyntax, Mistral) {
@@ -267,6 +294,17 @@ TEST(ChatSyntax, TemplatesWriteWhatIsParsed) {
       {"llama.cpp/Mistral-Small-3.2-24B-Instruct-2506.jinja", CallSyntax::mistral, {"</s>"}},
       {"llama.cpp/mistralai-Ministral-3-14B-Reasoning-2512.jinja", CallSyntax::mistral, {"</s>"}},
       {"llama.cpp/unsloth-mistral-Devstral-Small-2507.jinja", CallSyntax::mistral, {"</s>"}},
+      {"llama.cpp/moonshotai-Kimi-K2.jinja", CallSyntax::kimi, {"<|im_end|>"}},
+      {"axolotl/llama4.jinja", CallSyntax::pythonic, {"<|eot|>"}},
+      {"axolotl/llama3_2_vision.jinja", CallSyntax::json, {"<|eot_id|>", "<|eom_id|>"}},
+      {"axolotl/qwen3.jinja", CallSyntax::tagged, {"<|im_end|>"}},
+      {"axolotl/qwen_25.jinja", CallSyntax::tagged, {"<|im_end|>"}},
+      {"axolotl/deepseek_v3.jinja", CallSyntax::deepseek, {"<｜end▁of▁sentence｜>"}, true},
+      {"axolotl/mistral_v2v3.jinja", CallSyntax::mistral, {"</s>"}},
+      {"axolotl/mistral_v3_tekken.jinja", CallSyntax::mistral, {"</s>"}},
+      {"mistral.rs/mistral_nemo_tool_call.jinja", CallSyntax::mistral, {"</s>"}},
+      {"mistral.rs/deepseek_tool_call.jinja", CallSyntax::deepseek, {"<｜end▁of▁sentence｜>"}},
+      {"mistral.rs/nousresearch_hermes3_tool_use.jinja", CallSyntax::tagged, {"<|im_end|>"}},
       {"llama.cpp/openai-gpt-oss-120b.jinja", CallSyntax::harmony, {"<|call|>"}},
   };
   for (const Case& one : cases) {

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "base/error.h"
+#include "text/pythonic_calls.h"
 #include "text/unicode.h"
 
 namespace glassbox {
@@ -42,13 +43,6 @@ bool is_name(std::string_view name) {
   });
 }
 
-std::optional<OrderedJson> json_of(std::string_view text) {
-  if (unicode::valid_prefix(text) != text.size()) return std::nullopt;
-  try {
-    return parse_ordered_json(text, "a tool call", ErrorKind::bad_request, kMostDepth, 1'000'000);
-  } catch (const Error&) { return std::nullopt; }
-}
-
 // The tool of this name in a request's list, or null.
 const OrderedJson* tool_named(const OrderedJson& tools, std::string_view name) {
   if (!tools.is_array()) return nullptr;
@@ -78,7 +72,7 @@ std::optional<ToolCall> call_of(const OrderedJson& value) {
     }
   if (arguments.is_null()) arguments = OrderedJson::object();
   if (arguments.is_string()) {  // JSON written as a text once more
-    auto inner = json_of(arguments.get<std::string>());
+    auto inner = json_of_model(arguments.get<std::string>());
     if (!inner) return std::nullopt;
     arguments = std::move(*inner);
   }
@@ -88,220 +82,11 @@ std::optional<ToolCall> call_of(const OrderedJson& value) {
 }
 
 std::optional<ToolCall> call_of_text(std::string_view text) {
-  const auto value = json_of(text);
+  const auto value = json_of_model(text);
   return value ? call_of(*value) : std::nullopt;
 }
 
-// Python's literals and calls with keywords, as far as models write them.
-class Python {
- public:
-  explicit Python(std::string_view text) : text_(text) {}
-
-  bool call(ToolCall& out) {
-    space();
-    const size_t begin = at_;
-    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_' ||
-                                  text_[at_] == '.' || text_[at_] == '-'))
-      ++at_;
-    out.name = text_.substr(begin, at_ - begin);
-    if (out.name.empty() || std::isdigit(static_cast<unsigned char>(out.name[0])) || !sees('(')) return false;
-    OrderedJson arguments = OrderedJson::object();
-    while (!sees(')')) {
-      space();
-      const size_t name = at_;
-      while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_')) ++at_;
-      const std::string key(text_.substr(name, at_ - name));
-      if (key.empty() || arguments.contains(key) || !sees('=')) return false;
-      auto given = value(0);
-      if (!given) return false;
-      arguments[key] = std::move(*given);
-      if (sees(',')) continue;
-      if (!sees(')')) return false;
-      break;
-    }
-    out.arguments = dump_ordered_json(arguments);
-    return true;
-  }
-
-  bool sees(char c) {  // and takes it
-    space();
-    if (at_ >= text_.size() || text_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-  bool done() {
-    space();
-    return at_ == text_.size();
-  }
-
- private:
-  void space() {
-    while (at_ < text_.size() && kSpace.find(text_[at_]) != std::string_view::npos) ++at_;
-  }
-  bool word(std::string_view name) {
-    if (text_.substr(at_, name.size()) != name) return false;
-    const size_t after = at_ + name.size();
-    if (after < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[after])) || text_[after] == '_'))
-      return false;
-    at_ = after;
-    return true;
-  }
-
-  std::optional<OrderedJson> value(int depth) {
-    if (depth > kMostDepth) return std::nullopt;
-    space();
-    if (at_ >= text_.size()) return std::nullopt;
-    const char c = text_[at_];
-    if (c == '"' || c == '\'') return text();
-    if (sees('[')) return list(']', depth);
-    if (sees('(')) return list(')', depth);
-    if (sees('{')) return object(depth);
-    if (word("True") || word("true")) return true;
-    if (word("False") || word("false")) return false;
-    if (word("None") || word("null")) return OrderedJson();
-    return number();
-  }
-
-  std::optional<OrderedJson> list(char close, int depth) {
-    OrderedJson out = OrderedJson::array();
-    while (!sees(close)) {
-      auto item = value(depth + 1);
-      if (!item) return std::nullopt;
-      out.push_back(std::move(*item));
-      if (sees(',')) continue;
-      if (!sees(close)) return std::nullopt;
-      break;
-    }
-    return out;
-  }
-
-  std::optional<OrderedJson> object(int depth) {
-    OrderedJson out = OrderedJson::object();
-    while (!sees('}')) {
-      space();
-      auto key = at_ < text_.size() && (text_[at_] == '"' || text_[at_] == '\'') ? text() : std::nullopt;
-      if (!key || out.contains(key->get<std::string>()) || !sees(':')) return std::nullopt;
-      auto item = value(depth + 1);
-      if (!item) return std::nullopt;
-      out[key->get<std::string>()] = std::move(*item);
-      if (sees(',')) continue;
-      if (!sees('}')) return std::nullopt;
-      break;
-    }
-    return out;
-  }
-
-  std::optional<OrderedJson> number() {
-    const size_t begin = at_;
-    while (at_ < text_.size() && (std::isdigit(static_cast<unsigned char>(text_[at_])) ||
-                                  std::string_view("+-.eE").find(text_[at_]) != std::string_view::npos))
-      ++at_;
-    std::string_view digits = text_.substr(begin, at_ - begin);
-    if (digits.starts_with("+")) digits.remove_prefix(1);
-    auto parsed = json_of(digits);
-    return parsed && parsed->is_number() ? parsed : std::nullopt;
-  }
-
-  std::optional<OrderedJson> text() {
-    const char quote = text_[at_++];
-    std::string out;
-    while (at_ < text_.size()) {
-      const char c = text_[at_++];
-      if (c == quote) {
-        if (unicode::valid_prefix(out) != out.size()) return std::nullopt;
-        return OrderedJson(std::move(out));
-      }
-      if (c != '\\') {
-        out += c;
-        continue;
-      }
-      if (at_ >= text_.size()) break;
-      const char escaped = text_[at_++];
-      switch (escaped) {
-        case 'n':
-          out += '\n';
-          break;
-        case 't':
-          out += '\t';
-          break;
-        case 'r':
-          out += '\r';
-          break;
-        case 'b':
-          out += '\b';
-          break;
-        case 'f':
-          out += '\f';
-          break;
-        case '0':
-          out += '\0';
-          break;
-        case '\n':
-          break;
-        case 'x':
-          if (!hexadecimal(2, out)) return std::nullopt;
-          break;
-        case 'u':
-          if (!hexadecimal(4, out)) return std::nullopt;
-          break;
-        case 'U':
-          if (!hexadecimal(8, out)) return std::nullopt;
-          break;
-        case '\\':
-        case '\'':
-        case '"':
-        case '/':
-          out += escaped;
-          break;
-        default:  // Python keeps the backslash of what it does not know
-          (out += '\\') += escaped;
-      }
-    }
-    return std::nullopt;
-  }
-
-  bool hexadecimal(int digits, std::string& out) {
-    auto read = [&](int count, uint32_t& code) {
-      code = 0;
-      for (int i = 0; i < count; ++i, ++at_) {
-        if (at_ >= text_.size() || !std::isxdigit(static_cast<unsigned char>(text_[at_]))) return false;
-        const char c = text_[at_];
-        code = code * 16 + static_cast<uint32_t>(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
-      }
-      return true;
-    };
-    uint32_t code = 0, low = 0;
-    if (!read(digits, code)) return false;
-    if (digits == 4 && code >= 0xD800 && code < 0xDC00) {  // JSON's pairs
-      if (text_.substr(at_, 2) != "\\u") return false;
-      at_ += 2;
-      if (!read(4, low) || low < 0xDC00 || low > 0xDFFF) return false;
-      code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-    }
-    if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) return false;
-    unicode::append(out, code);
-    return true;
-  }
-
-  std::string_view text_;
-  size_t at_ = 0;
-};
-
 using Calls = std::optional<std::vector<ToolCall>>;
-
-// "f(a=1)" one after another, between them what `separator` says: commas, or ends of lines.
-Calls pythonic_calls(std::string_view text, bool commas) {
-  std::vector<ToolCall> calls;
-  Python reader(text);
-  while (!reader.done()) {
-    ToolCall call;
-    if (!reader.call(call)) return std::nullopt;
-    calls.push_back(std::move(call));
-    if (commas && !reader.sees(',') && !reader.done()) return std::nullopt;
-  }
-  if (calls.empty()) return std::nullopt;
-  return calls;
-}
 
 Calls only_known(Calls calls, const OrderedJson& tools) {
   if (!calls) return calls;
@@ -319,7 +104,7 @@ OrderedJson bare_value(std::string_view text, const OrderedJson* tool, const std
         if (const auto one = all->find(key); one != all->end() && one->is_object())
           if (const auto at = one->find("type"); at != one->end()) type = &*at;
   if (type && *type != "string")
-    if (auto parsed = json_of(trim(text))) return *parsed;
+    if (auto parsed = json_of_model(trim(text))) return *parsed;
   return std::string(text);
 }
 
@@ -389,7 +174,9 @@ Calls json_calls(std::string_view text, const OrderedJson& tools) {
 
 Calls pythonic(std::string_view text, const OrderedJson& tools) {
   const bool marked = take(text, "<|python_start|>");
+  if (marked) take(text, "<|python_end|>");  // the published template writes what else was said between the two
   text = trim(text);
+  if (text.starts_with('{')) return json_calls(text, tools);
   if (text.ends_with("<|python_end|>")) text = trim(text.substr(0, text.size() - 14));
   if (!text.starts_with('[') || !text.ends_with(']') || text.size() < 2) return std::nullopt;
   auto calls = pythonic_calls(text.substr(1, text.size() - 2), true);
@@ -419,10 +206,30 @@ Calls deepseek(std::string_view text) {
       call = fenced;
     }
     made.name = trim(name);
-    const auto arguments = json_of(trim(call));
+    const auto arguments = json_of_model(trim(call));
     if (!is_name(made.name) || !arguments || !arguments->is_object()) return std::nullopt;
     made.arguments = dump_ordered_json(*arguments);
     calls.push_back(std::move(made));
+  }
+  if (calls.empty()) return std::nullopt;
+  return calls;
+}
+
+Calls kimi(std::string_view text) {
+  if (!take(text, "<|tool_calls_section_begin|>")) return std::nullopt;
+  std::vector<ToolCall> calls;
+  for (text = trim(text); !text.empty() && text != "<|tool_calls_section_end|>"; text = trim(text)) {
+    std::string_view id, arguments;
+    if (!take(text, "<|tool_call_begin|>") || !take_until(text, "<|tool_call_argument_begin|>", id) ||
+        !take_until(text, "<|tool_call_end|>", arguments))
+      return std::nullopt;
+    id = trim(id);
+    std::string_view name = id;  // functions.NAME:INDEX
+    take(name, "functions.");
+    name = name.substr(0, name.rfind(':'));
+    const auto parsed = json_of_model(trim(arguments));
+    if (!is_name(name) || !parsed || !parsed->is_object()) return std::nullopt;
+    calls.push_back({std::string(id), std::string(name), dump_ordered_json(*parsed)});
   }
   if (calls.empty()) return std::nullopt;
   return calls;
@@ -433,7 +240,7 @@ Calls mistral(std::string_view text) {
   text = trim(text);
   std::vector<ToolCall> calls;
   if (text.starts_with('[')) {
-    const auto list = json_of(text);
+    const auto list = json_of_model(text);
     if (!list || !list->is_array() || list->empty()) return std::nullopt;
     for (const OrderedJson& one : *list) {
       auto call = call_of(one);
@@ -452,7 +259,7 @@ Calls mistral(std::string_view text) {
     head = head.substr(0, id);
   }
   call.name = trim(head);
-  const auto arguments = json_of(text.substr(brace));
+  const auto arguments = json_of_model(text.substr(brace));
   if (!is_name(call.name) || !arguments || !arguments->is_object()) return std::nullopt;
   call.arguments = dump_ordered_json(*arguments);
   calls.push_back(std::move(call));
@@ -471,7 +278,7 @@ Calls gemma(std::string_view text, const OrderedJson& tools) {
     if (!calls) calls = pythonic_calls(text, true);
     return only_known(std::move(calls), tools);
   }
-  const auto value = json_of(text);
+  const auto value = json_of_model(text);
   if (!value) return std::nullopt;
   std::vector<ToolCall> calls;
   for (const OrderedJson& one : value->is_array() ? *value : OrderedJson::array({*value})) {
@@ -492,6 +299,13 @@ Calls listed(std::string_view text) {
 
 }  // namespace
 
+std::optional<OrderedJson> json_of_model(std::string_view text) {
+  if (unicode::valid_prefix(text) != text.size()) return std::nullopt;
+  try {
+    return parse_ordered_json(text, "a tool call", ErrorKind::bad_request, kMostDepth, 1'000'000);
+  } catch (const Error&) { return std::nullopt; }
+}
+
 std::optional<std::vector<ToolCall>> parse_calls(CallSyntax syntax, std::string_view text, const OrderedJson& tools) {
   switch (syntax) {
     case CallSyntax::tagged:
@@ -504,12 +318,14 @@ std::optional<std::vector<ToolCall>> parse_calls(CallSyntax syntax, std::string_
       return deepseek(text);
     case CallSyntax::mistral:
       return mistral(text);
+    case CallSyntax::kimi:
+      return kimi(text);
     case CallSyntax::gemma:
       return gemma(text, tools);
     case CallSyntax::listed:
       return listed(text);
     case CallSyntax::harmony: {  // the arguments alone
-      const auto arguments = json_of(trim(text));
+      const auto arguments = json_of_model(trim(text));
       if (!arguments || !arguments->is_object()) return std::nullopt;
       return std::vector<ToolCall>{{"", "", dump_ordered_json(*arguments)}};
     }
@@ -527,6 +343,8 @@ CallEnd::State CallEnd::scan(std::string_view text) {
       return mark(text, "<｜tool▁calls▁end｜>");
     case CallSyntax::listed:
       return mark(text, "</function_calls>");
+    case CallSyntax::kimi:
+      return mark(text, "<|tool_calls_section_end|>");
     case CallSyntax::gemma:
       return mark(text, "\n```");
     case CallSyntax::json:

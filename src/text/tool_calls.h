@@ -15,12 +15,13 @@ enum class CallSyntax {
   tagged,    // <tool_call>{"name", "arguments"}</tool_call> (Hermes, Qwen, SmolLM3), or in it
              // <function=NAME><parameter=KEY>VALUE</parameter></function> (Qwen3-Coder)
   json,      // {"name", "parameters"} as the whole answer, or after <|python_tag|> (Llama 3)
-  pythonic,  // [f(a=1), g(b="x")] as the whole answer (Llama 4)
+  pythonic,  // [f(a=1), g(b="x")] as the whole answer, or Llama 3's JSON (Llama 4)
   deepseek,  // <｜tool▁calls▁begin｜><｜tool▁call▁begin｜> ... <｜tool▁calls▁end｜> (V3, R1, V3.1)
   mistral,   // [TOOL_CALLS][{"name", "arguments", "id"}] or [TOOL_CALLS]NAME[CALL_ID]ID[ARGS]{...}
   gemma,     // ```tool_code or ```json blocks
   listed,    // <function_calls>, a pythonic call a line, </function_calls> (OLMo 3)
-  harmony    // messages to functions.NAME (gpt-oss)
+  harmony,   // messages to functions.NAME (gpt-oss)
+  kimi       // <|tool_calls_section_begin|><|tool_call_begin|>functions.NAME:INDEX ... (Kimi K2)
 };
 
 struct ToolCall {
@@ -29,6 +30,9 @@ struct ToolCall {
   std::string arguments;  // the JSON text of an object
   bool operator==(const ToolCall&) const = default;
 };
+
+// JSON as a model wrote it: depth and size bounded. Nothing if it is none.
+std::optional<OrderedJson> json_of_model(std::string_view text);
 
 // All calls that `text`, from its opening mark to its closing one, makes; nothing if any of it is malformed. `tools` is
 // the request's list of them: it says which parameters are strings, where a syntax does not. Marks that only a
