@@ -257,14 +257,11 @@ TokenizerParts tokenizer_of(const SentencePieceModel& model, std::string_view so
         if (!unigram) added.push_back(token);  // Unigram chooses it before all others
         break;
       case PieceType::byte: {
-        unsigned value = 0;
-        char end = 0;
-        const std::string text(piece.text);
-        if (text.size() != 6 || std::sscanf(text.c_str(), "<0x%2X%c", &value, &end) != 2 || end != '>' ||
-            byte_ids[value] != Bpe::kNone)
+        const int value = byte_token(piece.text);
+        if (value < 0 || byte_ids[static_cast<size_t>(value)] != Bpe::kNone)
           fail(ErrorKind::bad_file, "{}: piece {}: {} is no byte, or one that was there before", source, id,
-               unicode::shown(text));
-        byte_ids[value] = id;
+               unicode::shown(piece.text));
+        byte_ids[static_cast<size_t>(value)] = id;
         parts.verbatim.push_back(id);
         break;
       }

@@ -13,23 +13,6 @@ namespace {
 constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581, SentencePiece's space
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
-// <0x0A> to its byte, -1 for any other name.
-int byte_token(std::string_view name) {
-  if (name.size() != 6 || name.substr(0, 3) != "<0x" || name[5] != '>') return -1;
-  int value = 0;
-  for (char c : name.substr(3, 2)) {
-    if (c >= '0' && c <= '9')
-      value = value * 16 + (c - '0');
-    else if (c >= 'A' && c <= 'F')
-      value = value * 16 + (c - 'A' + 10);
-    else if (c >= 'a' && c <= 'f')
-      value = value * 16 + (c - 'a' + 10);
-    else
-      return -1;
-  }
-  return value;
-}
-
 void replace_all(std::string& text, std::string_view what, std::string_view with) {
   for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size()))
     text.replace(at, what.size(), with);
@@ -91,6 +74,22 @@ void each_word(std::string_view text, std::string_view mark, Word&& word) {
 }
 
 }  // namespace
+
+int byte_token(std::string_view name) {
+  if (name.size() != 6 || name.substr(0, 3) != "<0x" || name[5] != '>') return -1;
+  int value = 0;
+  for (char c : name.substr(3, 2)) {
+    if (c >= '0' && c <= '9')
+      value = value * 16 + (c - '0');
+    else if (c >= 'A' && c <= 'F')
+      value = value * 16 + (c - 'A' + 10);
+    else if (c >= 'a' && c <= 'f')
+      value = value * 16 + (c - 'a' + 10);
+    else
+      return -1;
+  }
+  return value;
+}
 
 std::optional<int32_t> TokenizerParts::id_of(std::string_view name) const {
   for (const AddedToken& token : added)

@@ -82,6 +82,9 @@ uint32_t id_limit(size_t entries);
 uint32_t checked_id(int64_t id, uint32_t limit, std::string_view token, std::string_view source);
 uint32_t checked_id(const Json& value, uint32_t limit, std::string_view token, std::string_view source);
 
+// A token that means a byte: "<0x0A>" to 10, -1 for any other name.
+int byte_token(std::string_view name);
+
 // "added_tokens" as tokenizer.json lists them.
 std::vector<AddedToken> read_added_tokens(const Json& list, uint32_t limit, std::string_view source);
 // "model" of a tokenizer.json, for the pre-tokenizer that `parts` has.
