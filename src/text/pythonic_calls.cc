@@ -25,7 +25,9 @@ class Python {
                                   text_[at_] == '.' || text_[at_] == '-'))
       ++at_;
     out.name = text_.substr(begin, at_ - begin);
-    if (out.name.empty() || std::isdigit(static_cast<unsigned char>(out.name[0])) || !sees('(')) return false;
+    if (out.name.empty() || (!std::isalpha(static_cast<unsigned char>(out.name[0])) && out.name[0] != '_') ||
+        !sees('('))
+      return false;
     OrderedJson arguments = OrderedJson::object();
     while (!sees(')')) {
       space();
