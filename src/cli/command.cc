@@ -4,6 +4,8 @@
 #include <iostream>
 #include <iterator>
 
+#include "formats/gguf_config.h"
+
 namespace glassbox {
 
 void add_threads_option(CLI::App& command, int& threads) {
@@ -50,6 +52,14 @@ Sampling SamplingOptions::over(const GenerationConfig& published) const {
   set(sampling.frequency_penalty, frequency_penalty, none);
   sampling.seed = seed;
   return sampling;
+}
+
+void say_beyond_gguf(const std::string& file) {
+  if (!file.ends_with(".gguf")) return;
+  const auto keys = beyond_gguf(Gguf::open(file));
+  if (keys.empty()) return;
+  fmt::print(stderr, "{}: GGUF has no words for {}: only Glassbox finds this in the file, others compute without\n",
+             file, fmt::join(keys, ", "));
 }
 
 std::string read_standard_input() {

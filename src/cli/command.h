@@ -66,6 +66,9 @@ struct SamplingOptions {
   Sampling over(const GenerationConfig& published) const;
 };
 
+// To stderr: what of a model other programs will not find in its GGUF file.
+void say_beyond_gguf(const std::string& file);
+
 std::string read_standard_input();
 
 // "1,235,814" and "2.5 GB".

@@ -30,6 +30,7 @@ int run(const Options& given) {
     fmt::print("{}\n", OrderedJson({{"tensors", done.tensors}, {"bytes", done.bytes}, {"files", done.files}}).dump());
   else
     fmt::print("{}: {} tensors, {}\n", given.target, done.tensors, human_bytes(static_cast<double>(done.bytes)));
+  say_beyond_gguf(given.target);
   return 0;
 }
 
@@ -41,11 +42,13 @@ void add_convert_command(Commands& commands) {
                                "glassbox convert glassbox/prism prism.gguf --dtype bf16", options, run);
   command->add_option("SOURCE", options->source, "glassbox/prism, a folder as published, or a .gguf file")->required();
   command->add_option("TARGET", options->target, "A name that ends in .gguf, or a folder to make")->required();
-  command->add_option("--dtype", options->dtype, "f32, f16 or bf16 for matrices (default: as they are; blocks as f32)");
+  command->add_option(
+      "--dtype", options->dtype,
+      "f32, f16 or bf16 for matrices (default: as they are; GGUF's blocks as f32, FP8 and int4 as bf16)");
   command->add_option("--shard-bytes", options->convert.shard_bytes, "Begin another safetensors file beyond this size")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--ignore-key", options->convert.ignore_keys, "A key of config.json that GGUF need not say")
+  command->add_option("--ignore-key", options->convert.ignore_keys, "A key of config.json that the target need not say")
       ->take_all();
   command->add_flag("--json", options->json, "One JSON object, for programs");
 }

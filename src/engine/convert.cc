@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -9,6 +10,7 @@
 #include "engine/gguf_tokenizer.h"
 #include "formats/gguf_checkpoint.h"
 #include "formats/gguf_config.h"
+#include "formats/quote.h"
 
 namespace glassbox {
 namespace {
@@ -28,7 +30,7 @@ uint32_t file_type(DType dtype) { return dtype == DType::f32 ? 0 : dtype == DTyp
 
 bool always_f32(const TensorPlan& tensor) {
   return tensor.shape.size() == 1 || tensor.name.find("_norm.weight") != tensor.name.npos ||
-         tensor.name.find("ffn_gate_inp.weight") != tensor.name.npos;
+         tensor.name.find("ffn_gate_inp.weight") != tensor.name.npos || tensor.name.ends_with(".bias");
 }
 
 Converted to_gguf(const GgufSource& source, const fs::path& target, const ConvertOptions& options,
@@ -51,14 +53,14 @@ Converted to_gguf(const GgufSource& source, const fs::path& target, const Conver
   write_gguf(target, metadata, plans, [&](size_t i, const AppendBytes& append) {
     const TensorPlan &from = source.tensors()[i], &to = plans[i];
     const int64_t rows = rows_of(to), width = width_of(to);
-    const bool as_is = from.dtype == to.dtype && !source.row(i, 0).empty();
+    const bool as_is = from.dtype == to.dtype && source.as_stored(i);
     const int64_t step = std::max<int64_t>(1, kPiece / width);
     std::vector<float> values;
     std::vector<std::byte> bytes;
     for (int64_t r = 0; r < rows; r += step) {
       const int64_t count = std::min(step, rows - r);
       if (as_is) {
-        for (int64_t k = r; k < r + count; ++k) append(source.row(i, k));
+        source.copy(i, r, count, append);
       } else {
         values.resize(static_cast<size_t>(count * width));
         bytes.resize(values.size() * info(to.dtype).bytes);
@@ -85,44 +87,159 @@ bool fits(const RawTensor& raw, DType dtype) {
   return values == back;
 }
 
+// A tensor to be written, and what it is of the one it comes from.
+struct Written {
+  enum class Form { whole, turned, blocks, scales };
+  TensorPlan plan;
+  std::string from;
+  Form form = Form::whole;
+};
+
+// The dtypes a checkpoint has beside its usual one, as our own converter noted them.
+std::map<std::string, DType> noted_dtypes(const Gguf& file) {
+  std::map<std::string, DType> noted;
+  const auto text = file.string(kOwnDtypes);
+  if (!text) return noted;
+  const std::string where = fmt::format("{}: {}", file.source(), kOwnDtypes);
+  const Json dtypes = parse_json(*text, where);
+  if (!dtypes.is_object()) fail(ErrorKind::bad_file, "{}: expected an object, got {}", where, brief(dtypes));
+  for (const auto& [name, tensors] : dtypes.items()) {
+    const auto dtype = dtype_named(name);
+    if (!dtype || !is_float(*dtype) || !tensors.is_array())
+      fail(ErrorKind::bad_file, "{}: expected lists of tensors by dtype, got {}", where, quote(name));
+    for (const Json& tensor : tensors)
+      if (tensor.is_string()) noted.emplace(tensor, *dtype);
+  }
+  return noted;
+}
+
+std::vector<Written> plan_folder(const GgufCheckpoint& checkpoint, const ConvertOptions& options, DType& common) {
+  // The dtype most numbers have; blocks have no name in safetensors and become float32, which holds them exactly, but
+  // for MXFP4 where a checkpoint has it.
+  const auto stays_mxfp4 = [&](const TensorInfo& tensor) {
+    return tensor.dtype == DType::mxfp4 && !options.dtype && checkpoint.turned(tensor.name);
+  };
+  const auto dtype_of = [&](const TensorInfo& tensor) {
+    if (tensor.name.ends_with("kv_b_proj.weight")) return checkpoint.find(tensor.name, true)->dtype;
+    return is_blocks(tensor.dtype) ? DType::f32 : tensor.dtype;
+  };
+  std::map<DType, int64_t> values_of;
+  for (const TensorInfo& tensor : checkpoint.tensors()) {
+    int64_t values = 1;
+    for (const int64_t size : tensor.shape) values *= size;
+    if (!stays_mxfp4(tensor)) values_of[is_blocks(tensor.dtype) ? DType::f32 : tensor.dtype] += values;
+  }
+  common = options.dtype.value_or(
+      values_of.empty() ? DType::bf16
+                        : std::ranges::max_element(values_of, {}, [](const auto& one) { return one.second; })->first);
+  const auto noted = noted_dtypes(checkpoint.file());
+
+  std::vector<Written> all;
+  for (const TensorInfo& tensor : checkpoint.tensors()) {
+    std::vector<int64_t> shape = tensor.shape;
+    if (stays_mxfp4(tensor)) {
+      shape.back() /= 32;
+      all.push_back({{tensor.name + "_scales", DType::u8, shape}, tensor.name, Written::Form::scales});
+      shape.push_back(16);
+      all.push_back({{tensor.name + "_blocks", DType::u8, shape}, tensor.name, Written::Form::blocks});
+      continue;
+    }
+    DType dtype = options.dtype.value_or(dtype_of(tensor));
+    const auto meant = noted.find(tensor.name);
+    if (!options.dtype && tensor.dtype == DType::f32) {
+      const DType wanted = meant == noted.end() ? common : meant->second;
+      if (wanted != DType::f32 && fits(*checkpoint.find(tensor.name), wanted)) dtype = wanted;
+    }
+    const bool turned = checkpoint.turned(tensor.name);
+    if (turned) std::swap(shape[1], shape[2]);
+    all.push_back({{tensor.name, dtype, shape}, tensor.name, turned ? Written::Form::turned : Written::Form::whole});
+  }
+  return all;
+}
+
+// Rows of a tensor as another dtype, a piece at a time.
+void append_as(const RawTensor& raw, DType dtype, const AppendBytes& append) {
+  const int64_t width = raw.shape.empty() ? 1 : raw.shape.back();
+  int64_t rows = 1;
+  for (const int64_t size : raw.shape) rows *= size;
+  rows /= width;
+  const int64_t step = std::max<int64_t>(1, kPiece / width);
+  const size_t row_bytes = raw.bytes.size() / static_cast<size_t>(rows);
+  std::vector<float> values;
+  std::vector<std::byte> bytes;
+  for (int64_t r = 0; r < rows; r += step) {
+    const int64_t count = std::min(step, rows - r);
+    values.resize(static_cast<size_t>(count * width));
+    bytes.resize(values.size() * info(dtype).bytes);
+    to_float(raw.dtype, raw.bytes.subspan(static_cast<size_t>(r) * row_bytes, static_cast<size_t>(count) * row_bytes),
+             values.data(), count * width);
+    from_float(dtype, values, bytes.data());
+    append(bytes);
+  }
+}
+
+// [E, n, k] as [E, k, n], a matrix at a time.
+void append_turned(const RawTensor& raw, DType dtype, const AppendBytes& append) {
+  const int64_t experts = raw.shape[0], n = raw.shape[1], k = raw.shape[2];
+  const size_t size = raw.bytes.size() / static_cast<size_t>(experts);
+  std::vector<float> values(static_cast<size_t>(n * k)), turned(values.size());
+  std::vector<std::byte> bytes(values.size() * info(dtype).bytes);
+  for (int64_t e = 0; e < experts; ++e) {
+    to_float(raw.dtype, raw.bytes.subspan(static_cast<size_t>(e) * size, size), values.data(), n * k);
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t j = 0; j < k; ++j) turned[static_cast<size_t>(j * n + i)] = values[static_cast<size_t>(i * k + j)];
+    from_float(dtype, turned, bytes.data());
+    append(bytes);
+  }
+}
+
+// GGUF's blocks of 17 bytes (a scale, value i low and i + 16 high) as published: 16 bytes, value 2 i and 2 i + 1 in
+// one.
+void append_mxfp4(const RawTensor& raw, bool scales, const AppendBytes& append) {
+  constexpr size_t kBlocks = 1 << 14;
+  const size_t blocks = raw.bytes.size() / 17;
+  std::vector<std::byte> piece;
+  for (size_t first = 0; first < blocks; first += kBlocks) {
+    piece.clear();
+    for (size_t b = first; b < std::min(blocks, first + kBlocks); ++b) {
+      const std::byte* block = raw.bytes.data() + b * 17;
+      const auto value = [&](int i) { return (i < 16 ? block[1 + i] : block[i - 15] >> 4) & std::byte{15}; };
+      if (scales) piece.push_back(block[0]);
+      for (int i = 0; !scales && i < 16; ++i) piece.push_back(value(2 * i) | value(2 * i + 1) << 4);
+    }
+    append(piece);
+  }
+}
+
 Converted to_folder(const fs::path& source, const fs::path& target, const ConvertOptions& options,
                     const std::function<void(const Progress&)>& progress) {
   const GgufCheckpoint checkpoint(Gguf::open(source));
   const Gguf& file = checkpoint.file();
   Json config = checkpoint.config();
   const std::vector<NamedText> text_files = tokenizer_files(file);
-
-  // The dtype most numbers have; blocks have no name in safetensors and become float32, which holds them exactly.
-  std::map<DType, int64_t> values_of;
-  for (const TensorInfo& tensor : checkpoint.tensors()) {
-    int64_t values = 1;
-    for (const int64_t size : tensor.shape) values *= size;
-    values_of[is_blocks(tensor.dtype) ? DType::f32 : tensor.dtype] += values;
-  }
-  const DType common = options.dtype.value_or(
-      std::ranges::max_element(values_of, {}, [](const auto& entry) { return entry.second; })->first);
-
-  std::vector<TensorPlan> plans;
+  DType common = DType::f32;
+  const std::vector<Written> all = plan_folder(checkpoint, options, common);
+  std::map<std::string, const Written*> by_name;
   Progress so_far;
-  for (const TensorInfo& tensor : checkpoint.tensors()) {
-    DType dtype = is_blocks(tensor.dtype) ? DType::f32 : tensor.dtype;
-    if (options.dtype)
-      dtype = *options.dtype;
-    else if (dtype == DType::f32 && common != DType::f32 && fits(*checkpoint.find(tensor.name), common))
-      dtype = common;
-    plans.push_back({tensor.name, dtype, tensor.shape});
-    so_far.total += *tensor_bytes(dtype, tensor.shape);
+  for (const Written& one : all) {
+    by_name[one.plan.name] = &one;
+    so_far.total += *tensor_bytes(one.plan.dtype, one.plan.shape);
+    if (one.form == Written::Form::blocks && !config.contains("quantization_config"))
+      config["quantization_config"] = {
+          {"quant_method", "mxfp4"},
+          {"modules_to_not_convert",
+           {"model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"}}};
   }
 
-  std::vector<std::vector<size_t>> shards(1);
+  std::vector<std::vector<const Written*>> shards(1);
   uint64_t in_shard = 0;
-  for (size_t i = 0; i < plans.size(); ++i) {
-    const uint64_t bytes = *tensor_bytes(plans[i].dtype, plans[i].shape);
+  for (const Written& one : all) {
+    const uint64_t bytes = *tensor_bytes(one.plan.dtype, one.plan.shape);
     if (in_shard > 0 && in_shard + bytes > options.shard_bytes) {
       shards.emplace_back();
       in_shard = 0;
     }
-    shards.back().push_back(i);
+    shards.back().push_back(&one);
     in_shard += bytes;
   }
   const auto shard_name = [&](size_t s) {
@@ -131,7 +248,7 @@ Converted to_folder(const fs::path& source, const fs::path& target, const Conver
   };
 
   fs::create_directories(target);
-  Converted result{plans.size(), so_far.total, {}};
+  Converted result{all.size(), so_far.total, {}};
   const auto put = [&](const std::string& name, const std::string& text) {
     write_file(target / name, text);
     result.files.push_back((target / name).string());
@@ -139,34 +256,24 @@ Converted to_folder(const fs::path& source, const fs::path& target, const Conver
   Json index = {{"metadata", {{"total_size", so_far.total}}}, {"weight_map", Json::object()}};
   for (size_t s = 0; s < shards.size(); ++s) {
     std::vector<TensorPlan> inside;
-    for (const size_t i : shards[s]) {
-      inside.push_back(plans[i]);
-      index["weight_map"][plans[i].name] = shard_name(s);
+    for (const Written* one : shards[s]) {
+      inside.push_back(one->plan);
+      index["weight_map"][one->plan.name] = shard_name(s);
     }
     write_safetensors(target / shard_name(s), inside, {{"format", "pt"}}, [&](size_t at, const AppendBytes& append) {
-      const TensorPlan& to = inside[at];
-      const RawTensor raw = *checkpoint.find(to.name);
-      if (raw.dtype == to.dtype) {
+      const Written& to = *by_name.at(inside[at].name);
+      const RawTensor raw = *checkpoint.find(to.from, true);
+      if (to.form == Written::Form::blocks || to.form == Written::Form::scales)
+        append_mxfp4(raw, to.form == Written::Form::scales, append);
+      else if (to.form == Written::Form::turned)
+        append_turned(raw, to.plan.dtype, append);
+      else if (raw.dtype == to.plan.dtype)
         append(raw.bytes);
-      } else {
-        const int64_t rows = rows_of(to), width = width_of(to), step = std::max<int64_t>(1, kPiece / width);
-        const size_t row_bytes = raw.bytes.size() / static_cast<size_t>(rows);
-        std::vector<float> values;
-        std::vector<std::byte> bytes;
-        for (int64_t r = 0; r < rows; r += step) {
-          const int64_t count = std::min(step, rows - r);
-          values.resize(static_cast<size_t>(count * width));
-          bytes.resize(values.size() * info(to.dtype).bytes);
-          to_float(raw.dtype,
-                   raw.bytes.subspan(static_cast<size_t>(r) * row_bytes, static_cast<size_t>(count) * row_bytes),
-                   values.data(), count * width);
-          from_float(to.dtype, values, bytes.data());
-          append(bytes);
-        }
-      }
+      else
+        append_as(raw, to.plan.dtype, append);
       checkpoint.release(raw.bytes);
-      so_far.tensor = to.name;
-      so_far.done += *tensor_bytes(to.dtype, to.shape);
+      so_far.tensor = to.plan.name;
+      so_far.done += *tensor_bytes(to.plan.dtype, to.plan.shape);
       if (progress) progress(so_far);
     });
     result.files.push_back((target / shard_name(s)).string());

@@ -11,7 +11,8 @@
 namespace glassbox {
 
 struct ConvertOptions {
-  std::optional<DType> dtype;  // of matrices: f32, f16 or bf16; absent: as they are, and blocks as f32
+  std::optional<DType> dtype;  // of matrices: f32, f16 or bf16; absent: as they are, GGUF's blocks as f32, FP8 and int4
+                               // as bf16, published MXFP4 as GGUF's and back
   uint64_t shard_bytes = 5'000'000'000;
   std::vector<std::string> ignore_keys;  // of config.json, that GGUF cannot express
 };

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 #include <map>
+#include <mutex>
 
 #include "base/error.h"
 #include "engine/gguf_tokenizer.h"
@@ -11,20 +12,65 @@
 #include "formats/config.h"
 #include "formats/gguf_config.h"
 #include "formats/gguf_families.h"
+#include "formats/quantization.h"
 #include "formats/quote.h"
+#include "models/registry.h"
+#include "nn/weights.h"
 #include "tensor/blocks.h"
+#include "tensor/product.h"
 
 namespace glassbox {
 namespace {
 
 namespace fs = std::filesystem;
 
+// A weight of the source, by the checkpoint's name.
+struct Source {
+  std::string name;
+  DType dtype = DType::f32;    // f8_*, f4_e2m1 and i4 stand for all that belongs to them
+  std::vector<int64_t> shape;  // of a matrix, whatever it is packed as
+  RawTensor raw;               // as stored, where that is all there is
+  bool plain() const { return raw.bytes.data() != nullptr; }
+};
+
 // Where the rows of one GGUF tensor lie.
 struct Rows {
-  std::vector<RawTensor> parts;  // one, or one an expert
+  std::vector<Source> parts;  // one, or one an expert
   GgufChange change = GgufChange::none;
-  int64_t heads = 0;
+  int64_t heads = 0;             // of rotary_q and rotary_k
+  int64_t keys = 0, values = 0;  // of a head of latent attention
 };
+
+// Of the pairs and stacks: which outputs of the checkpoint's matrix these are.
+struct Outputs {
+  int64_t first = 0, step = 1;
+};
+Outputs outputs_of(GgufChange change, int64_t count) {
+  switch (change) {
+    case GgufChange::up_half:
+      return {count, 1};
+    case GgufChange::gate_turns:
+    case GgufChange::gate_bias:
+      return {0, 2};
+    case GgufChange::up_turns:
+    case GgufChange::up_bias:
+      return {1, 2};
+    default:
+      return {};
+  }
+}
+bool is_stack(GgufChange change) {
+  return change == GgufChange::stacked || change == GgufChange::gate_half || change == GgufChange::up_half ||
+         change == GgufChange::gate_turns || change == GgufChange::up_turns;
+}
+bool is_half(GgufChange change) { return is_stack(change) && change != GgufChange::stacked; }
+bool is_bias(GgufChange change) { return change == GgufChange::gate_bias || change == GgufChange::up_bias; }
+
+int64_t times(std::span<const int64_t> shape) {
+  int64_t count = 1;
+  for (const int64_t size : shape) count *= size;
+  return count;
+}
 
 // llama.cpp's order: what belongs to no layer, then layer by layer, each by name.
 std::pair<int64_t, std::string_view> place_in_order(std::string_view name) {
@@ -84,7 +130,21 @@ struct GgufSource::State {
   std::vector<Rows> rows;  // beside them
   std::optional<Gguf> file;
   std::optional<Checkpoint> checkpoint;
+  int64_t vocabulary = 0;
   std::vector<float> rope_factors;
+
+  // What was widened or packed last, as rows are asked for in order.
+  struct Recent {
+    std::mutex lock;
+    std::optional<CheckpointWeights> weights;
+    std::string packed_name;
+    Tensor packed;
+    const Source* source = nullptr;
+    int64_t group = -1;
+    std::vector<float> values;
+  };
+  std::unique_ptr<Recent> recent = std::make_unique<Recent>();
+  mutable std::mutex turning;  // held while rows are read across: group() keeps one at a time
 
   void open_file(const fs::path& path);
   void open_checkpoint(Checkpoint from, const Json& config, const std::string& config_source,
@@ -94,6 +154,14 @@ struct GgufSource::State {
     rows.push_back(std::move(from));
   }
   void order();
+  std::optional<Source> source_of(std::string_view tensor) const;
+  void put_stack(const std::string& tensor, Rows from, const Json& text);
+  void note_dtypes(const std::vector<Source>& sources);
+  void note_norm(const std::string& tensor, const Source& source);
+
+  void load(const Source& source, int64_t first, int64_t count, float* values) const;
+  void read(const Rows& from, const TensorPlan& plan, int64_t row, float* values) const;
+  const float* group(const Source& source, int64_t index, int64_t first, int64_t count) const;
 };
 
 void GgufSource::State::order() {
@@ -117,74 +185,190 @@ void GgufSource::State::open_file(const fs::path& path) {
   for (const GgufEntry& entry : file->metadata())
     if (entry.key != "general.file_type") metadata.push_back(entry);
   for (const TensorInfo& tensor : file->tensors())
-    put(tensor.name, tensor.dtype, tensor.shape, {{*file->tensor(tensor.name)}, GgufChange::none, 0});
+    put(tensor.name, tensor.dtype, tensor.shape,
+        {{{tensor.name, tensor.dtype, tensor.shape, *file->tensor(tensor.name)}}});
   order();
+}
+
+// Nothing for a part of a weight that is stored in several tensors, but for the first.
+std::optional<Source> GgufSource::State::source_of(std::string_view tensor) const {
+  const auto beside = [&](std::string_view suffix, std::string_view other) -> std::optional<RawTensor> {
+    if (!tensor.ends_with(suffix)) return std::nullopt;
+    return checkpoint->find(std::string(tensor.substr(0, tensor.size() - suffix.size())) + std::string(other));
+  };
+  const auto is_f8 = [](const std::optional<RawTensor>& raw) {
+    return raw && (raw->dtype == DType::f8_e4m3 || raw->dtype == DType::f8_e5m2);
+  };
+  if (is_f8(beside("_scale_inv", "")) || is_f8(beside("_scale", "")) || is_f8(beside(".input_scale", ".weight")) ||
+      beside("_scales", "_blocks") || beside(".qzeros", ".qweight") || beside(".scales", ".qweight") ||
+      beside(".g_idx", ".qweight"))
+    return std::nullopt;
+  const RawTensor raw = *checkpoint->find(tensor);
+  const std::string name(tensor);
+  if (beside("_blocks", "_scales") && raw.shape.size() > 2) {
+    std::vector<int64_t> shape(raw.shape.begin(), raw.shape.end() - 1);
+    shape.back() *= 32;
+    return Source{name.substr(0, name.size() - 7), DType::f4_e2m1, std::move(shape), {}};
+  }
+  if (tensor.ends_with(".qweight") && raw.shape.size() == 2) {
+    const auto scales = beside(".qweight", ".scales");
+    if (!scales || scales->shape.size() != 2)
+      fail(ErrorKind::bad_file, "{}: tensor {}: expected scales beside it", checkpoint->source(), quote(tensor));
+    const int64_t outputs = scales->shape[1];
+    const int64_t inputs = raw.shape[1] == outputs ? raw.shape[0] * 8 : raw.shape[0];
+    return Source{name.substr(0, name.size() - 7) + "weight", DType::i4, {outputs, inputs}, {}};
+  }
+  if (is_f8(raw)) return Source{name, raw.dtype, raw.shape, {}};
+  if (!is_float(raw.dtype))
+    fail(ErrorKind::unsupported, "{}: tensor {}: dtype {} cannot be written as GGUF", checkpoint->source(),
+         quote(tensor), info(raw.dtype).name);
+  return Source{name, raw.dtype, raw.shape, raw};
+}
+
+// The GGUF tensor of a rule, from one tensor of the checkpoint or one of each expert.
+void GgufSource::State::put_stack(const std::string& tensor, Rows from, const Json& text) {
+  const Source& first = from.parts[0];
+  std::vector<int64_t> shape = first.shape;
+  const auto demand = [&](bool holds, std::string_view expected) {
+    if (!holds)
+      fail(ErrorKind::bad_file, "{}: {}: expected {}, got shape [{}]", checkpoint->source(), quote(tensor), expected,
+           fmt::join(shape, ", "));
+  };
+  for (const Source& part : from.parts)
+    demand(part.shape == first.shape && part.dtype == first.dtype, "experts of one shape and dtype");
+  if (from.change == GgufChange::expert) shape.insert(shape.begin(), static_cast<int64_t>(from.parts.size()));
+  if (from.change == GgufChange::rotary_q || from.change == GgufChange::rotary_k) {
+    const int64_t heads = text.value("num_attention_heads", int64_t{1});
+    from.heads = from.change == GgufChange::rotary_q ? heads : text.value("num_key_value_heads", heads);
+    demand(from.heads > 0 && !shape.empty() && shape[0] % (2 * from.heads) == 0, "two halves of every head");
+  }
+  if (is_stack(from.change)) {
+    demand(shape.size() == 3, "a stack of matrices");
+    if (first.plain()) std::swap(shape[1], shape[2]);  // else rows are outputs already
+    demand(!is_half(from.change) || shape[1] % 2 == 0, "as many outputs of up as of the gate");
+    if (is_half(from.change)) shape[1] /= 2;
+  }
+  if (is_bias(from.change)) {
+    demand(shape.size() == 2 && shape[1] % 2 == 0, "as many outputs of up as of the gate");
+    shape[1] /= 2;
+  }
+  if (from.change == GgufChange::key_part || from.change == GgufChange::value_part) {
+    from.keys = text.value("qk_nope_head_dim", int64_t{0});
+    from.values = text.value("v_head_dim", int64_t{0});
+    const int64_t rows = from.keys + from.values;
+    demand(shape.size() == 2 && from.keys > 0 && from.values > 0 && shape[0] % rows == 0,
+           "rows for keys and values of every head");
+    const bool keys = from.change == GgufChange::key_part;
+    shape = {shape[0] / rows, keys ? shape[1] : from.values, keys ? from.keys : shape[1]};
+  }
+  if (shape.empty() || shape.size() > 4 || std::ranges::find(shape, 0) != shape.end())
+    fail(ErrorKind::unsupported, "{}: {}: shape [{}] has no place in GGUF", checkpoint->source(), quote(tensor),
+         fmt::join(shape, ", "));
+  const DType dtype = first.plain() ? first.dtype : first.dtype == DType::f4_e2m1 ? DType::mxfp4 : DType::bf16;
+  if (from.change == GgufChange::plus_one) note_norm(tensor, first);
+  put(tensor, dtype, std::move(shape), std::move(from));
+}
+
+// Tensors in another dtype than most numbers have are named, so that the way back gives each its own.
+void GgufSource::State::note_dtypes(const std::vector<Source>& sources) {
+  std::map<DType, int64_t> values_of;
+  for (const Source& source : sources)
+    if (source.plain()) values_of[source.dtype] += times(source.shape);
+  if (values_of.size() < 2) return;
+  const DType common = std::ranges::max_element(values_of, {}, [](const auto& entry) { return entry.second; })->first;
+  Json others = Json::object();
+  for (const Source& source : sources)
+    if (source.plain() && source.dtype != common) others[std::string(info(source.dtype).name)].push_back(source.name);
+  metadata.push_back({std::string(kOwnDtypes), GgufValue::of(dump_json(others))});
+}
+
+void GgufSource::State::note_norm(const std::string& tensor, const Source& source) {
+  std::vector<float> w(static_cast<size_t>(times(source.shape)));
+  load(source, 0, 1, w.data());
+  std::vector<float> again = w;
+  for (float& value : again) value = (1 + value) - 1;
+  if (std::memcmp(w.data(), again.data(), w.size() * sizeof(float)) != 0)
+    metadata.push_back({kExactNorm + tensor, GgufValue::array(w)});
 }
 
 void GgufSource::State::open_checkpoint(Checkpoint from, const Json& config, const std::string& config_source,
                                         std::span<const std::string> ignore_keys) {
   checkpoint = std::move(from);
-  for (GgufEntry& entry : gguf_metadata(config, config_source)) metadata.push_back(std::move(entry));
-  const GgufFamily& family = *gguf_family_of_model_type(config.value("model_type", ""));
-  const int64_t heads = config.value("num_attention_heads", int64_t{1});
-  const int64_t kv_heads = config.value("num_key_value_heads", heads);
+  const GgufFamily* family = gguf_family_of_model_type(config.value("model_type", ""));
+  if (!family)
+    fail(ErrorKind::unsupported, "{}: model_type {} cannot be written as GGUF", config_source,
+         quote(config.value("model_type", "")));
 
-  std::map<std::string, std::map<int64_t, RawTensor>> stacks;
+  // Every key must be one that this program knows; sizes that the file leaves to the family are filled in.
+  Config known(config, config_source, ignore_keys);
+  const Quantization quantization = read_quantization(known);
+  PlannedWeights planned(DType::bf16);
+  const ModelShape shape = build_model(known, planned)->shape();
+  known.finish();
+  vocabulary = shape.vocabulary;
+  Json filled = config;
+  Json& text = family->prefix.empty() ? filled : filled["text_config"];
+  const auto fill = [&](const char* key, int64_t value) {
+    if (!text.contains(key) || text[key].is_null()) text[key] = value;
+  };
+  fill("vocab_size", shape.vocabulary);
+  fill("num_attention_heads", shape.heads);
+  fill("num_key_value_heads", shape.kv_heads);
+  fill("head_dim", shape.head_dim);
+  fill("max_position_embeddings", shape.context);
+  if (shape.tied) text["tie_word_embeddings"] = true;
+
+  recent->weights.emplace(*checkpoint, quantization);
+  std::map<std::string, std::map<int64_t, Source>> stacks;
   std::map<std::string, const GgufNameRule*> rule_of;
-  const bool tied = config.value("tie_word_embeddings", false);
+  std::vector<Source> sources;
+  int64_t drafts = 0;
   for (const std::string_view tensor : checkpoint->names()) {
-    if (tensor.ends_with("rotary_emb.inv_freq") || (tied && tensor == "lm_head.weight")) continue;
-    const auto place = gguf_place(family, tensor);
-    if (!place) fail(ErrorKind::unsupported, "{}: tensor {} has no name in GGUF", checkpoint->source(), quote(tensor));
-    const RawTensor raw = *checkpoint->find(tensor);
-    if (!is_float(raw.dtype))
-      fail(ErrorKind::unsupported, "{}: tensor {}: dtype {} cannot be written as GGUF", checkpoint->source(),
-           quote(tensor), info(raw.dtype).name);
-    stacks[place->name][place->expert] = raw;
-    rule_of[place->name] = place->rule;
+    if (tensor.ends_with("rotary_emb.inv_freq") || (shape.tied && tensor.ends_with("lm_head.weight"))) continue;
+    if (!tensor.starts_with(family->prefix) && config.contains("vision_config")) continue;  // a person said so
+    const auto source = source_of(tensor);
+    if (!source) continue;
+    const auto places = gguf_places(*family, source->name);
+    if (places.empty())
+      fail(ErrorKind::unsupported, "{}: tensor {} has no name in GGUF", checkpoint->source(), quote(tensor));
+    for (const GgufPlace& place : places) {
+      stacks[place.name][place.expert] = *source;
+      rule_of[place.name] = place.rule;
+      drafts = std::max(drafts, place.layer + 1 - shape.layers);
+    }
+    sources.push_back(*source);
   }
+  for (GgufEntry& entry : gguf_metadata(filled, config_source, drafts)) metadata.push_back(std::move(entry));
   for (auto& [tensor, parts] : stacks) {
-    Rows from{{}, rule_of[tensor]->change, 0};
-    const RawTensor& first = parts.begin()->second;
-    std::vector<int64_t> shape = first.shape;
-    if (from.change == GgufChange::expert) {
-      shape.insert(shape.begin(), static_cast<int64_t>(parts.size()));
-      if (parts.begin()->first != 0 || parts.rbegin()->first + 1 != shape[0])
-        fail(ErrorKind::bad_file, "{}: {}: expected every expert from 0 to {}", checkpoint->source(), quote(tensor),
-             parts.rbegin()->first);
-    }
-    if (from.change == GgufChange::rotary_q || from.change == GgufChange::rotary_k) {
-      from.heads = from.change == GgufChange::rotary_q ? heads : kv_heads;
-      if (from.heads <= 0 || shape.empty() || shape[0] % (2 * from.heads) != 0)
-        fail(ErrorKind::bad_file, "{}: {}: expected a multiple of {} rows", checkpoint->source(), quote(tensor),
-             2 * from.heads);
-    }
-    for (const auto& [expert, raw] : parts) {
-      if (raw.shape != first.shape || raw.dtype != first.dtype)
-        fail(ErrorKind::bad_file, "{}: {}: experts differ in shape or dtype", checkpoint->source(), quote(tensor));
-      from.parts.push_back(raw);
-    }
-    if (shape.empty() || shape.size() > 4 || std::ranges::find(shape, 0) != shape.end())
-      fail(ErrorKind::unsupported, "{}: {}: shape [{}] has no place in GGUF", checkpoint->source(), quote(tensor),
-           fmt::join(shape, ", "));
-    const DType dtype = first.dtype;
-    put(tensor, dtype, std::move(shape), std::move(from));
+    Rows rows_of_tensor{{}, rule_of[tensor]->change};
+    if (rows_of_tensor.change == GgufChange::expert &&
+        (parts.begin()->first != 0 || parts.rbegin()->first + 1 != static_cast<int64_t>(parts.size())))
+      fail(ErrorKind::bad_file, "{}: {}: expected every expert from 0 to {}", checkpoint->source(), quote(tensor),
+           parts.rbegin()->first);
+    for (auto& [expert, source] : parts) rows_of_tensor.parts.push_back(std::move(source));
+    put_stack(tensor, std::move(rows_of_tensor), text);
   }
-  rope_factors = gguf_rope_factors(config);
+  note_dtypes(sources);
+  rope_factors = gguf_rope_factors(filled);
   if (!rope_factors.empty()) {
     const RawTensor raw{"rope_freqs.weight",
                         DType::f32,
                         {static_cast<int64_t>(rope_factors.size())},
                         std::as_bytes(std::span(rope_factors)),
                         nullptr};
-    const std::vector<int64_t> shape = raw.shape;
-    put("rope_freqs.weight", DType::f32, shape, {{raw}, GgufChange::none, 0});
+    put("rope_freqs.weight", DType::f32, raw.shape, {{{"rope_freqs.weight", DType::f32, raw.shape, raw}}});
   }
   order();
 
   // What a reader will make of this must be the model that was meant.
-  check_same_model(config, gguf_config(Gguf::planned(metadata, tensors, checkpoint->source())), config_source,
-                   ignore_keys);
+  const Json said =
+      own_keys(filled, Gguf::planned(metadata, tensors, checkpoint->source()), config_source, ignore_keys);
+  if (said.empty()) return;
+  metadata.push_back({std::string(kOwnConfig), GgufValue::of(dump_json(said))});
+  const Json missed =
+      own_keys(filled, Gguf::planned(metadata, tensors, checkpoint->source()), config_source, ignore_keys);
+  if (!missed.empty())
+    fail(ErrorKind::unsupported, "{}: {}: GGUF has no place for it", config_source, missed.items().begin().key());
 }
 
 GgufSource GgufSource::open(const std::string& model, std::span<const std::string> ignore_keys) {
@@ -196,15 +380,14 @@ GgufSource GgufSource::open(const std::string& model, std::span<const std::strin
         Checkpoint::of(SafeTensors::from_bytes(shipped->weights, nullptr, model + "/model.safetensors")), config,
         model + "/config.json", ignore_keys);
     for (GgufEntry& entry : gguf_tokenizer(shipped->tokenizer, shipped->tokenizer_config, shipped->chat_template, model,
-                                           config.value("vocab_size", int64_t{0})))
+                                           state->vocabulary))
       state->metadata.push_back(std::move(entry));
   } else if (fs::is_directory(model)) {
     const fs::path folder(model);
     state->name = fs::weakly_canonical(folder).filename().string();
     const Json config = read_json(folder / "config.json", kMaxConfig);
     state->open_checkpoint(Checkpoint::open(folder), config, (folder / "config.json").string(), ignore_keys);
-    for (GgufEntry& entry : gguf_tokenizer(folder, config.value("vocab_size", int64_t{0})))
-      state->metadata.push_back(std::move(entry));
+    for (GgufEntry& entry : gguf_tokenizer(folder, state->vocabulary)) state->metadata.push_back(std::move(entry));
   } else if (fs::path(model).extension() == ".gguf") {
     state->open_file(model);
   } else {
@@ -226,51 +409,173 @@ const std::string& GgufSource::name() const { return state_->name; }
 const std::vector<GgufEntry>& GgufSource::metadata() const { return state_->metadata; }
 const std::vector<TensorPlan>& GgufSource::tensors() const { return state_->tensors; }
 
+// Rows of a weight as the checkpoint has them; of a stack, of all its matrices.
+void GgufSource::State::load(const Source& source, int64_t first, int64_t count, float* values) const {
+  const int64_t width = source.shape.empty() ? 1 : source.shape.back();
+  if (source.plain()) {
+    const size_t row = source.raw.bytes.size() / static_cast<size_t>(std::max<int64_t>(1, times(source.shape) / width));
+    return to_float(source.dtype,
+                    source.raw.bytes.subspan(static_cast<size_t>(first) * row, static_cast<size_t>(count) * row),
+                    values, count * width);
+  }
+  const std::lock_guard hold(recent->lock);
+  if (recent->packed_name != source.name) {
+    recent->packed = {};  // before another is made
+    recent->packed = recent->weights->get(source.name, Shape(std::span<const int64_t>(source.shape)));
+    recent->packed_name = source.name;
+  }
+  if (source.shape.size() == 2) return widen(recent->packed, first, count, values);
+  const int64_t rows = source.shape[source.shape.size() - 2];
+  for (int64_t done = 0; done < count;) {
+    const int64_t matrix = (first + done) / rows, row = (first + done) % rows;
+    const int64_t some = std::min(count - done, rows - row);
+    widen(recent->packed.slice(matrix), row, some, values + done * width);
+    done += some;
+  }
+}
+
+// `count` rows of a weight as float32, kept until others are asked for. REQUIRES: `turning` is held.
+const float* GgufSource::State::group(const Source& source, int64_t index, int64_t first, int64_t count) const {
+  if (recent->source != &source || recent->group != index) {
+    recent->values.resize(static_cast<size_t>(count * source.shape.back()));
+    load(source, first, count, recent->values.data());
+    recent->source = &source;
+    recent->group = index;
+  }
+  return recent->values.data();
+}
+
 namespace {
 
-std::span<const std::byte> stored_row(const Rows& from, int64_t row) {
-  const RawTensor& first = from.parts[0];
-  int64_t rows = 1;
-  for (size_t i = 0; i + 1 < first.shape.size(); ++i) rows *= first.shape[i];
-  const bool vector = first.shape.size() == 1;
-  if (from.heads > 0) {  // a bias is moved value by value, a matrix row by row
-    const int64_t count = vector ? first.shape[0] : rows, head = count / from.heads, half = head / 2;
-    const int64_t h = row / head, at = row % head;
-    row = h * head + (at % 2) * half + at / 2;
-    const size_t size = first.bytes.size() / static_cast<size_t>(count);
-    return first.bytes.subspan(static_cast<size_t>(row) * size, size);
+// The checkpoint's row behind a row of GGUF, where one is the other.
+struct Row {
+  const Source* source;
+  int64_t row;
+};
+Row row_behind(const Rows& from, const TensorPlan& plan, int64_t row) {
+  const Source& first = from.parts[0];
+  switch (from.change) {
+    case GgufChange::rotary_q:
+    case GgufChange::rotary_k: {
+      const int64_t head = rows_of(plan) / from.heads, half = head / 2, at = row % head;
+      return {&first, row - at + (at % 2) * half + at / 2};
+    }
+    case GgufChange::expert: {
+      const int64_t rows = plan.shape.size() < 3 ? 1 : plan.shape[1];
+      return {&from.parts[static_cast<size_t>(row / rows)], row % rows};
+    }
+    case GgufChange::value_part:
+      return {&first, row / from.values * (from.keys + from.values) + from.keys + row % from.values};
+    default:
+      break;
   }
-  const RawTensor& part = from.parts[static_cast<size_t>(row / rows)];
-  const size_t size = part.bytes.size() / static_cast<size_t>(rows);
-  return part.bytes.subspan(static_cast<size_t>(row % rows) * size, size);
+  if (!is_stack(from.change)) return {&first, row};
+  const int64_t outputs = plan.shape[1];
+  const Outputs which = outputs_of(from.change, outputs);
+  return {&first, row / outputs * outputs * (is_half(from.change) ? 2 : 1) + which.first + row % outputs * which.step};
+}
+
+bool is_vector(const Rows& from) { return from.parts[0].shape.size() == 1; }
+
+// Whether each row is a row of the source, if in another place.
+bool by_rows(const Rows& from) {
+  if (is_vector(from)) return from.heads == 0;
+  return !is_bias(from.change) && from.change != GgufChange::key_part &&
+         !(is_stack(from.change) && from.parts[0].plain());
+}
+
+// As published (value 2 i of a byte i in its low half, 16 bytes a block) to GGUF's (value i low, i + 16 high).
+void repack_mxfp4(const std::byte* blocks, const std::byte* scales, int64_t count, std::byte* to) {
+  for (int64_t b = 0; b < count; ++b, blocks += 16, to += 17) {
+    to[0] = scales[b];
+    const auto value = [&](int i) { return blocks[i / 2] >> (i % 2 * 4) & std::byte{15}; };
+    for (int i = 0; i < 16; ++i) to[1 + i] = value(i) | value(i + 16) << 4;
+  }
 }
 
 }  // namespace
 
-std::span<const std::byte> GgufSource::row(size_t tensor, int64_t row) const {
+bool GgufSource::as_stored(size_t tensor) const {
   const Rows& from = state_->rows[tensor];
-  if (from.change == GgufChange::plus_one || (from.heads > 0 && from.parts[0].shape.size() == 1)) return {};
-  return stored_row(from, row);
+  return by_rows(from) && from.change != GgufChange::plus_one &&
+         (from.parts[0].plain() || from.parts[0].dtype == DType::f4_e2m1);
+}
+
+void GgufSource::copy(size_t tensor, int64_t first, int64_t count, const AppendBytes& append) const {
+  const Rows& from = state_->rows[tensor];
+  const TensorPlan& plan = state_->tensors[tensor];
+  const size_t size = static_cast<size_t>(width_of(plan)) / info(plan.dtype).block * info(plan.dtype).bytes;
+  std::vector<std::byte> packed;
+  for (int64_t r = first; r < first + count; ++r) {
+    const Row behind = row_behind(from, plan, r);
+    if (behind.source->plain()) {
+      append(behind.source->raw.bytes.subspan(static_cast<size_t>(behind.row) * size, size));
+      continue;
+    }
+    const RawTensor blocks = *state_->checkpoint->find(behind.source->name + "_blocks"),
+                    scales = *state_->checkpoint->find(behind.source->name + "_scales");
+    const int64_t many = width_of(plan) / 32;
+    if (scales.bytes.size() * 16 != blocks.bytes.size())
+      fail(ErrorKind::bad_file, "{}: tensor {}: expected a scale for each block", state_->checkpoint->source(),
+           quote(blocks.name));
+    packed.resize(size);
+    repack_mxfp4(blocks.bytes.data() + behind.row * many * 16, scales.bytes.data() + behind.row * many, many,
+                 packed.data());
+    append(packed);
+  }
+}
+
+// One row that lies across the rows of the source.
+void GgufSource::State::read(const Rows& from, const TensorPlan& plan, int64_t row, float* values) const {
+  const Source& source = from.parts[0];
+  const int64_t width = width_of(plan);
+  if (is_vector(from)) {  // a bias is moved value by value
+    const float* all = group(source, 0, 0, 1);
+    TensorPlan turned = plan;
+    turned.shape = {width, 1};
+    for (int64_t i = 0; i < width; ++i) values[i] = all[row_behind(from, turned, i).row];
+  } else if (is_bias(from.change)) {
+    const Outputs which = outputs_of(from.change, width);
+    const float* both = group(source, row, row, 1);
+    for (int64_t i = 0; i < width; ++i) values[i] = both[which.first + i * which.step];
+  } else if (from.change == GgufChange::key_part) {
+    const int64_t inputs = plan.shape[1], head = row / inputs;
+    const float* keys = group(source, head, head * (from.keys + from.values), from.keys);
+    for (int64_t i = 0; i < width; ++i) values[i] = keys[i * inputs + row % inputs];
+  } else {  // a stack whose outputs are columns
+    const int64_t outputs = plan.shape[1], matrix = row / outputs;
+    const Outputs which = outputs_of(from.change, outputs);
+    const float* columns = group(source, matrix, matrix * width, width) + which.first + row % outputs * which.step;
+    for (int64_t i = 0; i < width; ++i) values[i] = columns[i * source.shape.back()];
+  }
 }
 
 void GgufSource::read(size_t tensor, int64_t first, int64_t count, float* values) const {
   const Rows& from = state_->rows[tensor];
   const TensorPlan& plan = state_->tensors[tensor];
   const int64_t width = width_of(plan);
-  if (from.heads > 0 && plan.shape.size() == 1) {
-    for (int64_t i = 0; i < width; ++i) to_float(plan.dtype, stored_row(from, i), values + i, 1);
-    return;
+  const bool whole = by_rows(from);
+  const std::unique_lock<std::mutex> hold = whole ? std::unique_lock<std::mutex>() : std::unique_lock(state_->turning);
+  for (int64_t r = 0; r < count; ++r) {
+    if (whole) {
+      const Row behind = row_behind(from, plan, first + r);
+      state_->load(*behind.source, behind.row, 1, values + r * width);
+    } else {
+      state_->read(from, plan, first + r, values + r * width);
+    }
   }
-  for (int64_t r = 0; r < count; ++r) to_float(plan.dtype, stored_row(from, first + r), values + r * width, width);
   if (from.change == GgufChange::plus_one)
     for (int64_t i = 0; i < count * width; ++i) values[i] += 1;
 }
 
 void GgufSource::release(size_t tensor) const {
-  for (const RawTensor& part : state_->rows[tensor].parts) {
-    if (state_->file) state_->file->release(part.bytes);
-    if (state_->checkpoint) state_->checkpoint->release(part.bytes);
+  for (const Source& part : state_->rows[tensor].parts) {
+    if (state_->file) state_->file->release(part.raw.bytes);
+    if (state_->checkpoint && part.plain()) state_->checkpoint->release(part.raw.bytes);
   }
+  const std::lock_guard hold(state_->recent->lock);
+  state_->recent->packed = {};
+  state_->recent->packed_name.clear();
 }
 
 }  // namespace glassbox

@@ -240,7 +240,7 @@ std::vector<QuantizedTensor> quantize_model(
     const TensorPlan &from = source.tensors()[i], &to = plans[i];
     const int64_t rows = rows_of(to), width = width_of(to);
     const int64_t experts = to.shape.size() == 3 ? to.shape[0] : 1, rows_of_expert = rows / experts;
-    const bool as_is = from.dtype == to.dtype && !source.row(i, 0).empty();
+    const bool as_is = from.dtype == to.dtype && source.as_stored(i);
     const Importance::Inputs* inputs = nullptr;
     if (options.importance && is_blocks(to.dtype)) {
       const auto found = options.importance->of.find(to.name);
@@ -258,7 +258,7 @@ std::vector<QuantizedTensor> quantize_model(
       const int64_t expert = r / rows_of_expert;
       const int64_t count = std::min(step, (expert + 1) * rows_of_expert - r);
       if (as_is) {
-        for (int64_t k = r; k < r + count; ++k) append(source.row(i, k));
+        source.copy(i, r, count, append);
       } else {
         values.resize(static_cast<size_t>(count * width));
         back.resize(values.size());

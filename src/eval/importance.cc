@@ -10,11 +10,12 @@ ImportanceCollector::ImportanceCollector(const LanguageModel& model) {
   if (!family)
     fail(ErrorKind::unsupported, "importance: GGUF has no names for the tensors of {}", model.shape().model_type);
   taps_.listen("*.in", [this, family](std::string_view name, const Tensor& value) -> std::optional<Tensor> {
-    const auto place = gguf_place(*family, std::string(name.substr(0, name.size() - 3)) + ".weight");
+    const auto places = gguf_places(*family, std::string(name.substr(0, name.size() - 3)) + ".weight");
     // Blocks and norms have inputs too; experts share theirs out among themselves.
-    if (!place || place->rule->change == GgufChange::expert || place->name.find("norm") != std::string::npos)
+    if (places.size() != 1 || places[0].rule->change == GgufChange::expert ||
+        places[0].name.find("norm") != std::string::npos)
       return std::nullopt;
-    ImportanceSums& sum = sums_[place->name];
+    ImportanceSums& sum = sums_[places[0].name];
     const auto width = static_cast<size_t>(value.width());
     sum.squares.resize(width);
     for (int64_t row = 0; row < value.rows(); ++row) {

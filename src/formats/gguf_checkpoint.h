@@ -8,16 +8,20 @@
 namespace glassbox {
 
 // Immutable and shared, as Gguf. Numbers stay as the file has them (a row of Q4_K stays those bytes); what differs is
-// where they lie.
+// where they lie. Only latent attention's kv_b_proj, whose half GGUF turns around, is bf16 where the file has blocks.
 class GgufCheckpoint {
  public:
   // Throws as gguf_family() and gguf_config(), and Error(unsupported) naming a tensor that no rule of its family knows.
   explicit GgufCheckpoint(Gguf file);
 
   // Nothing if there is no such tensor. Most are views of the file. Where GGUF orders rows otherwise or holds another
-  // number, the result owns a copy, and the pages of the file behind it are given back: a weight is held once.
-  std::optional<RawTensor> find(std::string_view name) const;
+  // number, the result owns a copy, and the pages of the file behind it are given back: a weight is held once. `exact`:
+  // blocks that cannot be turned around as float32, not bf16.
+  std::optional<RawTensor> find(std::string_view name, bool exact = false) const;
   bool has(std::string_view name) const;
+
+  // Whether this is a stack of experts with a row for each output, [E, n, k], whose checkpoint has columns: [E, k, n].
+  bool turned(std::string_view name) const;
 
   const std::vector<TensorInfo>& tensors() const;  // the checkpoint's names and shapes; offset: in the GGUF file
   const Json& config() const;                      // as config.json

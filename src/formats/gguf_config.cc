@@ -26,22 +26,78 @@ double shortest(double value) {
 }
 
 const char* class_of(std::string_view model_type) {
-  if (model_type == "llama") return "LlamaForCausalLM";
-  if (model_type == "mistral") return "MistralForCausalLM";
-  if (model_type == "mixtral") return "MixtralForCausalLM";
-  if (model_type == "smollm3") return "SmolLM3ForCausalLM";
-  if (model_type == "qwen2") return "Qwen2ForCausalLM";
-  if (model_type == "qwen3") return "Qwen3ForCausalLM";
-  if (model_type == "qwen3_moe") return "Qwen3MoeForCausalLM";
-  if (model_type == "olmo") return "OlmoForCausalLM";
-  if (model_type == "olmo2") return "Olmo2ForCausalLM";
-  if (model_type == "olmo3") return "Olmo3ForCausalLM";
-  if (model_type == "olmoe") return "OlmoeForCausalLM";
-  if (model_type == "gemma2") return "Gemma2ForCausalLM";
-  return "Gemma3ForCausalLM";
+  static constexpr std::pair<std::string_view, const char*> kClasses[] = {
+      {"deepseek_v2", "DeepseekV2ForCausalLM"},
+      {"deepseek_v3", "DeepseekV3ForCausalLM"},
+      {"gemma2", "Gemma2ForCausalLM"},
+      {"gemma3", "Gemma3ForConditionalGeneration"},
+      {"gemma3_text", "Gemma3ForCausalLM"},
+      {"gpt_oss", "GptOssForCausalLM"},
+      {"kimi_k2", "DeepseekV3ForCausalLM"},
+      {"llama", "LlamaForCausalLM"},
+      {"llama4", "Llama4ForConditionalGeneration"},
+      {"llama4_text", "Llama4ForCausalLM"},
+      {"mistral", "MistralForCausalLM"},
+      {"mixtral", "MixtralForCausalLM"},
+      {"olmo", "OlmoForCausalLM"},
+      {"olmo2", "Olmo2ForCausalLM"},
+      {"olmo3", "Olmo3ForCausalLM"},
+      {"olmoe", "OlmoeForCausalLM"},
+      {"qwen2", "Qwen2ForCausalLM"},
+      {"qwen3", "Qwen3ForCausalLM"},
+      {"qwen3_moe", "Qwen3MoeForCausalLM"},
+      {"smollm3", "SmolLM3ForCausalLM"},
+  };
+  for (const auto& [type, name] : kClasses)
+    if (type == model_type) return name;
+  return "";
 }
 
 bool is_gemma(std::string_view model_type) { return model_type.starts_with("gemma"); }
+bool is_llama4(std::string_view model_type) { return model_type.starts_with("llama4"); }
+bool is_v3(std::string_view model_type) { return model_type == "deepseek_v3" || model_type == "kimi_k2"; }
+bool is_latent(std::string_view model_type) { return model_type == "deepseek_v2" || is_v3(model_type); }
+
+// How GGUF numbers a router's function ("expert_gating_func").
+constexpr uint32_t kSoftmax = 1, kSigmoid = 2;
+
+// What config.json says that GGUF may have no words for: these keys alone may stand in kOwnConfig.
+constexpr std::string_view kOwnKeys[] = {
+    "attention_bias",
+    "attention_chunk_size",
+    "attn_logit_softcapping",
+    "attn_scale",
+    "attn_temperature_tuning",
+    "clip_qkv",
+    "decoder_sparse_step",
+    "final_logit_softcapping",
+    "floor_scale",
+    "hidden_act",
+    "hidden_activation",
+    "layer_types",
+    "max_window_layers",
+    "mlp_bias",
+    "mlp_only_layers",
+    "model_type",
+    "moe_layers",
+    "no_rope_layers",
+    "norm_topk_prob",
+    "num_nextn_predict_layers",
+    "query_pre_attn_scalar",
+    "rms_norm_eps",
+    "rope_interleave",
+    "rope_local_base_freq",
+    "rope_parameters",
+    "rope_scaling",
+    "rope_theta",
+    "sliding_window",
+    "swiglu_alpha",
+    "swiglu_limit",
+    "topk_method",
+    "use_qk_norm",
+    "use_sliding_window",
+};
+constexpr const char* kRopeKeys[] = {"rope_theta", "rope_scaling", "rope_parameters", "rope_local_base_freq"};
 
 // How slowly Llama 3's scaling lets each frequency turn, beside its plain pace.
 struct Llama3Scaling {
@@ -114,6 +170,8 @@ Llama3Scaling recognised(const Gguf& file, double theta, int64_t head_dim) {
     const Llama3Scaling scaling{factor, 1, 4, original};
     if (agree(factors, scaling.factors(theta, head_dim))) return scaling;
   }
+  if (const Llama3Scaling unblended{factor, 1, 1, 8192}; agree(factors, unblended.factors(theta, head_dim)))
+    return unblended;  // Llama 4 Scout's
   fail(ErrorKind::unsupported, "{}: {}: not the factors of Llama 3's RoPE scaling by {}: others are not supported",
        file.source(), kRopeFactors, factor);
 }
@@ -179,7 +237,20 @@ Json layer_types(Description& from, int64_t layers, int64_t period, int64_t full
   return types;
 }
 
-void read_rope(Description& from, const Gguf& file, int64_t head_dim, Json& config) {
+// What YaRN scales rotated values by if nothing else is said.
+double yarn_scale(double factor) { return yarn_mscale(factor, 1); }
+// And what is said.
+double yarn_attention(const Json& scaling, double factor) {
+  const auto number = [&](const char* key) {
+    const Json value = scaling.value(key, Json());
+    return value.is_number() ? value.get<double>() : 0.0;
+  };
+  if (const double said = number("attention_factor"); said > 0) return said;
+  const double of = number("mscale"), by = number("mscale_all_dim");
+  return of > 0 && by > 0 ? yarn_mscale(factor, of) / yarn_mscale(factor, by) : yarn_scale(factor);
+}
+
+void read_rope(Description& from, const Gguf& file, std::string_view model_type, int64_t head_dim, Json& config) {
   from.same("rope.dimension_count", head_dim);
   const double theta = from.real("rope.freq_base").value_or(10000.0);
   config["rope_theta"] = theta;
@@ -194,7 +265,15 @@ void read_rope(Description& from, const Gguf& file, int64_t head_dim, Json& conf
       scaling["original_max_position_embeddings"] = *original;
     if (const auto fast = from.real("rope.scaling.yarn_beta_fast")) scaling["beta_fast"] = *fast;
     if (const auto slow = from.real("rope.scaling.yarn_beta_slow")) scaling["beta_slow"] = *slow;
-    if (const auto attention = from.real("rope.scaling.yarn_attn_factor")) scaling["attention_factor"] = *attention;
+    const auto attention = from.real("rope.scaling.yarn_attn_factor"), more = from.real("rope.scaling.attn_factor");
+    if (attention)
+      scaling["attention_factor"] = *attention;
+    else if (more && *more != 1)  // beyond YaRN's own
+      scaling["attention_factor"] = shortest(static_cast<float>(*more * yarn_scale(factor.value_or(1.0))));
+    // A tenth of mscale_all_dim; llama.cpp takes mscale to be the same.
+    const auto tenth = is_latent(model_type) ? from.real("rope.scaling.yarn_log_multiplier") : std::nullopt;
+    if (tenth) scaling["mscale"] = scaling["mscale_all_dim"] = shortest(static_cast<float>(*tenth * 10));
+    if (model_type == "gpt_oss") scaling["truncate"] = false;  // published so; GGUF does not say
     config["rope_scaling"] = std::move(scaling);
   } else if (type != "none") {
     fail(ErrorKind::unsupported, "{}: rope.scaling.type: expected none, linear or yarn, got {}", file.source(),
@@ -206,12 +285,19 @@ void read_rope(Description& from, const Gguf& file, int64_t head_dim, Json& conf
   config["rope_scaling"] = recognised(file, theta, head_dim).json();
 }
 
+double default_theta(std::string_view type) {
+  if (type == "gpt_oss") return 150000;
+  if (is_llama4(type) || type == "olmo3") return 500000;
+  if (type == "mixtral" || type.starts_with("gemma3")) return 1e6;
+  return type == "smollm3" ? 2e6 : 1e4;
+}
+
 // {"rope_theta", "rope_scaling"} of either spelling of config.json, without what says nothing.
 Json plain_rope(const Json& config) {
   Json rope = Json::object();
   const Json parameters = config.value("rope_parameters", Json()), old = config.value("rope_scaling", Json());
   Json scaling = parameters.is_object() ? parameters : old.is_object() ? old : Json::object();
-  rope["rope_theta"] = config.value("rope_theta", Json(10000.0));
+  rope["rope_theta"] = config.value("rope_theta", Json(default_theta(config.value("model_type", ""))));
   if (const Json local = config.value("rope_local_base_freq", Json()); local.is_number())
     rope["rope_local_base_freq"] = local;
   if (scaling.contains("full_attention") && scaling["full_attention"].is_object()) {  // settings by kind of layer
@@ -246,17 +332,117 @@ Json layer_types_of(const Json& config) {
   return types;
 }
 
-// What is left of a config.json once keys that do not change the model, or that say it by default, are gone.
+// Which layers turn queries and keys: said, or every fourth does not.
+Json turning_layers(const Json& config) {
+  const Json said = config.value("no_rope_layers", Json());
+  if (said.is_array() && !said.empty()) return said;
+  const Json every = config.value("no_rope_layer_interval", Json(4)),
+             layers = config.value("num_hidden_layers", Json());
+  if (!every.is_number_integer() || every.get<int64_t>() < 1 || !layers.is_number_integer()) return {};
+  Json turns = Json::array();
+  for (int64_t i = 0; i < std::min<int64_t>(layers.get<int64_t>(), 4096); ++i)
+    turns.push_back((i + 1) % every.get<int64_t>() != 0 ? 1 : 0);
+  return turns;
+}
+
+// Llama 4's layers that are mixtures, and those that see their chunk alone.
+Json mixture_layers(const Json& config) {
+  if (const Json said = config.value("moe_layers", Json()); said.is_array()) return said;
+  const Json step = config.value("interleave_moe_layer_step", Json(1)),
+             layers = config.value("num_hidden_layers", Json());
+  if (!step.is_number_integer() || step.get<int64_t>() < 1 || !layers.is_number_integer()) return {};
+  Json list = Json::array();
+  for (int64_t i = step.get<int64_t>() - 1; i < std::min<int64_t>(layers.get<int64_t>(), 4096);
+       i += step.get<int64_t>())
+    list.push_back(i);
+  return list;
+}
+Json chunked_layers(const Json& config) {
+  if (const Json said = config.value("layer_types", Json()); said.is_array()) return said;
+  Json types = Json::array();
+  for (const Json& turns : turning_layers(config)) types.push_back(turns == 1 ? "chunked_attention" : "full_attention");
+  return types;
+}
+
+bool same_value(const Json& a, const Json& b) {
+  if (a.is_number() && b.is_number()) return a.get<float>() == b.get<float>();  // GGUF holds float32
+  if (a.is_structured() && a.type() == b.type()) {
+    if (a.size() != b.size()) return false;
+    if (a.is_array()) return std::equal(a.begin(), a.end(), b.begin(), same_value);
+    for (const auto& [key, value] : a.items())
+      if (!b.contains(key) || !same_value(value, b[key])) return false;
+    return true;
+  }
+  return a == b;
+}
+
+// The configuration of the text, where a model is more.
+Json text_of(const Json& config, const GgufFamily& family) {
+  return family.prefix.empty() ? config : config.value("text_config", Json::object());
+}
+
+// What the family takes for granted and GGUF's readers do not.
+Json with_defaults(Json config, std::string_view type) {
+  const auto set = [&](const char* key, const Json& value) {
+    if (!config.contains(key) || config[key].is_null()) config[key] = value;
+  };
+  if (is_gemma(type)) {
+    set("rms_norm_eps", 1e-6);
+    set("sliding_window", 4096);
+  }
+  if (type == "gpt_oss") set("sliding_window", 128);
+  if (is_llama4(type)) {
+    set("rms_norm_eps", 1e-5);
+    set("intermediate_size_mlp", 16384);
+    set("interleave_moe_layer_step", 1);
+    set("num_experts_per_tok", 1);
+  }
+  if (type == "deepseek_v2") set("n_shared_experts", 2);
+  if (is_v3(type)) {
+    set("n_shared_experts", 1);
+    set("routed_scaling_factor", 2.5);
+    set("norm_topk_prob", true);
+    set("n_group", 8);
+    set("topk_group", 4);
+  }
+  if (is_latent(type)) set("first_k_dense_replace", 0);
+  return config;
+}
+
+// What is left of a text's config.json once keys that do not change the model, or that say it by default, are gone.
 Json comparable(Json config) {
+  const std::string type = config.value("model_type", "");
   Json kept = plain_rope(config);
-  if (const Json types = layer_types_of(config); !types.is_null()) config["layer_types"] = types;
-  for (const char* key : {"rope_theta", "rope_scaling", "rope_parameters", "rope_local_base_freq"}) config.erase(key);
+  if (kept.contains("rope_scaling")) {
+    Json& scaling = kept["rope_scaling"];
+    const auto drop = [&](const char* key, const Json& value) {
+      if (scaling.contains(key) && (scaling[key].is_null() || same_value(scaling[key], value))) scaling.erase(key);
+    };
+    drop("truncate", true);
+    drop("beta_fast", 32);
+    drop("beta_slow", 1);
+    drop("attention_factor", nullptr);
+    if (scaling.value("rope_type", Json()) == "yarn" && scaling.contains("mscale") &&
+        scaling.contains("mscale_all_dim") && scaling["mscale"] == scaling["mscale_all_dim"] && !is_latent(type)) {
+      scaling.erase("mscale");  // their quotient is all that counts
+      scaling.erase("mscale_all_dim");
+    }
+  }
+  if (const Json types = is_llama4(type) ? chunked_layers(config) : layer_types_of(config); !types.is_null())
+    config["layer_types"] = types;
+  if (is_llama4(type)) config["moe_layers"] = mixture_layers(config);
+  if (is_llama4(type) || type == "smollm3") config["no_rope_layers"] = turning_layers(config);
+  for (const char* key : kRopeKeys) config.erase(key);
   const auto whole = [](const Json& value) {  // 1.0 and 1 are the same number
     return value.is_number_float() && std::trunc(value.get<double>()) == value.get<double>() &&
            std::abs(value.get<double>()) < 1e15;
   };
+  const auto true_by_default = [&](const std::string& key) {
+    return key == "attn_temperature_tuning" || key == "use_qk_norm" || key == "rope_interleave" ||
+           (key == "norm_topk_prob" && is_v3(type)) || (key == "attention_bias" && type == "gpt_oss");
+  };
   for (auto& [key, value] : config.items()) {
-    if (value.is_null() || value == false) continue;
+    if (value.is_null() || (value == false && !true_by_default(key))) continue;
     kept[key] = whole(value) ? Json(static_cast<int64_t>(value.get<double>())) : value;
   }
   for (const char* name : {"num_experts", "n_routed_experts"})  // transformers 5 spells some anew
@@ -265,17 +451,50 @@ Json comparable(Json config) {
       kept.erase(name);
     }
   // What says nothing: no layer looks through a window, all keys of a layer turn, no layer is dense.
-  if (kept.contains("layer_types") &&
-      std::ranges::all_of(kept["layer_types"], [](const Json& type) { return type == "full_attention"; }))
-    for (const char* key : {"layer_types", "max_window_layers", "sliding_window"}) kept.erase(key);
+  if (kept.contains("layer_types") && !is_llama4(type) &&
+      std::ranges::all_of(kept["layer_types"], [](const Json& kind) { return kind == "full_attention"; }))
+    for (const char* key : {"layer_types", "max_window_layers", "sliding_window", "use_sliding_window"})
+      kept.erase(key);
   if (!kept.contains("sliding_window")) kept.erase("max_window_layers");
   if (kept.contains("mlp_only_layers") && kept["mlp_only_layers"].empty()) kept.erase("mlp_only_layers");
   for (const char* key : {"no_rope_layer_interval", "_sliding_window_pattern", "sliding_window_pattern",
-                          "router_aux_loss_coef", "router_jitter_noise"})
-    kept.erase(key);  // of training, or what the lists above were made of
-  if (!kept.contains("head_dim") && kept.contains("hidden_size") && kept.contains("num_attention_heads") &&
-      kept["num_attention_heads"] != 0)
+                          "interleave_moe_layer_step", "quantization_config", "num_nextn_predict_layers"})
+    kept.erase(key);  // what the lists above were made of, or the tensors say
+  for (const char* key :
+       {"router_aux_loss_coef", "router_jitter_noise", "aux_loss_alpha", "seq_aux", "ep_size", "for_llm_compressor"})
+    kept.erase(key);  // of training, or of other programs
+  const auto drop = [&](const char* key, const Json& value) {
+    if (kept.contains(key) && same_value(kept[key], value)) kept.erase(key);
+  };
+  drop("hidden_act", is_gemma(type) ? "gelu_pytorch_tanh" : "silu");
+  drop("hidden_activation", "gelu_pytorch_tanh");
+  if (kept.contains("sliding_window")) drop("sliding_window_size", kept["sliding_window"]);  // its older name
+  drop("shared_expert_intermediate_size", 0);
+  if (type == "gpt_oss") {
+    drop("swiglu_alpha", 1.702);
+    drop("swiglu_limit", 7);
+    if (kept.contains("num_experts_per_tok")) drop("experts_per_token", kept["num_experts_per_tok"]);
+    kept.erase("initial_context_length");  // rope_scaling says the same
+  }
+  if (is_llama4(type)) {
+    if (kept.contains("attn_temperature_tuning") && kept["attn_temperature_tuning"].is_number())
+      kept["attn_temperature_tuning"] = kept["attn_temperature_tuning"] != 0;  // Meta's files have a number
+    drop("attn_temperature_tuning", true);
+    drop("use_qk_norm", true);
+    drop("attention_chunk_size", 8192);
+    drop("floor_scale", 8192);
+    drop("attn_scale", 0.1);
+  }
+  if (is_latent(type)) {
+    drop("rope_interleave", true);
+    drop("moe_layer_freq", 1);
+    drop("scoring_func", is_v3(type) ? "sigmoid" : "softmax");
+    drop("topk_method", is_v3(type) ? "noaux_tc" : "greedy");
+    for (const char* key : {"head_dim", "qk_head_dim"}) kept.erase(key);  // follow from others
+  } else if (!kept.contains("head_dim") && kept.contains("hidden_size") && kept.contains("num_attention_heads") &&
+             kept["num_attention_heads"] != 0) {
     kept["head_dim"] = kept["hidden_size"].get<int64_t>() / kept["num_attention_heads"].get<int64_t>();
+  }
   return kept;
 }
 
@@ -294,6 +513,45 @@ int64_t head_dim_of(const Json& config, const std::string& source) {
   return whole(config, "hidden_size", source) / heads;
 }
 
+// DeepSeek: sizes of heads, and how experts are chosen. GGUF says one key/value head, as the latent is one, and 1 + 1
+// layers where the last of them drafts.
+void read_latent(Description& from, const Gguf& file, std::string_view type, Json& config) {
+  const int64_t rope = from.needed("rope.dimension_count");
+  const auto key = from.integer("attention.key_length_mla"), value = from.integer("attention.value_length_mla");
+  const int64_t whole_key = key ? *key : from.needed("attention.key_length");
+  config["qk_rope_head_dim"] = rope;
+  config["qk_nope_head_dim"] = whole_key - rope;
+  config["v_head_dim"] = value ? *value : from.needed("attention.value_length");
+  if (const int64_t rank = from.integer("attention.q_lora_rank").value_or(0); rank > 0) config["q_lora_rank"] = rank;
+  config["num_key_value_heads"] = config["num_attention_heads"];
+  config["attention_bias"] = file.tensor("blk.0.attn_kv_a_mqa.bias").has_value();
+  const int64_t gating = from.integer("expert_gating_func").value_or(is_v3(type) ? kSigmoid : kSoftmax);
+  if (gating != (is_v3(type) ? kSigmoid : kSoftmax))
+    fail(ErrorKind::unsupported, "{}: deepseek2.expert_gating_func: expected {}, got {}", file.source(),
+         is_v3(type) ? kSigmoid : kSoftmax, gating);
+  if (is_v3(type)) {
+    config["scoring_func"] = "sigmoid";
+    config["topk_method"] = "noaux_tc";
+    if (!config.contains("norm_topk_prob")) config["norm_topk_prob"] = false;
+    for (const auto& [name, none] : {std::pair{"n_group", 1}, std::pair{"topk_group", 1}})
+      if (!config.contains(name)) config[name] = none;
+    if (!config.contains("routed_scaling_factor")) config["routed_scaling_factor"] = 1.0;
+  } else {
+    config["topk_method"] = config.value("n_group", 1) > 1 ? "group_limited_greedy" : "greedy";
+    if (config.value("norm_topk_prob", false))
+      fail(ErrorKind::unsupported, "{}: deepseek2.expert_weights_norm: DeepSeek-V2's are not", file.source());
+    config.erase("norm_topk_prob");
+  }
+  if (const int64_t drafts = from.integer("nextn_predict_layers").value_or(0); drafts > 0) {
+    const auto layers = config["num_hidden_layers"].get<int64_t>();
+    if (drafts >= layers)
+      fail(ErrorKind::bad_file, "{}: deepseek2.nextn_predict_layers: expected less than {} blocks, got {}",
+           file.source(), layers, drafts);
+    config["num_nextn_predict_layers"] = drafts;
+    config["num_hidden_layers"] = layers - drafts;
+  }
+}
+
 // What the tensors and keys of one family say beyond its table.
 void read_special(Description& from, const Gguf& file, const GgufFamily& family, Json& config) {
   const std::string_view type = family.model_type;
@@ -307,7 +565,7 @@ void read_special(Description& from, const Gguf& file, const GgufFamily& family,
         largest ? config["hidden_size"].get<int64_t>() / config["num_attention_heads"].get<int64_t>()
                 : config["head_dim"].get<int64_t>();
     config["layer_types"] = type == "gemma2" ? layer_types(from, layers, 2, 1) : layer_types(from, layers, 6, 5);
-    if (type == "gemma3_text") config["rope_local_base_freq"] = from.real("rope.freq_base_swa").value_or(10000.0);
+    if (type != "gemma2") config["rope_local_base_freq"] = from.real("rope.freq_base_swa").value_or(10000.0);
     if (!config.contains("attn_logit_softcapping")) config["attn_logit_softcapping"] = nullptr;
     if (!config.contains("final_logit_softcapping")) config["final_logit_softcapping"] = nullptr;
   } else {
@@ -334,10 +592,51 @@ void read_special(Description& from, const Gguf& file, const GgufFamily& family,
     config["mlp_only_layers"] = Json::array();
   }
   if (type == "olmoe") config["norm_topk_prob"] = false;
+  if (type == "gpt_oss") {
+    config["attention_bias"] = attention_bias;
+    config["layer_types"] = layer_types(from, layers, 2, 1);
+    from.same("expert_feed_forward_length", config["intermediate_size"].get<int64_t>());
+  }
+  if (is_llama4(type)) {
+    config["attention_bias"] = attention_bias;
+    const Json turns = turning_layers(config);
+    config["no_rope_layers"] = turns;
+    const Json kinds = layer_types(from, layers, 4, 3);
+    config["layer_types"] = Json::array();
+    for (const Json& kind : kinds)
+      config["layer_types"].push_back(kind == "sliding_attention" ? "chunked_attention" : "full_attention");
+    config["moe_layers"] = mixture_layers(config);
+    if (config.value("num_local_experts", 0) == 128) config["use_qk_norm"] = false;  // llama.cpp knows it by that
+  }
+  if (is_latent(type)) read_latent(from, file, type, config);
 }
 
-// GGUF calls four families "llama" and two "olmo2": what the file has tells which.
+// kOwnConfig, checked.
+Json own_config(const Gguf& file) {
+  const auto text = file.string(kOwnConfig);
+  if (!text) return Json::object();
+  const std::string where = fmt::format("{}: {}", file.source(), kOwnConfig);
+  if (text->size() > kMaxConfig) fail(ErrorKind::bad_file, "{}: {} bytes are too many", where, text->size());
+  Json own = parse_json(*text, where);
+  if (!own.is_object()) fail(ErrorKind::bad_file, "{}: expected an object, got {}", where, brief(own));
+  for (const auto& [key, value] : own.items())
+    if (std::ranges::find(kOwnKeys, key) == std::end(kOwnKeys))
+      fail(ErrorKind::unsupported, "{}: {} is not supported", where, quote(key));
+  return own;
+}
+
+// GGUF calls some families by one name ("llama" four): what the file has tells which.
 std::string_view model_type_of(const Gguf& file, std::string_view architecture) {
+  const Json said = own_config(file).value("model_type", Json());
+  for (const GgufFamily& family : gguf_families())
+    if (family.architecture == architecture && said == family.model_type) return family.model_type;
+  if (architecture == "deepseek2") {
+    const auto gating = file.integer("deepseek2.expert_gating_func");
+    // Without the key: V3's experts have a bias, behind the dense layers.
+    const int64_t dense = file.integer("deepseek2.leading_dense_block_count").value_or(0);
+    const bool biased = file.tensor(fmt::format("blk.{}.exp_probs_b.bias", dense)).has_value();
+    return gating ? *gating == kSigmoid ? "deepseek_v3" : "deepseek_v2" : biased ? "deepseek_v3" : "deepseek_v2";
+  }
   if (architecture == "llama") {
     if (file.integer("llama.expert_count").value_or(0) > 0) return "mixtral";
     return file.integer("llama.attention.sliding_window").value_or(0) > 0 ? "mistral" : "llama";
@@ -368,7 +667,8 @@ const GgufFamily& gguf_family(const Gguf& file) {
 Json gguf_config(const Gguf& file) {
   const GgufFamily& family = gguf_family(file);
   Description from(file, family);
-  Json config = {{"architectures", {class_of(family.model_type)}}, {"model_type", family.model_type}};
+  const std::string_view type = family.model_type;
+  Json config = {{"architectures", {class_of(type)}}, {"model_type", type}};
   for (const auto rules : family.keys)
     for (const GgufKeyRule& rule : rules) {
       if (rule.kind == Kind::integer) {
@@ -383,10 +683,16 @@ Json gguf_config(const Gguf& file) {
   from.needed("block_count");
   if (heads <= 0)
     fail(ErrorKind::bad_file, "{}: attention.head_count: expected at least 1, got {}", file.source(), heads);
-  const int64_t head_dim =
-      from.integer("attention.key_length").value_or(from.integer("rope.dimension_count").value_or(width / heads));
-  from.same("attention.value_length", head_dim);
-  config["head_dim"] = head_dim;
+  int64_t head_dim = from.integer("rope.dimension_count").value_or(width / heads);
+  if (!is_latent(type)) {
+    head_dim = from.integer("attention.key_length").value_or(head_dim);
+    from.same("attention.value_length", head_dim);
+    config["head_dim"] = head_dim;
+  } else if (const int64_t rank = from.needed("attention.kv_lora_rank");
+             from.integer("attention.key_length_mla").has_value()) {
+    from.same("attention.key_length", rank + head_dim);
+    from.same("attention.value_length", rank);
+  }
   if (!config.contains("num_key_value_heads")) config["num_key_value_heads"] = heads;
 
   const auto embedding = file.tensor("token_embd.weight");
@@ -396,13 +702,26 @@ Json gguf_config(const Gguf& file) {
   from.same("vocab_size", embedding->shape[0]);
   config["tie_word_embeddings"] = !file.tensor("output.weight").has_value();
 
-  read_rope(from, file, head_dim, config);
+  read_rope(from, file, type, head_dim, config);
   read_special(from, file, family, config);
   for (const char* id : {"bos", "eos", "padding"})
     if (const auto value = file.integer(fmt::format("tokenizer.ggml.{}_token_id", id)))
       config[fmt::format("{}_token_id", id == std::string_view("padding") ? "pad" : id)] = *value;
   from.finish();
-  return config;
+  const Json own = own_config(file);
+  if (std::ranges::any_of(kRopeKeys, [&](const char* key) { return own.contains(key); }))
+    for (const char* key : kRopeKeys) config.erase(key);
+  for (const auto& [key, value] : own.items()) {
+    if (key == "model_type") continue;
+    if (value.is_null())
+      config.erase(key);
+    else
+      config[key] = value;
+  }
+  if (family.prefix.empty()) return config;
+  config["model_type"] = std::string(type) + "_text";
+  config["architectures"] = {class_of(config["model_type"].get<std::string>())};
+  return {{"architectures", {class_of(type)}}, {"model_type", type}, {"text_config", std::move(config)}};
 }
 
 Json gguf_generation_config(const Gguf& file) {
@@ -424,47 +743,68 @@ Json gguf_generation_config(const Gguf& file) {
   return generation;
 }
 
-namespace {
-
-bool same_value(const Json& a, const Json& b) {
-  if (a.is_number() && b.is_number()) return a.get<float>() == b.get<float>();  // GGUF holds float32
-  if (a.is_structured() && a.type() == b.type()) {
-    if (a.size() != b.size()) return false;
-    if (a.is_array()) return std::equal(a.begin(), a.end(), b.begin(), same_value);
-    for (const auto& [key, value] : a.items())
-      if (!b.contains(key) || !same_value(value, b[key])) return false;
-    return true;
-  }
-  return a == b;
+Json own_keys(const Json& config, const Gguf& planned, const std::string& source,
+              std::span<const std::string> ignore_keys) {
+  const GgufFamily& family = *gguf_family_of_model_type(config.value("model_type", ""));
+  Json own = Json::object();
+  if (&gguf_family(planned) != &family) own["model_type"] = family.model_type;
+  const Json text = text_of(config, family), again = gguf_config(planned);
+  Json meant = comparable(with_defaults(text, family.model_type)),
+       got = comparable(text_of(again, gguf_family(planned)));
+  for (Json* one : {&meant, &got})
+    for (const char* key : {"model_type", "architectures"}) one->erase(key);
+  const auto say = [&](const std::string& key, const Json& value) {
+    if (value != false) {  // what is false here is true by default
+      try {
+        Config(Json{{key, value}}, source, ignore_keys).finish();
+        return;  // changes nothing, whatever it is
+      } catch (const Error&) {}
+    }
+    if (std::ranges::find(kOwnKeys, key) == std::end(kOwnKeys))
+      fail(ErrorKind::unsupported, "{}: {}: GGUF has no place for {}", source, key, brief(value));
+    if (std::ranges::find(kRopeKeys, key) == std::end(kRopeKeys)) {
+      own[key] = text.contains(key) ? text[key] : meant.value(key, Json());
+      return;
+    }
+    for (const char* each : kRopeKeys)
+      if (text.contains(each)) own[each] = text[each];
+  };
+  for (const auto& [key, value] : meant.items())
+    if (!got.contains(key) || !same_value(value, got[key]))
+      say(key == "rope_scaling_of_windows" ? "rope_parameters" : key, value);
+  for (const auto& [key, value] : got.items())
+    if (!meant.contains(key)) say(key, value);
+  return own;
 }
 
-}  // namespace
-
-void check_same_model(const Json& config, const Json& again, const std::string& source,
-                      std::span<const std::string> ignore_keys) {
-  const Json meant = comparable(config), got = comparable(again);
-  Json differ = Json::object();
-  for (const auto& [key, value] : meant.items())
-    if (!got.contains(key) || !same_value(value, got[key])) differ[key] = value;
-  try {
-    Config(differ, source, ignore_keys).finish();
-  } catch (const Error& error) { fail(ErrorKind::unsupported, "{} (GGUF has no place for it)", error.what()); }
+std::vector<std::string> beyond_gguf(const Gguf& file) {
+  std::vector<std::string> keys;
+  const Json own = own_config(file);
+  for (const auto& [key, value] : own.items())
+    if (!value.is_null() && key != "model_type" && key != "num_nextn_predict_layers") keys.push_back(key);
+  return keys;
 }
 
 std::vector<float> gguf_rope_factors(const Json& config) {
-  const Json rope = plain_rope(config);
+  const GgufFamily* family = gguf_family_of_model_type(config.value("model_type", ""));
+  const Json text = family ? text_of(config, *family) : config, rope = plain_rope(text);
   if (!rope.contains("rope_scaling") || rope["rope_scaling"]["rope_type"] != "llama3") return {};
   const Json& scaling = rope["rope_scaling"];
   return Llama3Scaling{scaling.value("factor", 8.0), scaling.value("low_freq_factor", 1.0),
                        scaling.value("high_freq_factor", 4.0),
                        scaling.value("original_max_position_embeddings", 8192.0)}
-      .factors(rope["rope_theta"].get<double>(), head_dim_of(config, "config.json"));
+      .factors(rope["rope_theta"].get<double>(), head_dim_of(text, "config.json"));
 }
 
-std::vector<GgufEntry> gguf_metadata(const Json& config, const std::string& source) {
-  const std::string model_type = config.value("model_type", "");
+std::vector<GgufEntry> gguf_metadata(const Json& whole_config, const std::string& source, int64_t drafts) {
+  const std::string model_type = whole_config.value("model_type", "");
   const GgufFamily* family = gguf_family_of_model_type(model_type);
   if (!family) fail(ErrorKind::unsupported, "{}: model_type {} cannot be written as GGUF", source, quote(model_type));
+  Json config = with_defaults(text_of(whole_config, *family), model_type);
+  if (is_latent(model_type)) {
+    config["num_key_value_heads"] = 1;  // the latent
+    config["num_hidden_layers"] = whole(config, "num_hidden_layers", source) + drafts;
+  }
   std::vector<GgufEntry> entries{{"general.architecture", GgufValue::of(family->architecture)}};
   const auto add = [&](std::string_view key, GgufValue value) {
     entries.push_back({fmt::format("{}.{}", family->architecture, key), std::move(value)});
@@ -472,7 +812,9 @@ std::vector<GgufEntry> gguf_metadata(const Json& config, const std::string& sour
   for (const auto rules : family->keys)
     for (const GgufKeyRule& rule : rules) {
       auto found = config.find(std::string(rule.config));
-      if (found == config.end() && rule.config == "num_experts") found = config.find("num_local_experts");
+      if (found == config.end() && (rule.config == "num_experts" || rule.config == "n_routed_experts"))
+        found = config.find("num_local_experts");
+      if (found == config.end() && rule.config == "num_local_experts") found = config.find("num_experts");
       if (found == config.end() || found->is_null()) continue;
       if (rule.kind == Kind::integer) {
         const int64_t value = whole(config, found.key().c_str(), source);
@@ -487,12 +829,26 @@ std::vector<GgufEntry> gguf_metadata(const Json& config, const std::string& sour
         fail(ErrorKind::bad_file, "{}: {}: expected a number, got {}", source, rule.config, brief(*found));
       }
     }
-  const auto head_dim = static_cast<uint32_t>(head_dim_of(config, source));
-  const uint32_t vocabulary = static_cast<uint32_t>(whole(config, "vocab_size", source));
-  add("vocab_size", GgufValue::of(vocabulary));
-  add("rope.dimension_count", GgufValue::of(head_dim));
-  add("attention.key_length", GgufValue::of(head_dim));
-  add("attention.value_length", GgufValue::of(head_dim));
+  const auto size = [&](const char* key) { return static_cast<uint32_t>(whole(config, key, source)); };
+  add("vocab_size", GgufValue::of(size("vocab_size")));
+  if (is_latent(model_type)) {
+    const uint32_t rope = size("qk_rope_head_dim"), rank = size("kv_lora_rank");
+    add("rope.dimension_count", GgufValue::of(rope));
+    add("attention.key_length", GgufValue::of(rank + rope));
+    add("attention.value_length", GgufValue::of(rank));
+    add("attention.key_length_mla", GgufValue::of(size("qk_nope_head_dim") + rope));
+    add("attention.value_length_mla", GgufValue::of(size("v_head_dim")));
+    const bool direct = config.value("q_lora_rank", Json()).is_null();
+    add("attention.q_lora_rank", GgufValue::of(direct ? 0u : size("q_lora_rank")));
+    add("expert_gating_func", GgufValue::of(is_v3(model_type) ? kSigmoid : kSoftmax));
+    if (drafts > 0) add("nextn_predict_layers", GgufValue::of(static_cast<uint32_t>(drafts)));
+  } else {
+    const auto head_dim = static_cast<uint32_t>(head_dim_of(config, source));
+    add("rope.dimension_count", GgufValue::of(head_dim));
+    add("attention.key_length", GgufValue::of(head_dim));
+    add("attention.value_length", GgufValue::of(head_dim));
+  }
+  if (model_type == "gpt_oss") add("expert_feed_forward_length", GgufValue::of(size("intermediate_size")));
   if (model_type == "olmo") add("attention.layer_norm_epsilon", GgufValue::of(1e-5f));
 
   const Json rope = plain_rope(config);
@@ -517,6 +873,14 @@ std::vector<GgufEntry> gguf_metadata(const Json& config, const std::string& sour
         real("beta_fast", "rope.scaling.yarn_beta_fast");
         real("beta_slow", "rope.scaling.yarn_beta_slow");
         real("attention_factor", "rope.scaling.yarn_attn_factor");
+        const double factor = scaling.value("factor", 1.0), own = yarn_scale(factor);
+        if (is_latent(model_type)) {
+          if (scaling.value("mscale_all_dim", Json()).is_number())
+            add("rope.scaling.yarn_log_multiplier",
+                GgufValue::of(static_cast<float>(0.1 * scaling["mscale_all_dim"].get<double>())));
+        } else if (const double scale = yarn_attention(scaling, factor); scale != own) {
+          add("rope.scaling.attn_factor", GgufValue::of(static_cast<float>(scale / own)));
+        }
       }
     } else if (type == "llama3") {
       std::vector<float> numbers;
@@ -530,12 +894,15 @@ std::vector<GgufEntry> gguf_metadata(const Json& config, const std::string& sour
       fail(ErrorKind::unsupported, "{}: RoPE scaling {} cannot be written as GGUF", source, brief(type));
     }
   }
-  if (const Json types = layer_types_of(config); !types.is_null()) {
+  // Other families' windows llama.cpp does not know: a key of ours says them.
+  const bool has_pattern =
+      is_gemma(model_type) || model_type == "gpt_oss" || model_type == "olmo3" || is_llama4(model_type);
+  if (const Json types = layer_types_of(config); has_pattern && !types.is_null()) {
     std::vector<GgufValue> sliding;
     bool any = false;
     for (const Json& type : types) {
-      sliding.push_back(GgufValue::of(type == "sliding_attention"));
-      any |= type == "sliding_attention";
+      sliding.push_back(GgufValue::of(type == "sliding_attention" || type == "chunked_attention"));
+      any |= type == "sliding_attention" || type == "chunked_attention";
     }
     if (any) add("attention.sliding_window_pattern", GgufValue::array(GgufType::boolean, sliding));
   }

@@ -7,6 +7,13 @@
 
 namespace glassbox {
 
+// Keys of ours, which other readers pass over. What config.json says and GGUF has no words for, as JSON text.
+inline constexpr std::string_view kOwnConfig = "glassbox.config";
+// Tensors that the checkpoint has in another dtype than one would guess: {"F32": ["model.layers.3.mlp.gate.weight"]}.
+inline constexpr std::string_view kOwnDtypes = "glassbox.dtypes";
+// Before the name of a norm that GGUF holds as 1 + w: the w of the checkpoint, where the sum is less exact.
+inline const std::string kExactNorm = "glassbox.norm.";
+
 // The family whose tables read this file. Throws Error(unsupported) naming an architecture we have no table for, and
 // files that hold one part of a model (split.count).
 const GgufFamily& gguf_family(const Gguf& file);
@@ -21,13 +28,19 @@ Json gguf_config(const Gguf& file);
 Json gguf_generation_config(const Gguf& file);
 
 // The other way: "general.architecture" and all "ARCHITECTURE.*" of a config.json, as llama.cpp reads them. `source`
-// names it in errors. Throws Error(unsupported) naming a family without a table, or RoPE scaling GGUF has no word for.
-std::vector<GgufEntry> gguf_metadata(const Json& config, const std::string& source);
+// names it in errors; `drafts`: how many layers beyond the last the checkpoint has (DeepSeek-V3's). Throws
+// Error(unsupported) naming a family without a table, or RoPE scaling GGUF has no word for.
+std::vector<GgufEntry> gguf_metadata(const Json& config, const std::string& source, int64_t drafts = 0);
 
-// Whether what was written, read back as `again`, is the model that was meant. Throws Error(unsupported) naming every
-// key that is missing or another, but for those that change nothing (Config::finish) and `ignore_keys`.
-void check_same_model(const Json& config, const Json& again, const std::string& source,
-                      std::span<const std::string> ignore_keys = {});
+// What kOwnConfig has to say beside that, so that the model read back is the one that was meant: every key of the
+// config.json that a reader of `planned` would miss or take for another, null where it was absent. Other readers go by
+// what GGUF says. Empty for most models. Throws Error(unsupported) naming a key that no family of ours uses so;
+// `ignore_keys` and keys that change nothing (Config::finish) pass unsaid.
+Json own_keys(const Json& config, const Gguf& planned, const std::string& source,
+              std::span<const std::string> ignore_keys = {});
+
+// Which keys of config.json other readers of this file do without, as it says them in kOwnConfig alone.
+std::vector<std::string> beyond_gguf(const Gguf& file);
 
 // rope_freqs.weight for Llama 3's scaling: how much slower each frequency turns, [head_dim / 2]. Empty for others.
 std::vector<float> gguf_rope_factors(const Json& config);

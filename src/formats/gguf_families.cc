@@ -1,5 +1,6 @@
 #include "formats/gguf_families.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -139,6 +140,96 @@ constexpr std::span<const Name> kGemma2Names[] = {kEndsPlusOne, kAttention, kGem
 constexpr std::span<const Key> kGemma2Keys[] = {kShape, kRmsNorm, kWindow, kSoftcaps};
 constexpr std::span<const Name> kGemma3Names[] = {kEndsPlusOne, kAttention, kGemmaQueryKeyNorms, kGemmaNorms, kMlp};
 
+// DeepSeek: latent attention, whose kv_b_proj is split so that queries can be taken to the latent's space; V3's further
+// layer, which drafts, is one of the file's blocks.
+
+constexpr Name kLatentAttention[] = {
+    {"blk.{}.attn_q", "model.layers.{}.self_attn.q_proj"},
+    {"blk.{}.attn_q_a", "model.layers.{}.self_attn.q_a_proj"},
+    {"blk.{}.attn_q_a_norm", "model.layers.{}.self_attn.q_a_layernorm"},
+    {"blk.{}.attn_q_b", "model.layers.{}.self_attn.q_b_proj"},
+    {"blk.{}.attn_kv_a_mqa", "model.layers.{}.self_attn.kv_a_proj_with_mqa"},
+    {"blk.{}.attn_kv_a_norm", "model.layers.{}.self_attn.kv_a_layernorm"},
+    {"blk.{}.attn_k_b.weight", "model.layers.{}.self_attn.kv_b_proj.weight", key_part},
+    {"blk.{}.attn_v_b.weight", "model.layers.{}.self_attn.kv_b_proj.weight", value_part},
+    {"blk.{}.attn_kv_b.weight", "model.layers.{}.self_attn.kv_b_proj.weight", older},
+    {"blk.{}.attn_output", "model.layers.{}.self_attn.o_proj"},
+};
+constexpr Name kSharedExperts[] = {
+    {"blk.{}.exp_probs_b.bias", "model.layers.{}.mlp.gate.e_score_correction_bias"},
+    {"blk.{}.ffn_gate_shexp", "model.layers.{}.mlp.shared_experts.gate_proj"},
+    {"blk.{}.ffn_up_shexp", "model.layers.{}.mlp.shared_experts.up_proj"},
+    {"blk.{}.ffn_down_shexp", "model.layers.{}.mlp.shared_experts.down_proj"},
+};
+constexpr Name kDraft[] = {
+    {"blk.{}.nextn.eh_proj", "model.layers.{}.eh_proj"},
+    {"blk.{}.nextn.embed_tokens", "model.layers.{}.embed_tokens"},
+    {"blk.{}.nextn.enorm", "model.layers.{}.enorm"},
+    {"blk.{}.nextn.hnorm", "model.layers.{}.hnorm"},
+    {"blk.{}.nextn.shared_head_head", "model.layers.{}.shared_head.head"},
+    {"blk.{}.nextn.shared_head_norm", "model.layers.{}.shared_head.norm"},
+};
+constexpr Key kDeepseek[] = {
+    {"attention.kv_lora_rank", "kv_lora_rank", integer},
+    {"leading_dense_block_count", "first_k_dense_replace", integer},
+    {"expert_count", "n_routed_experts", integer},
+    {"expert_used_count", "num_experts_per_tok", integer},
+    {"expert_shared_count", "n_shared_experts", integer},
+    {"expert_group_count", "n_group", integer},
+    {"expert_group_used_count", "topk_group", integer},
+    {"expert_weights_scale", "routed_scaling_factor", real},
+    {"expert_weights_norm", "norm_topk_prob", boolean},
+};
+constexpr std::span<const Name> kDeepseekNames[] = {kEnds,    kLatentAttention, kNormsBefore, kMlp,
+                                                    kExperts, kSharedExperts,   kDraft};
+constexpr std::span<const Key> kDeepseekKeys[] = {kShape, kRmsNorm, kExpertWidth, kDeepseek};
+
+// gpt-oss: experts are stacked, gate and up in turn.
+
+constexpr Name kGptOss[] = {
+    {"blk.{}.attn_norm", "model.layers.{}.input_layernorm"},
+    {"blk.{}.post_attention_norm", "model.layers.{}.post_attention_layernorm"},
+    {"blk.{}.attn_sinks.weight", "model.layers.{}.self_attn.sinks"},
+    {"blk.{}.ffn_gate_inp", "model.layers.{}.mlp.router"},
+    {"blk.{}.ffn_gate_exps.weight", "model.layers.{}.mlp.experts.gate_up_proj", gate_turns},
+    {"blk.{}.ffn_up_exps.weight", "model.layers.{}.mlp.experts.gate_up_proj", up_turns},
+    {"blk.{}.ffn_gate_exps.bias", "model.layers.{}.mlp.experts.gate_up_proj_bias", gate_bias},
+    {"blk.{}.ffn_up_exps.bias", "model.layers.{}.mlp.experts.gate_up_proj_bias", up_bias},
+    {"blk.{}.ffn_down_exps.weight", "model.layers.{}.mlp.experts.down_proj", stacked},
+    {"blk.{}.ffn_down_exps.bias", "model.layers.{}.mlp.experts.down_proj_bias"},
+};
+constexpr std::span<const Name> kGptOssNames[] = {kEnds, kAttention, kGptOss};
+constexpr std::span<const Key> kGptOssKeys[] = {kShape, kRmsNorm, kWindow, kMixture, kMixtralCount};
+
+// Llama 4, text: experts are stacked, the gate's outputs before up's.
+
+constexpr Name kLlama4[] = {
+    {"blk.{}.ffn_gate", "model.layers.{}.feed_forward.gate_proj"},
+    {"blk.{}.ffn_up", "model.layers.{}.feed_forward.up_proj"},
+    {"blk.{}.ffn_down", "model.layers.{}.feed_forward.down_proj"},
+    {"blk.{}.ffn_gate_inp", "model.layers.{}.feed_forward.router"},
+    {"blk.{}.ffn_gate_exps.weight", "model.layers.{}.feed_forward.experts.gate_up_proj", gate_half},
+    {"blk.{}.ffn_up_exps.weight", "model.layers.{}.feed_forward.experts.gate_up_proj", up_half},
+    {"blk.{}.ffn_down_exps.weight", "model.layers.{}.feed_forward.experts.down_proj", stacked},
+    {"blk.{}.ffn_gate_shexp", "model.layers.{}.feed_forward.shared_expert.gate_proj"},
+    {"blk.{}.ffn_up_shexp", "model.layers.{}.feed_forward.shared_expert.up_proj"},
+    {"blk.{}.ffn_down_shexp", "model.layers.{}.feed_forward.shared_expert.down_proj"},
+};
+constexpr Key kLlama4Shape[] = {
+    {"block_count", "num_hidden_layers", integer},
+    {"context_length", "max_position_embeddings", integer},
+    {"embedding_length", "hidden_size", integer},
+    {"feed_forward_length", "intermediate_size_mlp", integer},
+    {"expert_feed_forward_length", "intermediate_size", integer},
+    {"attention.head_count", "num_attention_heads", integer},
+    {"attention.head_count_kv", "num_key_value_heads", integer},
+    {"interleave_moe_layer_step", "interleave_moe_layer_step", integer},
+};
+constexpr std::span<const Name> kLlama4Names[] = {kEnds, kAttention, kNormsBefore, kLlama4};
+constexpr std::span<const Key> kLlama4Keys[] = {kLlama4Shape, kRmsNorm, kMixture, kMixtralCount};
+
+constexpr std::string_view kText = "language_model.";
+
 constexpr GgufFamily kFamilies[] = {
     {"llama", "llama", kLlamaNames, kLlamaKeys},
     {"llama", "mistral", kLlamaNames, kMistralKeys},
@@ -153,6 +244,13 @@ constexpr GgufFamily kFamilies[] = {
     {"olmoe", "olmoe", kOlmoeNames, kOlmoeKeys},
     {"gemma2", "gemma2", kGemma2Names, kGemma2Keys},
     {"gemma3", "gemma3_text", kGemma3Names, kGemma2Keys},
+    {"gemma3", "gemma3", kGemma3Names, kGemma2Keys, kText},
+    {"deepseek2", "deepseek_v2", kDeepseekNames, kDeepseekKeys},
+    {"deepseek2", "deepseek_v3", kDeepseekNames, kDeepseekKeys},
+    {"deepseek2", "kimi_k2", kDeepseekNames, kDeepseekKeys},
+    {"gpt-oss", "gpt_oss", kGptOssNames, kGptOssKeys},
+    {"llama4", "llama4_text", kLlama4Names, kLlama4Keys},
+    {"llama4", "llama4", kLlama4Names, kLlama4Keys, kText},
 };
 
 // Reads the digits at the front of `text`, which must be how the number is written.
@@ -201,20 +299,21 @@ std::string filled(std::string_view pattern, const Numbers& numbers) {
   return text;
 }
 
-std::optional<GgufPlace> place(const GgufFamily& family, std::string_view name, std::string_view GgufNameRule::* from,
+// Names that both sides spell whole need no suffix taken off.
+bool is_whole(const GgufNameRule& rule) { return rule.gguf.ends_with(".weight") || rule.gguf.ends_with(".bias"); }
+
+std::optional<GgufPlace> place(const GgufNameRule& rule, std::string_view name, std::string_view GgufNameRule::* from,
                                std::string_view GgufNameRule::* to, int64_t expert) {
-  const size_t dot = name.rfind('.');
-  if (dot == name.npos) return std::nullopt;
-  const std::string_view suffix = name.substr(dot);
-  if (suffix != ".weight" && suffix != ".bias") return std::nullopt;
-  for (const auto rules : family.names)
-    for (const GgufNameRule& rule : rules) {
-      auto numbers = match(rule.*from, name.substr(0, dot));
-      if (!numbers) continue;
-      if (numbers->expert < 0) numbers->expert = expert;
-      return GgufPlace{filled(rule.*to, *numbers) + std::string(suffix), &rule, numbers->layer, numbers->expert};
-    }
-  return std::nullopt;
+  std::string_view stem = name, suffix;
+  if (!is_whole(rule)) {
+    stem = name.substr(0, std::min(name.rfind('.'), name.size()));
+    suffix = name.substr(stem.size());
+    if (suffix != ".weight" && suffix != ".bias") return std::nullopt;
+  }
+  auto numbers = match(rule.*from, stem);
+  if (!numbers) return std::nullopt;
+  if (numbers->expert < 0) numbers->expert = expert;
+  return GgufPlace{filled(rule.*to, *numbers) + std::string(suffix), &rule, numbers->layer, numbers->expert};
 }
 
 }  // namespace
@@ -227,12 +326,26 @@ const GgufFamily* gguf_family_of_model_type(std::string_view model_type) {
   return nullptr;
 }
 
-std::optional<GgufPlace> gguf_place(const GgufFamily& family, std::string_view checkpoint_name) {
-  return place(family, checkpoint_name, &GgufNameRule::checkpoint, &GgufNameRule::gguf, -1);
+std::vector<GgufPlace> gguf_places(const GgufFamily& family, std::string_view checkpoint_name) {
+  std::vector<GgufPlace> places;
+  if (!checkpoint_name.starts_with(family.prefix)) return places;
+  checkpoint_name.remove_prefix(family.prefix.size());
+  for (const auto rules : family.names)
+    for (const GgufNameRule& rule : rules)
+      if (rule.change != older)
+        if (auto found = place(rule, checkpoint_name, &GgufNameRule::checkpoint, &GgufNameRule::gguf, -1))
+          places.push_back(*std::move(found));
+  return places;
 }
 
 std::optional<GgufPlace> checkpoint_place(const GgufFamily& family, std::string_view gguf_name, int64_t expert) {
-  return place(family, gguf_name, &GgufNameRule::gguf, &GgufNameRule::checkpoint, expert);
+  for (const auto rules : family.names)
+    for (const GgufNameRule& rule : rules)
+      if (auto found = place(rule, gguf_name, &GgufNameRule::gguf, &GgufNameRule::checkpoint, expert)) {
+        found->name.insert(0, family.prefix);
+        return found;
+      }
+  return std::nullopt;
 }
 
 }  // namespace glassbox

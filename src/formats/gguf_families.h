@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace glassbox {
 
@@ -17,9 +18,22 @@ enum class GgufChange {
   rotary_k,  // one after the other; the same for key heads
   plus_one,  // GGUF holds 1 + w of a norm whose checkpoint holds w
   expert,    // GGUF stacks all experts of a layer; '#' of the checkpoint's name is the index
+  older,     // as none: how files used to be, read and no longer written
+  // Experts that both sides stack, GGUF with a row for each output, the checkpoint with a column.
+  stacked,  // [E, n, k] for the checkpoint's [E, k, n]
+  gate_half,
+  up_half,  // two tensors for one, whose columns are the gate's outputs and then up's
+  gate_turns,
+  up_turns,  // the same where gate and up take turns
+  gate_bias,
+  up_bias,  // the biases of the latter: [E, n] twice for [E, 2 n]
+  // Latent attention's kv_b_proj, a head's N rows for keys and then V rows for values of C inputs each.
+  key_part,    // [H, C, N]: turned around
+  value_part,  // [H, V, C]
 };
 
-// Names without ".weight" or ".bias", which both sides spell alike; {} is the layer, # the expert.
+// Names without ".weight" or ".bias", which both sides spell alike, or where they do not, both whole; {} is the layer,
+// # the expert.
 struct GgufNameRule {
   std::string_view gguf, checkpoint;
   GgufChange change = GgufChange::none;
@@ -36,6 +50,8 @@ struct GgufFamily {
   std::string_view architecture, model_type;
   std::span<const std::span<const GgufNameRule>> names;
   std::span<const std::span<const GgufKeyRule>> keys;
+  // Before every name of the checkpoint: of a model that is more than its text, whose configuration is text_config.
+  std::string_view prefix = {};
 };
 
 // Nothing if no table of ours has it. An architecture may serve several model_types: the file's metadata says which.
@@ -48,8 +64,9 @@ struct GgufPlace {
   const GgufNameRule* rule;
   int64_t layer = -1, expert = -1;  // where the name has one
 };
-// checkpoint -> GGUF: "model.layers.3.self_attn.q_proj.weight" -> "blk.3.attn_q.weight". Nothing: no rule has it.
-std::optional<GgufPlace> gguf_place(const GgufFamily& family, std::string_view checkpoint_name);
+// checkpoint -> GGUF: "model.layers.3.self_attn.q_proj.weight" -> "blk.3.attn_q.weight". Two where GGUF has two tensors
+// for one. Empty: no rule has it.
+std::vector<GgufPlace> gguf_places(const GgufFamily& family, std::string_view checkpoint_name);
 // GGUF -> checkpoint; for stacked experts, the name of `expert`.
 std::optional<GgufPlace> checkpoint_place(const GgufFamily& family, std::string_view gguf_name, int64_t expert = 0);
 

@@ -9,12 +9,12 @@
 namespace glassbox {
 
 // As published: in place, in whatever type the file has, but for tensors whose rows GGUF orders otherwise: those are
-// copies in the checkpoint's order.
+// copies in the checkpoint's order. Stacked experts have a row for each output, whatever the checkpoint has.
 class GgufWeights : public WeightSource {
  public:
   explicit GgufWeights(GgufCheckpoint checkpoint) : checkpoint_(std::move(checkpoint)) {}
 
-  bool has(const std::string& name) const override { return checkpoint_.has(name); }
+  bool has(const std::string& name) const override { return checkpoint_.has(name) && !checkpoint_.turned(name); }
   Tensor get(const std::string& name, const Shape& shape) override;
   void finish() const override;
 
