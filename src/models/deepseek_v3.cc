@@ -149,7 +149,7 @@ class DeepseekV3 : public LanguageModel {
   Named<Embedding> embed_tokens_;
   std::vector<Named<Block>> layers_;
   Named<RmsNorm> norm_;
-  Linear lm_head_;
+  LmHead lm_head_;
   std::optional<NextToken> draft_;
 };
 

@@ -11,7 +11,7 @@ namespace glassbox {
 // Gemma's norms are kept as what they differ from 1 by.
 struct GemmaNorm : RmsNorm {
   using RmsNorm::RmsNorm;
-  Tensor operator()(const Tensor& x) const { return rms_norm(x, weight, eps, 1.0f); }
+  Tensor operator()(const Tensor& x) const { return normed(x, 1.0f); }
 };
 
 // sqrt(D) in the dtype of the embedding, as the reference multiplies. `model`: the place of embed_tokens.

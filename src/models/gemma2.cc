@@ -93,7 +93,7 @@ class Gemma2 : public LanguageModel {
   Named<Embedding> embed_tokens_;
   std::vector<Named<Block>> layers_;
   Named<GemmaNorm> norm_;
-  Linear lm_head_;
+  LmHead lm_head_;
 };
 
 }  // namespace

@@ -98,7 +98,7 @@ class Gemma3Text : public LanguageModel {
   Named<Embedding> embed_tokens_;
   std::vector<Named<Block>> layers_;
   Named<GemmaNorm> norm_;
-  Linear lm_head_;
+  LmHead lm_head_;
 };
 
 std::unique_ptr<LanguageModel> make(Config config, WeightSource& weights, const std::string& prefix) {

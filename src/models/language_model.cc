@@ -33,9 +33,7 @@ std::vector<std::string> LanguageModel::tap_names(Workspace& workspace) const {
 
 std::vector<AdaptableWeight> LanguageModel::adaptable_weights(Workspace& workspace) const {
   std::vector<AdaptableWeight> weights;
-  const WeightVisitor visitor = [&](std::string_view path, const Tensor& w) {
-    weights.push_back({std::string(path), w});
-  };
+  const WeightVisitor visitor = [&](AdaptableWeight weight) { weights.push_back(std::move(weight)); };
   Pass pass(workspace, {.visitor = &visitor});
   const int32_t token = 0;
   pass.add({&token, 1});

@@ -83,13 +83,14 @@ LatentAttention::LatentAttention(const Weights& w, const LatentShape& s, int64_t
 Tensor LatentAttention::operator()(const Tensor& x) const {  // [T, D]
   const int64_t n = shape.qk_nope_head_dim, p = shape.qk_rope_head_dim, c = shape.kv_lora_rank;
   const Tensor q = split(q_proj ? (*q_proj)(x) : (*q_b_proj)((*q_a_layernorm)((*q_a_proj)(x))), shape.heads);
-  const Tensor kv = kv_a_proj_with_mqa(x);                                           // [T, C + P]
-  const Tensor latent = split(kv_a_layernorm(columns(kv, 0, c)), 1);                 // [T, 1, C]
-  const Tensor k = beside(latent, rope(split(columns(kv, c, p), 1), shape.rotary));  // [T, 1, C + P]
-  const Tensor absorbed =
-      beside(absorb_queries(columns(q, 0, n), kv_b_proj), rope(columns(q, n, p), shape.rotary));  // [T, H, C + P]
+  const Tensor kv = kv_a_proj_with_mqa(x);                                                        // [T, C + P]
+  const Tensor latent = split(kv_a_layernorm(columns(kv, 0, c)), 1);                              // [T, 1, C]
+  const Tensor k = beside(latent, rope(split(columns(kv, c, p), 1), shape.rotary));               // [T, 1, C + P]
+  const Tensor q_nope = columns(q, 0, n);                                                         // [T, H, N]
+  const Tensor q_latent = adapted_queries(q_nope, kv_b_proj, absorb_queries(q_nope, kv_b_proj));  // [T, H, C]
+  const Tensor absorbed = beside(q_latent, rope(columns(q, n, p), shape.rotary));                 // [T, H, C + P]
   const Tensor seen = attend(absorbed, remember(layer, k, shape.cache), {.scale = shape.scale});  // [T, H, C]
-  return o_proj(merge(expand_values(seen, kv_b_proj, shape.v_head_dim)));                         // [T, D]
+  return o_proj(merge(adapted_values(seen, expand_values(seen, kv_b_proj, shape.v_head_dim))));   // [T, D]
 }
 
 }  // namespace glassbox

@@ -148,7 +148,7 @@ class Llama4 : public LanguageModel {
   Named<Embedding> embed_tokens_;
   std::vector<Named<Block>> layers_;
   Named<RmsNorm> norm_;
-  Linear lm_head_;
+  LmHead lm_head_;
 };
 
 // Layers that see only their chunk: layer_types, or where the file has none those that turn.

@@ -77,7 +77,7 @@ class Olmo : public LanguageModel {
   std::unique_ptr<const OlmoShape> shape_;  // blocks refer to it
   Named<Embedding> embed_tokens_;
   std::vector<Named<Block>> layers_;
-  Linear lm_head_;
+  LmHead lm_head_;
 };
 
 }  // namespace

@@ -84,7 +84,7 @@ class Olmo2 : public LanguageModel {
   Named<Embedding> embed_tokens_;
   std::vector<Named<Block>> layers_;
   Named<RmsNorm> norm_;
-  Linear lm_head_;
+  LmHead lm_head_;
 };
 
 }  // namespace

@@ -86,7 +86,7 @@ class Qwen3 : public LanguageModel {
   Named<Embedding> embed_tokens_;
   std::vector<Named<Block>> layers_;
   Named<RmsNorm> norm_;
-  Linear lm_head_;
+  LmHead lm_head_;
 };
 
 }  // namespace

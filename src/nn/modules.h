@@ -12,6 +12,16 @@
 
 namespace glassbox {
 
+// While it lives, the pass walks the module at `path`.
+struct Inside {
+  Inside(Pass& in, std::string_view path) : pass(in), before(in.enter(path)) {}
+  ~Inside() { pass.enter(before); }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+  Pass& pass;
+  std::string_view before;
+};
+
 template <class Module>
 class Named {
  public:
@@ -35,14 +45,6 @@ class Named {
   const Module* operator->() const { return &module_; }
 
  private:
-  struct Inside {
-    Inside(Pass& in, std::string_view path) : pass(in), before(in.enter(path)) {}
-    ~Inside() { pass.enter(before); }
-    Inside(const Inside&) = delete;
-    Inside& operator=(const Inside&) = delete;
-    Pass& pass;
-    std::string_view before;
-  };
   std::string path_;
   Module module_;
 };
@@ -56,8 +58,22 @@ struct Linear {
     if (has_bias) bias = w.tensor("bias", {outputs});
   }
   Tensor operator()(const Tensor& x) const {
-    const Tensor y = adapted(x, weight, matmul(x, weight));
-    return bias ? add_bias(y, *bias) : y;
+    const Tensor y = adapted(x, weight, with_weight(x, weight, AdaptableWeight::Kind::linear, "weight", matmul));
+    return bias ? with_weight(y, *bias, AdaptableWeight::Kind::vector, "bias", add_bias) : y;
+  }
+};
+
+// The output matrix: of its own, or the embedding's, whose place `w` then is. Adapters know it as lm_head either way.
+struct LmHead : Linear {
+  std::string path;
+
+  LmHead(const Weights& w, int64_t vocabulary, int64_t width) : Linear(w, vocabulary, width), path(w.path()) {
+    constexpr std::string_view kTied = "model.embed_tokens";
+    if (path.ends_with(kTied)) path.replace(path.size() - kTied.size(), kTied.size(), "lm_head");
+  }
+  Tensor operator()(const Tensor& x) const {
+    const Inside inside(*x.pass(), path);
+    return Linear::operator()(x);
   }
 };
 
@@ -66,7 +82,13 @@ struct RmsNorm {
   float eps;
 
   RmsNorm(const Weights& w, int64_t width, float epsilon) : weight(w.tensor("weight", {width})), eps(epsilon) {}
-  Tensor operator()(const Tensor& x) const { return rms_norm(x, weight, eps); }
+  Tensor operator()(const Tensor& x) const { return normed(x, 0); }
+
+ protected:
+  Tensor normed(const Tensor& x, float offset) const {
+    return with_weight(x, weight, AdaptableWeight::Kind::vector, "weight",
+                       [this, offset](const Tensor& rows, const Tensor& w) { return rms_norm(rows, w, eps, offset); });
+  }
 };
 
 // down(activation(gate(x)) * up(x)) (arXiv:2002.05202).
@@ -87,7 +109,7 @@ struct Embedding {
   Tensor weight;  // [V, D]
 
   Embedding(const Weights& w, int64_t vocabulary, int64_t width) : weight(w.tensor("weight", {vocabulary, width})) {}
-  Tensor operator()(Pass& pass) const { return embed(pass, weight); }
+  Tensor operator()(Pass& pass) const { return adapted_embed(pass, weight); }
 };
 
 }  // namespace glassbox

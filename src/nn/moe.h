@@ -21,8 +21,9 @@ struct Router {
     if (has_bias) bias = w.tensor("bias", {experts});
   }
   Tensor operator()(const Tensor& x) const {
-    const Tensor scores = matmul_in_float(x, weight);
-    return bias ? add_bias(scores, *bias) : scores;
+    using Kind = AdaptableWeight::Kind;
+    const Tensor scores = adapted(x, weight, with_weight(x, weight, Kind::linear, "weight", matmul_in_float));
+    return bias ? with_weight(scores, *bias, Kind::vector, "bias", add_bias) : scores;
   }
 };
 
@@ -44,20 +45,24 @@ struct ExpertLinear {
 // One projection of every expert, where one tensor holds them all: NAME [E, inputs, outputs], or where the source has
 // that form not (blocks lie along inputs) [E, outputs, inputs]; NAME_bias [E, outputs].
 struct StackedExperts {
+  std::string name;
   ExpertLayout layout = ExpertLayout::columns;
   std::vector<Tensor> weight;  // of each expert
   std::optional<Tensor> bias;
 
   StackedExperts(const Weights& experts, std::string_view name, int64_t count, int64_t outputs, int64_t inputs,
-                 bool has_bias = false) {
-    if (!experts.has(name)) layout = ExpertLayout::rows;
+                 bool has_bias = false)
+      : name(name) {
+    if (!experts.has(this->name)) layout = ExpertLayout::rows;
     const bool rows = layout == ExpertLayout::rows;
     const Tensor all = experts.tensor(name, rows ? Shape{count, outputs, inputs} : Shape{count, inputs, outputs});
     for (int64_t e = 0; e < count; ++e) weight.push_back(all.slice(e));
     if (has_bias) bias = experts.tensor(std::string(name) + "_bias", {count, outputs});
   }
   Tensor operator()(const Tensor& x, const Routing& to) const {
-    const Tensor y = grouped_matmul(x, to, weight, layout);
+    using Kind = AdaptableWeight::Kind;
+    const Kind kind = layout == ExpertLayout::rows ? Kind::expert_rows : Kind::expert_columns;
+    const Tensor y = adapted(x, to, weight, name, grouped_matmul(x, to, weight, layout), kind);
     return bias ? grouped_bias(y, to, *bias) : y;
   }
 };

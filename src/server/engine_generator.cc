@@ -114,12 +114,14 @@ class AdaptedGenerator : public Generator {
       : base_(std::move(base)), adapter_(std::move(adapter)), card_(base_->card()) {
     card_.base = std::exchange(card_.id, std::move(id));
     card_.created = created;
+    const auto count = [&](const Tensor& tensor) {
+      if (!tensor) return;
+      card_.parameters += tensor.shape().elements();
+      card_.memory_bytes += static_cast<int64_t>(tensor.bytes());
+    };
     for (const auto& [path, change] : adapter_->changes())
-      for (const Tensor* tensor : {&change.a, &change.b, &change.magnitude}) {
-        if (!*tensor) continue;
-        card_.parameters += tensor->shape().elements();
-        card_.memory_bytes += static_cast<int64_t>(tensor->bytes());
-      }
+      for (const Tensor* tensor : {&change.a, &change.b, &change.magnitude}) count(*tensor);
+    for (const auto& [name, weight] : adapter_->replacements()) count(weight);
   }
 
   const ModelCard& card() const override { return card_; }

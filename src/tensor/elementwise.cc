@@ -226,24 +226,24 @@ Tensor layer_norm(const Tensor& x, float eps) {
   return y;
 }
 
-Tensor embed(Pass& pass, const Tensor& table) {
-  const int64_t rows = static_cast<int64_t>(pass.tokens().size()), n = table.width(), vocabulary = table.shape()[0];
+Tensor embed(Pass& pass, const Tensor& table) { return embed(pass, table, pass.tokens()); }
+
+Tensor embed(Pass& pass, const Tensor& table, std::span<const int32_t> some) {
+  const auto rows = static_cast<int64_t>(some.size());
+  const int64_t n = table.width(), vocabulary = table.shape()[0];
   Tensor y = pass.empty({rows, n});
-  for (const int32_t id : pass.tokens()) check(id >= 0 && id < vocabulary, "embed: token id outside the vocabulary");
+  for (const int32_t id : some) check(id >= 0 && id < vocabulary, "embed: token id outside the vocabulary");
   pass.pool().parallel_ranges(rows, std::max<int64_t>(1, kGrain / n), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const int64_t id = pass.tokens()[static_cast<size_t>(row)];
-      float* to = Pass::mutable_f32(y) + row * n;
-      widen(table, id, 1, to);
-    }
+    for (int64_t row = begin; row < end; ++row)
+      widen(table, some[static_cast<size_t>(row)], 1, Pass::mutable_f32(y) + row * n);
   });
-  pass.record(y, {&table}, [&pass, table, rows, n, vocabulary](const float* dy) {
+  pass.record(y, {&table}, [&pass, table, ids = std::vector(some.begin(), some.end()), n, vocabulary](const float* dy) {
     float* sum = pass.accumulate(table);
     const int64_t part = (vocabulary + pass.pool().threads() - 1) / pass.pool().threads();
     pass.pool().parallel_ranges(vocabulary, part, [&](int64_t begin, int64_t end) {
-      for (int64_t row = 0; row < rows; ++row)
-        if (const int64_t id = pass.tokens()[static_cast<size_t>(row)]; id >= begin && id < end)
-          kernels().add(sum + id * n, dy + row * n, sum + id * n, n);
+      for (size_t row = 0; row < ids.size(); ++row)
+        if (const int64_t id = ids[row]; id >= begin && id < end)
+          kernels().add(sum + id * n, dy + static_cast<int64_t>(row) * n, sum + id * n, n);
     });
   });
   return y;

@@ -36,6 +36,7 @@ Tensor layer_norm(const Tensor& x, float eps);
 
 // Rows of the table for the pass's tokens: [T, D].
 Tensor embed(Pass& pass, const Tensor& table);
+Tensor embed(Pass& pass, const Tensor& table, std::span<const int32_t> ids);  // for some tokens
 
 // [T, heads * E] as [T, heads, E], and back.
 Tensor split(const Tensor& x, int64_t heads);
