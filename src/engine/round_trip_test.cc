@@ -78,7 +78,8 @@ TEST_P(RoundTrip, GivesBackEveryByteThroughFloats) {
   const auto model = from_gguf(there);
   EXPECT_EQ(model->shape().model_type, from_folder(folder / "model")->shape().model_type);
   const Checkpoint before = Checkpoint::open(folder / "model");
-  for (const TensorInfo& tensor : Gguf::open(there).tensors()) EXPECT_EQ(tensor.dtype, DType::f32) << tensor.name;
+  const Gguf file = Gguf::open(there);
+  for (const TensorInfo& tensor : file.tensors()) EXPECT_EQ(tensor.dtype, DType::f32) << tensor.name;
   convert(there, back, {});
   const Checkpoint after = Checkpoint::open(folder / "back");
   ASSERT_EQ(before.names(), after.names());

@@ -782,6 +782,8 @@ std::vector<std::string> beyond_gguf(const Gguf& file) {
   const Json own = own_config(file);
   for (const auto& [key, value] : own.items())
     if (!value.is_null() && key != "model_type" && key != "num_nextn_predict_layers") keys.push_back(key);
+  // Written under the name other architectures have for it; llama.cpp's llama has no windows.
+  if (file.integer("llama.attention.sliding_window").value_or(0) > 0) keys.emplace_back("sliding_window");
   return keys;
 }
 
