@@ -190,10 +190,26 @@ OrderedJson describe_config(const fs::path& file, const DescriptionOptions& opti
       fail(ErrorKind::unsupported, "{}: no configuration of a language model: it has no model_type{}", file.string(),
            name ? " (_class_name is " + *name + ")" : "");
     }
-    const auto quantized = read_quantization(config).dtype();
-    PlannedWeights weights(quantized ? *quantized : read_dtype(config).value_or(DType::f32));
-    out["architecture"] = describe_architecture(config, weights, [&] { return weights.tensors(); }, options.context);
-    if (out["architecture"].contains("parameters")) out["weights"] = describe_weights(weights.tensors());
+    std::optional<DType> published = read_dtype(config).value_or(DType::f32);
+    std::string why;
+    try {
+      if (const auto quantized = read_quantization(config).dtype()) published = quantized;
+    } catch (const Error& error) {  // its numbers are written in a way unknown here; how many there are is known still
+      why = error.what();
+      published.reset();
+    }
+    PlannedWeights weights(published.value_or(DType::bf16));
+    OrderedJson& architecture = out["architecture"];
+    architecture = describe_architecture(config, weights, [&] { return weights.tensors(); }, options.context);
+    if (!architecture.contains("parameters")) return out;
+    if (published) {
+      out["weights"] = describe_weights(weights.tensors());
+    } else {
+      architecture["supported"] = false;
+      architecture["why"] = why;
+      architecture["memory"].erase("as_published");
+      architecture.erase("arithmetic");
+    }
   } catch (const Error& error) { out["architecture"] = {{"supported", false}, {"why", error.what()}}; }
   return out;
 }

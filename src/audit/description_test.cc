@@ -117,6 +117,28 @@ TEST(Description, SaysWhatIsKnownWhereOnlyAKeyStopsIt) {
   EXPECT_EQ(ignoring["architecture"]["ignored_keys"], OrderedJson({"attention_multiplier"}));
 }
 
+// How its numbers are written is unknown, not how many there are.
+TEST(Description, CountsWhatIsWrittenInAWayUnknown) {
+  const testing::TemporaryFolder folder;
+  Json config = read_json(testing::fixture("models/llama2_tiny") / "config.json");
+  const auto describe_this = [&] {
+    std::ofstream(folder / "config.json") << config.dump();
+    return describe((folder / "config.json").string(), {});
+  };
+  const OrderedJson plain = describe_this()["architecture"];
+  config["quantization_config"] = {{"quant_method", "new"}};
+  const OrderedJson said = describe_this();
+  const OrderedJson& a = said["architecture"];
+  EXPECT_EQ(a["supported"], false);
+  EXPECT_THAT(a["why"].get<std::string>(), HasSubstr("quantization_config.quant_method"));
+  EXPECT_EQ(a["parameters"], plain["parameters"]);
+  EXPECT_EQ(a["memory"]["q4_k"], plain["memory"]["q4_k"]);
+  EXPECT_FALSE(a["memory"].contains("as_published"));
+  EXPECT_FALSE(said.contains("weights"));
+  config["model_type"] = "none";  // the more telling key
+  EXPECT_THAT(describe_this()["architecture"]["why"].get<std::string>(), HasSubstr("model_type"));
+}
+
 TEST(Description, WhatIsNotThere) { EXPECT_THROW(describe("no/such/model", {}), Error); }
 
 }  // namespace

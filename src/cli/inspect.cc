@@ -32,7 +32,7 @@ void print_architecture(const OrderedJson& a) {
                               ? ", all active"
                               : fmt::format(", {} active", with_commas(parameters["active"].get<int64_t>()))));
   line("context", fmt::format("{} tokens", with_commas(a["context"].get<int64_t>())));
-  line("arithmetic", a["arithmetic"]);
+  if (a.contains("arithmetic")) line("arithmetic", a["arithmetic"]);
   for (const auto& [precision, needed] : a["memory"].items())
     line("memory", fmt::format("{:<13} weights {:>8}, cache {:>8} at {} tokens",
                                (precision == "as_published" ? "as published" : precision) + ":",
