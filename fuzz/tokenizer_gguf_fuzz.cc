@@ -23,6 +23,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       for (int32_t id : ids) require(id >= 0 && static_cast<size_t>(id) < tokenizer.size());
       tokenizer.decode(ids);
     }
+    // What it can be written as is read again.
+    std::string json;
+    try {
+      json = tokenizer.to_json();
+      tokenizer.to_gguf(static_cast<int64_t>(tokenizer.size()));
+    } catch (const Error& error) { require(error.kind() == ErrorKind::unsupported); }
+    if (!json.empty()) Tokenizer::from_json(json, "again");
   } catch (const Error& error) { require(std::strchr(error.what(), '\n') == nullptr); }
   return 0;
 }

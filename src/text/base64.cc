@@ -1,5 +1,7 @@
 #include "text/base64.h"
 
+#include <algorithm>
+
 #include <cstdint>
 
 namespace glassbox {
@@ -35,6 +37,19 @@ bool from_base64(std::string_view text, std::string& out) {
     if (padding < 1) out += static_cast<char>(bits & 0xFF);
   }
   return true;
+}
+
+std::string to_base64(std::string_view bytes) {
+  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (size_t at = 0; at < bytes.size(); at += 3) {
+    const size_t n = std::min<size_t>(3, bytes.size() - at);
+    uint32_t bits = 0;
+    for (size_t i = 0; i < 3; ++i) bits = bits << 8 | (i < n ? static_cast<uint8_t>(bytes[at + i]) : 0u);
+    for (size_t i = 0; i < 4; ++i) out += i <= n ? kDigits[bits >> (18 - 6 * i) & 63] : '=';
+  }
+  return out;
 }
 
 }  // namespace glassbox

@@ -8,5 +8,6 @@ namespace glassbox {
 
 // False for anything but whole groups of four characters of the alphabet, the last one padded.
 bool from_base64(std::string_view text, std::string& out);
+std::string to_base64(std::string_view bytes);
 
 }  // namespace glassbox

@@ -70,8 +70,9 @@ struct Bpe::Tables {
   std::vector<Slot> by_text;  // open addressing, a power of two
   size_t by_text_used = 0;
 
-  std::vector<Pair> merges;  // as given, until build()
-  std::vector<Pair> pairs;   // open addressing, a power of two
+  std::vector<uint32_t> ranks;  // of tokens, where every way to cut them merges; else empty
+  std::vector<Pair> merges;     // as given, until build()
+  std::vector<Pair> pairs;      // open addressing, a power of two
   size_t pair_count = 0;
 
   // Whether a token's own text is encoded as that token: 0 nobody looked yet, 1 yes, 2 no. Looking twice does no harm.
@@ -165,6 +166,10 @@ struct Bpe::Tables {
     }
   }
 
+  // What merges of ranks below `rank` make of a token's text.
+  std::vector<uint32_t> parts_below(uint32_t id, uint32_t rank) const;
+  // All pairs by rank; those of one rank by falling lengths of their parts.
+  std::vector<Pair> sorted_pairs() const;
   void merge_short(Scratch& s) const;
   void merge_heap(Scratch& s) const;
   // Cuts `word` into symbols and merges them; what is left is in s.ids and s.start.
@@ -363,6 +368,100 @@ void Bpe::encode(std::string_view word, std::vector<int32_t>& out, Scratch& s) c
   t.emit(s.ids.data(), s.ids.size(), out.size(), out);
 }
 
+std::vector<uint32_t> Bpe::Tables::parts_below(uint32_t id, uint32_t rank) const {
+  constexpr size_t kLongest = 4096;  // the time below is quadratic
+  if (length[id] > kLongest)
+    fail(ErrorKind::unsupported, "{}: token {} of {} bytes: its merges are not looked for", options.source, id,
+         length[id]);
+  std::vector<uint32_t> parts, start;
+  symbols(text(id), true, parts, start);
+  while (parts.size() > 1) {
+    const Pair* best = nullptr;
+    size_t at = 0;
+    for (size_t i = 0; i + 1 < parts.size(); ++i) {
+      const Pair* pair = find_pair(parts[i], parts[i + 1]);
+      if (pair && pair->rank < rank && (!best || pair->rank < best->rank)) best = pair, at = i;
+    }
+    if (!best) break;
+    parts[at] = best->into;
+    parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+  }
+  return parts;
+}
+
+std::vector<Pair> Bpe::Tables::sorted_pairs() const {
+  std::vector<Pair> out;
+  out.reserve(pair_count);
+  for (const Pair& pair : pairs)
+    if (pair.left != kNone) out.push_back(pair);
+  std::sort(out.begin(), out.end(), [&](const Pair& a, const Pair& b) {
+    if (a.rank != b.rank) return a.rank < b.rank;
+    if (length[a.left] != length[b.left]) return length[a.left] > length[b.left];
+    if (length[a.right] != length[b.right]) return length[a.right] > length[b.right];
+    return a.into < b.into;
+  });
+  return out;
+}
+
+std::vector<Bpe::Merge> Bpe::merge_list() const {
+  const Tables& t = *tables_;
+  std::vector<Merge> out;
+  const auto add = [&](uint32_t left, uint32_t right, uint32_t into) {
+    if (left >= t.real || right >= t.real)
+      fail(ErrorKind::unsupported, "{}: token {} is made of {}, which is no token: no list of merges says so",
+           t.options.source, unicode::shown(t.text(into)), unicode::shown(t.text(left >= t.real ? left : right)));
+    out.push_back({left, right, into});
+  };
+  if (t.ranks.empty() || t.options.symbols == Symbols::characters) {
+    for (const Pair& pair : t.sorted_pairs()) add(pair.left, pair.right, pair.into);
+    return out;
+  }
+  // A token is made of what merges of lower ranks leave of its bytes, wherever it is made: no merge reaches over its
+  // ends before. Tokens of which more than two parts are left are never made.
+  std::vector<uint32_t> by_rank;
+  for (uint32_t id = 0; id < t.ranks.size(); ++id)
+    if (t.ranks[id] != kNone && defined(id)) by_rank.push_back(id);
+  std::sort(by_rank.begin(), by_rank.end(), [&](uint32_t a, uint32_t b) { return t.ranks[a] < t.ranks[b]; });
+  for (const uint32_t id : by_rank)
+    if (const auto parts = t.parts_below(id, t.ranks[id]); parts.size() == 2) add(parts[0], parts[1], id);
+  return out;
+}
+
+std::vector<uint32_t> Bpe::token_ranks() const {
+  const Tables& t = *tables_;
+  if (!t.ranks.empty()) return t.ranks;
+  std::vector<uint32_t> out(t.real, kNone);
+  const std::vector<Pair> pairs = t.sorted_pairs();
+  std::vector<size_t> last(t.real, 0);  // where a token's merges end in the list
+  for (size_t i = 0; i < pairs.size(); ++i) last[pairs[i].into] = i;
+  uint32_t rank = 0;
+  for (size_t from = 0; from < pairs.size(); ++rank) {
+    size_t end = from;
+    for (size_t i = from; i <= end; ++i) {
+      end = std::max(end, last[pairs[i].into]);
+      out[pairs[i].into] = rank;
+    }
+    const Pair& first = pairs[from];
+    const bool alone = std::all_of(pairs.begin() + static_cast<std::ptrdiff_t>(from),
+                                   pairs.begin() + static_cast<std::ptrdiff_t>(end) + 1,
+                                   [&](const Pair& pair) { return pair.into == first.into; });
+    bool good = true;
+    if (alone) {
+      // What is left of its text when its turn comes must be the two parts of one of its merges.
+      const auto parts = t.parts_below(first.into, first.rank);
+      const Pair* pair = parts.size() == 2 ? t.find_pair(parts[0], parts[1]) : nullptr;
+      good = pair && pair->into == first.into;
+    } else {
+      for (size_t i = from; i < end; ++i) good = good && t.length[pairs[i].left] >= t.length[pairs[i + 1].left];
+    }
+    if (!good)
+      fail(ErrorKind::unsupported, "{}: the merges that make {} are in an order that no scores say", t.options.source,
+           unicode::shown(t.text(first.into)));
+    from = end + 1;
+  }
+  return out;
+}
+
 bool Bpe::cuts_before(std::string_view mark) const {
   const Tables& t = *tables_;
   if (mark.empty() || t.find(mark) == kNone) return false;  // an unknown mark might be fused with what is before it
@@ -433,6 +532,7 @@ void Bpe::Builder::merge(uint32_t left, uint32_t right, uint32_t rank, uint32_t 
 void Bpe::Builder::merge_all_splits(const std::vector<uint32_t>& ranks) {
   Tables& t = *bpe_->tables_;
   t.real = t.begin.size();
+  t.ranks = ranks;
   const bool characters = t.options.symbols == Symbols::characters;
   // A character that is no token can still be part of one; it gets an id past the real ones.
   auto half = [&](std::string_view text) {

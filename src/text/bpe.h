@@ -75,6 +75,17 @@ class Bpe final : public TokenModel {
   size_t merges() const;
   const Options& options() const;
 
+  // The same model as a list of merges, as tokenizer.json and GGUF have it: where ranks stand for every way to cut a
+  // token, bytes take the one way that encoding goes, and characters all ways, tokens of one rank by falling lengths of
+  // their parts, as transformers lists them. Throws Error(unsupported) where parts are characters without tokens.
+  struct Merge {
+    uint32_t left, right, into;
+  };
+  std::vector<Merge> merge_list() const;
+  // The same model as one rank a token (kNone: no merge makes it), as scores have it: tokens whose merges stand mixed
+  // in the list are of one rank. Throws Error(unsupported) where no ranks say what the list says.
+  std::vector<uint32_t> token_ranks() const;
+
  private:
   Bpe();
   struct Tables;

@@ -46,6 +46,14 @@ Charsmap Charsmap::parse(std::string_view blob, std::string_view source) {
   return map;
 }
 
+std::string Charsmap::blob() const {
+  const auto bytes = static_cast<uint32_t>(units_.size() * sizeof(uint32_t));
+  std::string out(sizeof(bytes) + bytes, '\0');
+  std::memcpy(out.data(), &bytes, sizeof(bytes));
+  std::memcpy(out.data() + sizeof(bytes), units_.data(), bytes);
+  return out + texts_;
+}
+
 Charsmap::Match Charsmap::match(std::string_view text, bool longest) const {
   Match found;
   size_t node = offset(units_[0]), matches = 0;

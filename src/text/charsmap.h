@@ -16,6 +16,8 @@ class Charsmap {
   // are followed: those that lead nowhere find nothing.
   static Charsmap parse(std::string_view blob, std::string_view source);
 
+  std::string blob() const;  // what parse() reads
+
   // As SentencePiece: at each place the longest entry is replaced; bytes that are no character become U+FFFD.
   void replace_longest(std::string_view text, std::string& out) const;
   // As Hugging Face's tokenizers: by grapheme clusters; one of less than 6 bytes that begins with an entry is replaced

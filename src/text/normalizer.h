@@ -52,7 +52,11 @@ class Normalizer {
   // Throws Error(bad_file | unsupported) naming `source`.
   static Normalizer from_json(const Json& spec, std::string_view source);
 
+  // What from_json() reads. Throws Error(unsupported) naming `source` for what no normalizer of a tokenizer.json does.
+  Json to_json(std::string_view source) const;
+
   bool identity() const { return steps_.empty(); }
+  const std::vector<Step>& steps() const { return steps_; }
   // The normalized text: `text` itself where nothing had to be done, else `storage`. `first`: nothing of the whole text
   // comes before `text`.
   std::string_view apply(std::string_view text, bool first, std::string& storage) const;

@@ -165,6 +165,16 @@ void add_steps(const Json& spec, std::string_view source, std::vector<PreTokeniz
         steps.emplace_back(PreTokenizer::Known{*known});
         return;
       }
+      // DeepSeek's: the engines differ on ends of lines, but lines have been taken apart before.
+      const bool lines_apart = std::any_of(steps.begin(), steps.end(), [](const PreTokenizer::Step& step) {
+        const auto* before = std::get_if<PreTokenizer::Split>(&step);
+        return before && before->regex && before->regex->expression() == "[\\r\\n]" &&
+               before->behavior == Behavior::isolated;
+      });
+      if (expression == "\\s+$" && split.behavior == Behavior::isolated && !split.invert && lines_apart) {
+        steps.emplace_back(PreTokenizer::ByKind{PreTokenizer::Kind::trailing_space});
+        return;
+      }
       split.regex = Regex::compile(expression, source);
     }
     steps.emplace_back(std::move(split));

@@ -56,6 +56,12 @@ class PreTokenizer {
   // Throws Error(bad_file | unsupported) naming `source`.
   static PreTokenizer from_json(const Json& spec, std::string_view source);
 
+  // What from_json() reads.
+  Json to_json() const;
+  const std::vector<Step>& steps() const { return steps_; }
+  // True if both cut every text alike because they are written alike.
+  bool operator==(const PreTokenizer& other) const { return to_json() == other.to_json(); }
+
   // True if words are to be read as bytes (there is a ByteLevel step): the vocabulary is written in GPT-2's alphabet.
   bool byte_level() const { return byte_level_; }
 

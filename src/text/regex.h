@@ -16,6 +16,8 @@ class Regex {
   // between the engines or is not known here (\w, \b, {n,m}+, named groups, ...). `source` names the file in errors.
   static Regex compile(std::string_view expression, std::string_view source);
 
+  const std::string& expression() const { return expression_; }  // as it was given
+
   // Finds matches one after another, as find_iter() of both references does.
   class Matcher {
    public:

@@ -231,6 +231,7 @@ TokenizerParts tokenizer_of(const SentencePieceModel& model, std::string_view so
     AddedToken token;
     token.id = static_cast<int32_t>(id);
     token.content = token.pattern = piece.text;
+    parts.scores.push_back(piece.score);
     switch (static_cast<PieceType>(piece.type)) {
       case PieceType::normal:
         break;

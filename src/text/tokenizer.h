@@ -14,6 +14,7 @@
 namespace glassbox {
 
 class Gguf;
+struct GgufEntry;
 
 // A tokenizer as its model's authors published it: byte-level BPE (GPT-2, Llama 3, Qwen, CLIP, ...),
 // SentencePiece-style BPE with byte fallback (Llama 2, Mistral 7B, ...), Unigram (T5) or WordPiece (BERT). Encodes to
@@ -37,6 +38,20 @@ class Tokenizer {
   // bert (WordPiece) and t5 (Unigram). Throws Error(not_found) where the file has none, Error(bad_file), and
   // Error(unsupported) for another model or a way to split text ("tokenizer.ggml.pre") that is not exactly known.
   static Tokenizer from_gguf(const Gguf& file);
+
+  // The same tokenizer as a tokenizer.json, for us and for Hugging Face's tokenizers. What SentencePiece finds in its
+  // prepared text (user defined pieces) is found in the text itself then, as in the files that transformers makes of
+  // such models: a word right after one gets its mark. Throws Error(unsupported) naming what such a file cannot say:
+  // a Unigram's scores, SentencePiece's normalization, its mark at a text's beginning only ("legacy": false).
+  std::string to_json() const;
+
+  // The same tokenizer as GGUF metadata ("tokenizer.ggml.*"), for from_gguf() and llama.cpp, padded with unused tokens
+  // to `vocabulary`. What GGUF has no key for (normalization, whole words, how added tokens are looked for) is in the
+  // tokenizer.json that the caller adds as "tokenizer.huggingface.json", where from_gguf() looks for it. Throws
+  // Error(unsupported) for what neither says: a way to split text without a name, merges without scores, CLIP,
+  // WordPiece, and a Unigram that is not SentencePiece's; Error(bad_file) for ids outside [0, vocabulary). User defined
+  // pieces as above: llama.cpp too finds them in the text itself.
+  std::vector<GgufEntry> to_gguf(int64_t vocabulary) const;
 
   // Added and special tokens written out in `text` become their ids, as the reference does. `add_special` puts what
   // the tokenizer's own template says around it (usually a BOS): a rendered chat wants false, its template wrote it.

@@ -1,8 +1,10 @@
 // The tokenizer inside a GGUF file: what llama.cpp's converter wrote of the model's own.
 #include <algorithm>
+#include <deque>
 
 #include "base/error.h"
 #include "formats/gguf.h"
+#include "text/json_fields.h"
 #include "text/sentencepiece.h"
 #include "text/tokenizer_impl.h"
 #include "text/unicode.h"
@@ -57,6 +59,21 @@ void name_special(const Gguf& file, const Contents& contents, TokenizerParts& pa
   name("padding_token_id", parts.pad);
 }
 
+std::string replaced(std::string text, std::string_view what, std::string_view with) {
+  for (size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size())
+    text.replace(at, what.size(), with);
+  return text;
+}
+
+std::string with_marks(std::string_view text) { return replaced(std::string(text), " ", kMark); }
+std::string with_spaces(std::string_view text) { return replaced(std::string(text), kMark, " "); }
+
+// A row of the embedding that no token uses, as converters name it.
+bool is_padding(const Contents& contents, size_t id) {
+  return contents.types[id] == static_cast<int64_t>(PieceType::unused) &&
+         contents.tokens[id] == fmt::format("[PAD{}]", id);
+}
+
 TokenizerParts read_pieces(const Gguf& file, const Contents& contents, bool unigram) {
   SentencePieceModel model;
   model.model_type = unigram ? 1 : 2;
@@ -67,9 +84,16 @@ TokenizerParts read_pieces(const Gguf& file, const Contents& contents, bool unig
   const auto first = std::find(contents.types.begin(), contents.types.end(), int64_t{2});
   const int64_t otherwise = first == contents.types.end() ? 0 : first - contents.types.begin();
   const int64_t unknown = id_at(file, contents, "unknown_token_id").value_or(otherwise);
-  for (size_t id = 0; id < contents.tokens.size(); ++id) {
+  size_t count = contents.tokens.size();
+  while (count > 0 && is_padding(contents, count - 1)) --count;
+  std::deque<std::string> marked;  // what pieces view
+  const bool legacy = file.boolean("glassbox.tokenizer.mark_every_stretch").value_or(true);
+  for (size_t id = 0; id < count; ++id) {
     SentencePieceModel::Piece piece;
     piece.text = contents.tokens[id];
+    // Converters write spaces where user defined pieces have marks.
+    if (contents.types[id] == static_cast<int64_t>(PieceType::user_defined) && piece.text.find(' ') != piece.text.npos)
+      piece.text = marked.emplace_back(with_marks(piece.text));
     piece.score = static_cast<float>((*scores)[id]);
     piece.type = static_cast<int32_t>(contents.types[id]);
     // Converters mark room for tokens yet to come as unknown too.
@@ -86,7 +110,23 @@ TokenizerParts read_pieces(const Gguf& file, const Contents& contents, bool unig
   if (const auto bytes = file.integers(key("precompiled_charsmap")))
     for (int64_t byte : *bytes) charsmap += static_cast<char>(byte);
   model.charsmap = charsmap;
-  TokenizerParts parts = tokenizer_of(model, contents.source, true);
+  TokenizerParts parts = tokenizer_of(model, contents.source, legacy);
+  // llama.cpp finds user defined pieces in the text itself.
+  for (AddedToken& token : parts.added)
+    if (!token.special) {
+      token.normalized = false;
+      token.pattern = with_spaces(token.content);
+    }
+  if (const auto text = file.string("tokenizer.huggingface.json"); text && !unigram) {
+    const std::string source = fmt::format("{}: tokenizer.huggingface.json", contents.source);
+    const Json published = parse_vocabulary_json(*text, source).rest;
+    const auto part = [&](const char* name) { return published.contains(name) ? published[name] : Json(); };
+    PreTokenizer pretokenizer = PreTokenizer::from_json(part("pre_tokenizer"), source);
+    if (pretokenizer.byte_level())
+      fail(ErrorKind::bad_file, "{}: pre_tokenizer: ByteLevel in a file whose model is {}", source, "llama");
+    parts.normalizer = Normalizer::from_json(part("normalizer"), source);
+    parts.pretokenizer = std::move(pretokenizer);
+  }
   parts.kind += " (GGUF)";
   name_special(file, contents, parts);
   add_around(file, contents, !unigram, unigram, parts);
@@ -105,12 +145,27 @@ TokenizerParts read_merges(const Gguf& file, const Contents& contents) {
   parts.source = contents.source;
   parts.pretokenizer = std::move(*pretokenizer);
   parts.decoder.byte_level = true;
-  // Qwen's tokenizers compose before they split; GGUF has no field for that.
-  if (*pre == "qwen2") parts.normalizer = Normalizer({Normalizer::Compose{true, false}});
+  if (composes_by_name(*pre)) parts.normalizer = Normalizer({Normalizer::Compose{true, false}});
+  bool whole_words = whole_words_by_name(*pre);
+  // The published file, where there is one, says what GGUF has no key for.
+  Json published_tokens;
+  if (const auto text = file.string("tokenizer.huggingface.json")) {
+    const std::string source = fmt::format("{}: tokenizer.huggingface.json", contents.source);
+    const Json published = parse_vocabulary_json(*text, source).rest;
+    const Json nothing;
+    const auto part = [&](const Json& from, const char* name) -> const Json& {
+      return from.is_object() && from.contains(name) ? from[name] : nothing;
+    };
+    parts.normalizer = Normalizer::from_json(part(published, "normalizer"), source);
+    if (const Json& model = part(published, "model"); model.is_object())
+      whole_words = json_bool(model, "ignore_merges", false, source, "model");
+    published_tokens = part(published, "added_tokens");
+  }
   VocabularyJson vocabulary;
   vocabulary.has_vocab = vocabulary.has_merges = true;
   for (size_t id = 0; id < contents.tokens.size(); ++id) {
     const auto type = static_cast<PieceType>(contents.types[id]);
+    if (is_padding(contents, id)) continue;
     const bool special = type == PieceType::control || type == PieceType::unknown;
     if (special || type == PieceType::user_defined) {
       AddedToken token;
@@ -126,12 +181,17 @@ TokenizerParts read_merges(const Gguf& file, const Contents& contents) {
   if (!merges) fail(ErrorKind::bad_file, "{}: {} is missing", contents.source, key("merges"));
   for (std::string_view line : *merges)
     vocabulary.merges.push_back(split_merge(line, vocabulary.merges.size(), contents.source));
-  const bool whole_words = *pre == "llama3" || *pre == "llama-v3" || *pre == "llama-bpe" || *pre == "tekken";
+  if (published_tokens.is_array()) {
+    const auto limit = static_cast<uint32_t>(contents.tokens.size());
+    for (const AddedToken& known : read_added_tokens(published_tokens, limit, contents.source))
+      for (AddedToken& token : parts.added)
+        if (token.id == known.id && token.content == known.content) token = known;
+  }
   vocabulary.rest["model"] = {{"type", "BPE"}, {"ignore_merges", whole_words}};
   read_model(vocabulary, contents.source, parts);
   parts.kind = fmt::format("byte-level BPE (GGUF, {})", *pre);
   name_special(file, contents, parts);
-  add_around(file, contents, whole_words, false, parts);
+  add_around(file, contents, whole_words_by_name(*pre), false, parts);
   return parts;
 }
 

@@ -47,6 +47,7 @@ struct TokenizerParts {
   // Tokens that no merging makes, known to Bpe by name alone: those of a byte-level vocabulary whose names are not in
   // GPT-2's alphabet, and SentencePiece's bytes.
   std::vector<uint32_t> verbatim;
+  std::vector<float> scores;  // of a SentencePiece model, by id; else empty
 
   std::optional<int32_t> id_of(std::string_view name) const;
 };
@@ -93,6 +94,10 @@ void read_model(const VocabularyJson& file, std::string_view source, TokenizerPa
 // How a family splits text, by the name llama.cpp gives it in "tokenizer.ggml.pre"; nothing for names whose meaning is
 // not exactly known here.
 std::optional<PreTokenizer> pretokenizer_named(std::string_view name);
+// What goes with such a name, which GGUF has no keys for: NFC before the text is split, and words that are tokens whole
+// ("ignore_merges").
+bool composes_by_name(std::string_view name);
+bool whole_words_by_name(std::string_view name);
 
 // One loader a form. Each throws Error(bad_file | unsupported) naming `source`.
 TokenizerParts read_tokenizer_json(const VocabularyJson& file, std::string_view source);
