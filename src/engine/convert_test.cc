@@ -270,9 +270,14 @@ TEST(Quantize, TypesAreLlamaCppsAndErrorsAreTrue) {
 
 TEST(Quantize, ImportanceIsReadInBothFormats) {
   TemporaryFolder folder;
-  write_importance(folder / "i.gguf", {{"blk.0.attn_q.weight", {{2, 4, 8}, 4}}}, "text", 3, 512);
+  write_importance(folder / "i.gguf",
+                   {{"blk.0.attn_q.weight", {{2, 4, 8}, {4}}}, {"blk.0.ffn_up_exps.weight", {{3, 6, 0, 0}, {3, 0}}}},
+                   "text", 3, 512);
   const Importance a = Importance::open(folder / "i.gguf");
   EXPECT_EQ(a.of.at("blk.0.attn_q.weight").mean_square, (std::vector<float>{0.5f, 1, 2}));
+  // All inputs of an expert that saw nothing count alike.
+  EXPECT_EQ(a.of.at("blk.0.ffn_up_exps.weight").mean_square, (std::vector<float>{1, 2, 1, 1}));
+  EXPECT_EQ(a.of.at("blk.0.ffn_up_exps.weight").experts, 2);
   std::string old;
   const auto put = [&](const auto& value) { old.append(reinterpret_cast<const char*>(&value), sizeof(value)); };
   put(int32_t{1});

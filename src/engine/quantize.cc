@@ -368,10 +368,11 @@ void write_importance(const fs::path& file, const std::map<std::string, Importan
   std::vector<TensorPlan> plans;
   std::vector<std::vector<float>> data;
   for (const auto& [name, sum] : sums) {
-    plans.push_back({name + ".in_sum2", DType::f32, {1, static_cast<int64_t>(sum.squares.size())}});
+    const auto experts = static_cast<int64_t>(sum.rows.size());
+    plans.push_back({name + ".in_sum2", DType::f32, {experts, static_cast<int64_t>(sum.squares.size()) / experts}});
     data.push_back(sum.squares);
-    plans.push_back({name + ".counts", DType::f32, {1, 1}});
-    data.push_back({static_cast<float>(sum.rows)});
+    plans.push_back({name + ".counts", DType::f32, {experts, 1}});
+    data.emplace_back(sum.rows.begin(), sum.rows.end());
   }
   write_gguf(file, metadata, plans,
              [&](size_t i, const AppendBytes& append) { append(std::as_bytes(std::span(data[i]))); });

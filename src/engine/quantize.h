@@ -28,8 +28,8 @@ struct Importance {
 
 // As llama.cpp's GGUF files of importance: sums of squares and counts. Throws Error(io).
 struct ImportanceSums {
-  std::vector<float> squares;
-  int64_t rows = 0;
+  std::vector<float> squares;  // of each input; of stacked experts one after another
+  std::vector<int64_t> rows;   // of each expert, or one
 };
 void write_importance(const std::filesystem::path& file, const std::map<std::string, ImportanceSums>& sums,
                       const std::string& dataset, int64_t windows, int64_t context);

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <numeric>
+
 #include "base/error.h"
 #include "base/json.h"
 #include "eval/importance.h"
@@ -104,9 +107,42 @@ TEST(Importance, SumsTheSquaresOfInputs) {
   const auto& sums = collector.sums();
   ASSERT_TRUE(sums.contains("blk.1.ffn_down.weight"));
   EXPECT_EQ(sums.at("blk.1.ffn_down.weight").squares, seen);
-  EXPECT_EQ(sums.at("blk.1.ffn_down.weight").rows, 50);
+  EXPECT_EQ(sums.at("blk.1.ffn_down.weight").rows, (std::vector<int64_t>{50}));
   EXPECT_TRUE(sums.contains("blk.0.attn_q.weight"));
   for (const auto& [name, sum] : sums) EXPECT_EQ(name.find("norm"), name.npos) << name;
+}
+
+// Numbered experts and stacked ones: each counts the tokens that chose it, and gate and up see the same.
+TEST(Importance, ExpertsCountTheirOwn) {
+  for (const char* name : {"qwen3_moe_tiny", "gpt_oss_tiny", "llama4_text_tiny", "deepseek_v3_tiny", "llama4_tiny"}) {
+    const auto folder = testing::fixture(std::string("models/") + name);
+    Config config = Config::open(folder);
+    CheckpointWeights weights(Checkpoint::open(folder / "model.safetensors"));
+    const auto model = make_model(config, weights);
+    ImportanceCollector collector(*model);
+    Workspace workspace(1);
+    Pass pass(workspace, {&collector.taps()});
+    std::vector<int32_t> tokens;
+    for (int32_t i = 0; i < 50; ++i) tokens.push_back(i % 60);
+    pass.add(tokens);
+    (*model)(pass);
+    const auto& sums = collector.sums();
+    ASSERT_TRUE(sums.contains("blk.1.ffn_up_exps.weight")) << name;
+    const ImportanceSums &up = sums.at("blk.1.ffn_up_exps.weight"), &gate = sums.at("blk.1.ffn_gate_exps.weight"),
+                         &down = sums.at("blk.1.ffn_down_exps.weight");
+    EXPECT_EQ(up.rows, gate.rows) << name;
+    EXPECT_EQ(up.rows, down.rows) << name;
+    EXPECT_EQ(up.squares, gate.squares) << name;
+    const auto experts = static_cast<size_t>(model->shape().experts);
+    ASSERT_EQ(up.rows.size(), experts) << name;
+    EXPECT_EQ(std::accumulate(up.rows.begin(), up.rows.end(), int64_t{0}), 50 * model->shape().experts_per_token);
+    EXPECT_EQ(up.squares.size(), experts * static_cast<size_t>(model->shape().hidden)) << name;
+    for (size_t e = 0; e < experts; ++e) {
+      const size_t width = down.squares.size() / experts;
+      const std::span of(down.squares.data() + e * width, width);
+      EXPECT_EQ(std::ranges::any_of(of, [](float x) { return x > 0; }), down.rows[e] > 0) << name << " " << e;
+    }
+  }
 }
 
 }  // namespace

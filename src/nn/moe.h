@@ -62,8 +62,9 @@ struct StackedExperts {
   Tensor operator()(const Tensor& x, const Routing& to) const {
     using Kind = AdaptableWeight::Kind;
     const Kind kind = layout == ExpertLayout::rows ? Kind::expert_rows : Kind::expert_columns;
-    const Tensor y = adapted(x, to, weight, name, grouped_matmul(x, to, weight, layout), kind);
-    return bias ? grouped_bias(y, to, *bias) : y;
+    const Tensor seen = offer_rows(x, to, name, ".in");
+    const Tensor y = adapted(seen, to, weight, name, grouped_matmul(seen, to, weight, layout), kind);
+    return offer_rows(bias ? grouped_bias(y, to, *bias) : y, to, name, ".out");
   }
 };
 
