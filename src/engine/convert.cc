@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "engine/gguf_source.h"
 #include "engine/gguf_tokenizer.h"
+#include "engine/model_card.h"
 #include "formats/gguf_checkpoint.h"
 #include "formats/gguf_config.h"
 #include "formats/quote.h"
@@ -283,6 +284,8 @@ Converted to_folder(const fs::path& source, const fs::path& target, const Conver
   put("config.json", dump_json(config, 2) + "\n");
   put("generation_config.json", dump_json(gguf_generation_config(file), 2) + "\n");
   for (const NamedText& text : text_files) put(text.name, text.text);
+  const fs::path card = target / "README.md";
+  put("README.md", card_of(file, fs::exists(card) ? read_file(card) : ""));
   return result;
 }
 

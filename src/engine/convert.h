@@ -28,10 +28,12 @@ struct Converted {
 };
 
 // `source`: a folder as published, the shipped model's name, or a .gguf file; `target`: a name that ends in .gguf, or a
-// folder that is made. Numbers that keep their dtype keep their bits; vectors and routers are float32 in GGUF, as
-// llama.cpp wants them, and take the matrices' dtype in a checkpoint where that loses nothing. Works row by row: holds
-// less than the largest tensor. Throws as the readers and writers of both, Error(bad_request) where source and target
-// are of one format, and Error(unsupported) naming what the target's format cannot hold; what was there before stays.
+// folder that is made. A folder's model card (README.md) goes into the file and comes back out of it; where numbers are
+// quantized it says of which model. Numbers that keep their dtype keep their bits; vectors and routers are float32 in
+// GGUF, as llama.cpp wants them, and take the matrices' dtype in a checkpoint where that loses nothing. Works row by
+// row: holds less than the largest tensor. Throws as the readers and writers of both, Error(bad_request) where source
+// and target are of one format, and Error(unsupported) naming what the target's format cannot hold; what was there
+// before stays.
 Converted convert(const std::string& source, const std::string& target, const ConvertOptions& options,
                   const std::function<void(const Progress&)>& progress = {});
 

@@ -268,6 +268,27 @@ TEST(Quantize, TypesAreLlamaCppsAndErrorsAreTrue) {
   EXPECT_THROW(quantize_model((folder / "model").string(), (folder / "q.gguf").string(), options), Error);
 }
 
+// A folder's card, its licence and tags go along, and the folder made of a quantized file says of what.
+TEST(Quantize, CardsGoAlong) {
+  TemporaryFolder folder;
+  publish("qwen2_tiny", folder / "model");
+  write_file(folder / "model/README.md", "---\nlicense: mit\ntags:\n- small\nbase_model: org/first\n---\n# Words\n");
+  QuantizeOptions options;
+  options.type = "Q8_0";
+  options.threads = 1;
+  quantize_model((folder / "model").string(), (folder / "q.gguf").string(), options);
+  const Gguf file = Gguf::open(folder / "q.gguf");
+  EXPECT_EQ(file.string("general.license"), "mit");
+  EXPECT_EQ(file.string("general.base_model.0.name"), "model");
+  EXPECT_FALSE(file.find("general.base_model.0.organization"));
+  const auto tags = file.strings("general.tags");
+  ASSERT_TRUE(tags);
+  EXPECT_EQ(*tags, (std::vector<std::string_view>{"small", "base_model:quantized:model"}));
+  convert((folder / "q.gguf").string(), (folder / "back").string(), {});
+  EXPECT_EQ(read_file(folder / "back/README.md"),
+            "---\nlicense: mit\ntags:\n- small\nbase_model: \"model\"\nbase_model_relation: quantized\n---\n# Words\n");
+}
+
 TEST(Quantize, ImportanceIsReadInBothFormats) {
   TemporaryFolder folder;
   write_importance(folder / "i.gguf",

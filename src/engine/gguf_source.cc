@@ -7,7 +7,9 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "engine/gguf_tokenizer.h"
+#include "engine/model_card.h"
 #include "engine/shipped.h"
 #include "formats/config.h"
 #include "formats/gguf_config.h"
@@ -388,6 +390,8 @@ GgufSource GgufSource::open(const std::string& model, std::span<const std::strin
     const Json config = read_json(folder / "config.json", kMaxConfig);
     state->open_checkpoint(Checkpoint::open(folder), config, (folder / "config.json").string(), ignore_keys);
     for (GgufEntry& entry : gguf_tokenizer(folder, state->vocabulary)) state->metadata.push_back(std::move(entry));
+    if (const fs::path card = folder / "README.md"; fs::exists(card))
+      for (GgufEntry& entry : card_metadata(read_file(card))) state->metadata.push_back(std::move(entry));
   } else if (fs::path(model).extension() == ".gguf") {
     state->open_file(model);
   } else {

@@ -227,10 +227,15 @@ std::vector<QuantizedTensor> quantize_model(
   std::vector<GgufEntry> metadata = source.metadata();
   set(metadata, "general.file_type", GgufValue::of(mix->file_type));
   set(metadata, "general.quantization_version", GgufValue::of(uint32_t{2}));
+  std::vector<std::string> tags;
+  for (const GgufEntry& entry : metadata)
+    if (const auto said = entry.key == "general.tags" ? entry.value.strings() : std::nullopt)
+      for (const std::string_view tag : *said)
+        if (!tag.starts_with("base_model:")) tags.emplace_back(tag);
+  tags.push_back("base_model:quantized:" + source.name());
+  std::erase_if(metadata, [](const GgufEntry& entry) { return entry.key.starts_with("general.base_model."); });
   set(metadata, "general.base_model.count", GgufValue::of(uint32_t{1}));
-  std::erase_if(metadata, [](const GgufEntry& entry) { return entry.key.starts_with("general.base_model.0."); });
   set(metadata, "general.base_model.0.name", GgufValue::of(source.name()));
-  const std::vector<std::string> tags = {"base_model:quantized:" + source.name()};
   set(metadata, "general.tags", GgufValue::array(tags));
   if (options.importance)
     set(metadata, "quantize.imatrix.file", GgufValue::of(fs::path(options.importance->source).filename().string()));

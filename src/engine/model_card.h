@@ -1,0 +1,26 @@
+// Model cards: README.md, whose front matter (YAML between two lines of dashes) says of what a model was made.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "formats/gguf.h"
+
+namespace glassbox {
+
+// Ours: the whole card of the folder that a GGUF file was made from.
+inline constexpr std::string_view kOwnCard = "glassbox.card";
+
+// A card as GGUF metadata, as far as GGUF has words: licence, languages, tags, base models. And whole, as kOwnCard.
+std::vector<GgufEntry> card_metadata(std::string_view card);
+
+// The card of a folder made from a GGUF file: the one its source had, else `present`, else one written from the
+// metadata. Where the file's numbers are quantized, the front matter says of what: base_model and base_model_relation;
+// the rest of a card that was there stays.
+std::string card_of(const Gguf& file, std::string_view present);
+
+// The values of a key of the front matter: one, or those of a list. Only what cards have: scalars and lists of scalars.
+std::vector<std::string> front_matter(std::string_view card, std::string_view key);
+
+}  // namespace glassbox
