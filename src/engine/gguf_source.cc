@@ -573,9 +573,21 @@ void GgufSource::read(size_t tensor, int64_t first, int64_t count, float* values
 }
 
 void GgufSource::release(size_t tensor) const {
+  const auto release_named = [&](const std::string& name) {
+    if (const auto raw = state_->checkpoint->find(name)) state_->checkpoint->release(raw->bytes);
+  };
   for (const Source& part : state_->rows[tensor].parts) {
     if (state_->file) state_->file->release(part.raw.bytes);
-    if (state_->checkpoint && part.plain()) state_->checkpoint->release(part.raw.bytes);
+    if (!state_->checkpoint) continue;
+    if (part.plain()) {
+      state_->checkpoint->release(part.raw.bytes);
+    } else if (part.dtype == DType::f4_e2m1) {
+      release_named(part.name + "_blocks");
+    } else if (part.dtype == DType::i4) {
+      release_named(part.name.substr(0, part.name.rfind('.')) + ".qweight");
+    } else {
+      release_named(part.name);
+    }
   }
   const std::lock_guard hold(state_->recent->lock);
   state_->recent->packed = {};
