@@ -10,7 +10,7 @@ namespace glassbox {
 
 // Gemma's norms are kept as what they differ from 1 by.
 struct GemmaNorm : RmsNorm {
-  using RmsNorm::RmsNorm;
+  GemmaNorm(const Weights& w, int64_t width, float epsilon) : RmsNorm(w.tensor_from_zero("weight", {width}), epsilon) {}
   Tensor operator()(const Tensor& x) const { return normed(x, 1.0f); }
 };
 

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "models/models_testing.h"
+#include "nn/parameters.h"
 
 namespace glassbox {
 namespace {
@@ -86,6 +87,23 @@ TEST(Gemma3, WhatItsFileLeavesOutIsTheDefault) {
   int64_t parameters = 0;
   for (const TensorInfo* tensor : weights.tensors()) parameters += static_cast<int64_t>(tensor->bytes / 2);
   EXPECT_EQ(parameters, 4'300'079'472 - 416'866'032 - 2'950'272);
+}
+
+// Its norms are kept as what they differ from one by, so they begin at zero; other families' begin at one.
+TEST(Gemma3, FreshNormsMultiplyByOne) {
+  for (const char* name : {"gemma3_text_tiny", "gemma2_tiny", "qwen3_tiny"}) {
+    Config config = Golden(name).config();
+    Parameters fresh(DType::f32, 3);
+    make_model(config, fresh);
+    size_t norms = 0;
+    for (const Parameter& parameter : fresh.all()) {
+      if (!parameter.name.ends_with("norm.weight")) continue;
+      ++norms;
+      const float start = std::string_view(name).starts_with("gemma") ? 0.0f : 1.0f;
+      for (const float value : parameter.master) ASSERT_EQ(value, start) << name << " " << parameter.name;
+    }
+    EXPECT_GE(norms, 9u) << name;
+  }
 }
 
 }  // namespace

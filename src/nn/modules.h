@@ -81,10 +81,11 @@ struct RmsNorm {
   Tensor weight;  // [D]
   float eps;
 
-  RmsNorm(const Weights& w, int64_t width, float epsilon) : weight(w.tensor("weight", {width})), eps(epsilon) {}
+  RmsNorm(const Weights& w, int64_t width, float epsilon) : RmsNorm(w.tensor("weight", {width}), epsilon) {}
   Tensor operator()(const Tensor& x) const { return normed(x, 0); }
 
  protected:
+  RmsNorm(Tensor w, float epsilon) : weight(std::move(w)), eps(epsilon) {}
   Tensor normed(const Tensor& x, float offset) const {
     return with_weight(x, weight, AdaptableWeight::Kind::vector, "weight",
                        [this, offset](const Tensor& rows, const Tensor& w) { return rms_norm(rows, w, eps, offset); });

@@ -1,5 +1,6 @@
 #include "nn/parameters.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <numbers>
@@ -33,6 +34,13 @@ Parameters::Parameters(DType dtype, uint64_t seed, float deviation)
 Parameters::Parameters(DType dtype, Checkpoint from) : Parameters(dtype, 0) { from_.emplace(std::move(from)); }
 
 bool Parameters::has(const std::string& name) const { return from_ ? from_->has(name) : true; }
+
+Tensor Parameters::get_from_zero(const std::string& name, const Shape& shape) {
+  const size_t known = parameters_.size();
+  const Tensor w = get(name, shape);
+  if (!from_ && parameters_.size() > known) std::ranges::fill(parameters_.back().master, 0.0f);
+  return w;
+}
 
 Tensor Parameters::get(const std::string& name, const Shape& shape) {
   Parameter* parameter = nullptr;

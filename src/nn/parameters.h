@@ -27,13 +27,15 @@ struct Parameter {
 // Must outlive nothing: the model's tensors share its memory.
 class Parameters : public WeightSource {
  public:
-  // Fresh: matrices normal(0, `deviation`), keyed by (seed, name); vectors (norms) one; biases zero.
+  // Fresh: matrices normal(0, `deviation`), keyed by (seed, name); vectors (norms) one; biases and norms that are kept
+  // as what they differ from one by, zero.
   Parameters(DType dtype, uint64_t seed, float deviation = 0.02f);
   // From a checkpoint: a tensor it lacks is an error.
   Parameters(DType dtype, Checkpoint from);
 
   bool has(const std::string& name) const override;
   Tensor get(const std::string& name, const Shape& shape) override;
+  Tensor get_from_zero(const std::string& name, const Shape& shape) override;
 
   DType dtype() const { return dtype_; }
   std::vector<Parameter>& all() { return parameters_; }

@@ -21,6 +21,8 @@ class WeightSource {
   virtual bool has(const std::string& name) const = 0;
   // Throws Error(bad_file) naming the tensor if it is missing or of another shape than expected.
   virtual Tensor get(const std::string& name, const Shape& shape) = 0;
+  // The same, of a vector that a fresh start fills with zeros where it would fill others with ones.
+  virtual Tensor get_from_zero(const std::string& name, const Shape& shape) { return get(name, shape); }
   // False if tensors have shapes only, and their numbers must not be touched.
   virtual bool readable() const { return true; }
   // Tensors under this path belong to a part that is known and not built: finish() lets them pass. For parts that
@@ -40,6 +42,9 @@ class Weights {
   Weights operator[](int64_t index) const { return Weights(*source_, joined(std::to_string(index))); }
 
   Tensor tensor(std::string_view name, const Shape& shape) const { return source_->get(joined(name), shape); }
+  Tensor tensor_from_zero(std::string_view name, const Shape& shape) const {
+    return source_->get_from_zero(joined(name), shape);
+  }
   bool has(std::string_view name) const { return source_->has(joined(name)); }
   bool readable() const { return source_->readable(); }
   const std::string& path() const { return path_; }
