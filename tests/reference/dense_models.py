@@ -42,11 +42,16 @@ DENSE = {
         rope_parameters=dict(YARN, beta_fast=4.0, beta_slow=0.5, attention_factor=1.3))),
     "mistral_tiny": (46, 80, {}, dict(
         SMALL, model_type="mistral", head_dim=12, sliding_window=20, rope_parameters=DEFAULT_ROPE)),
+    "mistral_tiny_bf16": (62, 40, dict(bf16=True), dict(
+        SMALL, model_type="mistral", head_dim=12, sliding_window=20, rope_parameters=DEFAULT_ROPE)),
     "mistral_nemo_tiny": (47, 40, {}, dict(
         SMALL, model_type="mistral", head_dim=12, sliding_window=None,
         rope_parameters=dict(DEFAULT_ROPE, rope_theta=1e6))),
     "smollm3_tiny": (48, 40, dict(old=dict(max_window_layers=28), old_lacks=["no_rope_layers", "layer_types"]), dict(
         SMALL, model_type="smollm3", num_hidden_layers=4, tie_word_embeddings=True,
+        rope_parameters=dict(DEFAULT_ROPE, rope_theta=2e6))),
+    "smollm3_tiny_bf16": (63, 40, dict(bf16=True), dict(
+        SMALL, model_type="smollm3", num_hidden_layers=2, tie_word_embeddings=True, no_rope_layers=[1, 0],
         rope_parameters=dict(DEFAULT_ROPE, rope_theta=2e6))),
     "smollm3_yarn_tiny": (49, 80, {}, dict(
         SMALL, model_type="smollm3", num_hidden_layers=3, attention_bias=True, mlp_bias=True, no_rope_layers=[1, 0, 1],
@@ -56,6 +61,9 @@ DENSE = {
         clip_qkv=1.0, tie_word_embeddings=True, rope_parameters=DEFAULT_ROPE)),
     "olmo_bias_tiny": (51, 40, {}, dict(
         {key: value for key, value in SMALL.items() if key != "rms_norm_eps"}, model_type="olmo", attention_bias=True,
+        rope_parameters=DEFAULT_ROPE)),
+    "olmo_tiny_bf16": (64, 40, dict(bf16=True), dict(
+        {key: value for key, value in SMALL.items() if key != "rms_norm_eps"}, model_type="olmo", clip_qkv=1.0,
         rope_parameters=DEFAULT_ROPE)),
     "olmo2_tiny": (52, 40, {}, dict(
         SMALL, model_type="olmo2", rope_parameters=dict(DEFAULT_ROPE, rope_theta=5e5))),
@@ -68,6 +76,9 @@ DENSE = {
         SMALL, model_type="olmo3", num_hidden_layers=4, sliding_window=20, rope_parameters={
             FULL: dict(YARN, rope_theta=5e5, beta_fast=32.0, beta_slow=1.0, attention_factor=1.2),
             SLIDING: dict(rope_type="default", rope_theta=5e5)})),
+    "olmo3_tiny_bf16": (65, 40, dict(bf16=True), dict(
+        SMALL, model_type="olmo3", num_hidden_layers=2, sliding_window=20, layer_types=[SLIDING, FULL],
+        rope_parameters={FULL: dict(DEFAULT_ROPE, rope_theta=5e5), SLIDING: dict(DEFAULT_ROPE, rope_theta=5e5)})),
     "gemma2_tiny": (55, 80, dict(
         old=dict(hidden_act="gelu_pytorch_tanh", sliding_window_size=20, cache_implementation="hybrid"),
         old_lacks=["layer_types"]), GEMMA2),

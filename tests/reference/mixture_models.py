@@ -35,6 +35,9 @@ MIXTURES = {
     "mixtral_tiny": (21, 40, {}, dict(
         SMALL, model_type="mixtral", intermediate_size=20, num_local_experts=4, num_experts_per_tok=2,
         sliding_window=24, rope_parameters=dict(DEFAULT_ROPE, rope_theta=1e6))),
+    "mixtral_tiny_bf16": (26, 40, dict(bf16=True), dict(
+        SMALL, model_type="mixtral", intermediate_size=20, num_local_experts=4, num_experts_per_tok=2,
+        rope_parameters=dict(DEFAULT_ROPE, rope_theta=1e6))),
     "qwen3_moe_tiny": (22, 40, dict(
         old=dict(num_experts=5, qkv_bias=False, use_qk_norm=True, shared_expert_intermediate_size=0),
         old_lacks=["num_local_experts"]), QWEN3_MOE),
@@ -45,6 +48,9 @@ MIXTURES = {
     "olmoe_tiny": (24, 40, {}, dict(
         SMALL, model_type="olmoe", intermediate_size=12, num_experts=5, num_experts_per_tok=3, norm_topk_prob=False,
         clip_qkv=1.0, rms_norm_eps=1e-5, rope_parameters=DEFAULT_ROPE)),
+    "olmoe_tiny_bf16": (27, 40, dict(bf16=True), dict(
+        SMALL, model_type="olmoe", intermediate_size=12, num_experts=5, num_experts_per_tok=3, norm_topk_prob=False,
+        rms_norm_eps=1e-5, rope_parameters=DEFAULT_ROPE)),
     "deepseek_v2_tiny": (31, 80, dict(
         old=dict(DEEPSEEK_OLD, scoring_func="softmax", num_key_value_heads=4)),
         dict(DEEPSEEK_V2, q_lora_rank=None, n_group=1, topk_group=1, topk_method="greedy")),
@@ -65,6 +71,9 @@ MIXTURES = {
     "gpt_oss_tiny_bf16": (37, 40, dict(bf16=True, old=dict(experts_per_token=2)), dict(
         SMALL, model_type="gpt_oss", head_dim=12, intermediate_size=12, num_local_experts=5, num_experts_per_tok=2,
         sliding_window=20, rope_parameters=dict(YARN, rope_theta=150000.0, truncate=False))),
+    "llama4_text_tiny_bf16": (40, 40, dict(bf16=True), dict(
+        LLAMA4, num_hidden_layers=2, no_rope_layers=[1, 0], interleave_moe_layer_step=2,
+        rope_parameters=dict(DEFAULT_ROPE))),
     # Layer 3 knows no positions; 1 and 3 are mixtures.
     "llama4_text_tiny": (38, 80, dict(old_lacks=["no_rope_layers", "moe_layers", "layer_types"]), dict(
         LLAMA4, interleave_moe_layer_step=2,
