@@ -82,6 +82,8 @@ std::string arithmetic(const Tensors& tensors) {
     case DType::f32:
     case DType::f16:
       return "float32 activations and sums";
+    case DType::f64:
+      return "weights rounded to float32 when opened, float32 activations and sums";
     case DType::bf16:
       return "bf16 activations, float32 sums in blocks of 32";
     case DType::f8_e4m3:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 
 #include "base/error.h"
@@ -26,6 +27,7 @@ int32_t int32_at(const RawTensor& raw, int64_t i) {
 struct Int4Layout {
   bool awq, zeros_less_one;
   int64_t n, k, group;
+  const int32_t* order;  // of inputs, where it is one of their own (k of them), else null
 };
 
 // AWQ and GPTQ keep eight values a word, AWQ of neighbouring outputs in an order of its own, GPTQ of neighbouring
@@ -49,7 +51,7 @@ Tensor pack_int4(const Int4Layout& in, const RawTensor& q, const RawTensor& zero
         const uint8_t zero = nibble(zeros, of * (in.n / 8) + eight, place(output));
         to[2] = in.zeros_less_one ? (zero + 1) & 15 : zero;
         for (int64_t i = 0; i < 32; ++i) {
-          const int64_t input = block * 32 + i;
+          const int64_t input = in.order ? in.order[block * 32 + i] : block * 32 + i;
           const uint8_t value = in.awq ? nibble(q, input * (in.n / 8) + eight, place(output))
                                        : nibble(q, input / 8 * in.n + output, input % 8);
           to[4 + i % 16] = static_cast<uint8_t>(to[4 + i % 16] | value << (i / 16 * 4));
@@ -95,12 +97,27 @@ Tensor CheckpointWeights::get(const std::string& name, const Shape& shape) {
     case DType::f8_e5m2:
       return with_scales(w, name);
     case DType::f64:
-      fail(ErrorKind::unsupported, "{}: tensor {}: F64 would have to be rounded: save the checkpoint as F32 or BF16",
-           checkpoint_.source(), name);
+      return rounded(*found, shape);
     default:
       fail(ErrorKind::unsupported, "{}: tensor {}: weights of dtype {} are not supported", checkpoint_.source(), name,
            info(found->dtype).name);
   }
+}
+
+// To float32, once, to the nearest: the only weights that are not held as published.
+Tensor CheckpointWeights::rounded(const RawTensor& raw, const Shape& shape) const {
+  const auto count = static_cast<size_t>(shape.elements());
+  auto memory = std::make_shared<std::vector<float>>(count);
+  for (size_t i = 0; i < count; ++i) {
+    double value;
+    std::memcpy(&value, raw.bytes.data() + i * sizeof value, sizeof value);
+    (*memory)[i] = static_cast<float>(value);
+    if (std::isinf((*memory)[i]) && std::isfinite(value))
+      fail(ErrorKind::unsupported, "{}: tensor {}: {} is more than float32 holds", checkpoint_.source(), raw.name,
+           value);
+  }
+  const void* data = memory->data();
+  return Tensor(shape, DType::f32, std::move(memory), data);
 }
 
 Tensor CheckpointWeights::with_scales(Tensor w, const std::string& name) {
@@ -198,12 +215,27 @@ Tensor CheckpointWeights::int4(const std::string& name, const Shape& shape) {
   if (const auto order = packed_name(name, "g_idx"); !awq && checkpoint_.find(order)) {
     const RawTensor groups = raw(order);
     demand(groups, DType::i32, {k});
-    for (int64_t i = 0; i < k; ++i)
-      if (int32_at(groups, i) != i / group)
-        fail(ErrorKind::unsupported, "{}: tensor {}: inputs in an order of their own (desc_act) are not supported",
-             checkpoint_.source(), order);
+    // Inputs by their group, and as they come within it: int4 is packed so, and each group has its own scale.
+    std::vector<int64_t> members(static_cast<size_t>(k / group));
+    std::vector<int32_t> inputs(static_cast<size_t>(k));
+    bool moved = false;
+    for (int64_t i = 0; i < k; ++i) {
+      const int32_t of = int32_at(groups, i);
+      if (of < 0 || of >= k / group)
+        fail(ErrorKind::bad_file, "{}: tensor {}: expected groups 0 to {}, got {}", checkpoint_.source(), groups.name,
+             k / group - 1, of);
+      if (members[static_cast<size_t>(of)] == group)
+        fail(ErrorKind::bad_file, "{}: tensor {}: expected {} inputs of each group, group {} has more",
+             checkpoint_.source(), groups.name, group, of);
+      const int64_t place = of * group + members[static_cast<size_t>(of)]++;
+      inputs[static_cast<size_t>(place)] = static_cast<int32_t>(i);
+      moved |= place != i;
+    }
+    if (moved)
+      return pack_int4({awq, quantization_.zeros_less_one, n, k, group, inputs.data()}, q, zeros, scales)
+          .with_input_order(std::move(inputs));
   }
-  return pack_int4({awq, quantization_.zeros_less_one, n, k, group}, q, zeros, scales);
+  return pack_int4({awq, quantization_.zeros_less_one, n, k, group, nullptr}, q, zeros, scales);
 }
 
 void CheckpointWeights::finish() const {
@@ -293,7 +325,7 @@ Tensor RandomWeights::get(const std::string& name, const Shape& shape) {
   const uint64_t key = key_of(1, name);
   const bool f8 = dtype == DType::f8_e4m3 || dtype == DType::f8_e5m2;
   for (size_t i = 0; i < values.size(); ++i)
-    values[i] = shape.rank() == 1 ? 1.0f : (uniform(key, i) - 0.5f) * (f8 ? 100.0f : 0.1f);
+    values[i] = shape.rank() == 1 ? 1.0f : (uniform(key, i) - 0.5f) * (f8 ? 480.0f : 0.1f);
   const size_t period = *tensor_bytes(dtype, std::array{rows, width});
   std::byte* to = memory.get();
   const auto put = [&](auto convert) {
@@ -312,8 +344,13 @@ Tensor RandomWeights::get(const std::string& name, const Shape& shape) {
     put(f32_to_bf16);
   } else if (dtype == DType::f16) {
     put(f32_to_f16);
-  } else if (f8) {  // any bits but those of NaN and infinity
-    for (size_t i = 0; i < values.size(); ++i) to[i] = static_cast<std::byte>(philox(key, i)[0] & 0xb7);
+  } else if (f8) {
+    // The upper bits of a float16, of a 256th for e4m3: most of what fills the range, few subnormals, as published.
+    const bool e4m3 = dtype == DType::f8_e4m3;
+    for (size_t i = 0; i < values.size(); ++i) {
+      const uint16_t half = f32_to_f16(values[i] / (e4m3 ? 256.0f : 1.0f));
+      to[i] = static_cast<std::byte>(e4m3 ? (half >> 8 & 0x80) | (half >> 7 & 0x7f) : half >> 8);
+    }
   } else {
     fail(ErrorKind::unsupported, "random weights of {} are not supported", info(dtype).name);
   }
@@ -321,7 +358,7 @@ Tensor RandomWeights::get(const std::string& name, const Shape& shape) {
   const void* data = to;
   Tensor w(shape, dtype, std::move(memory), data);
   if (f8) {
-    auto scales = std::make_shared<std::vector<float>>(f8_scales(shape), 0.05f);
+    auto scales = std::make_shared<std::vector<float>>(f8_scales(shape), 0.0004f);
     const void* first = scales->data();
     w = w.with({DType::f32, kF8Block, kF8Block, std::move(scales), first});
   }

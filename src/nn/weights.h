@@ -58,7 +58,8 @@ class Weights {
 };
 
 // As published, in place: f32, f16, bf16; FP8 and MXFP4 with the scales that belong to them. int4 of AWQ and GPTQ is
-// packed anew (i4), a copy that the tensor owns. A model asks for NAME, or for `q_proj.weight`, whichever it is.
+// packed anew (i4), a copy that the tensor owns; so is F64, rounded to float32. A model asks for NAME, or for
+// `q_proj.weight`, whichever it is.
 class CheckpointWeights : public WeightSource {
  public:
   explicit CheckpointWeights(Checkpoint checkpoint, Quantization quantization = {})
@@ -71,6 +72,7 @@ class CheckpointWeights : public WeightSource {
 
  private:
   RawTensor raw(const std::string& name);  // ticked off
+  Tensor rounded(const RawTensor& raw, const Shape& shape) const;
   Tensor with_scales(Tensor w, const std::string& name);
   Tensor mxfp4(const std::string& name, const Shape& shape);
   Tensor int4(const std::string& name, const Shape& shape);

@@ -118,6 +118,8 @@ Tensor grouped_matmul(const Tensor& x, const Routing& to, std::span<const Tensor
     trains |= w.gradient() != nullptr;
   }
   check(x.width() == k, "grouped_matmul: widths differ");
+  if (experts[0].input_order())
+    fail(ErrorKind::unsupported, "grouped_matmul: experts whose inputs have orders of their own are not supported");
   Pass& pass = *x.pass();
   const Grouped grouped{&pass, to, {experts.begin(), experts.end()}, layout, n, k};
   const Entered seen = entered(x, experts[0]);

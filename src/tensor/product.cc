@@ -99,7 +99,24 @@ constexpr int64_t kBackwardSpan = 384;  // outputs widened at once for a gradien
 
 }  // namespace
 
-Entered entered(const Tensor& x, const Tensor& w) {
+namespace {
+
+// x with its numbers in the order that rows of w have them.
+Tensor ordered(const Tensor& x, const std::vector<int32_t>& order) {
+  const auto k = static_cast<int64_t>(order.size());
+  Tensor y = x.pass()->empty(x.shape());
+  x.pass()->pool().parallel_ranges(x.rows(), std::max<int64_t>(1, kGrain / k), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row)
+      for (int64_t i = 0; i < k; ++i)
+        Pass::mutable_f32(y)[row * k + i] = x.f32()[row * k + order[static_cast<size_t>(i)]];
+  });
+  return y;
+}
+
+}  // namespace
+
+Entered entered(const Tensor& given, const Tensor& w) {
+  const Tensor x = w.input_order() ? ordered(given, *w.input_order()) : given;
   Entered result{x, x.rows(), x.width()};
   switch (w.dtype()) {
     case DType::f32:
@@ -206,6 +223,13 @@ void widen(const Tensor& w, int64_t row, int64_t rows, float* to) {
       dequantize(w.dtype(),
                  w.data<std::byte>() + static_cast<size_t>(first) / info(w.dtype()).block * info(w.dtype()).bytes, to,
                  count);
+      if (const auto* order = w.input_order()) {
+        std::vector<float> row_there(order->size());
+        for (int64_t r = 0; r < rows; ++r, to += w.width()) {
+          std::copy_n(to, w.width(), row_there.begin());
+          for (size_t i = 0; i < order->size(); ++i) to[(*order)[i]] = row_there[i];
+        }
+      }
   }
 }
 

@@ -16,8 +16,8 @@ struct Entered {
   int64_t rows = 0, width = 0;
 };
 
-// x, prepared for products with w and every weight of its dtype and scales. Works on all threads of x's pass.
-// Throws Error(unsupported) if no product takes weights of that dtype.
+// x, prepared for products with w and every weight of its dtype, scales and order of inputs. Works on all threads of
+// x's pass. Throws Error(unsupported) if no product takes weights of that dtype.
 Entered entered(const Tensor& x, const Tensor& w);
 
 // Rows [row, row + rows) of x times outputs [output, output + outputs) of w, [n, width]: y[r * ldy + o] for both

@@ -71,6 +71,14 @@ Tensor Tensor::with(Scales scales) const {
   return scaled;
 }
 
+Tensor Tensor::with_input_order(std::vector<int32_t> order) const {
+  check(is_blocks(dtype_) && shape_.rank() == 2 && static_cast<int64_t>(order.size()) == width(),
+        "Tensor: an order of inputs is that of a matrix of blocks");
+  Tensor ordered = *this;
+  ordered.input_order_ = std::make_shared<const std::vector<int32_t>>(std::move(order));
+  return ordered;
+}
+
 Tensor Tensor::opened(std::shared_ptr<Gradient> gradient) const {
   check(gradient && gradient->memory && gradient->size == shape_.elements(),
         "Tensor: opened with a gradient of another size");

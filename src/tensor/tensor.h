@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/dtype.h"
 
@@ -85,6 +86,12 @@ class Tensor {
   const Scales* scales() const { return scales_.get(); }
   Tensor with(Scales scales) const;
 
+  // Null but for weights whose rows lie in an order of their own: the place j of a row belongs to input order[j] (GPTQ
+  // that quantized inputs by importance). REQUIRES of with_input_order(): a permutation of the width, and a matrix of
+  // blocks.
+  const std::vector<int32_t>* input_order() const { return input_order_.get(); }
+  Tensor with_input_order(std::vector<int32_t> order) const;
+
   Pass* pass() const { return pass_; }
   // Null unless a tape follows this value or it is a weight opened to train.
   Gradient* gradient() const { return gradient_.get(); }
@@ -101,6 +108,7 @@ class Tensor {
   Pass* pass_ = nullptr;
   std::shared_ptr<Gradient> gradient_;
   std::shared_ptr<const Scales> scales_;
+  std::shared_ptr<const std::vector<int32_t>> input_order_;
 };
 
 }  // namespace glassbox
