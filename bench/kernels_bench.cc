@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <memory>
@@ -362,25 +363,28 @@ BENCHMARK(rows)
 
 // Decode: weights far beyond the caches, read once, outputs split among threads; beside the bandwidth of the same
 // threads.
+enum Weights { kF32, kBf16, kE4m3, kColumns };  // e4m3 in blocks of 128 inputs; bf16 with outputs side by side
 void decode(benchmark::State& state) {
-  const int64_t m = state.range(0), n = state.range(1), k = state.range(2), tile = 64;
-  const bool bf16 = state.range(3);
+  const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
+  const auto kind = static_cast<int>(state.range(3));
+  const int64_t size = std::array<int64_t, 4>{4, 2, 1, 2}[static_cast<size_t>(kind)];
+  const int64_t tile = kind == kColumns ? 512 : kind == kE4m3 ? 256 : 64;
   const int threads = static_cast<int>(state.range(4));
   ThreadPool pool(threads);
   const FlushDenormals flush;
   const Kernels& set = kernels();
-  const int64_t matrices = std::max<int64_t>(1, (int64_t{600} << 20) / (n * k * (bf16 ? 2 : 4)));
-  const int64_t bytes = matrices * n * k * (bf16 ? 2 : 4), floats_in_all = bytes / 4,
-                share = floats_in_all / threads / 64 * 64;
+  const int64_t matrices = std::max<int64_t>(1, (int64_t{600} << 20) / (n * k * size));
+  const int64_t bytes = matrices * n * k * size, floats_in_all = bytes / 4, share = floats_in_all / threads / 64 * 64;
   std::unique_ptr<void, void (*)(void*)> memory(
       std::aligned_alloc(size_t{2} << 20, static_cast<size_t>((bytes >> 21) + 1) << 21), std::free);
   madvise(memory.get(), static_cast<size_t>(bytes), MADV_HUGEPAGE);
   float* const w = static_cast<float*>(memory.get());
   pool.parallel_ranges(floats_in_all, 1 << 20, [&](int64_t from, int64_t to) {
-    std::fill(w + from, w + to, __builtin_bit_cast(float, 0x3c013c02));
+    std::fill(w + from, w + to, __builtin_bit_cast(float, kind == kE4m3 ? 0x3c41bc52 : 0x3c013c02));
   });
   const auto x16 = bf16s(m * k);
   const auto x = floats(m * k);
+  const auto scales = floats((k + 127) / 128 * n);
   auto y = floats(m * n);
   // One thread is timed by its own clock, several by the wall's.
   const auto now = [&] {
@@ -393,7 +397,13 @@ void decode(benchmark::State& state) {
     for (int64_t i = 0; i < matrices; ++i)
       pool.parallel_ranges(n, tile, [&](int64_t from, int64_t to) {
         const int64_t at = (i * n + from) * k;
-        if (bf16)
+        if (kind == kColumns)
+          set.matmul_bf16_columns(x16.data(), k, reinterpret_cast<const uint16_t*>(w) + i * n * k + from, n, &y[from],
+                                  n, m, to - from, k);
+        else if (kind == kE4m3)
+          set.matmul_e4m3_few(x16.data(), k, reinterpret_cast<const uint8_t*>(w) + at, k, scales.data(), n, 128,
+                              &y[from], n, m, to - from, k);
+        else if (kind == kBf16)
           set.matmul_bf16(x16.data(), k, reinterpret_cast<const uint16_t*>(w) + at, k, &y[from], n, m, to - from, k);
         else
           set.matmul_f32(x.data(), k, w + at, k, &y[from], n, m, to - from, k);
@@ -409,7 +419,7 @@ void decode(benchmark::State& state) {
   state.counters["of_bandwidth"] = quickest(reads) / quickest(times);
   state.SetLabel(std::string(set.name));
 }
-const std::vector<std::string> kDecodeNames = {"m", "n", "k", "bf16", "threads"};
+const std::vector<std::string> kDecodeNames = {"m", "n", "k", "weights", "threads"};
 BENCHMARK(decode)
     ->ArgNames(kDecodeNames)
     ->Args({1, 2048, 2048, 1, 1})
@@ -421,6 +431,14 @@ BENCHMARK(decode)
     ->Args({1, 2048, 2048, 1, 2})
     ->Args({1, 8192, 2048, 1, 2})
     ->Args({1, 2048, 2048, 0, 2})
+    ->Args({1, 2048, 7168, 2, 1})
+    ->Args({1, 7168, 2048, 2, 1})
+    ->Args({4, 2048, 7168, 2, 1})
+    ->Args({1, 2048, 7168, 2, 2})
+    ->Args({1, 5760, 2880, 3, 1})
+    ->Args({1, 2880, 2880, 3, 1})
+    ->Args({4, 5760, 2880, 3, 1})
+    ->Args({1, 5760, 2880, 3, 2})
     ->Iterations(8)
     ->UseManualTime();
 

@@ -27,18 +27,20 @@ struct Available {
   }
 
   Available() {
-    offer("plain", {plain_values, plain_matmul_f32, plain_matmul_bf16, plain_matmul_blocks, plain_gemm, plain_attend});
+    offer("plain", {plain_values, plain_matmul_f32, plain_matmul_bf16, plain_matmul_blocks, plain_matmul_e4m3,
+                    plain_gemm, plain_attend});
 #if defined(__x86_64__)
     __builtin_cpu_init();
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
     if (avx2)
-      offer("avx2", {avx2_values, avx2_matmul_f32, avx2_matmul_bf16, avx2_matmul_blocks, avx2_gemm, avx2_attend});
+      offer("avx2", {avx2_values, avx2_matmul_f32, avx2_matmul_bf16, avx2_matmul_blocks, avx2_matmul_e4m3, avx2_gemm,
+                     avx2_attend});
     if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
       // Skylake has no VNNI: there the blocks of AVX2 serve, with the same bits.
       offer("avx512", {avx512_values, avx512_matmul_f32, avx512_matmul_bf16,
-                       __builtin_cpu_supports("avx512vnni") ? avx512_matmul_blocks : avx2_matmul_blocks, avx512_gemm,
-                       avx512_attend});
+                       __builtin_cpu_supports("avx512vnni") ? avx512_matmul_blocks : avx2_matmul_blocks,
+                       avx512_matmul_e4m3, avx512_gemm, avx512_attend});
 #endif
   }
   Available(const Available&) = delete;

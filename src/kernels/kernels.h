@@ -64,6 +64,10 @@ struct Kernels {
   void (*matmul_bf16)(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy, int64_t m,
                       int64_t n, int64_t k) noexcept;
 
+  // The same for m in [1, 4] with w [k, n], rows of inputs ldw apart.
+  void (*matmul_bf16_columns)(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy,
+                              int64_t m, int64_t n, int64_t k) noexcept;
+
   // Activations as int8 for matmul_blocks: n values (a multiple of `block`, 32 or 256) become activation_bytes(n,
   // block) bytes: n int8, n / block float scales, n / 16 int16 sums of sixteen. A block's scale is its largest |x| /
   // 127, its integers x * (127 / largest) to the nearest, ties to even. A block below 2^-100 is zero; one with a NaN or
@@ -80,6 +84,13 @@ struct Kernels {
 
   // FP8 as bf16, exactly: f8_e4m3 or f8_e5m2. NaN becomes NaN.
   void (*f8_to_bf16)(DType type, const uint8_t* x, uint16_t* y, int64_t n) noexcept;
+
+  // y[m,n] = sum_k x[m,k] w[n,k] for m in [1, 4], x bf16 and w f8_e4m3, widened exactly: for each block of `columns`
+  // inputs the sum is that of matmul_bf16, and total = fma(sum, scales[block * ld_scales + output], total), from zero.
+  // Without scales (null) there is one block. REQUIRES: columns a multiple of 64, or at least k; |x| < 2^119.
+  void (*matmul_e4m3_few)(const uint16_t* x, int64_t ldx, const uint8_t* w, int64_t ldw, const float* scales,
+                          int64_t ld_scales, int64_t columns, float* y, int64_t ldy, int64_t m, int64_t n,
+                          int64_t k) noexcept;
 
   // c[m,n] += sum_k a(m,k) b[k,n]: each output is one chain of fused multiply-adds over k in rising order, begun at
   // the c that is there. a(i,j) = a[i * a_row + j * a_column], float32; b is float32 or bf16. Gradients use it.

@@ -11,6 +11,7 @@ void plain_values(Kernels& k);
 void plain_matmul_f32(Kernels& k);
 void plain_matmul_bf16(Kernels& k);
 void plain_matmul_blocks(Kernels& k);
+void plain_matmul_e4m3(Kernels& k);
 void plain_gemm(Kernels& k);
 void plain_attend(Kernels& k);
 
@@ -20,6 +21,7 @@ void avx2_values(Kernels& k);
 void avx2_matmul_f32(Kernels& k);
 void avx2_matmul_bf16(Kernels& k);
 void avx2_matmul_blocks(Kernels& k);
+void avx2_matmul_e4m3(Kernels& k);
 void avx2_gemm(Kernels& k);
 void avx2_attend(Kernels& k);
 
@@ -28,6 +30,7 @@ void avx512_values(Kernels& k);
 void avx512_matmul_f32(Kernels& k);
 void avx512_matmul_bf16(Kernels& k);
 void avx512_matmul_blocks(Kernels& k);  // VNNI too
+void avx512_matmul_e4m3(Kernels& k);
 void avx512_gemm(Kernels& k);
 void avx512_attend(Kernels& k);
 #endif

@@ -72,7 +72,12 @@ struct Grouped {
     pass->pool().parallel_for(static_cast<int64_t>(tiles.size()), [&](int64_t i) {
       const Tile& t = tiles[static_cast<size_t>(i)];
       float* y = out + t.row * n + t.output;
-      if (layout == ExpertLayout::rows)
+      constexpr int64_t kFew = 4;
+      if (layout == ExpertLayout::columns && dtype() == DType::bf16 && t.rows <= kFew)
+        kernels().matmul_bf16_columns(seen.values.data<uint16_t>() + t.row * k, k,
+                                      experts[static_cast<size_t>(t.expert)].data<uint16_t>() + t.output, n, y, n,
+                                      t.rows, t.outputs, k);
+      else if (layout == ExpertLayout::rows)
         product(seen, t.row, t.rows, experts[static_cast<size_t>(t.expert)], t.output, t.outputs, y, n);
       else
         product(seen, t.row, t.rows, outputs_of(t.expert, t.output, t.outputs), 0, t.outputs, y, n);

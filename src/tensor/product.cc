@@ -20,14 +20,34 @@ void scales_at(const Scales& scales, int64_t width, int64_t output, int64_t outp
     *to++ = static_cast<const float*>(scales.data)[o / scales.rows * across + input / scales.columns];
 }
 
-// FP8 is widened to bf16 a tile at a time. Without scales the product is that of bf16; with them it is taken for each
-// block of inputs that share one, and total = fma(block's sum, scale, total), from zero, in order.
+// Few rows, straight from the bytes; false if that kernel does not take them.
+bool product_e4m3_few(const uint16_t* x, int64_t rows, const Tensor& w, int64_t output, int64_t outputs, float* y,
+                      int64_t ldy) {
+  const int64_t k = w.width(), columns = w.scales() ? std::min(w.scales()->columns, k) : k;
+  if (w.dtype() != DType::f8_e4m3 || rows < 1 || rows > 4 || k == 0 || (columns % 64 != 0 && columns < k)) return false;
+  constexpr uint16_t kTooLarge = 0x7b00;  // 2^119, infinity, NaN
+  for (int64_t i = 0; i < rows * k; ++i)
+    if ((x[i] & 0x7fff) >= kTooLarge) return false;
+  std::vector<float> scales;
+  if (w.scales()) {
+    scales.resize(static_cast<size_t>((k + columns - 1) / columns * outputs));
+    for (int64_t input = 0, at = 0; input < k; input += columns, at += outputs)
+      scales_at(*w.scales(), k, output, outputs, input, scales.data() + at);
+  }
+  kernels().matmul_e4m3_few(x, k, w.data<uint8_t>() + output * k, k, w.scales() ? scales.data() : nullptr, outputs,
+                            columns, y, ldy, rows, outputs, k);
+  return true;
+}
+
+// Many rows: FP8 is widened to bf16 a tile at a time. Without scales the product is that of bf16; with them it is taken
+// for each block of inputs that share one, and total = fma(block's sum, scale, total), from zero, in order.
 void product_f8(const Entered& x, int64_t row, int64_t rows, const Tensor& w, int64_t output, int64_t outputs, float* y,
                 int64_t ldy) {
   constexpr int64_t kTile = 128;  // outputs: with 128 inputs, 32 KiB
   const int64_t k = x.width, columns = w.scales() ? w.scales()->columns : k;
   const Kernels& kernel = kernels();
   const uint16_t* from = x.values.data<uint16_t>() + row * k;
+  if (product_e4m3_few(from, rows, w, output, outputs, y, ldy)) return;
   std::vector<uint16_t> wide(static_cast<size_t>(std::min(outputs, kTile) * std::min(k, columns)));
   std::vector<float> part(static_cast<size_t>(w.scales() ? rows * std::min(outputs, kTile) : 0)), scales(kTile);
   for (int64_t o = 0; o < outputs; o += kTile) {

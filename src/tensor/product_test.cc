@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -264,6 +265,81 @@ TEST(Float8Products, WithoutScalesAreThoseOfBf16) {
   for (size_t i = 0; i < wide.size(); ++i) wide[i] = f32_to_bf16(f8_e4m3_to_f32(w.data<uint8_t>()[i]));
   const std::vector<float> want = all_of(matmul(x, Tensor({40, 96}, DType::bf16, nullptr, wide.data())));
   EXPECT_EQ(want, all_of(matmul(x, w)));
+}
+
+// [k, n] in memory gives the bits that [n, k] gives.
+TEST(BfloatProducts, ColumnsHaveTheBitsOfRows) {
+  for (const int64_t n : {1, 16, 33, 140, 300})
+    for (const int64_t k : {1, 31, 32, 33, 97, 160}) {
+      std::vector<uint16_t> w(static_cast<size_t>(n * k)), turned(w.size()), x(static_cast<size_t>(4 * k));
+      for (size_t i = 0; i < x.size(); ++i) x[i] = f32_to_bf16(uniform(21, i) - 0.5f);
+      for (int64_t o = 0; o < n; ++o)
+        for (int64_t i = 0; i < k; ++i)
+          turned[static_cast<size_t>(i * n + o)] = w[static_cast<size_t>(o * k + i)] =
+              f32_to_bf16(uniform(22, static_cast<uint64_t>(o * k + i)) - 0.5f);
+      for (const Kernels* set : available_kernels())
+        for (int64_t m = 1; m <= 4; ++m) {
+          std::vector<float> want(static_cast<size_t>(m * n)), got(want.size());
+          available_kernels()[0]->matmul_bf16(x.data(), k, w.data(), k, want.data(), n, m, n, k);
+          set->matmul_bf16_columns(x.data(), k, turned.data(), n, got.data(), n, m, n, k);
+          ASSERT_EQ(std::memcmp(want.data(), got.data(), got.size() * sizeof(float)), 0)
+              << set->name << ": " << m << " x " << n << " x " << k;
+        }
+    }
+}
+
+// Few rows have a kernel of their own, many are widened to bf16 first: the same bits, with and without scales, whatever
+// bytes a row has, where lines end and where blocks do, and with activations too large for that kernel.
+TEST(Float8Products, FewRowsHaveTheBitsOfMany) {
+  Workspace workspace(2);
+  struct Case {
+    int64_t n, k, rows, columns;  // of a block of scales; 0: none
+    bool ordinary;
+    float factor;
+  };
+  for (const Case& c : {Case{40, 256, 128, 128, true, 1}, Case{35, 200, 16, 64, false, 1}, Case{16, 64, 1, 64, true, 1},
+                        Case{17, 63, 0, 0, false, 1}, Case{33, 129, 0, 0, true, 1}, Case{48, 448, 32, 128, false, 1},
+                        Case{20, 130, 128, 128, false, 0x1p120f}, Case{50, 96, 1, 40, true, 1}}) {
+    const Tensor from = random_f8(DType::f8_e4m3, c.n, c.k, c.rows, c.columns, 91);
+    std::vector<uint8_t> bytes(from.data<uint8_t>(), from.data<uint8_t>() + c.n * c.k);
+    for (size_t i = 0; i < bytes.size(); ++i) {
+      if (c.ordinary) bytes[i] = static_cast<uint8_t>((bytes[i] & 0x80) | std::clamp(bytes[i] & 0x7f, 8, 0x7e));
+      if (!c.ordinary && i % 97 == 5) bytes[i] = i % 2 ? 0 : 0x80;
+    }
+    Tensor w({c.n, c.k}, DType::f8_e4m3, nullptr, bytes.data());
+    if (c.columns) w = w.with(*from.scales());
+    std::vector<float> want;
+    for (const Kernels* set : available_kernels()) {
+      use_kernels(*set);
+      Pass pass(workspace);
+      const Tensor x = random_rows(pass, 6, c.k, 92);
+      for (int64_t i = 0; i < 6 * c.k; ++i) Pass::mutable_f32(x)[i] *= c.factor;
+      const std::vector<float> many = all_of(matmul(x, w));
+      if (want.empty()) want = many;
+      ASSERT_EQ(std::memcmp(want.data(), many.data(), many.size() * sizeof(float)), 0) << set->name;
+      for (int64_t rows = 1; rows <= 4; ++rows) {
+        std::vector<float> few(static_cast<size_t>(rows * c.n));
+        product(entered(x, w), 1, rows, w, 0, c.n, few.data(), c.n);
+        ASSERT_EQ(std::memcmp(few.data(), want.data() + c.n, few.size() * sizeof(float)), 0)
+            << set->name << ", " << rows << " rows of " << c.k;
+      }
+    }
+    use_kernels(*available_kernels().back());
+  }
+}
+
+TEST(Float8Products, ANanStaysOneInFewRowsToo) {
+  Workspace workspace(1);
+  std::vector<uint8_t> bytes(16 * 64, 0x38);  // ones
+  bytes[3 * 64 + 17] = 0xff;
+  const Tensor w({16, 64}, DType::f8_e4m3, nullptr, bytes.data());
+  for (const Kernels* set : available_kernels()) {
+    use_kernels(*set);
+    Pass pass(workspace);
+    const Tensor y = matmul(random_rows(pass, 1, 64, 93), w);
+    for (int64_t o = 0; o < 16; ++o) EXPECT_EQ(std::isnan(y.f32()[o]), o == 3) << set->name;
+  }
+  use_kernels(*available_kernels().back());
 }
 
 TEST(Float8Products, EveryValueIsWidenedExactly) {

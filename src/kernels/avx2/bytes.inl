@@ -45,6 +45,19 @@ KERNEL_INLINE I broadcast_word(const void* p) {
   return integer(x);
 }
 KERNEL_INLINE I bit_or(I a, I b) { return {_mm256_or_si256(a.l, b.l), _mm256_or_si256(a.h, b.h)}; }
+KERNEL_INLINE I and_or(I a, I b, I c) { return bit_or(bit_and(a, b), c); }
+// Whether no byte of 64 of each row, from `offset`, is an e4m3 that is subnormal, zero or NaN.
+KERNEL_INLINE bool ordinary_e4m3(const uint8_t* const* at, int64_t offset) {
+  // Twice a byte, without its sign, less 16: from 0xee on are the NaN and what began below 16.
+  __m256i most = _mm256_setzero_si256();
+  for (int i = 0; i < 16; ++i)
+    for (int h = 0; h < 64; h += 32) {
+      const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at[i] + offset + h));
+      most = _mm256_max_epu8(most, _mm256_sub_epi8(_mm256_add_epi8(x, x), _mm256_set1_epi8(16)));
+    }
+  const __m256i limit = _mm256_set1_epi8(static_cast<char>(0xee));
+  return _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(most, limit), most)) == 0;
+}
 KERNEL_INLINE I multiply(I a, I b) { return {_mm256_mullo_epi32(a.l, b.l), _mm256_mullo_epi32(a.h, b.h)}; }
 // sum + the four products of unsigned bytes of w with signed bytes of x, exactly. `small`: no byte of w is above 127,
 // and no pair of products leaves 16 bits.
@@ -95,3 +108,6 @@ KERNEL_INLINE void store_bytes(int8_t* p, I a) {
 }
 
 constexpr int kBlockRows = 3, kBlockVectors = 1;  // rows of activations x vectors of outputs
+// matmul_e4m3: rows of activations; whether lines of ordinary values have a way of their own, and registers hold one.
+constexpr int kLineRows = 4;
+constexpr bool kTellsLines = true, kHoldsLine = false;

@@ -215,6 +215,7 @@ KERNEL_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char
 // Register tiles: 16 registers of half a vector each.
 constexpr int kGemmRows = 6, kGemmVectors = 1;
 constexpr int kChainRows = 3, kChainVectors = 1;
+constexpr int kColumnRows = 2, kColumnChains = 2;  // chains of a kind: rows x vectors
 constexpr int kDotRows = 3, kDotOutputs = 2;
 constexpr int kScoreRows = 1;
 constexpr int kValueRows = 3, kValueVectors = 2;

@@ -47,6 +47,18 @@ KERNEL_INLINE I broadcast_word(const void* p) {
   return {_mm512_set1_epi32(x)};
 }
 KERNEL_INLINE I bit_or(I a, I b) { return {_mm512_or_si512(a.v, b.v)}; }
+KERNEL_INLINE I and_or(I a, I b, I c) { return {_mm512_ternarylogic_epi32(a.v, b.v, c.v, 0xea)}; }  // (a & b) | c
+// Whether no byte of 64 of each row, from `offset`, is an e4m3 that is subnormal, zero or NaN.
+KERNEL_INLINE bool ordinary_e4m3(const uint8_t* const* at, int64_t offset) {
+  // Twice a byte, without its sign, less 16: from 0xee on are the NaN and what began below 16.
+  __m512i most = _mm512_setzero_si512();
+  UNROLL
+  for (int i = 0; i < 16; ++i) {
+    const __m512i x = _mm512_loadu_si512(at[i] + offset);
+    most = _mm512_max_epu8(most, _mm512_sub_epi8(_mm512_add_epi8(x, x), _mm512_set1_epi8(16)));
+  }
+  return _mm512_cmpge_epu8_mask(most, _mm512_set1_epi8(static_cast<char>(0xee))) == 0;
+}
 KERNEL_INLINE I multiply(I a, I b) { return {_mm512_mullo_epi32(a.v, b.v)}; }
 // sum + the four products of unsigned bytes of w with signed bytes of x, exactly. `small`: no byte of w is above 127.
 template <bool small>
@@ -73,3 +85,6 @@ KERNEL_INLINE void store_bytes(int8_t* p, I a) {
 }
 
 constexpr int kBlockRows = 6, kBlockVectors = 2;  // rows of activations x vectors of outputs
+// matmul_e4m3: rows of activations; whether lines of ordinary values have a way of their own, and registers hold one.
+constexpr int kLineRows = 4;
+constexpr bool kTellsLines = true, kHoldsLine = true;

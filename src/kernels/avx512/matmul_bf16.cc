@@ -6,8 +6,12 @@ namespace {
 #include "kernels/avx512/vector.inl"
 #include "kernels/generic/loops.inl"
 #include "kernels/generic/matmul_bf16.inl"
+#include "kernels/generic/matmul_columns.inl"
 }  // namespace
 
-void avx512_matmul_bf16(Kernels& k) { fill_matmul_bf16(k); }
+void avx512_matmul_bf16(Kernels& k) {
+  fill_matmul_bf16(k);
+  fill_matmul_columns(k);
+}
 
 }  // namespace glassbox

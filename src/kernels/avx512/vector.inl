@@ -166,6 +166,7 @@ KERNEL_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char
 // Register tiles: 32 registers of one vector each.
 constexpr int kGemmRows = 14, kGemmVectors = 2;    // gemm: rows of c x vectors of its columns
 constexpr int kChainRows = 6, kChainVectors = 2;   // matmul_bf16: tokens x vectors of outputs, two chains each
+constexpr int kColumnRows = 4, kColumnChains = 8;  // chains of a kind: rows x vectors
 constexpr int kDotRows = 6, kDotOutputs = 4;       // matmul_f32: tokens x outputs
 constexpr int kScoreRows = 6;                      // attend: queries x the four vectors of a block
 constexpr int kValueRows = 6, kValueVectors = 4;   // attend: queries x vectors of head_dim

@@ -29,6 +29,8 @@ KERNEL_INLINE I bit_or(I a, I b) {
   for (int i = 0; i < 16; ++i) a.v[i] |= b.v[i];
   return a;
 }
+KERNEL_INLINE I and_or(I a, I b, I c) { return bit_or(bit_and(a, b), c); }
+KERNEL_INLINE bool ordinary_e4m3(const uint8_t* const*, int64_t) { return false; }  // not told apart here
 KERNEL_INLINE I multiply(I a, I b) {
   for (int i = 0; i < 16; ++i) a.v[i] = wrap(static_cast<uint32_t>(a.v[i]) * static_cast<uint32_t>(b.v[i]));
   return a;
@@ -79,3 +81,6 @@ KERNEL_INLINE void store_bytes(int8_t* p, I a) {
 }
 
 constexpr int kBlockRows = 2, kBlockVectors = 1;  // rows of activations x vectors of outputs
+// matmul_e4m3: rows of activations; whether lines of ordinary values have a way of their own, and registers hold one.
+constexpr int kLineRows = 1;
+constexpr bool kTellsLines = false, kHoldsLine = false;

@@ -141,6 +141,7 @@ KERNEL_INLINE void prefetch(const void*) {}
 
 constexpr int kGemmRows = 2, kGemmVectors = 1;
 constexpr int kChainRows = 1, kChainVectors = 1;
+constexpr int kColumnRows = 1, kColumnChains = 1;  // chains of a kind: rows x vectors
 constexpr int kDotRows = 2, kDotOutputs = 1;
 constexpr int kScoreRows = 1;
 constexpr int kValueRows = 1, kValueVectors = 1;

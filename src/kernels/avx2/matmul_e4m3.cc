@@ -1,0 +1,15 @@
+#include "kernels/generic/set.h"
+#include "kernels/sets.h"
+
+namespace glassbox {
+namespace {
+#include "kernels/avx2/vector.inl"
+
+#include "kernels/avx2/bytes.inl"
+#include "kernels/generic/loops.inl"
+#include "kernels/generic/matmul_e4m3.inl"
+}  // namespace
+
+void avx2_matmul_e4m3(Kernels& k) { fill_matmul_e4m3(k); }
+
+}  // namespace glassbox
