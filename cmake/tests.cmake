@@ -16,7 +16,7 @@ target_link_libraries(test_conformance PRIVATE glassbox_eval glassbox_testing GT
 gtest_discover_tests(test_conformance TEST_PREFIX "conformance." WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
   PROPERTIES LABELS conformance TIMEOUT 1200)
 
-# Tokenizers on 6 MB of the data folder's texts.
+# Tokenizers on 20 MB of the data folder's texts.
 add_executable(test_tokenizers ${CMAKE_SOURCE_DIR}/tests/tokenizer_conformance_test.cc
                                ${CMAKE_SOURCE_DIR}/tests/tokenizer_conversion_test.cc)
 target_link_libraries(test_tokenizers PRIVATE glassbox_text glassbox_testing GTest::gtest_main GTest::gmock)

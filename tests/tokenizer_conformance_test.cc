@@ -1,8 +1,10 @@
-// Every tokenizer of the data folder on 6 MB of its texts and on random Unicode: the reference's ids, by hash
+// Every tokenizer of the data folder on 20 MB of its texts and on random Unicode: the reference's ids, by hash
 // (tests/reference/tokenizer_hashes.py made them).
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <sstream>
 
 #include "formats/gguf.h"
@@ -38,46 +40,91 @@ std::vector<std::string> chunks(const Json& recipe) {
   return out;
 }
 
-TEST(TokenizerConformance, MegabytesEqualTheReferences) {
+std::string test_name(const ::testing::TestParamInfo<const char*>& each) {
+  std::string name = each.param;
+  for (char& c : name)
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  return name;
+}
+
+constexpr const char* kTokenizers[] = {"llama2/hf",
+                                       "llama2/tokenizer.model",
+                                       "mistral/tokenizer.model.v1",
+                                       "mistral/mistral_instruct_tokenizer_240216.model.v2",
+                                       "mistral/mistral_instruct_tokenizer_240323.model.v3",
+                                       "mistral/mistral_instruct_tokenizer_241114.model.v7",
+                                       "mistral/mistral_instruct_tokenizer_241114.model.v7m1",
+                                       "t5/spiece.model",
+                                       "tiny/m.model",
+                                       "t5/tokenizer.json",
+                                       "tiny/tiny_bpe_tokenizer.json",
+                                       "olmo/allenai_eleuther-ai-gpt-neox-20b-pii-special.json",
+                                       "hf_configs/bert-vocab.txt",
+                                       "clip",
+                                       "deepseek_v3/deepseek_v3.tiktoken",
+                                       "mistral/mistral_v3_tekken.tiktoken",
+                                       "llama4/tokenizer.model",
+                                       "llama3/tokenizer.model",
+                                       "openai/r50k_base.tiktoken",
+                                       "openai/p50k_base.tiktoken",
+                                       "tiny/tiktoken_small.model",
+                                       "openai/cl100k_base.tiktoken",
+                                       "openai/o200k_base.tiktoken",
+                                       "gpt2 vocab.json + merges.txt",
+                                       "llama3 tokenizer.json",
+                                       "qwen2",
+                                       "olmo/olmo-7b-hf",
+                                       "olmo/allenai_dolma2.json"};
+
+// Each its own test, so that they run beside each other.
+class TokenizerConformance : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(TokenizerConformance, MegabytesEqualTheReferences) {
   GLASSBOX_NEEDS_DATA();
   const Json recipe = read_json(testing::fixture("tokenizer_hashes.json"));
   const std::vector<std::string> texts = chunks(recipe);
   ASSERT_EQ(texts.size(), recipe["chunks"].get<size_t>());
-  for (const Json& one : recipe["tokenizers"]) {
-    const auto name = one["path"].get<std::string>();
-    const Tokenizer tokenizer = testing::open_named(name);
-    const bool plain = one["encode"] == "plain";
-    const auto parts = one["cut"].get<size_t>();  // 0: not cut
-    std::istringstream hashes(one["hashes"].get<std::string>());
-    size_t tokens = 0, wrong = 0;
-    for (size_t i = 0; i < texts.size(); ++i) {
-      std::string expected;
-      ASSERT_TRUE(hashes >> expected);
-      Ids ids;
-      for (const std::string& part : parts > 0 ? testing::cut(texts[i], parts) : std::vector<std::string>{texts[i]}) {
-        const Ids more = plain ? tokenizer.encode_plain(part) : tokenizer.encode(part, false);
-        ids.insert(ids.end(), more.begin(), more.end());
-      }
-      tokens += ids.size();
-      if (hash(ids) != expected && wrong++ == 0)
-        ADD_FAILURE() << name << ": chunk " << i << " differs first, of " << texts[i].size() << " bytes";
-    }
-    EXPECT_EQ(wrong, 0u) << name;
-    EXPECT_EQ(tokens, one["tokens"].get<size_t>()) << name;
+  ASSERT_EQ(recipe["tokenizers"].size(), std::size(kTokenizers));
+  const auto found = std::find_if(recipe["tokenizers"].begin(), recipe["tokenizers"].end(),
+                                  [](const Json& one) { return one["path"] == GetParam(); });
+  ASSERT_NE(found, recipe["tokenizers"].end());
+  const Tokenizer tokenizer = testing::open_named(GetParam());
+  const bool plain = (*found)["encode"] == "plain";
+  std::istringstream hashes((*found)["hashes"].get<std::string>());
+  size_t tokens = 0, wrong = 0;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    std::string expected;
+    ASSERT_TRUE(hashes >> expected);
+    const Ids ids = plain ? tokenizer.encode_plain(texts[i]) : tokenizer.encode(texts[i], false);
+    tokens += ids.size();
+    if (hash(ids) != expected && wrong++ == 0)
+      ADD_FAILURE() << "chunk " << i << " differs first, of " << texts[i].size() << " bytes";
   }
+  EXPECT_EQ(wrong, 0u);
+  EXPECT_EQ(tokens, (*found)["tokens"].get<size_t>());
 }
 
-TEST(TokenizerConformance, PublishedTokenizersTakeLinearTime) {
+INSTANTIATE_TEST_SUITE_P(Data, TokenizerConformance, ::testing::ValuesIn(kTokenizers), test_name);
+
+// What is hard, for each tokenizer: half a megabyte of each kind, GLASSBOX_HOSTILE_MB=10 megabytes where there is time.
+class TokenizerTime : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(TokenizerTime, IsLinear) {
   GLASSBOX_NEEDS_DATA();
-  for (const char* name : {"t5/tokenizer.json", "t5/spiece.model", "hf_configs/bert-vocab.txt", "clip",
-                           "deepseek_v3/deepseek_v3.tiktoken", "mistral/mistral_v3_tekken.tiktoken",
-                           "openai/o200k_base.tiktoken", "llama3/tokenizer.model", "llama2/tokenizer.model"})
-    testing::expect_linear(Tokenizer::open(testing::tokenizers() / name), name, 1'000'000);
-  for (const char* name : {"falcon", "deepseek-llm", "deepseek-coder", "starcoder"})
-    testing::expect_linear(
-        Tokenizer::from_gguf(Gguf::open(testing::tokenizers() / fmt::format("gguf_vocab/ggml-vocab-{}.gguf", name))),
-        name, 1'000'000);
+  const std::string name = GetParam();
+  const Tokenizer tokenizer = name.ends_with(".gguf") ? Tokenizer::from_gguf(Gguf::open(testing::tokenizers() / name))
+                                                      : testing::open_named(name);
+  const char* megabytes = std::getenv("GLASSBOX_HOSTILE_MB");
+  testing::expect_linear(tokenizer, name, megabytes ? std::stoul(megabytes) * 1'000'000 : 500'000);
 }
+
+INSTANTIATE_TEST_SUITE_P(Data, TokenizerTime, ::testing::ValuesIn(kTokenizers), test_name);
+INSTANTIATE_TEST_SUITE_P(Gguf, TokenizerTime,
+                         ::testing::Values("gguf_vocab/ggml-vocab-falcon.gguf",
+                                           "gguf_vocab/ggml-vocab-deepseek-llm.gguf",
+                                           "gguf_vocab/ggml-vocab-deepseek-coder.gguf",
+                                           "gguf_vocab/ggml-vocab-starcoder.gguf"),
+                         test_name);
 
 }  // namespace
 }  // namespace glassbox

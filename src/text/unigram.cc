@@ -13,6 +13,8 @@ namespace {
 
 constexpr size_t kLongest = 1024;       // bytes of a piece: bounds the time a character costs
 constexpr double kUnknownPenalty = 10;  // as SentencePiece and tokenizers have it
+// SentencePiece (0.2.3) counts anew from where a sum is larger: float32 would lose what its near ties are decided by.
+constexpr float kLargestSum = 100'000;
 
 }  // namespace
 
@@ -94,7 +96,13 @@ void Unigram::cut(std::string_view word, std::vector<int32_t>& out, Scratch& s) 
     if (at == reach && at > base) settle(at);
     size_t end_of_character = at;
     unicode::next(word, end_of_character);
-    const Real here = static_cast<Real>(s.score[at - base]);
+    Real here = static_cast<Real>(s.score[at - base]);
+    if (std::is_same_v<Real, float> && std::abs(here) > kLargestSum) {
+      for (size_t i = at - base; i <= reach - base; ++i)
+        if (i == at - base || s.start[i] != Trie::kNone)
+          s.score[i] = static_cast<double>(static_cast<Real>(s.score[i]) - here);
+      here = 0;
+    }
     bool single = false;
     auto offer = [&](size_t end, uint32_t piece, auto score) {
       if (end > reach) {
