@@ -217,10 +217,38 @@ void add_steps(const Json& spec, std::string_view source, std::vector<PreTokeniz
 
 }  // namespace
 
+namespace {
+
+// DeepSeek-V3's three expressions, which its tokenizer.json writes with breaks of lines as they are.
+bool is_deepseek_v3(const PreTokenizer::Step* steps) {
+  for (int i = 0; i < 3; ++i) {
+    const auto* split = std::get_if<PreTokenizer::Split>(&steps[i]);
+    if (!split || !split->regex || split->behavior != Behavior::isolated || split->invert) return false;
+    std::string expression;
+    for (const char c : split->regex->expression()) {
+      if (c == '\r')
+        expression += "\\r";
+      else if (c == '\n')
+        expression += "\\n";
+      else
+        expression += c;
+    }
+    if (expression != kDeepSeekV3[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 PreTokenizer PreTokenizer::from_json(const Json& spec, std::string_view source) {
   std::vector<Step> steps;
   bool byte_level = false;
   if (!spec.is_null()) add_steps(spec, source, steps, byte_level);
+  for (size_t i = 0; i + 3 <= steps.size(); ++i) {
+    if (!is_deepseek_v3(&steps[i])) continue;
+    steps[i] = Known{KnownPattern::deepseek_v3};
+    steps.erase(steps.begin() + static_cast<std::ptrdiff_t>(i) + 1, steps.begin() + static_cast<std::ptrdiff_t>(i) + 3);
+  }
   return PreTokenizer(std::move(steps), byte_level);
 }
 

@@ -83,6 +83,8 @@ class PreTokenizer {
             return by_hand<KnownPattern::cl100k_1>(text, word);
           case KnownPattern::tekken:
             return by_hand<KnownPattern::tekken>(text, word);
+          case KnownPattern::deepseek_v3:
+            return by_hand<KnownPattern::deepseek_v3>(text, word);
           case KnownPattern::o200k:
             return by_hand<KnownPattern::o200k>(text, word);
         }

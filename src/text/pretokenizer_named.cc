@@ -74,10 +74,7 @@ std::optional<PreTokenizer> pretokenizer_named(std::string_view name) {
     steps = {isolated(R"([\r\n])"), isolated(R"(\s?\p{L}+)"), isolated(R"(\s?\p{P}+)"), isolated(kDeepSeekCharacters),
              PreTokenizer::Digits{true}};
   } else if (name == "deepseek-v3") {
-    steps = {
-        isolated(R"(\p{N}{1,3})"), isolated("[一-龥぀-ゟ゠-ヿ]+"),
-        isolated(
-            R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)")};
+    steps = {PreTokenizer::Known{KnownPattern::deepseek_v3}};
   } else {
     return std::nullopt;
   }

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 
 #include "text/unicode.h"
 
@@ -220,6 +221,87 @@ size_t o200k_end(const Text& text, size_t at) {
   return white_space<true>(text, at);
 }
 
+// What DeepSeek-V3's expressions ask of a character, as sets of bits.
+constexpr uint8_t kWord = 1, kMarks = 2, kWhite = 4, kDigit = 8, kOther = 16, kEastAsian = 32;
+
+const uint8_t* deepseek_table() {
+  static const std::unique_ptr<const uint8_t[]> table = [] {
+    auto made = std::make_unique<uint8_t[]>(0x110000);
+    const Class* classes = unicode::class_table();
+    const uint8_t* symbols = unicode::symbol_table();
+    for (size_t c = 0; c < 0x110000; ++c) {
+      const Set kind = set_of(classes[c]);
+      made[c] = kind & (kLetter | set_of(Class::M)) ? kWord
+                : kind & kSpace                     ? kWhite
+                : kind & kNumber                    ? kDigit
+                : symbols[c]                        ? kMarks
+                                                    : kOther;
+      if ((c >= 0x4E00 && c <= 0x9FA5) || (c >= 0x3040 && c <= 0x30FF)) made[c] |= kEastAsian;
+    }
+    return std::unique_ptr<const uint8_t[]>(std::move(made));
+  }();
+  return table.get();
+}
+
+// The piece that begins at `at`. Digits are taken out first, then runs of Chinese and Japanese; what is left between
+// such is a text of its own to the third expression, which ends where one of them begins.
+size_t deepseek_end(const Text& text, size_t at) {
+  if (const size_t end = plain_word<false>(text, at); end > at) return end;
+  static const uint8_t* const table = deepseek_table();
+  // What the character at `i` is, and where the next one begins; 0 where the text to which `at` belongs ends.
+  uint8_t east_asian = 0;
+  const auto kind_at = [&](size_t i, size_t& after) -> uint8_t {
+    if (i >= text.size) return 0;
+    char32_t c = text.p[i];
+    after = i + 1;
+    if (c >= 0x80) c = unicode::next(std::string_view(reinterpret_cast<const char*>(text.p), text.size), after = i);
+    return table[c];
+  };
+  const auto look = [&](size_t i, size_t& after) -> uint8_t {
+    const uint8_t kind = kind_at(i, after);
+    return (kind & kEastAsian) != east_asian || (kind & kDigit) ? 0 : kind;
+  };
+  const auto skip = [&](size_t i, uint8_t wanted) {
+    for (size_t after; look(i, after) & wanted;) i = after;
+    return i;
+  };
+  size_t after = at, beyond;
+  const uint8_t first = kind_at(at, after);
+  if (first & kDigit) {
+    size_t end = after;
+    for (int n = 1; n < 3 && (kind_at(end, beyond) & kDigit); ++n) end = beyond;
+    return end;
+  }
+  east_asian = first & kEastAsian;
+  const uint8_t c = text.p[at];
+  if (c < 0x80 && (first & kMarks) && after < text.size && is_ascii_letter(text.p[after])) {
+    while (after < text.size && is_ascii_letter(text.p[after])) ++after;
+    return after;
+  }
+  if (first & kWord) return skip(after, kWord);
+  const uint8_t second = look(after, beyond);
+  const bool line = c == '\r' || c == '\n';
+  if (!(first & kMarks) && !line && (second & kWord)) return skip(beyond, kWord);
+  if ((first & kMarks) || (c == ' ' && (second & kMarks))) {
+    size_t end = skip(after, kMarks);
+    while (!east_asian && end < text.size && (text.p[end] == '\r' || text.p[end] == '\n')) ++end;
+    return end;
+  }
+  if (first & kOther) {  // no match begins here: all up to where one does
+    size_t end = after;
+    while ((look(end, after) & kOther) && !(look(after, beyond) & kWord)) end = after;
+    return end;
+  }
+  size_t end = at, last = at, line_end = at;
+  while (look(end, after) & kWhite) {
+    last = end;
+    if (text.p[end] == '\n' || text.p[end] == '\r') line_end = after;
+    end = after;
+  }
+  if (line_end > at) return line_end;
+  return look(end, after) == 0 || last == at ? end : last;
+}
+
 }  // namespace
 
 std::optional<KnownPattern> known_pattern(std::string_view expression) {
@@ -239,6 +321,8 @@ std::string_view expression_of(KnownPattern pattern) {
       return kCl100k1;
     case KnownPattern::tekken:
       return kTekken;
+    case KnownPattern::deepseek_v3:
+      return kDeepSeekV3[2];
     case KnownPattern::o200k:
       return kO200k;
   }
@@ -252,6 +336,7 @@ size_t match_end(std::string_view view, size_t at) {
   if constexpr (kPattern == KnownPattern::cl100k) return cl100k_end<3>(text, at);
   if constexpr (kPattern == KnownPattern::cl100k_1) return cl100k_end<1>(text, at);
   if constexpr (kPattern == KnownPattern::o200k) return o200k_end<true, 3>(text, at);
+  if constexpr (kPattern == KnownPattern::deepseek_v3) return deepseek_end(text, at);
   if constexpr (kPattern == KnownPattern::tekken) return o200k_end<false, 1>(text, at);
 }
 
@@ -259,6 +344,7 @@ template size_t match_end<KnownPattern::gpt2>(std::string_view, size_t);
 template size_t match_end<KnownPattern::cl100k>(std::string_view, size_t);
 template size_t match_end<KnownPattern::cl100k_1>(std::string_view, size_t);
 template size_t match_end<KnownPattern::tekken>(std::string_view, size_t);
+template size_t match_end<KnownPattern::deepseek_v3>(std::string_view, size_t);
 template size_t match_end<KnownPattern::o200k>(std::string_view, size_t);
 
 size_t match_end(KnownPattern pattern, std::string_view text, size_t at) {
@@ -271,6 +357,8 @@ size_t match_end(KnownPattern pattern, std::string_view text, size_t at) {
       return match_end<KnownPattern::cl100k_1>(text, at);
     case KnownPattern::tekken:
       return match_end<KnownPattern::tekken>(text, at);
+    case KnownPattern::deepseek_v3:
+      return match_end<KnownPattern::deepseek_v3>(text, at);
     case KnownPattern::o200k:
       return match_end<KnownPattern::o200k>(text, at);
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "text/pretokenizer.h"
 #include "text/regex.h"
 #include "text/unicode.h"
 
@@ -91,6 +92,59 @@ TEST(Splitter, EqualsTheExpressionOnEveryCharacter) {
       if (HasFatalFailure()) return;
       text.clear();
     }
+  }
+}
+
+// DeepSeek-V3's three expressions by PCRE2, one after another, and by hand.
+TEST(Splitter, DeepSeekEqualsItsExpressions) {
+  std::vector<PreTokenizer::Step> steps;
+  Json json = Json::array();
+  for (const std::string_view expression : kDeepSeekV3) {
+    PreTokenizer::Split split;
+    split.regex = Regex::compile(expression, "test");
+    steps.emplace_back(std::move(split));
+    json.push_back({{"type", "Split"}, {"pattern", {{"Regex", expression}}}, {"behavior", "Isolated"}});
+  }
+  const PreTokenizer meant(std::move(steps), false);
+  const PreTokenizer by_hand = PreTokenizer::from_json({{"type", "Sequence"}, {"pretokenizers", json}}, "test");
+  ASSERT_EQ(by_hand.steps().size(), 1u);
+  const auto expect_pieces = [&](const std::string& text) {
+    std::vector<std::string> a, b;
+    meant.split(text, true, true, [&](std::string_view piece) { a.emplace_back(piece); });
+    by_hand.split(text, true, true, [&](std::string_view piece) { b.emplace_back(piece); });
+    ASSERT_EQ(a, b) << escaped(text);
+  };
+  const char32_t few[] = {'a', 'A', '\'', '1', ' ', '\n', '.', 0x7F, 0x301, 0x4E00, 0x30FB, 0x3040, 0xE9, 0xAD};
+  const size_t n = std::size(few);
+  for (size_t code = 0; code < n * n * n * n; ++code) {
+    std::string text;
+    for (size_t i = 0, rest = code; i < 4; ++i, rest /= n) unicode::append(text, few[rest % n]);
+    expect_pieces(text);
+    if (HasFatalFailure()) return;
+  }
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 10000; ++round) {
+    std::string text;
+    const size_t length = random() % 60;
+    for (size_t i = 0; i < length; ++i) {
+      char32_t c = random() % 2 ? kTelling[random() % kTelling.size()] : few[random() % n];
+      if (random() % 8 == 0) c = static_cast<char32_t>(random() % 0x110000);
+      if (random() % 8 == 0) c = static_cast<char32_t>(0x3000 + random() % 0x120);
+      if (c >= 0xD800 && c < 0xE000) c = ' ';
+      unicode::append(text, c);
+    }
+    expect_pieces(text);
+    if (HasFatalFailure()) return;
+  }
+  std::string text;
+  for (char32_t c = 0; c < 0x110000; ++c) {
+    if (c >= 0xD800 && c < 0xE000) continue;
+    unicode::append(text, c);
+    if (c % 3 == 0) text += "a ";
+    if (text.size() < 4000 && c != 0x10FFFF) continue;
+    expect_pieces(text);
+    if (HasFatalFailure()) return;
+    text.clear();
   }
 }
 

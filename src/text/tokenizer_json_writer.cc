@@ -34,7 +34,7 @@ const char* name_of(PreTokenizer::Behavior behavior) {
   return "Contiguous";
 }
 
-Json split(Json pattern, PreTokenizer::Behavior behavior, bool invert) {
+Json split_json(Json pattern, PreTokenizer::Behavior behavior, bool invert) {
   return {{"type", "Split"}, {"pattern", std::move(pattern)}, {"behavior", name_of(behavior)}, {"invert", invert}};
 }
 
@@ -45,10 +45,10 @@ Json byte_level_json(bool prefix_space, bool regex) {
 Json step_json(const PreTokenizer::Step& step) {
   using Kind = PreTokenizer::Kind;
   if (const auto* known = std::get_if<PreTokenizer::Known>(&step))
-    return split({{"Regex", expression_of(known->pattern)}}, PreTokenizer::Behavior::isolated, false);
+    return split_json({{"Regex", expression_of(known->pattern)}}, PreTokenizer::Behavior::isolated, false);
   if (const auto* one = std::get_if<PreTokenizer::Split>(&step))
-    return split(one->regex ? Json{{"Regex", one->regex->expression()}} : Json{{"String", one->literal}}, one->behavior,
-                 one->invert);
+    return split_json(one->regex ? Json{{"Regex", one->regex->expression()}} : Json{{"String", one->literal}},
+                      one->behavior, one->invert);
   if (const auto* digits = std::get_if<PreTokenizer::Digits>(&step))
     return {{"type", "Digits"}, {"individual_digits", digits->individual}};
   if (const auto* meta = std::get_if<PreTokenizer::Metaspace>(&step)) {
@@ -70,7 +70,7 @@ Json step_json(const PreTokenizer::Step& step) {
     case Kind::trailing_space:
       break;
   }
-  return split({{"Regex", "\\s+$"}}, PreTokenizer::Behavior::isolated, false);
+  return split_json({{"Regex", "\\s+$"}}, PreTokenizer::Behavior::isolated, false);
 }
 
 Json decoder_json(const DecoderSpec& decoder) {
@@ -102,6 +102,9 @@ Json PreTokenizer::to_json() const {
       space = true;
     else if (byte_level_ && known && known->pattern == KnownPattern::gpt2 && i + 1 == steps_.size())
       regex = true;
+    else if (known && known->pattern == KnownPattern::deepseek_v3)
+      for (const std::string_view expression : kDeepSeekV3)
+        steps.push_back(split_json({{"Regex", expression}}, Behavior::isolated, false));
     else
       steps.push_back(step_json(steps_[i]));
   }

@@ -1,5 +1,7 @@
 #include "text/unicode.h"
 
+#include <utf8proc.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -16,6 +18,25 @@ const Class* class_table() {
       std::memset(&made[begin], static_cast<int>(kClassRuns[i] & 15), end - begin);
     }
     return std::unique_ptr<const Class[]>(std::move(made));
+  }();
+  return table.get();
+}
+
+const uint8_t* symbol_table() {
+  static const std::unique_ptr<const uint8_t[]> table = [] {
+    auto made = std::make_unique<uint8_t[]>(0x110000);
+    const Class* classes = class_table();
+    for (int32_t c = 0; c < 0x110000; ++c) {
+      if (classes[c] != Class::Other) continue;
+      const utf8proc_category_t category = utf8proc_category(c);
+      made[static_cast<size_t>(c)] = category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_SO;
+    }
+    for (size_t i = 0; i < kNewerSymbolRunsSize; ++i) {
+      const uint32_t begin = kNewerSymbolRuns[i] >> 4;
+      const uint32_t end = i + 1 < kNewerSymbolRunsSize ? kNewerSymbolRuns[i + 1] >> 4 : 0x110000;
+      if (kNewerSymbolRuns[i] & 15) std::memset(&made[begin], 1, end - begin);
+    }
+    return std::unique_ptr<const uint8_t[]>(std::move(made));
   }();
   return table.get();
 }

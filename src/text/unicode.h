@@ -49,6 +49,9 @@ void append_lower(std::string& out, char32_t c);
 // 0x110000 classes, one a byte; made on first use, lives for ever.
 const Class* class_table();
 
+// 0x110000 bytes, 1 for punctuation and symbols (\p{P} and \p{S}), else 0; made on first use, lives for ever.
+const uint8_t* symbol_table();
+
 // True for characters that came after Unicode 9: normalization leaves them, and nothing combines across them.
 bool is_unnormalized(char32_t c);
 

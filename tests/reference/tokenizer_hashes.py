@@ -1,5 +1,5 @@
 """Writes tests/fixtures/tokenizer_hashes.json: what the reference implementations make of 20 MB of text and of
-random Unicode, as hashes. Takes half an hour of one core.
+random Unicode, as hashes. Takes ten minutes of one core.
 
     python tests/reference/tokenizer_hashes.py ../shared/data tests/fixtures/tokenizer_hashes.json
 
