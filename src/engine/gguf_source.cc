@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -109,6 +110,13 @@ void to_float(DType dtype, std::span<const std::byte> bytes, float* values, int6
       return each(uint16_t{}, [](uint16_t bits) { return f16_to_f32(bits); });
     case DType::bf16:
       return each(uint16_t{}, [](uint16_t bits) { return bf16_to_f32(bits); });
+    case DType::f64:
+      return each(double{}, [](double value) {
+        const auto rounded = static_cast<float>(value);
+        if (std::isinf(rounded) && std::isfinite(value))
+          fail(ErrorKind::unsupported, "a number of dtype F64, {}, is more than float32 holds", value);
+        return rounded;
+      });
     default:
       fail(ErrorKind::unsupported, "numbers of dtype {} cannot be converted", info(dtype).name);
   }
@@ -221,7 +229,7 @@ std::optional<Source> GgufSource::State::source_of(std::string_view tensor) cons
     return Source{name.substr(0, name.size() - 7) + "weight", DType::i4, {outputs, inputs}, {}};
   }
   if (is_f8(raw)) return Source{name, raw.dtype, raw.shape, {}};
-  if (!is_float(raw.dtype))
+  if (!is_float(raw.dtype) && raw.dtype != DType::f64)
     fail(ErrorKind::unsupported, "{}: tensor {}: dtype {} cannot be written as GGUF", checkpoint->source(),
          quote(tensor), info(raw.dtype).name);
   return Source{name, raw.dtype, raw.shape, raw};
@@ -266,7 +274,8 @@ void GgufSource::State::put_stack(const std::string& tensor, Rows from, const Js
   if (shape.empty() || shape.size() > 4 || std::ranges::find(shape, 0) != shape.end())
     fail(ErrorKind::unsupported, "{}: {}: shape [{}] has no place in GGUF", checkpoint->source(), quote(tensor),
          fmt::join(shape, ", "));
-  const DType dtype = first.plain() ? first.dtype : first.dtype == DType::f4_e2m1 ? DType::mxfp4 : DType::bf16;
+  DType dtype = first.plain() ? first.dtype : first.dtype == DType::f4_e2m1 ? DType::mxfp4 : DType::bf16;
+  if (dtype == DType::f64) dtype = DType::f32;
   if (from.change == GgufChange::plus_one) note_norm(tensor, first);
   put(tensor, dtype, std::move(shape), std::move(from));
 }
@@ -280,7 +289,8 @@ void GgufSource::State::note_dtypes(const std::vector<Source>& sources) {
   const DType common = std::ranges::max_element(values_of, {}, [](const auto& entry) { return entry.second; })->first;
   Json others = Json::object();
   for (const Source& source : sources)
-    if (source.plain() && source.dtype != common) others[std::string(info(source.dtype).name)].push_back(source.name);
+    if (source.plain() && is_float(source.dtype) && source.dtype != common)
+      others[std::string(info(source.dtype).name)].push_back(source.name);
   metadata.push_back({std::string(kOwnDtypes), GgufValue::of(dump_json(others))});
 }
 
@@ -502,7 +512,8 @@ void repack_mxfp4(const std::byte* blocks, const std::byte* scales, int64_t coun
 bool GgufSource::as_stored(size_t tensor) const {
   const Rows& from = state_->rows[tensor];
   return by_rows(from) && from.change != GgufChange::plus_one &&
-         (from.parts[0].plain() || from.parts[0].dtype == DType::f4_e2m1);
+         (from.parts[0].plain() ? from.parts[0].dtype == state_->tensors[tensor].dtype
+                                : from.parts[0].dtype == DType::f4_e2m1);
 }
 
 void GgufSource::copy(size_t tensor, int64_t first, int64_t count, const AppendBytes& append) const {

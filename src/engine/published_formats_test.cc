@@ -99,7 +99,7 @@ void add_fp8(Checkpoints& all, const std::string& name, const std::vector<int64_
   all.add_values(name + "_scale_inv", DType::f32, blocks, scales);
 }
 
-void add_int4(Checkpoints& all, const std::string& name, const std::vector<int64_t>& shape, bool awq) {
+void add_int4(Checkpoints& all, const std::string& name, const std::vector<int64_t>& shape, bool awq, bool in_order) {
   const std::string stem = name.substr(0, name.size() - 6);
   const int64_t n = shape[0], k = shape[1], groups = k / 32;
   all.add_random(stem + "qweight", DType::i32, awq ? std::vector{k, n / 8} : std::vector{k / 8, n});
@@ -109,7 +109,7 @@ void add_int4(Checkpoints& all, const std::string& name, const std::vector<int64
   all.add_values(stem + "scales", DType::f16, {groups, n}, scales);
   if (awq) return;
   std::vector<int32_t> order;
-  for (int64_t i = 0; i < k; ++i) order.push_back(static_cast<int32_t>(i / 32));
+  for (int64_t i = 0; i < k; ++i) order.push_back(static_cast<int32_t>((in_order ? i : k - 1 - i) / 32));
   all.add_values(stem + "g_idx", DType::i32, {k}, order);
 }
 
@@ -131,9 +131,12 @@ void publish(const fs::path& folder, const std::string& method) {
   if (method == "awq")
     config["quantization_config"] = {
         {"quant_method", "awq"}, {"bits", 4}, {"group_size", 32}, {"zero_point", true}, {"version", "gemm"}};
-  if (method == "gptq")
-    config["quantization_config"] = {
-        {"quant_method", "gptq"}, {"bits", 4}, {"group_size", 32}, {"sym", false}, {"desc_act", false}};
+  if (method.starts_with("gptq"))
+    config["quantization_config"] = {{"quant_method", "gptq"},
+                                     {"bits", 4},
+                                     {"group_size", 32},
+                                     {"sym", false},
+                                     {"desc_act", method == "gptq_order"}};
   testing::publish("qwen2_tiny", folder);
   write_file(folder / "config.json", dump_json(config));
   Checkpoints all;
@@ -146,8 +149,8 @@ void publish(const fs::path& folder, const std::string& method) {
       add_fp8(all, name, tensor->shape);
     } else if (method == "mxfp4" && tensor->dtype == DType::f4_e2m1) {
       add_mxfp4(all, name, tensor->shape);
-    } else if ((method == "awq" || method == "gptq") && is_projection(name)) {
-      add_int4(all, name, tensor->shape, method == "awq");
+    } else if ((method == "awq" || method.starts_with("gptq")) && is_projection(name)) {
+      add_int4(all, name, tensor->shape, method == "awq", method != "gptq_order");
     } else {
       std::vector<uint16_t> values;
       for (uint64_t i = 0; i < *tensor_bytes(DType::bf16, tensor->shape) / 2; ++i)
@@ -202,7 +205,7 @@ TEST_P(PublishedFormat, CanBeQuantized) {
   EXPECT_EQ(logits(*from_gguf(folder / "q.gguf")).size(), 40u * 64);
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, PublishedFormat, ::testing::Values("fp8", "mxfp4", "awq", "gptq"),
+INSTANTIATE_TEST_SUITE_P(Methods, PublishedFormat, ::testing::Values("fp8", "mxfp4", "awq", "gptq", "gptq_order"),
                          [](const auto& each) { return std::string(each.param); });
 
 // gpt-oss as it is published goes there and back with every byte, and computes the same to the bit.
@@ -226,6 +229,25 @@ TEST(PublishedMxfp4, PassesThrough) {
   const Checkpoint widened = Checkpoint::open(folder / "wide");
   for (const TensorInfo* tensor : widened.tensors()) EXPECT_EQ(tensor->dtype, DType::bf16);
   EXPECT_EQ(logits(*from_folder(folder / "wide")).size(), 40u * 64);
+}
+
+// F64 is rounded to float32, as on opening; the rest stays.
+TEST(PublishedF64, IsRounded) {
+  TemporaryFolder folder;
+  testing::publish("qwen2_tiny", folder / "model");
+  {
+    const Checkpoint narrow = Checkpoint::open(testing::golden("qwen2_tiny"));
+    Checkpoints all;
+    for (const TensorInfo* tensor : narrow.tensors()) {
+      const RawTensor raw = *narrow.find(tensor->name);
+      std::vector<double> wide;
+      for (const float value : testing::floats(raw)) wide.push_back(static_cast<double>(value) * (1 + 1e-12));
+      all.add_values(tensor->name, DType::f64, tensor->shape, wide);
+    }
+    write_safetensors(folder / "model/model.safetensors", all.tensors);
+  }
+  convert((folder / "model").string(), (folder / "m.gguf").string(), {});
+  EXPECT_EQ(logits(*from_gguf(folder / "m.gguf")), logits(*from_folder(testing::golden("qwen2_tiny"))));
 }
 
 }  // namespace

@@ -139,7 +139,11 @@ struct GgufCheckpoint::State : std::enable_shared_from_this<State> {
 
   // Of the text, where a model is more.
   int64_t number(const char* key) const {
-    return (family->prefix.empty() ? config : config["text_config"])[key].get<int64_t>();
+    const Json& text = family->prefix.empty() ? config : config["text_config"];
+    const auto found = text.find(key);
+    if (found == text.end() || !found->is_number_integer())
+      fail(ErrorKind::bad_file, "{}: expected a number for {}, found none", file.source(), key);
+    return found->get<int64_t>();
   }
   int64_t heads(GgufChange change) const {
     return number(change == GgufChange::rotary_q ? "num_attention_heads" : "num_key_value_heads");

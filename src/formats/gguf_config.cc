@@ -176,7 +176,13 @@ class Description {
   Description(const Gguf& file, const GgufFamily& family)
       : file_(file), prefix_(std::string(family.architecture) + ".") {}
 
-  std::optional<int64_t> integer(std::string_view key) { return file_.integer(named(key)); }
+  std::optional<int64_t> integer(std::string_view key) {
+    constexpr int64_t kMost = int64_t{1} << 40;  // sums and products of two stay within 64 bits
+    const auto value = file_.integer(named(key));
+    if (value && (*value < 0 || *value > kMost))
+      fail(ErrorKind::bad_file, "{}: {}{}: expected 0 to {}, got {}", file_.source(), prefix_, key, kMost, *value);
+    return value;
+  }
   std::optional<double> real(std::string_view key) {
     const auto value = file_.number(named(key));
     return value ? std::optional(shortest(*value)) : std::nullopt;
@@ -381,7 +387,7 @@ void read_special(Description& from, const Gguf& file, const GgufFamily& family,
   if (type == "gpt_oss") {
     config["attention_bias"] = attention_bias;
     config["layer_types"] = layer_types(from, layers, 2, 1);
-    from.same("expert_feed_forward_length", config["intermediate_size"].get<int64_t>());
+    from.same("expert_feed_forward_length", whole(config, "intermediate_size", file.source()));
   }
   if (is_llama4(type)) {
     config["attention_bias"] = attention_bias;
@@ -466,7 +472,9 @@ Json gguf_config(const Gguf& file) {
       }
     }
   const int64_t heads = from.needed("attention.head_count"), width = from.needed("embedding_length");
-  from.needed("block_count");
+  constexpr int64_t kMostLayers = 4096;
+  if (const int64_t layers = from.needed("block_count"); layers < 1 || layers > kMostLayers)
+    fail(ErrorKind::bad_file, "{}: block_count: expected 1 to {}, got {}", file.source(), kMostLayers, layers);
   if (heads <= 0)
     fail(ErrorKind::bad_file, "{}: attention.head_count: expected at least 1, got {}", file.source(), heads);
   int64_t head_dim = from.integer("rope.dimension_count").value_or(width / heads);
