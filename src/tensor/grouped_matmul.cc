@@ -109,6 +109,25 @@ struct Grouped {
   }
 };
 
+// x, prepared for products: where experts' rows have orders of their own (Tensor::input_order), each row in its
+// expert's.
+Entered entered_by_expert(const Tensor& x, const Routing& to, std::span<const Tensor> experts) {
+  if (std::ranges::none_of(experts, [](const Tensor& w) { return w.input_order() != nullptr; }))
+    return entered(x, experts[0]);
+  Pass& pass = *x.pass();
+  const int64_t k = x.width();
+  const Tensor ordered = pass.empty(x.shape());
+  pass.pool().parallel_for(to.experts, [&](int64_t e) {
+    const std::vector<int32_t>* order = experts[static_cast<size_t>(e)].input_order();
+    const int64_t first = to.order->first[static_cast<size_t>(e)];
+    for (int64_t row = first; row < first + to.rows_of(e); ++row)
+      for (int64_t i = 0; i < k; ++i)
+        Pass::mutable_f32(ordered)[row * k + i] = x.f32()[row * k + (order ? (*order)[static_cast<size_t>(i)] : i)];
+  });
+  // The order is taken: what is left is a matrix of blocks like any other.
+  return entered(ordered, Tensor(experts[0].shape(), experts[0].dtype(), nullptr, experts[0].data<void>()));
+}
+
 }  // namespace
 
 Tensor grouped_matmul(const Tensor& x, const Routing& to, std::span<const Tensor> experts, ExpertLayout layout) {
@@ -123,11 +142,9 @@ Tensor grouped_matmul(const Tensor& x, const Routing& to, std::span<const Tensor
     trains |= w.gradient() != nullptr;
   }
   check(x.width() == k, "grouped_matmul: widths differ");
-  if (experts[0].input_order())
-    fail(ErrorKind::unsupported, "grouped_matmul: experts whose inputs have orders of their own are not supported");
   Pass& pass = *x.pass();
   const Grouped grouped{&pass, to, {experts.begin(), experts.end()}, layout, n, k};
-  const Entered seen = entered(x, experts[0]);
+  const Entered seen = entered_by_expert(x, to, experts);
   Tensor y = pass.empty({x.rows(), n});
   grouped.forward(seen, Pass::mutable_f32(y));
   // One opened expert stands for all: whoever trains opens them together.

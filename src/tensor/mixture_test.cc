@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 
+#include "base/random.h"
 #include "kernels/kernels.h"
 #include "tensor/words_testing.h"
 
@@ -268,6 +270,38 @@ TEST_P(Bits, DoNotDependOnLayout) {
   const Routing to = route(matmul_in_float(x, router.tensor), {.experts = kExperts, .chosen = 3, .normalised = true});
   const Tensor out = combine(grouped_matmul(dispatch(x, to), to, turned, ExpertLayout::columns), to);
   EXPECT_EQ(std::vector<float>(out.values().begin(), out.values().end()), reference);
+}
+
+// Experts whose inputs have orders of their own: each one's rows are what matmul() makes of them.
+TEST(GroupedMatmul, TakesInputsInEachExpertsOrder) {
+  constexpr int64_t kInputs = 64, kRows = 8;
+  std::vector<std::vector<uint8_t>> bytes(4);
+  std::vector<Tensor> experts;
+  for (size_t e = 0; e < bytes.size(); ++e) {
+    for (int64_t i = 0; i < kRows * kInputs / 32 * 20; ++i)
+      bytes[e].push_back(static_cast<uint8_t>(philox(50 + e, static_cast<uint64_t>(i))[0]));
+    for (size_t block = 0; block < bytes[e].size(); block += 20) {  // scale 1/16, zero point 8
+      const std::array<uint8_t, 4> head = {0x00, 0x2c, 8, 0};
+      std::copy(head.begin(), head.end(), bytes[e].begin() + static_cast<ptrdiff_t>(block));
+    }
+    const Tensor w({kRows, kInputs}, DType::i4, nullptr, bytes[e].data());
+    std::vector<int32_t> order(kInputs);
+    for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int32_t>((i * (2 * e + 3) + e) % kInputs);
+    experts.push_back(e == 2 ? w : w.with_input_order(order));
+  }
+  Scored s({{0, 9, 8, 1}, {5, 1, 2, 4}, {3, 0, 7, 6}});
+  const Routing to = route(s.scores, {.experts = 4, .chosen = 2});
+  Tensor x = s.pass.empty({3, kInputs});
+  for (int64_t i = 0; i < 3 * kInputs; ++i) Pass::mutable_f32(x)[i] = uniform(60, static_cast<uint64_t>(i)) - 0.5f;
+  const Tensor y = grouped_matmul(dispatch(x, to), to, experts);
+  for (size_t e = 0; e < experts.size(); ++e) {
+    const Tensor all = matmul(x, experts[e]);
+    for (int64_t row = to.order->first[e]; row < to.order->first[e + 1]; ++row)
+      EXPECT_EQ(std::memcmp(y.f32() + row * kRows, all.f32() + to.order->source[static_cast<size_t>(row)] / 2 * kRows,
+                            kRows * sizeof(float)),
+                0)
+          << "expert " << e;
+  }
 }
 
 // Only the chosen are read: the others have no memory behind them at all.
