@@ -16,6 +16,7 @@
 #include "models/registry.h"
 #include "nn/gguf_weights.h"
 #include "tests/testing.h"
+#include "text/tokenizer.h"
 
 namespace glassbox {
 namespace {
@@ -235,6 +236,38 @@ TEST(Convert, RefusesWhatGgufCannotSay) {
   EXPECT_THAT(error("hidden_act", "gelu"), HasSubstr("hidden_act"));
   EXPECT_THAT(error("model_type", "gpt9"), HasSubstr("gpt9"));
   EXPECT_THROW(convert((folder / "model").string(), (folder / "other").string(), {}), Error);
+}
+
+// Folders whose tokenizer is no tokenizer.json.
+TEST(Convert, TakesEveryFormOfTokenizerAlong) {
+  GLASSBOX_NEEDS_DATA();
+  const fs::path data = testing::data_folder() / "tokenizers";
+  for (const auto& [from, as] :
+       {std::pair{"llama2/tokenizer.model", "tokenizer.model"}, std::pair{"llama3/tokenizer.model", "tokenizer.model"},
+        std::pair{"tiny/m.model", "tokenizer.model"}}) {
+    SCOPED_TRACE(from);
+    TemporaryFolder folder;
+    fs::create_directories(folder / "model");
+    fs::copy(data / from, folder / "model" / as);
+    const Tokenizer published = Tokenizer::open(folder / "model");
+    const std::vector<GgufEntry> entries =
+        gguf_tokenizer(folder / "model", static_cast<int64_t>(published.size()) + 64);
+    const Gguf file = Gguf::planned(entries, {}, "m.gguf");
+    const std::string text = "Hello,  world's 123 \u00e9t\u00e9s \u4f60\u597d\n\n  x";
+    EXPECT_EQ(Tokenizer::from_gguf(file).encode(text), published.encode(text));
+    if (std::string_view(from) == "tiny/m.model") {  // a Unigram: only GGUF says it
+      EXPECT_THROW(tokenizer_files(file), Error);
+      continue;
+    }
+    for (const NamedText& one : tokenizer_files(file)) {
+      fs::create_directories(folder / "back");
+      write_file(folder / "back" / one.name, one.text);
+    }
+    const Tokenizer back = Tokenizer::open(folder / "back");
+    EXPECT_EQ(back.encode(text), published.encode(text));
+    EXPECT_EQ(back.bos(), published.bos());
+    EXPECT_EQ(back.eos(), published.eos());
+  }
 }
 
 TEST(Quantize, TypesAreLlamaCppsAndErrorsAreTrue) {
