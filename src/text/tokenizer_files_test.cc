@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "formats/gguf.h"
 #include "tests/testing.h"
 #include "text/tokenizer.h"
 
@@ -250,6 +251,29 @@ TEST(TokenizerFiles, VocabularyAndMerges) {
   EXPECT_THROW(folder.open(), Error);
   folder.with("tokenizer_config.json", "{}").with("merges.txt", "a\n");
   EXPECT_THROW(folder.open(), Error);
+}
+
+// What GGUF may call a token and JSON may not.
+TEST(TokenizerFiles, NamesThatAreNoUtf8AreNotWrittenAsJson) {
+  for (const bool special : {false, true}) {
+    const std::string bad = "<\xE2\x96";
+    const std::vector<std::string> tokens{"a", "b", "ab", bad};
+    const std::vector<int32_t> types{1, 1, 1, special ? 3 : 1};
+    const std::vector<GgufEntry> entries{{"tokenizer.ggml.model", GgufValue::of("gpt2")},
+                                         {"tokenizer.ggml.pre", GgufValue::of("gpt-2")},
+                                         {"tokenizer.ggml.tokens", GgufValue::array(tokens)},
+                                         {"tokenizer.ggml.token_type", GgufValue::array(types)},
+                                         {"tokenizer.ggml.merges", GgufValue::array(std::vector<std::string>{"a b"})}};
+    const Tokenizer tokenizer = Tokenizer::from_gguf(Gguf::planned(entries, {}, "bad"));
+    EXPECT_EQ(tokenizer.encode("ab"), Ids{2});
+    try {
+      tokenizer.to_json();
+      ADD_FAILURE();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::unsupported);
+      EXPECT_NE(std::string(error.what()).find("UTF-8"), std::string::npos) << error.what();
+    }
+  }
 }
 
 TEST(TokenizerFiles, Absence) {

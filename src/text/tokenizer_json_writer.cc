@@ -156,11 +156,19 @@ std::string Tokenizer::to_json() const {
   for (uint32_t id = 0; id < parts.model->size(); ++id) {
     const std::string name = impl.name(static_cast<int32_t>(id));
     if (!parts.model->defined(id) || name == fmt::format("[PAD{}]", id)) continue;
+    if (unicode::valid_prefix(name) != name.size())
+      fail(ErrorKind::unsupported, "{}: token {} is called {}: no UTF-8, which a tokenizer.json is", parts.source, id,
+           unicode::shown(name));
     if (parts.model->find(parts.model->text(id)) || !vocabulary.contains(name)) vocabulary[name] = id;
   }
   std::vector<const AddedToken*> tokens;
-  for (const AddedToken& token : parts.added)
-    if (!token.content.empty()) tokens.push_back(&token);
+  for (const AddedToken& token : parts.added) {
+    if (token.content.empty()) continue;
+    if (unicode::valid_prefix(token.content) != token.content.size())
+      fail(ErrorKind::unsupported, "{}: added token {}: {} is no UTF-8, which a tokenizer.json is", parts.source,
+           token.id, unicode::shown(token.content));
+    tokens.push_back(&token);
+  }
   std::sort(tokens.begin(), tokens.end(), [](const AddedToken* a, const AddedToken* b) { return a->id < b->id; });
   // Hugging Face's tokenizers pass over the ids of added tokens and count on from the vocabulary: where that would end
   // elsewhere, the vocabulary names them too.
