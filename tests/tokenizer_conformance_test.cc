@@ -74,7 +74,9 @@ constexpr const char* kTokenizers[] = {"llama2/hf",
                                        "llama3 tokenizer.json",
                                        "qwen2",
                                        "olmo/olmo-7b-hf",
-                                       "olmo/allenai_dolma2.json"};
+                                       "olmo/allenai_dolma2.json",
+                                       "olmo/allenai_gpt-neox-olmo-dolma-v1_5.json",
+                                       "olmo/dolma2-hf"};
 
 // Each its own test, so that they run beside each other.
 class TokenizerConformance : public ::testing::TestWithParam<const char*> {};

@@ -97,6 +97,8 @@ KERNEL_INLINE V half_low(I a) {
   const __m256i x = low_halves(a);
   return {_mm256_cvtph_ps(_mm256_castsi256_si128(x)), _mm256_cvtph_ps(_mm256_extracti128_si256(x, 1))};
 }
+// Four bytes a lane, from any address.
+KERNEL_INLINE V load_words(const uint8_t* p) { return load(reinterpret_cast<const float*>(p)); }
 KERNEL_INLINE I load_bytes(const uint8_t* p) {
   const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return {_mm256_cvtepu8_epi32(x), _mm256_cvtepu8_epi32(_mm_srli_si128(x, 8))};

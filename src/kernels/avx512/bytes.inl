@@ -77,6 +77,8 @@ KERNEL_INLINE Table table(const uint8_t* sixteen) {
 KERNEL_INLINE I lookup(Table t, I a) { return {_mm512_shuffle_epi8(t.v, a.v)}; }
 // The float16 in the lower half of each lane.
 KERNEL_INLINE V half_low(I a) { return {_mm512_cvtph_ps(_mm512_cvtepi32_epi16(a.v))}; }
+// Four bytes a lane, from any address.
+KERNEL_INLINE V load_words(const uint8_t* p) { return load(reinterpret_cast<const float*>(p)); }
 KERNEL_INLINE I load_bytes(const uint8_t* p) {
   return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
 }

@@ -36,7 +36,7 @@ template <int rows, bool ordinary>
 KERNEL_INLINE void e4m3_line(const uint8_t* const* at, int64_t offset, const float* x, int64_t ldx, V (&part)[rows]) {
   V words[16];
   UNROLL
-  for (int i = 0; i < 16; ++i) words[i] = load(reinterpret_cast<const float*>(at[i] + offset));
+  for (int i = 0; i < 16; ++i) words[i] = load_words(at[i] + offset);
   transpose(words);
   V e[2][rows], o[2][rows];
   UNROLL

@@ -71,6 +71,12 @@ KERNEL_INLINE V half_low(I a) {
   for (int i = 0; i < 16; ++i) r.v[i] = f16(static_cast<uint16_t>(a.v[i]));
   return r;
 }
+// Four bytes a lane, from any address.
+KERNEL_INLINE V load_words(const uint8_t* p) {
+  V r;
+  __builtin_memcpy(r.v, p, sizeof r.v);
+  return r;
+}
 KERNEL_INLINE I load_bytes(const uint8_t* p) {
   I r;
   for (int i = 0; i < 16; ++i) r.v[i] = p[i];
