@@ -38,7 +38,7 @@ constexpr std::array kFamilies = {
     Family{"gemma3", "Gemma 3 4B to 27B, without pictures", make_gemma3},
     Family{"gemma3_text", "Gemma 3, text", make_gemma3_text},
     Family{"gpt_oss", "gpt-oss 20B, 120B", make_gpt_oss},
-    Family{"kimi_k2", "Kimi K2", make_deepseek_v3},
+    Family{"kimi_k2", "Kimi K2, without its tokenizer (tiktoken.model)", make_deepseek_v3},
     Family{"llama", "Llama 2, 3 to 3.3, R1-Distill-Llama, SmolLM 1 and 2, TinyLlama, Yi", make_llama},
     Family{"llama4", "Llama 4 Scout, Maverick, without pictures", make_llama4},
     Family{"llama4_text", "Llama 4, text", make_llama4_text},
