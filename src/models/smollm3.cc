@@ -1,7 +1,7 @@
-// SmolLM3 (huggingface.co/blog/smollm3): Llama in which every fourth layer knows no positions ("NoPE",
-// arXiv:2501.18795), so that it sees near and far alike.
-// T tokens of the pass, D width, H heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows that want
-// logits. Field names are the checkpoint's.
+// SmolLM3 (Hugging Face, "SmolLM3: smol, multilingual, long-context reasoner", 2025): Llama in which every fourth layer
+// knows no positions ("NoPE", arXiv:2501.18795), so that it sees near and far alike. T tokens of the pass, D width, H
+// heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows that want logits. Field names are the
+// checkpoint's.
 #include "models/smollm3.h"
 
 #include "models/rope.h"
