@@ -75,6 +75,18 @@ void each_word(std::string_view text, std::string_view mark, Word&& word) {
 
 }  // namespace
 
+std::string with_marks(std::string_view text) {
+  std::string marked(text);
+  replace_all(marked, " ", kMark);
+  return marked;
+}
+
+std::string with_spaces(std::string_view text) {
+  std::string spaced(text);
+  replace_all(spaced, kMark, " ");
+  return spaced;
+}
+
 int byte_token(std::string_view name) {
   if (name.size() != 6 || name.substr(0, 3) != "<0x" || name[5] != '>') return -1;
   int value = 0;

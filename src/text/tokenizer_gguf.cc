@@ -59,15 +59,6 @@ void name_special(const Gguf& file, const Contents& contents, TokenizerParts& pa
   name("padding_token_id", parts.pad);
 }
 
-std::string replaced(std::string text, std::string_view what, std::string_view with) {
-  for (size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size())
-    text.replace(at, what.size(), with);
-  return text;
-}
-
-std::string with_marks(std::string_view text) { return replaced(std::string(text), " ", kMark); }
-std::string with_spaces(std::string_view text) { return replaced(std::string(text), kMark, " "); }
-
 // A row of the embedding that no token uses, as converters name it.
 bool is_padding(const Contents& contents, size_t id) {
   return contents.types[id] == static_cast<int64_t>(PieceType::unused) &&

@@ -14,12 +14,6 @@ namespace {
 
 constexpr std::string_view kMark = "\xE2\x96\x81";
 
-std::string replaced(std::string text, std::string_view what, std::string_view with) {
-  for (size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size())
-    text.replace(at, what.size(), with);
-  return text;
-}
-
 std::string key(std::string_view name) { return fmt::format("tokenizer.ggml.{}", name); }
 
 // The name of this way to split text. Of several names of one splitting the first is written, unless another one goes
@@ -123,8 +117,8 @@ std::vector<GgufEntry> Tokenizer::to_gguf(int64_t vocabulary) const {
     tokens[id] = token.content;
     if (merges || token.special) continue;
     // There it is found in the text itself, and has spaces for marks.
-    const std::string raw = replaced(token.pattern, kMark, " ");
-    if (token.normalized ? replaced(token.content, " ", kMark) != token.pattern : raw != token.pattern)
+    const std::string raw = with_spaces(token.pattern);
+    if (token.normalized ? with_marks(token.content) != token.pattern : raw != token.pattern)
       fail(ErrorKind::unsupported, "{}: added token {}: GGUF cannot say in which text it is looked for", parts.source,
            unicode::shown(token.content));
     tokens[id] = raw;

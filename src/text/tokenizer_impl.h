@@ -83,6 +83,10 @@ uint32_t id_limit(size_t entries);
 uint32_t checked_id(int64_t id, uint32_t limit, std::string_view token, std::string_view source);
 uint32_t checked_id(const Json& value, uint32_t limit, std::string_view token, std::string_view source);
 
+// SentencePiece's marks (U+2581) for all spaces, and back.
+std::string with_marks(std::string_view text);
+std::string with_spaces(std::string_view text);
+
 // A token that means a byte: "<0x0A>" to 10, -1 for any other name.
 int byte_token(std::string_view name);
 
