@@ -19,7 +19,7 @@ void attempt(const std::function<void()>& act) {
   } catch (const ApiError& error) {
     require(error.status == 400);
     require(std::strlen(error.what()) > 0 && std::strlen(error.what()) < 2000);
-    require(std::strchr(error.what(), '\n') == nullptr);
+    require_one_line(error.what());
     require(openai::error_json(error)["error"]["message"].is_string());
     dump_ordered_json(openai::error_json(error));
   }

@@ -30,6 +30,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       tokenizer.to_gguf(static_cast<int64_t>(tokenizer.size()));
     } catch (const Error& error) { require(error.kind() == ErrorKind::unsupported); }
     if (!json.empty()) Tokenizer::from_json(json, "again");
-  } catch (const Error& error) { require(std::strchr(error.what(), '\n') == nullptr); }
+  } catch (const Error& error) { require_one_line(error.what()); }
   return 0;
 }

@@ -23,6 +23,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       const std::string back = tokenizer.decode(ids);
       require(unicode::valid_prefix(back) == back.size());
     }
-  } catch (const Error& error) { require(std::strchr(error.what(), '\n') == nullptr); }
+  } catch (const Error& error) { require_one_line(error.what()); }
   return 0;
 }

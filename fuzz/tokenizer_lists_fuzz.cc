@@ -21,7 +21,7 @@ void attempt(Read&& read) {
       for (int32_t id : ids) require(id >= 0 && static_cast<size_t>(id) < tokenizer.size());
       tokenizer.decode(ids);
     }
-  } catch (const Error& error) { require(std::strchr(error.what(), '\n') == nullptr); }
+  } catch (const Error& error) { require_one_line(error.what()); }
 }
 
 }  // namespace
