@@ -120,7 +120,7 @@ void Fields::missing(std::string_view name) const {
 
 void Fields::finish() const {
   for (const auto& [name, value] : object_.items())
-    if (!asked_.contains(name)) {
+    if (!asked_.contains(name) && !value.is_null()) {
       std::string field = path(name.substr(0, kShown));
       throw ApiError(400, fmt::format("{}: unknown field", shown(field)), "unknown_parameter", field);
     }

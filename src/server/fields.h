@@ -43,7 +43,7 @@ class Fields {
   const OrderedJson* list(std::string_view name);
 
   [[noreturn]] void missing(std::string_view name) const;
-  // Throws for the first field nobody asked about.
+  // Throws for the first field nobody asked about that says anything.
   void finish() const;
 
  private:

@@ -25,6 +25,10 @@
 
 namespace glassbox::openai {
 
+// A response's header with its request's notes, and its value: ASCII, of bounded length.
+inline constexpr const char* kNotesHeader = "x-glassbox-note";
+std::string notes_header(const std::vector<std::string>& notes);
+
 // What both endpoints are asked.
 struct Request {
   std::string model;
@@ -33,12 +37,14 @@ struct Request {
   int n = 1;
   bool stream = false;
   bool include_usage = false;
+  std::vector<std::string> notes;  // what was accepted and is not kept to the letter, a line each: for kNotesHeader
 };
 
 struct ChatRequest : Request {
   OrderedJson context;     // for the template: messages, tools, documents, add_generation_prompt and what was passed on
   bool continues = false;  // the answer goes on where the last message ends
   OrderedJson tools;       // what the model may call; null: nothing
+  bool one_call = false;   // the answer ends with its first call
 };
 
 struct CompletionRequest : Request {

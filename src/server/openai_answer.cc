@@ -130,6 +130,20 @@ OrderedJson models_json(const std::vector<const ModelCard*>& cards) {
   return {{"object", "list"}, {"data", std::move(list)}};
 }
 
+std::string notes_header(const std::vector<std::string>& notes) {
+  constexpr size_t kLongest = 1000;
+  std::string header;
+  for (size_t i = 0; i < notes.size(); ++i) {
+    // What is not ASCII, escaped.
+    std::string note = OrderedJson(notes[i]).dump(-1, ' ', true, OrderedJson::error_handler_t::replace);
+    note = note.substr(1, note.size() - 2);
+    for (size_t at = 0; (at = note.find("\\\"", at)) != std::string::npos; ++at) note.erase(at, 1);
+    if (header.size() + note.size() > kLongest) return header + fmt::format("; and {} more", notes.size() - i);
+    header += (header.empty() ? "" : "; ") + note;
+  }
+  return header;
+}
+
 std::string new_id(std::string_view prefix) {
   constexpr std::string_view kLetters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
   unsigned char bytes[24];

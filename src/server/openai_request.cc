@@ -5,40 +5,18 @@
 #include "base/random.h"
 #include "server/fields.h"
 #include "server/openai.h"
+#include "server/openai_messages.h"
+#include "server/openai_neutral.h"
 
 namespace glassbox::openai {
 namespace {
 
 constexpr int kMostChoices = 16, kMostStops = 16, kMostAlternatives = 20;
 constexpr size_t kMostPrompts = 128, kMostValues = 1'000'000;
-constexpr size_t kLongestStop = 4096;  // bytes: each sequence looks for its stops after every token
-constexpr int kMostDepth = 64;
+constexpr size_t kLongestStop = 4096;      // bytes: each sequence looks for its stops after every token
 constexpr int64_t kCompletionTokens = 16;  // what /v1/completions generates where max_tokens is left out
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 constexpr std::string_view kSpace = " \t\r\n\v\f";
-
-// True if the model's template has this word: what it never names it cannot read.
-bool mentions(const ModelCard& card, std::string_view word) {
-  auto part = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
-  const std::string& source = card.template_source;
-  for (size_t at = source.find(word); at != std::string::npos && !word.empty(); at = source.find(word, at + 1)) {
-    size_t end = at + word.size();
-    if ((at == 0 || !part(source[at - 1])) && (end == source.size() || !part(source[end]))) return true;
-  }
-  return false;
-}
-
-// Neither answers nor their form depend on these here; their types are checked all the same.
-void read_harmless(Fields& fields) {
-  fields.text("user");
-  fields.boolean("store");
-  fields.object("metadata");
-  fields.text("service_tier");
-  fields.text("safety_identifier");
-  fields.text("prompt_cache_key");
-  fields.text("prompt_cache_retention");
-  fields.object("prompt_cache_options");
-}
 
 std::vector<std::string> read_stop(Fields& fields) {
   std::vector<std::string> stop;
@@ -69,6 +47,8 @@ std::vector<std::string> read_stop(Fields& fields) {
 }
 
 void read_logit_bias(Fields& fields, const ModelCard& card, Sampling& sampling) {
+  const OrderedJson* given = fields.find("logit_bias");
+  if (given && given->is_array() && given->empty()) return;  // llama.cpp's way to write none
   const OrderedJson* biases = fields.object("logit_bias");
   if (!biases) return;
   for (const auto& [key, bias] : biases->items()) {
@@ -100,7 +80,7 @@ void read_seed(Fields& fields, Request& request) {
 }
 
 // What both endpoints share.
-void read_common(Fields& fields, const ModelCard& card, Request& request) {
+void read_common(Fields& fields, const ModelCard& card, bool chat, Request& request) {
   request.model = fields.text("model").value_or("");
   request.n = static_cast<int>(fields.integer("n", 1, kMostChoices).value_or(1));
   request.stream = fields.boolean("stream").value_or(false);
@@ -131,104 +111,14 @@ void read_common(Fields& fields, const ModelCard& card, Request& request) {
   request.generation.stop = read_stop(fields);
   request.generation.stop.insert(request.generation.stop.end(), card.stop.begin(), card.stop.end());
   request.generation.ignore_eos = fields.boolean("ignore_eos").value_or(false);
-  read_harmless(fields);
+  read_neutral(fields, chat);
 }
 
-// A message's content as one text. Parts are joined by line ends, as servers of local models do: templates
-// want text.
-std::string read_content(const OrderedJson& content, const std::string& path) {
-  if (content.is_string()) return content.get<std::string>();
-  if (!content.is_array()) refuse_type(path, "a string or a list of parts", content);
-  std::string text;
-  for (size_t i = 0; i < content.size(); ++i) {
-    std::string at = fmt::format("{}[{}]", path, i);
-    Fields part(content[i], at);
-    auto type = part.text("type");
-    if (!type) part.missing("type");
-    if (*type != "text")
-      throw ApiError(
-          400, fmt::format("{}.type: only \"text\" parts are supported, got {}", at, described(*part.find("type"))),
-          "unsupported_value", at + ".type");
-    auto piece = part.text("text");
-    if (!piece) part.missing("text");
-    part.finish();
-    if (i > 0) text += '\n';
-    text += *piece;
-  }
-  return text;
-}
-
-// Templates want a call's arguments as an object; OpenAI writes them as its JSON text.
-OrderedJson read_tool_calls(const OrderedJson& calls, const std::string& path) {
-  OrderedJson out = OrderedJson::array();
-  for (size_t i = 0; i < calls.size(); ++i) {
-    std::string at = fmt::format("{}[{}]", path, i);
-    Fields call(calls[i], at);
-    auto id = call.text("id");
-    if (!id) call.missing("id");
-    auto type = call.text("type");
-    if (type.value_or("function") != "function")
-      throw ApiError(400, fmt::format("{}.type: only \"function\" is supported", at), "unsupported_value",
-                     at + ".type");
-    const OrderedJson* function = call.object("function");
-    if (!function) call.missing("function");
-    call.finish();
-    Fields inner(*function, at + ".function");
-    auto name = inner.text("name");
-    if (!name) inner.missing("name");
-    auto arguments = inner.text("arguments");
-    if (!arguments) inner.missing("arguments");
-    inner.finish();
-    OrderedJson parsed;
-    try {
-      parsed = parse_ordered_json(*arguments, at + ".function.arguments", ErrorKind::bad_request, kMostDepth);
-    } catch (const Error& error) { throw ApiError(400, error.what(), "invalid_value", at + ".function.arguments"); }
-    if (!parsed.is_object()) refuse_value(at + ".function.arguments", "the JSON text of an object", *arguments);
-    out.push_back(
-        {{"id", *id}, {"type", "function"}, {"function", {{"name", *name}, {"arguments", std::move(parsed)}}}});
-  }
-  return out;
-}
-
-OrderedJson read_message(const OrderedJson& given, const std::string& path, const ModelCard& card) {
-  Fields fields(given, path);
-  auto role = fields.text("role");
-  if (!role) fields.missing("role");
-  if (*role == "developer") role = "system";  // what newer models' clients call it
-  bool assistant = *role == "assistant", tool = *role == "tool";
-  if (*role != "system" && *role != "user" && !assistant && !tool)
-    refuse_value(path + ".role", "system, developer, user, assistant or tool", *role);
-
-  OrderedJson message = {{"role", *role}};
-  OrderedJson calls;
-  if (assistant) {
-    if (const OrderedJson* list = fields.list("tool_calls"); list && !list->empty()) {
-      if (!mentions(card, "tool_calls"))
-        refuse_unsupported(path + ".tool_calls", "this model's chat template knows no tool calls");
-      calls = read_tool_calls(*list, path + ".tool_calls");
-    }
-    // What an answer of ours or OpenAI's carries when a client sends it back as it came.
-    if (const OrderedJson* list = fields.list("annotations"); list && !list->empty())
-      refuse_unsupported(path + ".annotations", "not supported");
-    for (const char* name : {"refusal", "audio", "function_call"})
-      if (fields.find(name)) refuse_unsupported(path + "." + name, "not supported");
-    if (auto reasoning = fields.text("reasoning_content")) message["reasoning_content"] = *reasoning;
-  }
-  if (const OrderedJson* content = fields.find("content"))
-    message["content"] = read_content(*content, path + ".content");
-  else if (calls.is_null())
-    fields.missing("content");
-  else
-    message["content"] = nullptr;
-  if (!calls.is_null()) message["tool_calls"] = std::move(calls);
-  if (tool) {
-    auto id = fields.text("tool_call_id");
-    if (!id) fields.missing("tool_call_id");
-    message["tool_call_id"] = *id;
-  }
-  if (auto name = fields.text("name")) message["name"] = *name;
-  fields.finish();
-  return message;
+// Tokens at most: -1 is how some clients write "no limit".
+std::optional<int64_t> read_limit(Fields& fields, const char* name) {
+  const auto limit = fields.integer(name, -1, kMost);
+  if (limit == 0) refuse_value(fields.path(name), "a whole number from 1", OrderedJson(0));
+  return limit;
 }
 
 void read_response_format(Fields& fields) {
@@ -242,30 +132,6 @@ void read_response_format(Fields& fields) {
         400, fmt::format("response_format.type: only \"text\" is supported, got {}", described(OrderedJson(*type))),
         "unsupported_value", "response_format.type");
   inner.finish();
-}
-
-OrderedJson read_tool(const OrderedJson& given, const std::string& path) {
-  Fields tool(given, path);
-  auto type = tool.text("type");
-  if (!type) tool.missing("type");
-  if (*type != "function")
-    throw ApiError(400, fmt::format("{}.type: only \"function\" is supported", path), "unsupported_value",
-                   path + ".type");
-  const OrderedJson* function = tool.object("function");
-  if (!function) tool.missing("function");
-  tool.finish();
-  Fields inner(*function, path + ".function");
-  auto name = inner.text("name");
-  if (!name) inner.missing("name");
-  auto allowed = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.'; };
-  if (name->empty() || name->size() > 64 || !std::all_of(name->begin(), name->end(), allowed))
-    refuse_value(path + ".function.name", "1 to 64 letters, digits, _ - .", *name);
-  inner.text("description");
-  inner.object("parameters");
-  if (inner.boolean("strict").value_or(false))
-    refuse_unsupported(path + ".function.strict", "arguments are not constrained to a schema");
-  inner.finish();
-  return given;
 }
 
 // With "none" tools change nothing, and their descriptions stay out of the prompt so that the model has nothing to
@@ -288,14 +154,13 @@ void read_tools(Fields& fields, const ModelCard& card, ChatRequest& request) {
       refuse_unsupported("tools", "how this model calls tools is not known here");
     request.tools = OrderedJson::array();
     for (size_t i = 0; i < tools->size(); ++i)
-      request.tools.push_back(read_tool((*tools)[i], fmt::format("tools[{}]", i)));
+      request.tools.push_back(read_tool((*tools)[i], fmt::format("tools[{}]", i), request.notes));
   }
   const OrderedJson* functions = fields.list("functions");
   if (functions && !functions->empty()) refuse_unsupported("functions", "not supported: tools are");
   if (const OrderedJson* call = fields.find("function_call"); call && *call != "none" && *call != "auto")
     refuse_unsupported("function_call", "not supported: tools are");
-  if (!fields.boolean("parallel_tool_calls").value_or(true) && !request.tools.is_null())
-    refuse_unsupported("parallel_tool_calls", "how many calls a model makes is not constrained");
+  request.one_call = !fields.boolean("parallel_tool_calls").value_or(true);
 }
 
 // What OpenAI's models do and these do not: accepted where it asks for nothing.
@@ -303,11 +168,68 @@ void refuse_other_modes(Fields& fields) {
   if (const OrderedJson* modalities = fields.list("modalities");
       modalities && *modalities != OrderedJson::array({"text"}))
     refuse_unsupported("modalities", "only [\"text\"] is supported");
-  if (auto verbosity = fields.text("verbosity"); verbosity && *verbosity != "medium")
-    refuse_unsupported("verbosity", "only \"medium\", which changes nothing, is supported");
   fields.object("prediction");  // a guess at the answer that may make it faster, and never changes it
   for (const char* name : {"audio", "web_search_options", "moderation"})
     if (fields.find(name)) refuse_unsupported(name, "not supported");
+}
+
+// What a request says to the template alone. A template that does not read it cannot follow it; clients send some of it
+// to every model, so that is told, not refused.
+void read_template_settings(Fields& fields, const ModelCard& card, ChatRequest& request) {
+  OrderedJson& context = request.context;
+  const auto unread = [&](const std::string& path) {
+    request.notes.push_back(path + ": this model's chat template does not read it");
+  };
+  if (const OrderedJson* more = fields.object("chat_template_kwargs"))
+    for (const auto& [key, value] : more->items()) {
+      std::string path = fmt::format("chat_template_kwargs[{}]", shown(key));
+      if (context.contains(key)) refuse_unsupported(path, "the request has a field of its own for this");
+      if (mentions(card, key))
+        context[key] = value;
+      else if (!value.is_null())
+        unread(path);
+    }
+  const auto set = [&](const std::string& key, OrderedJson value, const std::string& path) {
+    if (const auto given = context.find(key); given != context.end()) {
+      if (*given != value) refuse_unsupported(path, fmt::format("chat_template_kwargs says {} otherwise", key));
+      return;
+    }
+    context[key] = std::move(value);
+  };
+  // Templates know one of these switches, or none.
+  const char* thinking = mentions(card, "enable_thinking") ? "enable_thinking"
+                         : has_variable(card, "thinking")  ? "thinking"
+                                                           : nullptr;
+  const auto think = [&](bool on, const std::string& path) {
+    if (thinking)
+      set(thinking, on, path);
+    else
+      unread(path);
+  };
+  const auto effort = [&](const std::string& word, const std::string& path) {
+    if (mentions(card, "reasoning_effort")) return set("reasoning_effort", word, path);
+    const bool on = word != "none" && word != "minimal";
+    think(on, path);
+    if (thinking)
+      request.notes.push_back(
+          fmt::format("{}: this model's chat template only turns thinking on or off: {}", path, on ? "on" : "off"));
+  };
+  if (auto word = fields.text("reasoning_effort")) effort(*word, "reasoning_effort");
+  if (auto on = fields.boolean("enable_thinking")) think(*on, "enable_thinking");
+  if (const OrderedJson* given = fields.find("think")) {
+    if (given->is_boolean())
+      think(given->get<bool>(), "think");
+    else if (given->is_string())
+      effort(given->get<std::string>(), "think");
+    else
+      refuse_type("think", "true, false or a string", *given);
+  }
+  if (auto word = fields.text("verbosity")) {
+    if (mentions(card, "verbosity"))
+      set("verbosity", *word, "verbosity");
+    else if (*word != "medium")
+      unread("verbosity");
+  }
 }
 
 }  // namespace
@@ -333,10 +255,10 @@ std::string model_of(const OrderedJson& body) {
 ChatRequest parse_chat(const OrderedJson& body, const ModelCard& card) {
   Fields fields(body, "");
   ChatRequest request;
-  read_common(fields, card, request);
+  read_common(fields, card, true, request);
 
-  auto max_tokens = fields.integer("max_tokens", 1, kMost);
-  auto max_completion_tokens = fields.integer("max_completion_tokens", 1, kMost);
+  auto max_tokens = read_limit(fields, "max_tokens");
+  auto max_completion_tokens = read_limit(fields, "max_completion_tokens");
   if (max_tokens && max_completion_tokens && *max_tokens != *max_completion_tokens)
     throw ApiError(
         400, fmt::format("max_tokens: {} contradicts max_completion_tokens, {}", *max_tokens, *max_completion_tokens),
@@ -345,7 +267,7 @@ ChatRequest parse_chat(const OrderedJson& body, const ModelCard& card) {
 
   bool logprobs = fields.boolean("logprobs").value_or(false);
   auto alternatives = fields.integer("top_logprobs", 0, kMostAlternatives);
-  if (alternatives && !logprobs)
+  if (alternatives.value_or(0) > 0 && !logprobs)
     throw ApiError(400, "top_logprobs: means something only where logprobs is true", "invalid_value", "top_logprobs");
   if (logprobs) request.generation.logprobs = static_cast<int>(alternatives.value_or(0));
 
@@ -377,20 +299,7 @@ ChatRequest parse_chat(const OrderedJson& body, const ModelCard& card) {
                      {"tools", request.tools},
                      {"documents", nullptr},
                      {"add_generation_prompt", generation_prompt.value_or(!request.continues)}};
-  if (const OrderedJson* more = fields.object("chat_template_kwargs"))
-    for (const auto& [key, value] : more->items()) {
-      std::string path = fmt::format("chat_template_kwargs[{}]", shown(key));
-      if (request.context.contains(key)) refuse_unsupported(path, "the request has a field of its own for this");
-      if (!mentions(card, key)) refuse_unsupported(path, "this model's chat template does not read it");
-      request.context[key] = value;
-    }
-  if (auto effort = fields.text("reasoning_effort")) {
-    if (!mentions(card, "reasoning_effort"))
-      refuse_unsupported("reasoning_effort", "this model's chat template does not read it");
-    if (request.context.contains("reasoning_effort"))
-      refuse_unsupported("reasoning_effort", "given in chat_template_kwargs too");
-    request.context["reasoning_effort"] = *effort;
-  }
+  read_template_settings(fields, card, request);
   fields.finish();
   return request;
 }
@@ -398,9 +307,11 @@ ChatRequest parse_chat(const OrderedJson& body, const ModelCard& card) {
 CompletionRequest parse_completion(const OrderedJson& body, const ModelCard& card) {
   Fields fields(body, "");
   CompletionRequest request;
-  read_common(fields, card, request);
-  request.generation.max_tokens = fields.integer("max_tokens", 1, kMost).value_or(kCompletionTokens);
-  if (auto logprobs = fields.integer("logprobs", 0, kMostAlternatives))
+  read_common(fields, card, false, request);
+  request.generation.max_tokens = read_limit(fields, "max_tokens").value_or(kCompletionTokens);
+  if (const OrderedJson* none = fields.find("logprobs"); none && *none == false) {
+    // What the chats' field says where none are wanted.
+  } else if (auto logprobs = fields.integer("logprobs", 0, kMostAlternatives))
     request.generation.logprobs = static_cast<int>(*logprobs);
   request.echo = fields.boolean("echo").value_or(false);
   if (request.echo && request.generation.logprobs >= 0)

@@ -212,10 +212,6 @@ TEST(OpenaiRequest, WhatIsNotDoneIsRefusedByName) {
   EXPECT_THAT(refused(R"({"modalities": ["text", "audio"]})"), HasSubstr("modalities"));
   EXPECT_THAT(refused(R"({"audio": {"voice": "x"}})"), HasSubstr("audio: not supported"));
   EXPECT_THAT(refused(R"({"web_search_options": {}})"), HasSubstr("web_search_options"));
-  EXPECT_THAT(refused(R"({"verbosity": "high"})"), HasSubstr("verbosity"));
-  EXPECT_THAT(refused(R"({"reasoning_effort": "high"})"), HasSubstr("template does not read it"));
-  EXPECT_THAT(refused(R"({"chat_template_kwargs": {"thinking": 1}})"), HasSubstr("chat_template_kwargs[\"thinking\"]"));
-  EXPECT_THAT(refused(R"({"chat_template_kwargs": {"a\nb": 1}})"), HasSubstr(R"(["a\nb"]: this model's)"));
   EXPECT_THAT(refused(R"({"chat_template_kwargs": {"messages": []}})"), HasSubstr("a field of its own"));
   // What belongs to the other endpoint is unknown here.
   EXPECT_THAT(refused(R"({"prompt": "x"})"), HasSubstr("unknown_parameter prompt"));
@@ -257,13 +253,147 @@ TEST(OpenaiRequest, Messages) {
   // An answer as clients send it back.
   EXPECT_EQ(messages_of(R"([{"role": "assistant", "content": "a", "refusal": null, "annotations": [], "audio": null,
                              "function_call": null, "tool_calls": null, "reasoning_content": "r"}])"),
-            json(R"([{"role": "assistant", "reasoning_content": "r", "content": "a"}])"));
+            json(R"([{"role": "assistant", "content": "a", "reasoning_content": "r"}])"));
   EXPECT_EQ(messages_of(R"([{"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function",
                              "function": {"name": "f", "arguments": "{\"z\": 1, \"a\": 2}"}}]},
                             {"role": "tool", "tool_call_id": "1", "content": "3"}])"),
             json(R"([{"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function",
                       "function": {"name": "f", "arguments": {"z": 1, "a": 2}}}]},
                      {"role": "tool", "content": "3", "tool_call_id": "1"}])"));
+}
+
+// What libraries keep of an answer and send back: the fields of streams and helpers are left out of what the template
+// gets, and nothing is refused that says nothing.
+TEST(OpenaiRequest, HistoriesAsClientsKeepThem) {
+  const OrderedJson plain = json(R"([{"role": "assistant", "content": null, "tool_calls": [
+      {"id": "c1", "type": "function", "function": {"name": "now", "arguments": {}}}]}])");
+  for (
+      const char* message :
+      {// A stream's deltas joined: a call without arguments never got any.
+       R"({"role": "assistant", "content": null, "tool_calls": [{"index": 0, "id": "c1", "type": "function",
+               "function": {"name": "now", "arguments": ""}}]})",
+       R"({"role": "assistant", "tool_calls": [{"id": "c1", "function": {"name": "now", "arguments": null}}]})",
+       R"({"role": "assistant", "tool_calls": [{"id": "c1", "function": {"name": "now", "arguments": " \n"}}]})",
+       R"({"role": "assistant", "tool_calls": [{"id": "c1", "function": {"name": "now", "arguments": "null"}}]})",
+       R"({"role": "assistant", "tool_calls": [{"id": "c1", "function": {"name": "now", "arguments": {}}}]})",
+       // As openai's stream helper and parse() leave it.
+       R"({"role": "assistant", "content": null, "refusal": null, "parsed": null, "audio": null, "annotations": [],
+               "function_call": null, "tool_calls": [{"id": "c1", "type": "function", "index": 0,
+               "function": {"name": "now", "arguments": "{}", "parsed_arguments": {"a": 1}}}]})",
+       // LiteLLM's, and a provider's own fields.
+       R"({"role": "assistant", "content": null, "provider_specific_fields": {"refusal": null}, "thinking_blocks": null,
+               "images": [], "annotations": [{"type": "url_citation"}], "tool_calls": [{"id": "c1", "type": "function",
+               "provider_specific_fields": null, "extra_content": {}, "function": {"name": "now", "arguments": "{}"}}],
+               "unheard_of": null})"}) {
+    EXPECT_EQ(messages_of(fmt::format("[{}]", message)), plain) << message;
+  }
+  // Whatever was parsed of a content is not read again.
+  EXPECT_EQ(messages_of(R"([{"role": "assistant", "content": "{\"a\": 1}", "parsed": {"a": 1}}])"),
+            json(R"([{"role": "assistant", "content": "{\"a\": 1}"}])"));
+  // A refusal is what was said.
+  for (const char* refusal : {R"({"role": "assistant", "content": null, "refusal": "No."})",
+                              R"({"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]})"})
+    EXPECT_EQ(messages_of(fmt::format("[{}]", refusal)), json(R"([{"role": "assistant", "content": "No."}])"));
+  EXPECT_EQ(
+      messages_of(
+          R"([{"role": "user", "content": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]}])"),
+      json(R"([{"role": "user", "content": "x"}])"));
+}
+
+TEST(OpenaiRequest, ReasoningComesBackUnderTheNameTheTemplateReads) {
+  const auto of = [](const char* source, std::string_view message) {
+    ModelCard model = card();
+    model.template_source = source;
+    OrderedJson body = chat();
+    body["messages"].push_back(json(message));
+    return parse_chat(body, model).context["messages"][1];
+  };
+  const OrderedJson usual = json(R"({"role": "assistant", "content": "a", "reasoning_content": "r"})");
+  for (const char* given :
+       {R"({"role": "assistant", "content": "a", "reasoning_content": "r"})",
+        R"({"role": "assistant", "content": "a", "reasoning": "r", "reasoning_details": [{"type": "x", "text": "r"}]})",
+        R"({"role": "assistant", "content": "a", "thinking": "r", "reasoning": "", "reasoning_content": null})",
+        R"({"role": "assistant", "content": "a", "reasoning_content": "r", "reasoning": "r"})"}) {
+    EXPECT_EQ(of("{{ m.reasoning_content }} m.reasoning", given), usual) << given;
+    EXPECT_EQ(of("{{ m.reasoning }}", given)["reasoning"], "r") << given;
+    EXPECT_EQ(of("{{ message.thinking }}", given)["thinking"], "r") << given;
+  }
+  // gpt-oss's template raises where a message that calls tools has both.
+  EXPECT_FALSE(of("{{ message.thinking }} tool_calls", R"({"role": "assistant", "content": "a", "reasoning": "r",
+      "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": ""}}]})")
+                   .contains("thinking"));
+}
+
+// Settings of thinking reach the template that reads them; one that does not is told about.
+TEST(OpenaiRequest, SettingsOfTheTemplate) {
+  const auto with = [](const char* source, std::string_view fields) {
+    ModelCard model = card();
+    model.template_source = source;
+    ChatRequest request = parse_chat(chat(fields), model);
+    OrderedJson set = OrderedJson::object();
+    for (const auto& [key, value] : request.context.items())
+      if (key != "messages" && key != "tools" && key != "documents" && key != "add_generation_prompt") set[key] = value;
+    return set.dump() + " " + notes_header(request.notes);
+  };
+  EXPECT_EQ(with("{{ reasoning_effort }}", R"({"reasoning_effort": "high"})"), R"({"reasoning_effort":"high"} )");
+  EXPECT_EQ(with("", R"({"reasoning_effort": "high"})"),
+            "{} reasoning_effort: this model's chat template does not read it");
+  EXPECT_EQ(
+      with("{{ enable_thinking }}", R"({"reasoning_effort": "none"})"),
+      R"({"enable_thinking":false} reasoning_effort: this model's chat template only turns thinking on or off: off)");
+  EXPECT_EQ(with("{% if thinking %}", R"({"reasoning_effort": "low"})"),
+            R"({"thinking":true} reasoning_effort: this model's chat template only turns thinking on or off: on)");
+  EXPECT_EQ(with("{{ enable_thinking }}", R"({"think": false})"), R"({"enable_thinking":false} )");
+  EXPECT_EQ(with("{{ enable_thinking }}", R"({"enable_thinking": true})"), R"({"enable_thinking":true} )");
+  EXPECT_EQ(with("{{ reasoning_effort }}", R"({"think": "low"})"), R"({"reasoning_effort":"low"} )");
+  EXPECT_EQ(with("{{ m.thinking }}", R"({"think": false})"), "{} think: this model's chat template does not read it");
+  EXPECT_EQ(with("{{ enable_thinking }}", R"({"chat_template_kwargs": {"enable_thinking": false, "k": 1, "n": null}})"),
+            R"({"enable_thinking":false} chat_template_kwargs["k"]: this model's chat template does not read it)");
+  EXPECT_EQ(with("", R"({"chat_template_kwargs": {"a\nb\u00e9": 1}})"),
+            R"({} chat_template_kwargs["a\\nb\u00e9"]: this model's chat template does not read it)");
+  EXPECT_EQ(with("", R"({"verbosity": "medium"})"), "{} ");
+  EXPECT_EQ(with("", R"({"verbosity": "low"})"), "{} verbosity: this model's chat template does not read it");
+  EXPECT_EQ(with("{{ enable_thinking }}", R"({"think": true, "chat_template_kwargs": {"enable_thinking": true}})"),
+            R"({"enable_thinking":true} )");
+  EXPECT_THAT(refused(R"({"think": true, "chat_template_kwargs": {"enable_thinking": false}})"),
+              HasSubstr("otherwise"));
+  EXPECT_THAT(refused(R"({"think": 1})"), HasSubstr("think: expected true, false or a string, got the number 1"));
+  EXPECT_THAT(refused(R"({"reasoning_effort": 1})"), HasSubstr("reasoning_effort: expected a string"));
+  EXPECT_EQ(notes_header({std::string(990, 'a'), "b", "c", "defghijklmn"}),
+            std::string(990, 'a') + "; b; c; and 1 more");
+}
+
+// What asks for what happens anyway passes; the same field with any other value is refused by its name.
+TEST(OpenaiRequest, WhatHappensAnywayMayBeAskedFor) {
+  for (
+      const char* fields :
+      {R"({"n": 1, "best_of": 1, "logit_bias": {}, "stop": [], "tools": [], "functions": [], "function_call": "none"})",
+       R"({"logit_bias": [], "top_logprobs": 0, "logprobs": false, "max_tokens": -1, "max_completion_tokens": -1})",
+       R"({"response_format": {"type": "text"}, "modalities": ["text"], "store": false, "service_tier": "auto"})",
+       R"({"user": "", "metadata": {}, "prompt_cache_key": "k", "safety_identifier": "s", "parallel_tool_calls": false})",
+       R"({"mirostat": 0, "mirostat_tau": 5.0, "mirostat_eta": 0.1, "typical_p": 1.0, "tfs_z": 1, "xtc_probability": 0,
+            "xtc_threshold": 0.1, "dry_multiplier": 0.0, "dry_base": 1.75, "dynatemp_range": 0, "repeat_penalty": 1,
+            "repeat_last_n": 64, "cache_prompt": true, "id_slot": -1, "n_probs": 0, "grammar": ""})",
+       R"({"min_tokens": 0, "length_penalty": 1.0, "use_beam_search": false, "stop_token_ids": [], "priority": 3,
+            "include_stop_str_in_output": false, "add_special_tokens": false, "spaces_between_special_tokens": true})",
+       R"({"keep_alive": "5m", "options": {}, "format": "", "raw": false, "guided_json": null, "suffix": null})"}) {
+    EXPECT_EQ(refused(fields), "accepted") << fields;
+  }
+  EXPECT_EQ(refused_completion(R"({"best_of": 1, "echo": false, "suffix": "", "logprobs": false, "mirostat": 0})"),
+            "accepted");
+  EXPECT_EQ(refused(R"({"mirostat": 2})"),
+            "unsupported_parameter mirostat: mirostat: not supported: expected 0 or nothing, got the number 2");
+  EXPECT_EQ(refused(R"({"top_n_sigma": 1})"),
+            "unsupported_parameter top_n_sigma: top_n_sigma: not supported: expected "
+            "-1 or 0 or nothing, got the number 1");
+  for (const char* fields :
+       {R"({"best_of": 2})", R"({"typical_p": 0.9})", R"({"xtc_probability": 0.1})", R"({"repeat_penalty": 1.1})",
+        R"({"grammar": "root ::= x"})", R"({"stop_token_ids": [1]})", R"({"min_tokens": 5})", R"({"echo": true})",
+        R"({"options": {"temperature": 0}})", R"({"format": "json"})", R"({"use_beam_search": true})"})
+    EXPECT_THAT(refused(fields), HasSubstr("unsupported_parameter")) << fields;
+  EXPECT_THAT(refused(R"({"guided_json": {}})"), HasSubstr("unknown_parameter guided_json"));
+  EXPECT_EQ(parsed(R"({"max_tokens": -1})").generation.max_tokens, -1);
+  EXPECT_EQ(parse_completion(completion(R"({"max_tokens": -1})"), card()).generation.max_tokens, -1);
 }
 
 TEST(OpenaiRequest, WrongMessagesAreNamed) {
@@ -288,8 +418,13 @@ TEST(OpenaiRequest, WrongMessagesAreNamed) {
               HasSubstr("\"messages[0].mood\": unknown field"));
   EXPECT_THAT(messages_refused(R"([{"role": "tool", "content": "x"}])"),
               HasSubstr("messages[0].tool_call_id: required"));
-  EXPECT_THAT(messages_refused(R"([{"role": "assistant", "refusal": "no"}])"),
-              HasSubstr("messages[0].refusal: not supported"));
+  EXPECT_THAT(messages_refused(R"([{"role": "assistant", "content": "x", "audio": {"id": "a"}}])"),
+              HasSubstr("messages[0].audio: not supported"));
+  EXPECT_THAT(messages_refused(R"([{"role": "user", "content": "x", "refusal": "no"}])"),
+              HasSubstr("\"messages[0].refusal\": unknown field"));
+  EXPECT_THAT(
+      messages_refused(R"([{"role": "assistant", "content": "x", "reasoning": "a", "reasoning_content": "b"}])"),
+      HasSubstr("messages[0].reasoning: contradicts reasoning_content"));
   std::string call =
       R"([{"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "ARGS"}}]}])";
   auto with = [&](std::string_view arguments) { return std::string(call).replace(call.find("ARGS"), 4, arguments); };
@@ -469,7 +604,8 @@ TEST(OpenaiRequest, ToolsAreOfferedToTemplatesThatKnowThem) {
   EXPECT_THAT(
       refused_with(tool + R"(, "tool_choice": {"type": "function", "function": {"name": "add"}}})", tool_card()),
       HasSubstr("cannot be forced"));
-  EXPECT_THAT(refused_with(tool + R"(, "parallel_tool_calls": false})", tool_card()), HasSubstr("parallel_tool_calls"));
+  EXPECT_TRUE(ask(R"(, "parallel_tool_calls": false)").one_call);
+  EXPECT_FALSE(ask(R"(, "parallel_tool_calls": true)").one_call);
   EXPECT_THAT(refused_with(tool + "}", card()), HasSubstr("knows no tools"));
   ModelCard unknown = card();
   unknown.template_source = "tools";
@@ -477,9 +613,13 @@ TEST(OpenaiRequest, ToolsAreOfferedToTemplatesThatKnowThem) {
   EXPECT_THAT(refused_with(R"({"tools": [{"type": "web"}]})", tool_card()), HasSubstr("tools[0].type"));
   EXPECT_THAT(refused_with(R"({"tools": [{"type": "function", "function": {"name": "a b"}}]})", tool_card()),
               HasSubstr("tools[0].function.name"));
-  EXPECT_THAT(
-      refused_with(R"({"tools": [{"type": "function", "function": {"name": "f", "strict": true}}]})", tool_card()),
-      HasSubstr("strict"));
+  ChatRequest strict = parse_chat(
+      chat(
+          R"({"tools": [{"type": "function", "function": {"name": "f", "strict": true}, "cache_control": {"type": "e"}}]})"),
+      tool_card());
+  EXPECT_EQ(strict.tools, json(R"([{"type": "function", "function": {"name": "f", "strict": true}}])"));
+  EXPECT_EQ(notes_header(strict.notes),
+            "tools[0].function.strict: best effort: arguments are not constrained to the schema");
 }
 
 // Templates that write arguments as the text they are given get text.

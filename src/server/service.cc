@@ -248,7 +248,8 @@ struct Service::State {
   void chat(const Request& request, const std::shared_ptr<ResponseStream>& stream);
   void complete(const Request& request, const std::shared_ptr<ResponseStream>& stream);
   void check_room(const Generator& generator, size_t sequences) const;
-  std::function<void(Response&)> finisher(const Request& request, const std::string& id) const;
+  std::function<void(Response&)> finisher(const Request& request, const std::string& id,
+                                          const std::vector<std::string>& notes = {}) const;
   void note(const http::Served& served);
 };
 
@@ -290,11 +291,13 @@ std::optional<Response> Service::State::admit(const Request& head) const {
   return std::nullopt;
 }
 
-std::function<void(Response&)> Service::State::finisher(const Request& request, const std::string& id) const {
+std::function<void(Response&)> Service::State::finisher(const Request& request, const std::string& id,
+                                                        const std::vector<std::string>& notes) const {
   // Only what guard.finish() reads of the request: its body may be large.
   Request head{request.method, request.path, "", request.headers, "", ""};
-  return [this, head = std::move(head), id](Response& response) {
+  return [this, head = std::move(head), id, note = openai::notes_header(notes)](Response& response) {
     if (!id.empty()) response.with("x-request-id", id);
+    if (!note.empty()) response.with(openai::kNotesHeader, note);
     guard.finish(head, response);
   };
 }
@@ -401,7 +404,7 @@ void Service::State::chat(const Request& request, const std::shared_ptr<Response
   options.prompt = rendered;
   if (chat.continues && !ReasoningSplitter::opened_by(rendered))
     options.begun = chat.context["messages"].back()["content"].get<std::string>();
-  auto finish = finisher(request, openai::new_id("req_"));
+  auto finish = finisher(request, openai::new_id("req_"), chat.notes);
   openai::Answer answer(chat, std::move(options), static_cast<size_t>(chat.n),
                         [generator](int32_t id) { return generator->piece(id); });
   std::make_shared<Job>(stream, generator, metrics, std::move(finish), chat, std::move(answer))->start({prompt});
@@ -426,7 +429,7 @@ void Service::State::complete(const Request& request, const std::shared_ptr<Resp
   options.created = std::time(nullptr);
   options.chat = false;
   options.echoes = std::move(echoes);
-  auto finish = finisher(request, openai::new_id("req_"));
+  auto finish = finisher(request, openai::new_id("req_"), completion.notes);
   openai::Answer answer(completion, std::move(options), total,
                         [generator](int32_t id) { return generator->piece(id); });
   std::make_shared<Job>(stream, generator, metrics, std::move(finish), completion, std::move(answer))->start(prompts);
