@@ -1,7 +1,9 @@
 // glassbox: one program, one file a command. Exit status 0: fine, 1: failed, 2: used wrongly.
+#include <langinfo.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <clocale>
 #include <cstdio>
 #include <new>
 
@@ -10,6 +12,13 @@
 #include "cli/version.h"
 
 namespace {
+
+// Text is UTF-8 here whatever the machine says (LANG=C, a locale that is not installed): in any other encoding the
+// line editor drops what is typed beyond ASCII.
+void speak_utf8() {
+  if (std::setlocale(LC_CTYPE, "") && std::string_view(nl_langinfo(CODESET)) == "UTF-8") return;
+  std::setlocale(LC_CTYPE, "C.UTF-8");
+}
 
 int run_chosen(const glassbox::Commands& commands) {
   try {
@@ -29,6 +38,7 @@ int run_chosen(const glassbox::Commands& commands) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  speak_utf8();
   spdlog::set_default_logger(spdlog::stderr_color_mt("glassbox"));
   CLI::App app("Glassbox: run, see inside, change and share open-weight models.");
   app.set_version_flag("--version", std::string("glassbox ") + glassbox::kVersion);
