@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "formats/safetensors.h"
+#include "tests/gguf_parts.h"
 #include "tests/testing.h"
 
 namespace glassbox {
@@ -322,6 +323,44 @@ TEST(Cli, ConvertQuantizeAndEvalTellPrograms) {
   EXPECT_EQ(glassbox("quantize " + file + " Q9_9").status, 2);
   EXPECT_EQ(glassbox("convert " + file + " " + small).status, 2);
   EXPECT_EQ(glassbox("eval glassbox/prism").status, 2);
+}
+
+TEST(Cli, GgufIsKnownByItsContentAndReadInParts) {
+  TemporaryFolder folder;
+  const std::string file = (folder / "prism.gguf").string();
+  ASSERT_EQ(glassbox("convert glassbox/prism " + file).status, 0);
+  const std::string ask = R"( "What is 17 + 25?" --json --temperature 0 --max-tokens 60)";
+  const Json want = answer_of(glassbox("run " + file + ask));
+  const Json whole = answer_of(glassbox("inspect " + file + " --json"));
+  EXPECT_EQ(whole["weights"]["quantization"], "BF16");
+
+  const auto parts = testing::cut_gguf(Gguf::open(file), folder.path(), "cut", {0, 20, 0});
+  std::filesystem::copy(file, folder / "sha256-0123456789abcdef");
+  std::filesystem::copy(file, folder / "MODEL.GGUF");
+  int number = 0;
+  for (const auto& [name, files] : {std::pair{std::string("sha256-0123456789abcdef"), 1},
+                                    {"MODEL.GGUF", 1},
+                                    {parts[0].filename().string(), 3},
+                                    {parts[2].filename().string(), 3}}) {
+    const std::string path = (folder / name).string();
+    EXPECT_EQ(answer_of(glassbox("run " + path + ask))["text"], want["text"]) << name;
+    const Json inspected = answer_of(glassbox("inspect " + path + " --json"));
+    EXPECT_EQ(inspected["architecture"], whole["architecture"]) << name;
+    EXPECT_EQ(inspected["weights"]["tensors"], whole["weights"]["tensors"]) << name;
+    EXPECT_EQ(inspected["weights"]["files"], files) << name;
+    EXPECT_EQ(inspected["gguf"]["metadata"], whole["gguf"]["metadata"]) << name;
+    EXPECT_EQ(glassbox("tokenize " + path, "Hello").out, glassbox("tokenize " + file, "Hello").out) << name;
+    const std::string back = (folder / fmt::format("back{}", ++number)).string(),
+                      small = (folder / fmt::format("small{}.gguf", number)).string();
+    EXPECT_EQ(glassbox("convert " + path + " " + back).status, 0) << name;
+    EXPECT_EQ(answer_of(glassbox("run " + back + ask))["text"], want["text"]) << name;
+    EXPECT_EQ(glassbox("quantize " + path + " q8_0 --output " + small).status, 0) << name;
+    EXPECT_EQ(answer_of(glassbox("inspect " + small + " --json"))["weights"]["quantization"], "Q8_0") << name;
+  }
+  std::filesystem::remove(parts[1]);
+  const Ran missing = glassbox("run " + parts[0].string() + ask);
+  EXPECT_EQ(missing.status, 1);
+  EXPECT_THAT(missing.err, HasSubstr("cut-00002-of-00003.gguf: expected part 2 of 3 of the model, found no such file"));
 }
 
 // Each command line of the README, with files of this test where it says path/to or SOURCE, and made short where it

@@ -11,6 +11,7 @@
 #include "engine/model.h"
 #include "engine/shipped.h"
 #include "formats/gguf_config.h"
+#include "formats/gguf_file_type.h"
 #include "models/registry.h"
 #include "nn/gguf_weights.h"
 
@@ -277,9 +278,10 @@ OrderedJson describe_gguf(const fs::path& path, const DescriptionOptions& option
   tensors.clear();  // by GGUF's own names
   for (const TensorInfo& tensor : file.tensors()) tensors.push_back(&tensor);
   out["weights"] = describe_weights(tensors);
-  out["weights"]["files"] = 1;
+  out["weights"]["files"] = file.files();
   OrderedJson metadata = OrderedJson::object();
   for (const auto& [key, value] : file.metadata()) metadata[key] = value.text();
+  if (const auto type = file_type_of(file)) out["weights"]["quantization"] = *type;
   out["gguf"] = {{"version", file.version()}, {"metadata", std::move(metadata)}};
   return out;
 }
@@ -299,10 +301,10 @@ bool is_tokenizer(const fs::path& file) {
 OrderedJson describe_file(const fs::path& file, const DescriptionOptions& options) {
   const std::string name = file.filename().string();
   OrderedJson out = {{"model", file.string()}};
-  if (name.ends_with(".safetensors")) {
-    out["weights"] = describe_weights(Checkpoint::open(file));
-  } else if (name.ends_with(".gguf")) {
+  if (is_gguf_file(file)) {
     return describe_gguf(file, options);
+  } else if (name.ends_with(".safetensors")) {
+    out["weights"] = describe_weights(Checkpoint::open(file));
   } else if (name.ends_with(".safetensors.index.json")) {
     out["weights"] = describe_index(file);
   } else if (name.ends_with(".jinja")) {

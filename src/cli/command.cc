@@ -55,7 +55,7 @@ Sampling SamplingOptions::over(const GenerationConfig& published) const {
 }
 
 void say_beyond_gguf(const std::string& file) {
-  if (!file.ends_with(".gguf")) return;
+  if (!is_gguf_file(file)) return;
   const auto keys = beyond_gguf(Gguf::open(file));
   if (keys.empty()) return;
   fmt::print(stderr, "{}: GGUF has no words for {}: only Glassbox finds this in the file, others compute without\n",

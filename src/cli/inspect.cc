@@ -51,6 +51,7 @@ void print_weights(const OrderedJson& weights, bool tensors) {
   std::string types;
   for (const auto& [dtype, count] : weights["parameters_by_dtype"].items())
     types += fmt::format("{}{} {}", types.empty() ? "" : ", ", with_commas(count.get<int64_t>()), dtype);
+  if (weights.contains("quantization")) line("quantization", weights["quantization"]);
   line("numbers", types);
   std::string files = "not here";
   if (weights.contains("files"))
@@ -59,7 +60,7 @@ void print_weights(const OrderedJson& weights, bool tensors) {
        fmt::format("{} {}, {} tensors", human_bytes(weights["bytes"].get<double>()), files, weights["tensors"].size()));
   if (!tensors) return;
   for (const OrderedJson& tensor : weights["tensors"])
-    fmt::print("  {:<56} {:<5} {:<18} {:>9}\n", tensor["name"].get<std::string>(), tensor["dtype"].get<std::string>(),
+    fmt::print("  {:<56} {:<7} {:<18} {:>9}\n", tensor["name"].get<std::string>(), tensor["dtype"].get<std::string>(),
                tensor["shape"].dump(), human_bytes(tensor["bytes"].get<double>()));
 }
 

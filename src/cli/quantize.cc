@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "cli/command.h"
 #include "engine/quantize.h"
+#include "formats/gguf.h"
 
 namespace glassbox {
 namespace {
@@ -23,7 +24,7 @@ std::string name_of(DType type) { return std::string(info(type).name); }
 std::string output_of(const Options& given) {
   if (!given.output.empty()) return given.output;
   const std::filesystem::path path(given.model);
-  const std::string stem = path.extension() == ".gguf" ? path.stem().string() : path.filename().string();
+  const std::string stem = is_gguf_file(path) ? gguf_stem(path) : path.filename().string();
   return (stem.empty() ? "model" : stem) + "." + given.quantize.type + ".gguf";
 }
 

@@ -21,7 +21,7 @@ struct TextOptions {
 Tokenizer open_tokenizer(const std::string& source) {
   if (const auto shipped = shipped_model(source))
     return Tokenizer::from_json(shipped->tokenizer, source + "/tokenizer.json", shipped->tokenizer_config);
-  if (source.ends_with(".gguf")) return Tokenizer::from_gguf(Gguf::open(source));
+  if (is_gguf_file(source)) return Tokenizer::from_gguf(Gguf::open(source));
   return Tokenizer::open(source);
 }
 
@@ -56,7 +56,7 @@ ChatTemplate open_template(const std::string& source) {
     if (!found) missing();
     return *found;
   }
-  if (source.ends_with(".gguf")) {
+  if (is_gguf_file(source)) {
     const Gguf file = Gguf::open(source);
     auto found = gguf_chat_template(file, Tokenizer::from_gguf(file));
     if (!found) missing();

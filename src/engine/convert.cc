@@ -11,6 +11,7 @@
 #include "engine/model_card.h"
 #include "formats/gguf_checkpoint.h"
 #include "formats/gguf_config.h"
+#include "formats/gguf_file_type.h"
 #include "formats/quote.h"
 
 namespace glassbox {
@@ -26,8 +27,9 @@ void check_dtype(const ConvertOptions& options) {
          info(*options.dtype).name);
 }
 
-// general.file_type, as llama.cpp numbers it.
-uint32_t file_type(DType dtype) { return dtype == DType::f32 ? 0 : dtype == DType::f16 ? 1 : 32; }
+std::optional<uint32_t> file_type(DType dtype) {
+  return file_type_number(dtype == DType::mxfp4 ? "MXFP4_MOE" : info(dtype).name);
+}
 
 bool always_f32(const TensorPlan& tensor) {
   return tensor.shape.size() == 1 || tensor.name.find("_norm.weight") != tensor.name.npos ||
@@ -50,7 +52,7 @@ Converted to_gguf(const GgufSource& source, const fs::path& target, const Conver
     }
   }
   std::vector<GgufEntry> metadata = source.metadata();
-  metadata.push_back({"general.file_type", GgufValue::of(file_type(largest))});
+  if (const auto type = file_type(largest)) metadata.push_back({std::string(kFileTypeKey), GgufValue::of(*type)});
   write_gguf(target, metadata, plans, [&](size_t i, const AppendBytes& append) {
     const TensorPlan &from = source.tensors()[i], &to = plans[i];
     const int64_t rows = rows_of(to), width = width_of(to);
@@ -294,8 +296,8 @@ Converted to_folder(const fs::path& source, const fs::path& target, const Conver
 Converted convert(const std::string& source, const std::string& target, const ConvertOptions& options,
                   const std::function<void(const Progress&)>& progress) {
   check_dtype(options);
-  const bool from_gguf = fs::path(source).extension() == ".gguf" && !fs::is_directory(source);
-  const bool to_file = fs::path(target).extension() == ".gguf";
+  const bool from_gguf = is_gguf_file(source);
+  const bool to_file = has_gguf_ending(target);
   if (from_gguf == to_file)
     fail(ErrorKind::bad_request, "convert: expected one .gguf file and one folder, got {} and {}", source, target);
   if (from_gguf) return to_folder(source, target, options, progress);

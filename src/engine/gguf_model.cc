@@ -1,5 +1,9 @@
 #include "engine/gguf_model.h"
 
+#include <algorithm>
+
+#include "text/unicode.h"
+
 namespace glassbox {
 
 std::optional<ChatTemplate> gguf_chat_template(const Gguf& file, const Tokenizer& tokenizer) {
@@ -22,6 +26,15 @@ std::optional<ChatTemplate> gguf_chat_template(const Gguf& file, const Tokenizer
       chat = chat.with_alternative(name, ChatTemplate::parse(*other, where + "." + std::string(name)));
   }
   return chat;
+}
+
+std::string gguf_model_name(const Gguf& file, const std::filesystem::path& path) {
+  constexpr size_t kLongest = 200;
+  const std::string stem = gguf_stem(path);
+  if (has_gguf_ending(path)) return stem;
+  const std::string name = file.string("general.name").value_or("");
+  const bool control = std::ranges::any_of(name, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  return name.empty() || name.size() > kLongest || control || unicode::valid_prefix(name) < name.size() ? stem : name;
 }
 
 }  // namespace glassbox

@@ -191,7 +191,7 @@ void GgufSource::State::order() {
 void GgufSource::State::open_file(const fs::path& path) {
   file = Gguf::open(path);
   gguf_family(*file);  // one we know, and whole
-  name = file->string("general.name").value_or(path.stem().string());
+  name = file->string("general.name").value_or(gguf_stem(path));
   for (const GgufEntry& entry : file->metadata())
     if (entry.key != "general.file_type") metadata.push_back(entry);
   for (const TensorInfo& tensor : file->tensors())
@@ -402,7 +402,7 @@ GgufSource GgufSource::open(const std::string& model, std::span<const std::strin
     for (GgufEntry& entry : gguf_tokenizer(folder, state->vocabulary)) state->metadata.push_back(std::move(entry));
     if (const fs::path card = folder / "README.md"; fs::exists(card))
       for (GgufEntry& entry : card_metadata(read_file(card))) state->metadata.push_back(std::move(entry));
-  } else if (fs::path(model).extension() == ".gguf") {
+  } else if (is_gguf_file(model)) {
     state->open_file(model);
   } else {
     fail(ErrorKind::not_found,

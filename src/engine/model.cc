@@ -50,7 +50,7 @@ std::shared_ptr<const Model> open_gguf(const std::filesystem::path& path, const 
   auto network = make_model(config, weights);
   auto chat_template = gguf_chat_template(file, tokenizer);
   auto generation = read_generation_config(gguf_generation_config(file), checkpoint.config(), eos, options.ignore_keys);
-  return checked({path.stem().string(), path, std::move(network), std::move(tokenizer), std::move(chat_template),
+  return checked({gguf_model_name(file, path), path, std::move(network), std::move(tokenizer), std::move(chat_template),
                   std::move(generation)});
 }
 
@@ -95,7 +95,7 @@ std::shared_ptr<const Model> open_model(std::string_view reference, const OpenOp
   if (const auto files = shipped_model(reference)) return open_shipped(*files, options);
   const std::filesystem::path path(reference);
   if (std::filesystem::is_directory(path)) return open_folder(path, options);
-  if (path.extension() == ".gguf") return open_gguf(path, options);
+  if (is_gguf_file(path)) return open_gguf(path, options);
   fail(ErrorKind::not_found,
        "{}: no such model: expected a folder with config.json, a .gguf file, or one that is shipped ({})", reference,
        fmt::join(shipped_models(), ", "));

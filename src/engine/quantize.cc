@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/threads.h"
 #include "engine/gguf_source.h"
+#include "formats/gguf_file_type.h"
 #include "formats/quote.h"
 #include "tensor/blocks.h"
 
@@ -18,19 +19,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A mix: the type most matrices get, and its number in general.file_type.
+// A mix, and the type most matrices get.
 struct Mix {
   std::string_view name;
   DType type;
-  uint32_t file_type;
 };
 constexpr std::array kMixes = {
-    Mix{"Q4_0", DType::q4_0, 2},      Mix{"Q4_1", DType::q4_1, 3},        Mix{"Q5_0", DType::q5_0, 8},
-    Mix{"Q5_1", DType::q5_1, 9},      Mix{"Q8_0", DType::q8_0, 7},        Mix{"Q2_K", DType::q2_k, 10},
-    Mix{"Q3_K_S", DType::q3_k, 11},   Mix{"Q3_K_M", DType::q3_k, 12},     Mix{"Q3_K_L", DType::q3_k, 13},
-    Mix{"Q4_K_S", DType::q4_k, 14},   Mix{"Q4_K_M", DType::q4_k, 15},     Mix{"Q5_K_S", DType::q5_k, 16},
-    Mix{"Q5_K_M", DType::q5_k, 17},   Mix{"Q6_K", DType::q6_k, 18},       Mix{"IQ4_NL", DType::iq4_nl, 25},
-    Mix{"IQ4_XS", DType::iq4_xs, 30}, Mix{"MXFP4_MOE", DType::mxfp4, 38},
+    Mix{"Q4_0", DType::q4_0},     Mix{"Q4_1", DType::q4_1},       Mix{"Q5_0", DType::q5_0},
+    Mix{"Q5_1", DType::q5_1},     Mix{"Q8_0", DType::q8_0},       Mix{"Q2_K", DType::q2_k},
+    Mix{"Q3_K_S", DType::q3_k},   Mix{"Q3_K_M", DType::q3_k},     Mix{"Q3_K_L", DType::q3_k},
+    Mix{"Q4_K_S", DType::q4_k},   Mix{"Q4_K_M", DType::q4_k},     Mix{"Q5_K_S", DType::q5_k},
+    Mix{"Q5_K_M", DType::q5_k},   Mix{"Q6_K", DType::q6_k},       Mix{"IQ4_NL", DType::iq4_nl},
+    Mix{"IQ4_XS", DType::iq4_xs}, Mix{"MXFP4_MOE", DType::mxfp4},
 };
 
 enum class Role { output, embedding, value, key, query, attention_output, up, gate, down, other };
@@ -61,9 +61,12 @@ class Chooser {
  public:
   Chooser(const Mix& mix, const GgufSource& source, bool importance) : mix_(mix), importance_(importance) {
     const auto integer = [&](std::string_view suffix) -> int64_t {
-      for (const GgufEntry& entry : source.metadata())
-        if (entry.key.ends_with(suffix) && !entry.key.starts_with("general."))
-          if (const auto value = entry.value.integer()) return *value;
+      for (const GgufEntry& entry : source.metadata()) {
+        if (!entry.key.ends_with(suffix) || entry.key.starts_with("general.")) continue;
+        if (const auto value = entry.value.integer()) return *value;
+        const auto layers = entry.value.integers();  // one for each, all the same
+        if (layers && !layers->empty()) return (*layers)[0];
+      }
       return 0;
     };
     layers_ = integer(".block_count");
@@ -201,7 +204,7 @@ std::vector<QuantizedTensor> quantize_model(
   if (mix == kMixes.end())
     fail(ErrorKind::bad_request, "quantize: expected one of {}, got {}", fmt::join(quantization_types(), ", "),
          quote(options.type));
-  if (fs::path(target).extension() != ".gguf")
+  if (!has_gguf_ending(target))
     fail(ErrorKind::bad_request, "quantize: expected a name that ends in .gguf, got {}", quote(target));
   const GgufSource source = GgufSource::open(source_name, options.ignore_keys);
 
@@ -225,7 +228,7 @@ std::vector<QuantizedTensor> quantize_model(
   }
 
   std::vector<GgufEntry> metadata = source.metadata();
-  set(metadata, "general.file_type", GgufValue::of(mix->file_type));
+  set(metadata, std::string(kFileTypeKey), GgufValue::of(*file_type_number(mix->name)));
   set(metadata, "general.quantization_version", GgufValue::of(uint32_t{2}));
   std::vector<std::string> tags;
   for (const GgufEntry& entry : metadata)

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <fstream>
+#include <functional>
 #include <set>
 #include <unordered_map>
 
@@ -16,6 +18,9 @@ namespace {
 constexpr std::string_view kMagic = "GGUF";
 constexpr uint32_t kVersion = 3;
 constexpr std::string_view kAlignmentKey = "general.alignment";
+// A model in several files: which this is, from 0, how many there are, and how many tensors all have.
+constexpr std::string_view kPartPrefix = "split.", kPartNumber = "split.no", kPartCount = "split.count",
+                           kPartTensors = "split.tensors.count";
 constexpr uint64_t kAlignment = 32;       // where the file does not say
 constexpr uint64_t kMaxRank = 4;          // as ggml has it
 constexpr uint64_t kMaxName = 1024;       // bytes of a tensor's name: ggml itself stops at 64
@@ -178,7 +183,40 @@ std::optional<T> typed(const Gguf& file, std::string_view key, std::optional<T> 
   return result;
 }
 
+// How the name of part `index`, from 0, ends.
+std::string part_suffix(int64_t index, int64_t count) { return fmt::format("-{:05}-of-{:05}.gguf", index + 1, count); }
+
 }  // namespace
+
+bool has_gguf_ending(const std::filesystem::path& file) {
+  std::string ending = file.extension().string();
+  for (char& c : ending)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return ending == ".gguf";
+}
+
+bool is_gguf_file(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored)) return false;
+  if (has_gguf_ending(file)) return true;
+  if (!std::filesystem::is_regular_file(file, ignored)) return false;
+  char magic[kMagic.size()] = {};
+  std::ifstream(file, std::ios::binary).read(magic, sizeof magic);
+  return std::string_view(magic, sizeof magic) == kMagic;
+}
+
+std::string gguf_stem(const std::filesystem::path& file) {
+  std::string name = file.filename().string();
+  if (has_gguf_ending(file)) name = file.stem().string();
+  const auto digits = [&](size_t from) {
+    return std::all_of(name.begin() + from, name.begin() + from + 5, [](char c) { return c >= '0' && c <= '9'; });
+  };
+  constexpr size_t kNumbers = 15;  // -00001-of-00002
+  if (name.size() <= kNumbers) return name;
+  const size_t at = name.size() - kNumbers;
+  if (name[at] == '-' && digits(at + 1) && name.substr(at + 6, 4) == "-of-" && digits(at + 10)) name.resize(at);
+  return name;
+}
 
 std::optional<uint32_t> gguf_type_of(DType dtype) {
   for (const TensorType& type : kTensorTypes)
@@ -202,6 +240,8 @@ struct Gguf::State {
   std::unordered_map<std::string_view, size_t> entry_of;
   std::vector<TensorInfo> tensors;
   std::unordered_map<std::string_view, size_t> tensor_of;
+  std::vector<Gguf> parts;      // of a model in several files, whose `file` is empty
+  std::vector<size_t> part_of;  // each of `tensors`
 
   void read();
   void read_metadata(Reader& reader, uint64_t count);
@@ -346,9 +386,74 @@ Gguf Gguf::from_bytes(std::span<const std::byte> bytes, std::shared_ptr<const vo
   return read(bytes, std::move(owner), std::move(source), nullptr);
 }
 
-Gguf Gguf::open(const std::filesystem::path& file) {
+Gguf Gguf::open_file(const std::filesystem::path& file) {
   const std::shared_ptr<const MappedFile> mapped = MappedFile::open(file);
   return read(mapped->bytes(), mapped, file.string(), mapped);
+}
+
+Gguf Gguf::open(const std::filesystem::path& file) {
+  Gguf given = open_file(file);
+  const int64_t count = given.integer(kPartCount).value_or(1);
+  if (count <= 1) return given;
+  const int64_t index = given.integer(kPartNumber).value_or(-1);
+  if (index < 0 || index >= count)
+    fail(ErrorKind::bad_file, "{}: {}: expected 0 to {}, got {}", file.string(), kPartNumber, count - 1, index);
+  const std::string name = file.filename().string(), suffix = part_suffix(index, count);
+  if (!name.ends_with(suffix))
+    fail(ErrorKind::bad_file,
+         "{}: part {} of {} of a model: expected a name that ends in {}, by which the others are found", file.string(),
+         index + 1, count, suffix);
+  const std::string prefix = name.substr(0, name.size() - suffix.size());
+  std::vector<Gguf> parts;
+  for (int64_t i = 0; i < count; ++i) {
+    const auto beside = file.parent_path() / (prefix + part_suffix(i, count));
+    if (i != index && !std::filesystem::exists(beside))
+      fail(ErrorKind::not_found, "{}: expected part {} of {} of the model, found no such file", beside.string(), i + 1,
+           count);
+    parts.push_back(i == index ? given : open_file(beside));
+  }
+  return joined(std::move(parts));
+}
+
+Gguf Gguf::joined(std::vector<Gguf> parts) {
+  check(!parts.empty(), "a model of no parts");
+  auto state = std::make_shared<State>();
+  const Gguf& first = parts[0];
+  state->source = first.source();
+  state->version = first.version();
+  for (size_t p = 0; p < parts.size(); ++p) {
+    const Gguf& part = parts[p];
+    const auto same = [&](std::string_view key, uint64_t expected) {
+      if (const auto got = part.integer(key); !got || static_cast<uint64_t>(*got) != expected)
+        fail(ErrorKind::bad_file, "{}: part {} of {}: {}: expected {}, got {}", part.source(), p + 1, parts.size(), key,
+             expected, got ? fmt::format("{}", *got) : "none");
+    };
+    same(kPartNumber, p);
+    same(kPartCount, parts.size());
+    for (const auto& [key, value] : part.metadata()) {
+      if (key.starts_with(kPartPrefix)) continue;
+      if (p == 0)
+        state->metadata.push_back({key, value});
+      else if (const GgufValue* known = first.find(key); key != kAlignmentKey && (!known || !(*known == value)))
+        fail(ErrorKind::bad_file, "{}: {}: expected {} as in the first part, got {}", part.source(), quote(key),
+             known ? known->text() : "no such key", value.text());
+    }
+    state->tensors.insert(state->tensors.end(), part.tensors().begin(), part.tensors().end());
+    state->part_of.resize(state->tensors.size(), p);
+  }
+  for (size_t i = 0; i < state->metadata.size(); ++i) state->entry_of.emplace(state->metadata[i].key, i);
+  for (size_t i = 0; i < state->tensors.size(); ++i)
+    if (const auto [before, fresh] = state->tensor_of.emplace(state->tensors[i].name, i); !fresh)
+      fail(ErrorKind::bad_file, "{}: tensor {}: {} has it too", parts[state->part_of[i]].source(),
+           quote(state->tensors[i].name), parts[state->part_of[before->second]].source());
+  for (const Gguf& part : parts)
+    if (const auto all = part.integer(kPartTensors); all && static_cast<uint64_t>(*all) != state->tensors.size())
+      fail(ErrorKind::bad_file, "{}: {}: expected {} tensors in {} parts, got {}", part.source(), kPartTensors, *all,
+           parts.size(), state->tensors.size());
+  state->parts = std::move(parts);
+  Gguf result;
+  result.state_ = std::move(state);
+  return result;
 }
 
 Gguf Gguf::planned(std::span<const GgufEntry> metadata, std::span<const TensorPlan> tensors, std::string source) {
@@ -365,6 +470,11 @@ Gguf Gguf::planned(std::span<const GgufEntry> metadata, std::span<const TensorPl
 }
 
 void Gguf::release(std::span<const std::byte> bytes) const {
+  for (const Gguf& part : state_->parts) {
+    const auto whole = part.state_->file;
+    if (!std::less<>()(bytes.data(), whole.data()) && std::less<>()(bytes.data(), whole.data() + whole.size()))
+      return part.release(bytes);
+  }
   if (state_->mapped) state_->mapped->release(bytes);
 }
 
@@ -395,6 +505,7 @@ std::optional<std::vector<double>> Gguf::numbers(std::string_view key) const {
 std::optional<RawTensor> Gguf::tensor(std::string_view name) const {
   const auto found = state_->tensor_of.find(name);
   if (found == state_->tensor_of.end()) return std::nullopt;
+  if (!state_->parts.empty()) return state_->parts[state_->part_of[found->second]].tensor(name);
   const TensorInfo& tensor = state_->tensors[found->second];
   return RawTensor{tensor.name, tensor.dtype, tensor.shape, state_->file.subspan(tensor.offset, tensor.bytes), state_};
 }
@@ -402,6 +513,7 @@ std::optional<RawTensor> Gguf::tensor(std::string_view name) const {
 const std::vector<TensorInfo>& Gguf::tensors() const { return state_->tensors; }
 uint32_t Gguf::version() const { return state_->version; }
 const std::string& Gguf::source() const { return state_->source; }
+size_t Gguf::files() const { return std::max<size_t>(1, state_->parts.size()); }
 
 uint64_t Gguf::total_bytes() const {
   uint64_t sum = 0;

@@ -5,6 +5,8 @@
 
 #include <functional>
 #include <map>
+#include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "formats/gguf_value.h"
@@ -17,17 +19,31 @@ struct GgufEntry {
   GgufValue value;
 };
 
-// One file. Opening checks metadata and tensor table against the file's real size; strings, arrays and tensors stay in
-// the page cache until something reads them. A cheap handle to shared, immutable state: safe to copy and to share
-// between threads. Names are GGUF's own ("blk.0.attn_q.weight"); shapes are row-major: the format's, reversed.
+// Whether a file is GGUF: its first bytes say so, whatever its name. One that only has the name counts too, so that
+// what is wrong with it is said. Never a folder, and nothing that is not an ordinary file is opened.
+bool is_gguf_file(const std::filesystem::path& file);
+bool has_gguf_ending(const std::filesystem::path& file);  // .gguf, in letters of any size
+
+// The file's name without its ending, and without what numbers it among the parts of a model.
+std::string gguf_stem(const std::filesystem::path& file);
+
+// One model: a file, or files in parts. Opening checks metadata and tensor table against the file's real size; strings,
+// arrays and tensors stay in the page cache until something reads them. A cheap handle to shared, immutable state: safe
+// to copy and to share between threads. Names are GGUF's own ("blk.0.attn_q.weight"); shapes are row-major: the
+// format's, reversed.
 class Gguf {
  public:
-  // Throws Error(not_found | io), Error(bad_file) naming the file, what is wrong and at which byte, and
-  // Error(unsupported) for version 1, big-endian files and tensor types this build does not know.
+  // Any part of a model stands for all, which are found beside it by their names. Throws Error(not_found | io),
+  // Error(bad_file) naming the file, what is wrong and at which byte, and Error(unsupported) for version 1, big-endian
+  // files and tensor types this build does not know.
   static Gguf open(const std::filesystem::path& file);
 
   // The same for bytes in memory, which must begin at a multiple of 8; `source` names them in errors.
   static Gguf from_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string source);
+
+  // A model in parts (the keys split.no, split.count, split.tensors.count), given in their order: the metadata of the
+  // first, but for those keys, and the tensors of all. Throws Error(bad_file) naming the part that does not fit.
+  static Gguf joined(std::vector<Gguf> parts);
 
   // What a file that is yet to be written would say: everything but the tensors' bytes, which are empty.
   static Gguf planned(std::span<const GgufEntry> metadata, std::span<const TensorPlan> tensors, std::string source);
@@ -52,10 +68,12 @@ class Gguf {
   // Gives back the memory behind bytes that were read and will hardly be again; reading them once more is only slower.
   void release(std::span<const std::byte> bytes) const;
   uint32_t version() const;
-  const std::string& source() const;
+  const std::string& source() const;  // of several parts, the first
+  size_t files() const;
 
  private:
   struct State;
+  static Gguf open_file(const std::filesystem::path& file);
   static Gguf read(std::span<const std::byte> bytes, std::shared_ptr<const void> owner, std::string source,
                    std::shared_ptr<const MappedFile> mapped);
   std::shared_ptr<const State> state_;

@@ -1,6 +1,7 @@
 #include "formats/gguf.h"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <cstring>
 #include <functional>
@@ -9,6 +10,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "formats/gguf_file_type.h"
+#include "tests/gguf_parts.h"
 #include "tests/testing.h"
 
 namespace glassbox {
@@ -359,6 +362,155 @@ TEST(GgufData, RealVocabularyFilesOpen) {
     ++files;
   }
   EXPECT_GT(files, 5u);
+}
+
+TEST(Gguf, IsKnownByItsFirstBytes) {
+  TemporaryFolder folder;
+  const std::string bytes = small();
+  const auto with = [&](const std::string& name, std::string_view text) {
+    write_file(folder / name, text);
+    return is_gguf_file(folder / name);
+  };
+  EXPECT_TRUE(with("sha256-0123", bytes));
+  EXPECT_TRUE(with("MODEL.GGUF", bytes));
+  EXPECT_TRUE(with("model.safetensors", bytes));
+  EXPECT_TRUE(with("damaged.gguf", "<html>")) << "its name says what it should be, so that its error does too";
+  EXPECT_FALSE(with("other", "GGU"));
+  EXPECT_FALSE(with("empty", ""));
+  EXPECT_FALSE(with("text", "GGML and more"));
+  EXPECT_TRUE(is_gguf_file(folder / "absent.gguf"));
+  EXPECT_FALSE(is_gguf_file(folder / "absent"));
+  std::filesystem::create_directory(folder / "folder.gguf");
+  EXPECT_FALSE(is_gguf_file(folder / "folder.gguf"));
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_FALSE(is_gguf_file(folder / "pipe")) << "and does not wait for a writer";
+}
+
+TEST(Gguf, StemsLeaveOutEndingAndPart) {
+  EXPECT_EQ(gguf_stem("a/Qwen3-0.6B-Q8_0.gguf"), "Qwen3-0.6B-Q8_0");
+  EXPECT_EQ(gguf_stem("MODEL.GGUF"), "MODEL");
+  EXPECT_EQ(gguf_stem("sha256-0011.2233"), "sha256-0011.2233");
+  EXPECT_EQ(gguf_stem("big-00002-of-00007.gguf"), "big");
+  EXPECT_EQ(gguf_stem("big-0002-of-00007.gguf"), "big-0002-of-00007");
+  EXPECT_EQ(gguf_stem("-00001-of-00002.gguf"), "-00001-of-00002");
+}
+
+class GgufParts : public ::testing::Test {
+ protected:
+  TemporaryFolder folder_;
+  const Gguf whole_ = Gguf::open(fixture("gguf/llama32_tiny.gguf"));
+  std::vector<std::filesystem::path> cut(const std::vector<size_t>& tensors) {
+    return testing::cut_gguf(whole_, folder_.path(), "tiny", tensors);
+  }
+  // Part `part`, written anew with other metadata or tensors.
+  void rewrite(
+      const std::filesystem::path& part, const std::function<void(std::vector<GgufEntry>&)>& metadata,
+      const std::function<void(std::vector<TensorPlan>&)>& tensors = [](auto&) {}) {
+    const auto mapped = MappedFile::open(part);
+    const Gguf file = Gguf::from_bytes(mapped->bytes(), mapped, part.string());
+    std::vector<GgufEntry> entries = file.metadata();
+    metadata(entries);
+    std::vector<TensorPlan> plans;
+    for (const TensorInfo& tensor : file.tensors()) plans.push_back({tensor.name, tensor.dtype, tensor.shape});
+    tensors(plans);
+    write_gguf(folder_ / "new", entries, plans,
+               [&](size_t i, const AppendBytes& append) { append(file.tensor(file.tensors()[i].name)->bytes); });
+    std::filesystem::rename(folder_ / "new", part);
+  }
+  std::string error(const std::filesystem::path& part) {
+    try {
+      Gguf::open(part);
+    } catch (const Error& e) { return std::string(e.what()).substr(folder_.path().string().size() + 1); }
+    return "(no error)";
+  }
+};
+
+TEST_F(GgufParts, ReadAsOneModelFromAnyOfThem) {
+  for (const std::vector<size_t>& counts : {std::vector<size_t>{0, 5, 0}, {3, 0}, {1, 1, 1, 0}}) {
+    const auto parts = cut(counts);
+    for (const auto& part : parts) {
+      const Gguf file = Gguf::open(part);
+      EXPECT_EQ(file.files(), counts.size());
+      EXPECT_EQ(file.source(), parts[0].string());
+      ASSERT_EQ(file.metadata().size(), whole_.metadata().size()) << "and nothing of parts";
+      for (size_t i = 0; i < whole_.metadata().size(); ++i) {
+        EXPECT_EQ(file.metadata()[i].key, whole_.metadata()[i].key);
+        EXPECT_EQ(file.metadata()[i].value, whole_.metadata()[i].value);
+      }
+      ASSERT_EQ(file.tensors().size(), whole_.tensors().size());
+      EXPECT_EQ(file.total_bytes(), whole_.total_bytes());
+      for (size_t i = 0; i < whole_.tensors().size(); ++i) {
+        const std::string& name = whole_.tensors()[i].name;
+        EXPECT_EQ(file.tensors()[i].name, name);
+        const RawTensor got = *file.tensor(name), want = *whole_.tensor(name);
+        EXPECT_TRUE(std::ranges::equal(got.bytes, want.bytes)) << name;
+        file.release(got.bytes);
+        EXPECT_TRUE(std::ranges::equal(got.bytes, want.bytes)) << name;
+      }
+    }
+  }
+}
+
+TEST_F(GgufParts, WhatIsMissingOrDoesNotFitIsNamed) {
+  auto parts = cut({0, 5, 0});
+  std::filesystem::rename(parts[1], folder_ / "elsewhere");
+  EXPECT_EQ(error(parts[0]), "tiny-00002-of-00003.gguf: expected part 2 of 3 of the model, found no such file");
+  std::filesystem::rename(folder_ / "elsewhere", parts[1]);
+  std::filesystem::copy(parts[0], folder_ / "other.gguf");
+  EXPECT_EQ(error(folder_ / "other.gguf"),
+            "other.gguf: part 1 of 3 of a model: expected a name that ends in -00001-of-00003.gguf, by which the "
+            "others are found");
+  std::filesystem::copy(parts[1], parts[2], std::filesystem::copy_options::overwrite_existing);
+  EXPECT_EQ(error(parts[0]), "tiny-00003-of-00003.gguf: part 3 of 3: split.no: expected 2, got 1");
+  EXPECT_THAT(error(parts[2]), HasSubstr("expected a name that ends in -00002-of-00003.gguf"));
+
+  const auto set = [](std::string key, GgufValue value) {
+    return [=](std::vector<GgufEntry>& entries) {
+      std::erase_if(entries, [&](const GgufEntry& entry) { return entry.key == key; });
+      entries.push_back({key, value});
+    };
+  };
+  const auto same = [](std::vector<GgufEntry>&) {};
+  parts = cut({0, 5, 0});
+  rewrite(parts[2], set("split.count", GgufValue::of(uint16_t{4})));
+  EXPECT_EQ(error(parts[0]), "tiny-00003-of-00003.gguf: part 3 of 3: split.count: expected 3, got 4");
+  parts = cut({0, 5, 0});
+  rewrite(parts[1], [](std::vector<GgufEntry>& entries) {
+    std::erase_if(entries, [](const GgufEntry& entry) { return entry.key == "split.no"; });
+  });
+  EXPECT_EQ(error(parts[0]), "tiny-00002-of-00003.gguf: part 2 of 3: split.no: expected 1, got none");
+  parts = cut({0, 5, 0});
+  rewrite(parts[2], same, [](std::vector<TensorPlan>& plans) { plans.pop_back(); });
+  const size_t all = whole_.tensors().size();
+  EXPECT_EQ(error(parts[0]),
+            fmt::format("tiny-00001-of-00003.gguf: split.tensors.count: expected {} tensors in 3 parts, got {}", all,
+                        all - 1));
+  parts = cut({1, 5, 0});
+  rewrite(parts[1], same, [&](std::vector<TensorPlan>& plans) { plans[0].name = whole_.tensors()[0].name; });
+  EXPECT_THAT(error(parts[0]), ::testing::StartsWith("tiny-00002-of-00003.gguf: tensor \"" + whole_.tensors()[0].name));
+  EXPECT_THAT(error(parts[0]), HasSubstr("tiny-00001-of-00003.gguf has it too"));
+  parts = cut({0, 5, 0});
+  rewrite(parts[1], set("llama.block_count", GgufValue::of(uint32_t{7})));
+  EXPECT_EQ(error(parts[0]), "tiny-00002-of-00003.gguf: \"llama.block_count\": expected 3 as in the first part, got 7");
+  parts = cut({0, 5, 0});
+  rewrite(parts[1], set("llama.block_count", *whole_.find("llama.block_count")));
+  EXPECT_EQ(error(parts[0]), "(no error)");
+  rewrite(parts[1], set("llama.other", GgufValue::of(uint32_t{7})));
+  EXPECT_EQ(error(parts[0]),
+            "tiny-00002-of-00003.gguf: \"llama.other\": expected no such key as in the first part, got 7");
+}
+
+TEST(Gguf, ItsFileTypeHasAName) {
+  const auto named = [](const std::string& entries, uint64_t count) {
+    return file_type_of(from_string(padded(head(0, count) + entries)));
+  };
+  EXPECT_EQ(named(entry("general.file_type", kU32, le(uint32_t{15})), 1), "Q4_K_M");
+  EXPECT_EQ(named(entry("general.file_type", kU32, le(uint32_t{19})), 1), "IQ2_XXS");
+  EXPECT_EQ(named(entry("general.file_type", kU32, le(uint32_t{32})), 1), "BF16");
+  EXPECT_FALSE(named(entry("general.file_type", kU32, le(uint32_t{5})), 1)) << "a number whose type was removed";
+  EXPECT_FALSE(named("", 0));
+  EXPECT_EQ(file_type_number("MXFP4_MOE"), 38u);
+  EXPECT_FALSE(file_type_number("Q9"));
 }
 
 }  // namespace

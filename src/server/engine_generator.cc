@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "engine/shipped.h"
-#include "formats/gguf.h"
+#include "formats/gguf_file_type.h"
 #include "formats/safetensors.h"
 #include "server/generator.h"
 
@@ -32,6 +32,10 @@ Sampling published(const GenerationConfig& config) {
   return sampling;
 }
 
+void lower(std::string& name) {
+  for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+}
+
 // Parameters, bytes and the dtype of most of them, as the checkpoint's header says.
 template <class Tensors>
 void measure(const Tensors& tensors, ModelCard& card) {
@@ -49,7 +53,7 @@ void measure(const Tensors& tensors, ModelCard& card) {
       most = values;
       card.dtype = info(type).name;
     }
-  for (char& c : card.dtype) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  lower(card.dtype);
 }
 
 void measure(const Checkpoint& checkpoint, ModelCard& card) {
@@ -72,9 +76,12 @@ class EngineGenerator : public Generator {
     if (auto shipped = shipped_model(model_->name); shipped && model_->folder.empty()) {
       card_.created = seconds_since_1970("/proc/self/exe");
       measure(Checkpoint::of(SafeTensors::from_bytes(shipped->weights, nullptr, model_->name)), card_);
-    } else if (model_->folder.extension() == ".gguf") {
+    } else if (is_gguf_file(model_->folder)) {
       card_.created = seconds_since_1970(model_->folder);
-      measure(Gguf::open(model_->folder).tensors(), card_);
+      const Gguf file = Gguf::open(model_->folder);
+      measure(file.tensors(), card_);
+      if (const auto type = file_type_of(file)) card_.dtype = *type;  // a mix has a name of its own
+      lower(card_.dtype);
     } else {
       card_.created = seconds_since_1970(model_->folder / "config.json");
       measure(Checkpoint::open(model_->folder), card_);
