@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "engine/convert_testing.h"
+#include "engine/gguf_model.h"
 #include "engine/gguf_source.h"
 #include "engine/gguf_tokenizer.h"
 #include "engine/model.h"
@@ -156,6 +157,79 @@ TEST(Convert, OlderFilesOfDeepseekAreRead) {
         return raw;
       });
   EXPECT_EQ(logits(*from_folder(golden("deepseek_v2_groups_tiny"))), logits(*from_gguf(folder / "old.gguf")));
+}
+
+// Where every layer has a value of its own, and all are the same, that is one number.
+TEST(Convert, NumbersMayComeOneALayer) {
+  TemporaryFolder folder;
+  const auto with = [&](const std::string& key, GgufValue value) {
+    rewrite(
+        peers_file("llama32_tiny"), folder / "each.gguf",
+        [&](std::vector<GgufEntry>& entries) {
+          const auto found = std::ranges::find(entries, key, &GgufEntry::key);
+          ASSERT_NE(found, entries.end()) << key;
+          found->value = value;
+        },
+        [](RawTensor raw) { return std::optional(raw); });
+    return folder / "each.gguf";
+  };
+  const auto error = [&](const std::string& key, GgufValue value) -> std::string {
+    const fs::path file = with(key, std::move(value));
+    try {
+      GgufCheckpoint(Gguf::open(file));
+    } catch (const Error& e) { return std::string(e.what()).substr(file.string().size()); }
+    return "(no error)";
+  };
+  const Gguf file = Gguf::open(peers_file("llama32_tiny"));
+  const Json config = GgufCheckpoint(file).config();
+  ASSERT_EQ(file.integer("llama.block_count"), 3);
+  for (const std::string key : {"llama.feed_forward_length", "llama.attention.head_count",
+                                "llama.attention.head_count_kv", "llama.attention.key_length"}) {
+    const auto value = static_cast<int32_t>(*file.integer(key));
+    EXPECT_EQ(GgufCheckpoint(Gguf::open(with(key, GgufValue::array(std::vector(3, value))))).config(), config) << key;
+    EXPECT_EQ(error(key, GgufValue::array(std::vector{value, value, value + 1})),
+              fmt::format(": {}: {} in layer 0 and {} in layer 2: layers that differ in it are not supported", key,
+                          value, value + 1));
+    EXPECT_EQ(error(key, GgufValue::array(std::vector(2, value))),
+              fmt::format(": {}: expected a number, or one for each of the 3 layers, got 2", key));
+    EXPECT_THAT(error(key, GgufValue::array(std::vector<int32_t>())), HasSubstr("got 0"));
+    EXPECT_THAT(error(key, GgufValue::array(std::vector<std::string>(3, "8"))), HasSubstr("whole numbers"));
+  }
+  const std::string epsilon = "llama.attention.layer_norm_rms_epsilon";
+  const auto value = static_cast<float>(*file.number(epsilon));
+  EXPECT_EQ(GgufCheckpoint(Gguf::open(with(epsilon, GgufValue::array(std::vector(3, value))))).config(), config);
+  EXPECT_THAT(error(epsilon, GgufValue::array(std::vector{value, value * 2, value})), HasSubstr("in layer 1"));
+
+  // A mix is chosen by the same numbers.
+  const fs::path each =
+      with("llama.attention.head_count_kv",
+           GgufValue::array(std::vector(3, static_cast<int32_t>(*file.integer("llama.attention.head_count_kv")))));
+  QuantizeOptions options;
+  options.type = "Q4_K_M";
+  const auto types = [&](const fs::path& from) {
+    std::vector<DType> chosen;
+    for (const QuantizedTensor& tensor : quantize_model(from.string(), (folder / "q.gguf").string(), options, {}))
+      chosen.push_back(tensor.type);
+    return chosen;
+  };
+  EXPECT_EQ(types(each), types(peers_file("llama32_tiny")));
+}
+
+TEST(Convert, AModelIsCalledByItsFileOrItsOwnName) {
+  const Gguf file = Gguf::open(peers_file("llama32_tiny"));
+  const auto named = [](const char* name) {
+    const GgufEntry entry{"general.name", GgufValue::of(name)};
+    return Gguf::planned({&entry, 1}, {}, "file");
+  };
+  EXPECT_EQ(gguf_model_name(named("Its Name"), "a/b/Model-Q8_0.gguf"), "Model-Q8_0");
+  EXPECT_EQ(gguf_model_name(named("Its Name"), "a/MODEL.GGUF"), "MODEL");
+  EXPECT_EQ(gguf_model_name(named("Its Name"), "a/Model-00001-of-00003.gguf"), "Model");
+  EXPECT_EQ(gguf_model_name(named("Its Name"), "store/sha256-0123"), "Its Name");
+  EXPECT_EQ(gguf_model_name(named(""), "store/sha256-0123"), "sha256-0123");
+  EXPECT_EQ(gguf_model_name(named("two\nlines"), "store/sha256-0123"), "sha256-0123");
+  EXPECT_EQ(gguf_model_name(named("\xff"), "store/sha256-0123"), "sha256-0123");
+  EXPECT_EQ(gguf_model_name(named(std::string(201, 'a').c_str()), "store/sha256-0123"), "sha256-0123");
+  EXPECT_EQ(gguf_model_name(Gguf::planned({}, {}, "file"), "store/sha256-0123"), "sha256-0123");
 }
 
 TEST(Convert, HalvesAndOurOwnKeysAreChecked) {

@@ -176,15 +176,16 @@ class Description {
   Description(const Gguf& file, const GgufFamily& family)
       : file_(file), prefix_(std::string(family.architecture) + ".") {}
 
+  // A value for each layer that is the same for all stands for one; families whose layers differ are refused by name.
   std::optional<int64_t> integer(std::string_view key) {
     constexpr int64_t kMost = int64_t{1} << 40;  // sums and products of two stay within 64 bits
-    const auto value = file_.integer(named(key));
+    const auto value = same_in_every_layer(key, &Gguf::integer, &Gguf::integers);
     if (value && (*value < 0 || *value > kMost))
       fail(ErrorKind::bad_file, "{}: {}{}: expected 0 to {}, got {}", file_.source(), prefix_, key, kMost, *value);
     return value;
   }
   std::optional<double> real(std::string_view key) {
-    const auto value = file_.number(named(key));
+    const auto value = same_in_every_layer(key, &Gguf::number, &Gguf::numbers);
     return value ? std::optional(shortest(*value)) : std::nullopt;
   }
   std::optional<bool> boolean(std::string_view key) { return file_.boolean(named(key)); }
@@ -213,6 +214,25 @@ class Description {
 
  private:
   const std::string& named(std::string_view key) { return *used_.insert(prefix_ + std::string(key)).first; }
+
+  template <class T>
+  std::optional<T> same_in_every_layer(std::string_view key, std::optional<T> (Gguf::*one)(std::string_view) const,
+                                       std::optional<std::vector<T>> (Gguf::*all)(std::string_view) const) {
+    const std::string& name = named(key);
+    const GgufValue* value = file_.find(name);
+    if (!value || value->type() != GgufType::array) return (file_.*one)(name);
+    const std::vector<T> each = *(file_.*all)(name);
+    const auto layers = file_.integer(prefix_ + "block_count");
+    if (each.empty() || static_cast<int64_t>(each.size()) != layers)
+      fail(ErrorKind::bad_file, "{}: {}: expected a number, or one for each of the {} layers, got {}", file_.source(),
+           name, layers.value_or(0), each.size());
+    if (const auto other = std::ranges::find_if(each, [&](const T& v) { return !(v == each[0]); }); other != each.end())
+      fail(ErrorKind::unsupported,
+           "{}: {}: {} in layer 0 and {} in layer {}: layers that differ in it are not supported", file_.source(), name,
+           each[0], *other, other - each.begin());
+    return each[0];
+  }
+
   const Gguf& file_;
   std::string prefix_;
   std::set<std::string> used_;
@@ -444,8 +464,7 @@ std::string_view model_type_of(const Gguf& file, std::string_view architecture) 
 
 const GgufFamily& gguf_family(const Gguf& file) {
   if (const auto parts = file.integer("split.count"); parts && *parts > 1)
-    fail(ErrorKind::unsupported, "{}: one of {} parts of a model: files in parts are not supported", file.source(),
-         *parts);
+    fail(ErrorKind::bad_file, "{}: one of {} parts of a model, without the others", file.source(), *parts);
   const auto architecture = file.string("general.architecture");
   if (!architecture) fail(ErrorKind::bad_file, "{}: expected a key general.architecture, found none", file.source());
   const GgufFamily* family = gguf_family_of_model_type(model_type_of(file, *architecture));
