@@ -15,7 +15,8 @@ const kPolicy =
 const kTypes = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' };
 
 const kModels = [
-  { id: 'glassbox/prism', glassbox: { parameters: 3_670_016, dtype: 'bf16', context: 1024, memory_bytes: 19_300_000, has_chat_template: true, sampling: { temperature: 0.8, top_k: 0, top_p: 0.95, min_p: 0, repetition_penalty: 1 } } },
+  { id: 'glassbox/prism', glassbox: { parameters: 3_670_016, dtype: 'bf16', vocabulary: 4096, context: 8192, memory_bytes: 19_300_000, has_chat_template: true, sampling: { temperature: 0.8, top_k: 40, top_p: 0.95, min_p: 0.05, repetition_penalty: 1 }, sampling_from: { temperature: 'model', top_k: 'glassbox', top_p: 'model', min_p: 'glassbox', repetition_penalty: 'glassbox' } } },
+  { id: 'glassbox/prism-narrow', glassbox: { parameters: 3_670_016, dtype: 'Q4_K_M', vocabulary: 4096, context: 256, memory_bytes: 4_100_000, has_chat_template: true } },
   { id: 'a-rather-long-organisation/SmolLM2-135M-Instruct-with-a-long-name', glassbox: { parameters: 134_515_008, dtype: 'bf16', context: 8192, memory_bytes: 412_000_000, has_chat_template: true } },
   { id: 'karpathy/stories260K', glassbox: { parameters: 260_032, dtype: 'f32', context: 512, memory_bytes: 2_900_000, has_chat_template: false } },
 ];
@@ -108,6 +109,22 @@ function tokens(text) {
   return joined;
 }
 
+// A prompt as the template of these models writes it: in pieces, and which of them are the template's.
+function rendered(messages, continues) {
+  const pieces = [{ text: '<|begin|>', trusted: true }];
+  for (const [i, message] of messages.entries()) {
+    const open = continues && i === messages.length - 1;
+    pieces.push({ text: `<|${message.role}|>`, trusted: true }, { text: message.content, trusted: false }, ...(open ? [] : [{ text: '<|end|>', trusted: true }]));
+  }
+  if (!continues) pieces.push({ text: '<|assistant|>', trusted: true });
+  const joined = [];
+  for (const piece of pieces) {
+    if (joined.at(-1)?.trusted === piece.trusted) joined[joined.length - 1] = { ...piece, text: joined.at(-1).text + piece.text };
+    else if (piece.text) joined.push(piece);
+  }
+  return { pieces: joined, count: pieces.reduce((sum, piece) => sum + (piece.trusted ? 1 : tokens(piece.text).length), 0) };
+}
+
 const kOthers = [' the', ' a', ' and', ' light', ' small', ' sea', ' old', ' night', ' she', ' it', ' door', ' home', ' quiet', ' lamp', ' red', ',', '.', ' never', ' then', ' one'];
 
 function logprob(bytes, position, before, count) {
@@ -146,7 +163,7 @@ function training(running) {
 }
 
 export async function startMock({ port = 0, dist = join(root, 'web/dist'), rate = 60, prefill = 30 } = {}) {
-  const state = { rate, requests: [], stopped: 0, breakAfter: 0, trainingStep: 1400, models: kModels, key: null };
+  const state = { rate, requests: [], prompts: [], hasPrompt: true, stopped: 0, breakAfter: 0, trainingStep: 1400, models: kModels, key: null };
   const sleep = (ms) => new Promise((wake) => setTimeout(wake, ms));
 
   function file(request, response) {
@@ -174,11 +191,14 @@ export async function startMock({ port = 0, dist = join(root, 'web/dist'), rate 
     const last = chat ? body.messages.at(-1) : null;
     const continued = chat && body.continue_final_message ? last.content : null;
     const prompt = chat ? body.messages.filter((message) => message.role === 'user').at(-1).content : body.prompt;
-    if (/overflow/.test(prompt)) return refuse(`the prompt needs 1203 tokens, the context of ${model.id} is 1024`, 'context_length_exceeded', 'messages');
+    if (/refuse me/.test(prompt)) return refuse('messages[0].content: expected something else, got this', 'invalid_value', 'messages');
+    const context = model.glassbox.context;
+    const promptTokens = chat ? rendered(body.messages, continued !== null).count : Math.max(1, tokens(prompt).length);
+    if (promptTokens >= context) return refuse(`prompt: ${promptTokens} tokens leave no room for an answer in a context of ${context}`, 'context_length_exceeded', 'prompt');
 
     let text = chat ? reply(prompt) : ' who lived in a tall tree. ' + kStory;
     if (continued !== null) text = text.startsWith(continued) ? text.slice(continued.length) : ' lamp was lit again, and the sea was calm. So the night passed, and all was well.';
-    const list = tokens(text).slice(0, body.max_completion_tokens ?? body.max_tokens ?? Infinity);
+    const list = tokens(text).slice(0, Math.min(context - promptTokens, body.max_completion_tokens ?? body.max_tokens ?? (chat ? Infinity : 16)));
     const seed = body.seed ?? Math.floor(chance(prompt, state.requests.length) * 2 ** 31);
     const id = 'chatcmpl-mock';
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
@@ -225,7 +245,7 @@ export async function startMock({ port = 0, dist = join(root, 'web/dist'), rate 
     const shorter = list.length < tokens(text).length;
     chunk(chat ? { delta: {}, finish_reason: shorter ? 'length' : 'stop' } : { text: '', finish_reason: shorter ? 'length' : 'stop' });
     const seconds = Math.max(0.001, (Date.now() - start) / 1000);
-    if (body.stream_options?.include_usage) chunk(null, { usage: { prompt_tokens: 24, completion_tokens: list.length, total_tokens: 24 + list.length }, timings: { prefill_tokens_per_s: 812.4, decode_tokens_per_s: list.length / seconds }, seed });
+    if (body.stream_options?.include_usage) chunk(null, { usage: { prompt_tokens: promptTokens, completion_tokens: list.length, total_tokens: promptTokens + list.length }, timings: { prefill_tokens_per_s: 812.4, decode_tokens_per_s: list.length / seconds }, seed });
     send('[DONE]');
     response.end();
   }
@@ -236,6 +256,15 @@ export async function startMock({ port = 0, dist = join(root, 'web/dist'), rate 
     if (state.key && /^\/(v1|api)\//.test(path) && request.headers.authorization !== `Bearer ${state.key}`) return json(response, 401, { error: { message: 'this server asks for a key: Authorization: Bearer KEY', type: 'invalid_request_error', param: null, code: 'invalid_api_key' } });
     if (path === '/v1/models') return json(response, 200, { object: 'list', data: state.models.map((model) => ({ object: 'model', created: 1, owned_by: 'glassbox', ...model })) });
     if (path === '/api/training') return json(response, 200, training((state.trainingStep = Math.min(2000, state.trainingStep + 10))));
+    if (path === '/api/prompt' && state.hasPrompt) {
+      let text = '';
+      for await (const part of request) text += part;
+      const body = JSON.parse(text);
+      state.prompts.push(body);
+      const { pieces, count } = rendered(body.messages, body.continue_final_message);
+      return json(response, 200, { model: body.model, tokens: count, prompt: pieces });
+    }
+    if (/^\/(v1|api)\//.test(path) && !path.endsWith('/completions')) return json(response, 404, { error: { message: `${request.method} ${path}: no such path`, type: 'invalid_request_error', param: null, code: 'unknown_path' } });
     if (path === '/v1/chat/completions' || path === '/v1/completions') {
       let text = '';
       for await (const part of request) text += part;

@@ -35,7 +35,7 @@ function visit(name, options, body) {
       const url = request.url();
       if (!url.startsWith(base + '/') && !/^(data|blob):/.test(url)) faults.push(`another host was asked: ${url}`);
     });
-    if (mock) Object.assign(mock.state, { rate: 300, breakAfter: 0, requests: [], stopped: 0, trainingStep: 1400 });
+    if (mock) Object.assign(mock.state, { rate: 300, breakAfter: 0, requests: [], prompts: [], hasPrompt: true, stopped: 0, trainingStep: 1400 });
     try {
       await body(page);
       assert.deepEqual(faults.filter((fault) => !expected.some((pattern) => pattern.test(fault))), []);
@@ -135,7 +135,7 @@ visit('stop: Escape ends the answer at the server too, and it can go on', { need
   assert.equal(await answers(page).locator('.prose').innerText(), said);
   assert.match(await answers(page).locator('.facts').innerText(), /stopped/);
   mock.state.rate = 4000;
-  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByRole('button', { name: 'Continue' }).click();
   await page.waitForFunction((length) => document.querySelector('.prose').innerText.length > length + 500, said.length);
   await idle(page, 1);
   const whole = await answers(page).locator('.prose').innerText();
@@ -152,7 +152,7 @@ visit('branch: a token shows what else it might have been, and one goes on from 
   await token.hover();
   const glass = page.getByRole('complementary', { name: 'The glass' });
   await glass.getByText(/token 10 of/).waitFor();
-  assert.match(await glass.innerText(), /p\n+(0\.\d+|1\.00|< 0\.001)\n+surprise\n+[\d.]+ bits/);
+  assert.match(await glass.innerText(), /probability\n+[<>]?.?[\d.]+.%\n+surprisal\n+[\d.]+ bits/);
   const alternatives = glass.locator('[data-alternative]');
   assert.ok((await alternatives.count()) >= 5);
   await token.click();
@@ -169,7 +169,7 @@ visit('branch: a token shows what else it might have been, and one goes on from 
   assert.ok(first.includes(before) && after === 1);
   await answers(page).getByText('2/2').waitFor();
   await answers(page).getByText(/branched at token 10/).waitFor();
-  await page.getByRole('button', { name: 'Earlier answer' }).click();
+  await page.getByRole('button', { name: 'Previous answer' }).click();
   assert.equal(await page.locator('.tokens').innerText(), first);
   await page.reload();
   await answers(page).getByText('1/2').waitFor();
@@ -258,7 +258,7 @@ visit('reload in the middle of an answer: what had come is kept', { needsMock: t
   const kept = await page.locator('.prose').innerText();
   assert.ok(kept.length >= said.length - 40 && kept.startsWith(said.slice(0, 100)));
   mock.state.rate = 4000;
-  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByRole('button', { name: 'Continue' }).click();
   await page.waitForFunction((length) => document.querySelector('.prose').innerText.length > length + 300, kept.length);
 });
 
@@ -292,24 +292,201 @@ visit('a connection lost in the middle is told, and the answer can go on', { nee
   await seen(page).getByText(/connection was lost in the middle/).waitFor();
   assert.ok((await page.locator('.prose').innerText()).startsWith('Once there was a fox'));
   mock.state.breakAfter = 0;
-  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByRole('button', { name: 'Continue' }).click();
   await seen(page).getByText(/believed the lighthouse was lonely/).waitFor();
 });
 
 visit('what the server refuses is told in its words, and the question can be changed', { needsMock: true, expected: [kAway] }, async (page) => {
   await open(page);
-  await ask(page, 'overflow');
-  await seen(page).getByText(/needs 1203 tokens, the context of glassbox\/prism is 1024/).waitFor();
-  await seen(page).getByText(/Start a new conversation/).waitFor();
+  await ask(page, 'refuse me');
+  await seen(page).getByText('messages[0].content: expected something else, got this').waitFor();
   await field(page).press('ArrowUp');
   const edit = page.getByRole('textbox', { name: 'Edit your message' });
-  assert.equal(await edit.inputValue(), 'overflow');
+  assert.equal(await edit.inputValue(), 'refuse me');
   await edit.fill('What is 3 + 4?');
   await edit.press('Enter');
   await answers(page).locator('.prose').getByText('3 + 4 is 7.').waitFor();
-  await page.getByRole('button', { name: 'Earlier question' }).click();
-  await seen(page).getByText(/needs 1203 tokens/).waitFor();
+  await page.getByRole('button', { name: 'Previous question' }).click();
+  await seen(page).getByText('expected something else').waitFor();
   await noFindings(page);
+});
+
+visit('a full context: a meter, one quiet notice, and the oldest turns are left out', { needsMock: true, expected: [kAway] }, async (page) => {
+  await open(page, '/chat?model=glassbox/prism-narrow&system=Be+brief.');
+  const meter = page.getByRole('meter', { name: 'Context used' });
+  const notice = page.locator('.full');
+  assert.equal(await meter.count(), 0);
+  await ask(page, 'Tell me of a fox');
+  const used = () => meter.getAttribute('aria-valuenow').then(Number);
+  const first = await used();
+  assert.equal(first, 6 + 3 + 5 + 120); // marks of two messages and of the answer, "Be brief.", the question, the answer
+  await ask(page, 'Who are you?');
+  assert.ok((await used()) > first + 35 && (await notice.count()) === 0);
+  await ask(page, 'Tell me the story of the fox once more, please'); // cut off where the context ends
+  assert.equal(await used(), 256);
+  await notice.getByText('The context of 256 tokens is full.').waitFor();
+  await noFindings(page);
+  await ask(page, 'What is 2 + 3?'); // no room for its answer
+  await ask(page, 'And what is 3 + 4?');
+  assert.equal(await notice.count(), 1);
+  assert.equal(await page.locator('.trouble').count(), 0);
+  assert.equal(await page.getByText('Not answered: the context is full.').count(), 2);
+  await noFindings(page);
+  await notice.getByRole('button', { name: 'Leave out the oldest turns' }).click();
+  await answers(page).locator('.prose').getByText('3 + 4 is 7.').waitFor();
+  await idle(page, 5);
+  const read = mock.state.requests.at(-1).messages;
+  assert.deepEqual(read[0], { role: 'system', content: 'Be brief.' });
+  assert.equal(read[1].role, 'user');
+  assert.ok(read.length >= 2 && read.length < 8, `${read.length} messages`);
+  assert.equal(read.at(-1).content, 'And what is 3 + 4?');
+  assert.ok(!read.some((message) => message.content === 'Tell me of a fox' || message.content === ''));
+  assert.equal(await notice.count(), 0);
+  // Which turns are left out is shown, kept, and can be undone.
+  await seen(page).getByText(/turns? above (is|are) left out: the model does not read (it|them)\./).waitFor();
+  assert.ok((await page.locator('.left-out').count()) >= 2);
+  assert.ok((await used()) < 256);
+  await noFindings(page);
+  await page.reload();
+  await page.locator('.left-out').first().waitFor();
+  await page.getByRole('button', { name: 'Include' }).click();
+  assert.equal(await page.locator('.left-out').count(), 0);
+});
+
+visit('a message longer than the context: said plainly, nothing to leave out', { needsMock: true, expected: [kAway] }, async (page) => {
+  await open(page, '/chat?model=glassbox/prism-narrow');
+  await ask(page, 'fox '.repeat(300));
+  await page.locator('.full').getByText('This message alone is longer than the context of 256 tokens').waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Leave out the oldest turns' }).count(), 0);
+  await page.locator('.full').getByRole('link', { name: 'New conversation' }).click();
+  await page.locator('.welcome').waitFor();
+  assert.equal(await page.locator('.full').count(), 0);
+});
+
+visit('a base model answers until its context is full, and a cut answer can continue', { needsMock: true }, async (page) => {
+  await open(page, '/chat?model=karpathy/stories260K');
+  await ask(page, 'Once upon a time, there was a bird');
+  assert.equal(mock.state.requests.at(-1).max_tokens, 511); // all there is room for
+  await seen(page).getByText(/lonely\.$/).waitFor();
+  await page.goto(base + '/chat?model=karpathy/stories260K&max_tokens=20');
+  await ask(page, 'Once upon a time, there was a bird');
+  assert.equal(mock.state.requests.at(-1).max_tokens, 20);
+  await answers(page).getByText('cut off').waitFor();
+  const said = await page.locator('.raw').innerText();
+  await answers(page).getByRole('button', { name: 'Continue' }).click();
+  await page.waitForFunction((length) => document.querySelector('.raw').innerText.length > length, said.length);
+  await idle(page, 1);
+  assert.ok(mock.state.requests.at(-1).prompt.startsWith('Once upon a time, there was a bird' + said.trimEnd()));
+  await page.goto(base + '/chat?max_tokens=12');
+  await ask(page, 'Tell me of a fox');
+  await answers(page).getByRole('button', { name: 'Continue' }).click();
+  await idle(page, 1);
+  assert.equal(mock.state.requests.at(-1).continue_final_message, true);
+});
+
+visit('the glass shows no token of an answer that is not on screen', { needsMock: true }, async (page) => {
+  await open(page, '/chat?glass=token');
+  await ask(page, 'Tell me a story about a fox.');
+  await page.getByRole('button', { name: 'Tokens', exact: true }).click();
+  const glass = page.getByRole('complementary', { name: 'The glass' });
+  const at = () => new URL(page.url()).searchParams.get('at');
+  await page.locator('[data-i="9"]').click();
+  const held = at();
+  assert.match(held, /\.9$/);
+  await page.mouse.move(5, 5);
+  // Regenerate: the answer it belongs to is not shown any more.
+  await page.getByRole('button', { name: 'Regenerate' }).click();
+  await idle(page, 1);
+  assert.equal(at(), null);
+  await glass.getByText('Point at a word').waitFor();
+  assert.equal(await glass.getByText(/token \d+ of/).count(), 0);
+  // Another version: the same place in it.
+  await page.locator('[data-i="4"]').click();
+  const second = at();
+  await page.getByRole('button', { name: 'Previous answer' }).click();
+  assert.equal(at(), `${held.split('.')[0]}.4`);
+  await page.getByRole('button', { name: 'Next answer' }).click();
+  assert.equal(at(), second);
+  await glass.getByText(/token 5 of/).waitFor();
+  // Another question in the place of the one it answered, and another conversation.
+  await field(page).press('ArrowUp');
+  await page.getByRole('textbox', { name: 'Edit your message' }).fill('Who are you?');
+  await page.keyboard.press('Enter');
+  await idle(page, 1);
+  assert.equal(at(), null);
+  await page.locator('[data-i="2"]').click();
+  const path = new URL(page.url()).pathname;
+  await page.keyboard.press('n');
+  await page.locator('.welcome').waitFor();
+  assert.equal(at(), null);
+  assert.equal(await glass.getByText(/token \d+ of/).count(), 0);
+  // A link to a token that is not there.
+  for (const gone of [held, 'nosuch.3', `${second.split('.')[0]}.9999`, 'x']) {
+    await page.goto(`${base}${path}?glass=token&at=${gone}`);
+    await glass.getByText('Point at a word').waitFor();
+    await page.waitForFunction(() => !new URL(location).searchParams.get('at'));
+  }
+});
+
+visit('each answer says which model wrote it, and the one that wrote it continues it', { needsMock: true }, async (page) => {
+  await open(page, '/chat?max_tokens=15');
+  await ask(page, 'Tell me of a fox');
+  await page.getByRole('button', { name: /^Model:/ }).click();
+  await page.getByRole('menuitemradio', { name: /narrow/ }).click();
+  await ask(page, 'Who are you?');
+  const by = answers(page).locator('.by .visually-hidden');
+  assert.deepEqual(await by.allInnerTexts(), ['glassbox/prism', 'glassbox/prism-narrow']);
+  await answers(page).first().getByRole('button', { name: 'Continue' }).click();
+  await idle(page, 2);
+  assert.equal(mock.state.requests.at(-1).model, 'glassbox/prism');
+  await page.reload();
+  await answers(page).first().waitFor();
+  assert.deepEqual(await by.allInnerTexts(), ['glassbox/prism', 'glassbox/prism-narrow']);
+});
+
+visit('suggestions fit the model', { needsMock: true }, async (page) => {
+  await open(page);
+  await page.getByRole('button', { name: /What is 17 \+ 25/ }).waitFor();
+  for (const [model, suggestion] of [[/SmolLM2/, /rainbow/], [/stories260K/, /Once upon a time/]]) {
+    await page.getByRole('button', { name: /^Model:/ }).click();
+    await page.getByRole('menuitemradio', { name: model }).click();
+    await page.getByRole('button', { name: suggestion }).waitFor();
+    assert.equal(await page.locator('.welcome li button').count(), 4);
+    assert.equal(await page.getByRole('button', { name: /What is 17 \+ 25/ }).count(), 0);
+  }
+  await page.getByRole('button', { name: /Dear Anna/ }).click();
+  assert.match(await field(page).inputValue(), /^Dear Anna,\n\nthank you/);
+});
+
+visit('keys of a fresh composer: ? asks for help, Escape closes what is open, then leaves', {}, async (page) => {
+  await open(page);
+  await page.waitForFunction(() => document.activeElement?.tagName === 'TEXTAREA');
+  const keys = page.getByRole('dialog', { name: 'Keyboard shortcuts' });
+  await page.keyboard.press('?');
+  await keys.getByText('Leave the message').waitFor();
+  await page.keyboard.press('Escape');
+  await keys.waitFor({ state: 'hidden' });
+  assert.equal(await field(page).inputValue(), '');
+  await field(page).pressSequentially('why?');
+  assert.equal(await field(page).inputValue(), 'why?');
+  assert.equal(await keys.isVisible(), false);
+  await page.getByRole('button', { name: 'Settings' }).click();
+  const glass = page.getByRole('complementary', { name: 'The glass' });
+  await glass.waitFor();
+  await field(page).focus();
+  await page.getByRole('button', { name: /^Model:/ }).click();
+  await page.keyboard.press('Escape'); // the menu alone
+  await page.locator('#models').waitFor({ state: 'hidden' });
+  assert.equal(await glass.isVisible(), true);
+  await field(page).focus();
+  await page.keyboard.press('Escape');
+  await glass.waitFor({ state: 'hidden' });
+  await field(page).focus();
+  await page.keyboard.press('Escape');
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), 'BODY');
+  assert.equal(await field(page).inputValue(), 'why?');
+  await page.keyboard.press('g'); // keys are commands again
+  await glass.waitFor();
 });
 
 visit('no model, and no server at first: both say what to do', { needsMock: true, expected: [kAway] }, async (page) => {
@@ -338,7 +515,7 @@ visit('a server that asks for a key gets it, and it is kept', { needsMock: true,
     await page.getByRole('heading', { name: 'This server asks for a key' }).waitFor();
     await noFindings(page);
     await page.getByLabel('Key', { exact: true }).fill('wrong');
-    await page.getByRole('button', { name: 'Use it' }).click();
+    await page.getByRole('button', { name: 'Save' }).click();
     await page.getByRole('alert').getByText('asks for a key').waitFor();
     await page.getByLabel('Key', { exact: true }).fill('sesame');
     await page.keyboard.press('Enter');
@@ -356,7 +533,7 @@ visit('a model without a chat template continues raw text, and the page says so'
   await open(page);
   await page.getByRole('button', { name: /^Model:/ }).click();
   await page.getByRole('menuitemradio', { name: /stories260K/ }).click();
-  await seen(page).getByText('continues a text as it stands').waitFor();
+  await seen(page).getByText('This model continues a text').waitFor();
   await ask(page, 'Once upon a time, there was a bird');
   await seen(page).getByText(/no chat template: it continues/).waitFor();
   await seen(page).getByText(/who lived in a tall tree/).waitFor();
@@ -494,8 +671,8 @@ for (const width of [320, 390]) {
     }
     await page.keyboard.press('Escape');
     await sheet.waitFor({ state: 'hidden' });
-    await page.getByRole('button', { name: 'Places and conversations' }).tap();
-    await page.getByRole('dialog', { name: 'Places and conversations' }).getByRole('link', { name: 'Training' }).tap();
+    await page.getByRole('button', { name: 'Menu' }).tap();
+    await page.getByRole('dialog', { name: 'Menu' }).getByRole('link', { name: 'Training' }).tap();
     await page.getByRole('heading', { name: 'Training', level: 1 }).waitFor();
     await page.waitForTimeout(700);
     assert.deepEqual(await scrollsSideways(page), []);
@@ -520,7 +697,7 @@ visit('dark: follows the system, and the switch wins and is remembered', { color
   await page.getByRole('button', { name: 'Tokens', exact: true }).click();
   await page.locator('[data-i="1"]').click();
   await noFindings(page);
-  await page.getByRole('button', { name: /Appearance: As the system/ }).click();
+  await page.getByRole('button', { name: /Theme: System/ }).click();
   const light = await paper();
   assert.notEqual(light, dark);
   await page.reload();
@@ -554,8 +731,8 @@ visit('keyboard only: places, search, commands, keys', {}, async (page) => {
   await page.waitForFunction(() => document.activeElement?.ariaLabel === 'Message');
   await page.evaluate(() => document.activeElement.blur());
   await page.keyboard.press('?');
-  const keys = page.getByRole('dialog', { name: 'Keys' });
-  await keys.getByText('Stop the answer').waitFor();
+  const keys = page.getByRole('dialog', { name: 'Keyboard shortcuts' });
+  await keys.getByText('Stop', { exact: true }).waitFor();
   await noFindings(page);
   await page.keyboard.press('Escape');
   await keys.waitFor({ state: 'hidden' });
@@ -577,7 +754,7 @@ visit('keyboard only: places, search, commands, keys', {}, async (page) => {
     assert.ok(at.seen, `${at.name} shows no focus`);
     reached.add(at.name.trim());
   }
-  for (const name of ['Training', 'New conversation', 'Tokens', 'Message', 'Copy this answer']) assert.ok([...reached].some((one) => one.includes(name)), `${name} is not reached: ${[...reached]}`);
+  for (const name of ['Training', 'New conversation', 'Tokens', 'Message', 'Copy answer']) assert.ok([...reached].some((one) => one.includes(name)), `${name} is not reached: ${[...reached]}`);
 });
 
 visit('conversations: kept, searched, deleted and brought back', { needsMock: true, viewport: { width: 1360, height: 800 } }, async (page) => {
@@ -590,7 +767,7 @@ visit('conversations: kept, searched, deleted and brought back', { needsMock: tr
   await answers(page).locator('.prose').getByText('5 + 6 is 11.').waitFor();
   await list.getByRole('button', { name: 'Delete “What is 5 + 6?”' }).click();
   assert.equal(await list.getByRole('link', { name: 'What is 5 + 6?' }).count(), 0);
-  await list.getByRole('button', { name: 'Bring it back' }).click();
+  await list.getByRole('button', { name: 'Undo' }).click();
   await list.getByRole('link', { name: 'What is 5 + 6?' }).click();
   await answers(page).locator('.prose').getByText('5 + 6 is 11.').waitFor();
   await page.getByRole('link', { name: 'New conversation', exact: true }).click();

@@ -8,8 +8,11 @@ export interface ModelInfo {
     dtype?: string;
     context?: number;
     memory_bytes?: number;
+    vocabulary?: number;
     has_chat_template?: boolean;
+    adapter_of?: string; // the model that an adapter changes
     sampling?: Record<string, number>; // what is used where a request says nothing
+    sampling_from?: Record<string, string>; // and whose setting each is: "model" or "glassbox"
   };
 }
 

@@ -5,16 +5,17 @@ import { address } from '../shell/address.svelte';
 import { server } from '../shell/server.svelte';
 import { shell } from '../shell/shell.svelte';
 import {
-  add, apiMessages, before, branchFrom, newConversation, path, rawPrompt, rawText, replace, splitThinking,
+  add, apiMessages, before, branchFrom, knownTokens, leaveOutOldest, lettersPerToken, newConversation, path, rawPrompt, rawText, readOf, replace, splitThinking,
   type Branch, type Conversation, type Message, type Settings,
 } from './conversation';
 import { sentencesAfter } from './sentences';
-import { requestSettings } from './settings';
+import { requestSettings, roomFor } from './settings';
 import { ConversationStorage, ForgetfulStorage, type Summary } from './storage';
 import { tokenOf, tokensOfLegacy, type Alternative } from './tokens';
 
 const kAlternatives = 8;
 const kLegacyAlternatives = 5; // the most /v1/completions gives
+const kKept = 0.6; // of the context, that the prompt may fill when the oldest turns are left out: the rest is for answers
 const kSaveEvery = 1000; // milliseconds, while an answer comes
 
 function browserStorage(): Storage {
@@ -26,6 +27,11 @@ function browserStorage(): Storage {
     return new ForgetfulStorage();
   }
 }
+
+// A model without a chat template continues text.
+export const isRaw = (model: string | null | undefined) => server.model(model ?? null)?.glassbox?.has_chat_template === false;
+
+export const contextOf = (model: string | null | undefined) => server.model(model ?? null)?.glassbox?.context;
 
 // An answer on its way.
 export interface Live {
@@ -117,12 +123,13 @@ class Chats {
     const [next, message] = add(c, {
       parent: question,
       role: 'assistant',
-      text: this.#isRaw(c) && branch ? branch.raw : start.text,
-      reasoning: this.#isRaw(c) ? '' : start.reasoning,
+      text: isRaw(c.model) && branch ? branch.raw : start.text,
+      reasoning: isRaw(c.model) ? '' : start.reasoning,
       tokens: branch?.tokens ?? [],
       status: 'streaming',
       model: c.model ?? undefined,
       settings: c.settings,
+      leftOut: c.leftOut.length ? c.leftOut : undefined,
       fork: branch && { of: branch.of, at: branch.at },
     });
     this.put(next);
@@ -137,31 +144,47 @@ class Chats {
     return true;
   }
 
-  // Goes on with an answer that was stopped, interrupted or cut.
+  // Goes on with an answer that was stopped, interrupted or cut: by the model that wrote it, or where that is not here,
+  // by the one that is, in an answer of its own that says so.
   resume(id: string, message: Message): void {
     this.stop(id);
+    const c = this.get(id)!;
     const raw = rawText(message);
-    const again: Message = { ...message, status: 'streaming', error: undefined, finish: undefined };
-    this.put(replace(this.get(id)!, again));
+    if (message.model !== c.model && !server.model(message.model ?? null) && message.parent) {
+      return this.answer(id, message.parent, { raw, tokens: message.tokens, of: message.id, at: message.tokens.length });
+    }
+    const leftOut = c.leftOut.length ? c.leftOut : undefined;
+    const usage = message.leftOut?.join() === leftOut?.join() ? message.usage : undefined;
+    const again: Message = { ...message, status: 'streaming', error: undefined, finish: undefined, leftOut, usage };
+    this.put(replace(c, again));
     void this.#stream(id, again, raw === '' ? null : raw);
+  }
+
+  // Leaves out the oldest turns, so that there is room again. False where there is none to leave out.
+  leaveOut(id: string): boolean {
+    const c = this.get(id)!;
+    const per = lettersPerToken(c);
+    const room = (contextOf(c.model) ?? Infinity) * kKept - (c.settings.system?.length ?? 0) / per;
+    const next = leaveOutOldest(c, room, (message) => message.text.length / per);
+    if (next) this.put(next);
+    return next !== null;
   }
 
   stop(id: string): void {
     this.#stops.get(id)?.abort();
   }
 
-  #isRaw(c: Conversation): boolean {
-    return server.model(c.model)?.glassbox?.has_chat_template === false;
-  }
-
   #request(c: Conversation, message: Message, begun: string | null): [string, object] {
-    const asked = before(c, message.id);
-    const common = { model: c.model, stream: true, stream_options: { include_usage: true }, ...requestSettings(c.settings) };
-    if (this.#isRaw(c)) {
+    const earlier = before(c, message.id);
+    const asked = readOf(earlier, c.leftOut);
+    const model = message.model ?? c.model;
+    const common = { model, stream: true, stream_options: { include_usage: true }, ...requestSettings(c.settings) };
+    if (isRaw(model)) {
+      // Left out, max_tokens would be 16 here: what there is room for is asked for instead.
       const { max_completion_tokens, ...sampling } = common as typeof common & { max_completion_tokens?: number };
       return ['/v1/completions', {
         ...sampling,
-        ...(max_completion_tokens !== undefined && { max_tokens: max_completion_tokens }),
+        max_tokens: max_completion_tokens ?? roomFor(contextOf(model), knownTokens([...earlier, message], c.leftOut, model)),
         prompt: rawPrompt(asked) + (begun ?? ''),
         logprobs: kLegacyAlternatives,
       }];

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import {
-  add, apiMessages, before, branchFrom, children, choose, forks, newConversation, newId, path, rawPrompt, rawText, replace,
-  siblings, splitThinking, titleOf, type Conversation, type Message,
+  add, apiMessages, before, branchFrom, children, choose, contextUsed, filledContext, forks, knownTokens, leaveOutOldest,
+  lettersPerToken, newConversation, newId, path, rawPrompt, rawText, readOf, replace, siblings, splitThinking, titleOf, turnsOf,
+  type Conversation, type Message,
 } from './conversation';
+import { roomFor } from './settings';
 import type { Token } from './tokens';
 
 const token = (text: string, others: string[] = []): Token => ({
@@ -99,5 +101,84 @@ describe('conversation', () => {
     expect(titleOf('  one\ntwo')).toBe('one');
     expect(titleOf('word '.repeat(30)).length).toBeLessThanOrEqual(61);
     expect(new Set(Array.from({ length: 1000 }, () => newId())).size).toBe(1000);
+  });
+});
+
+describe('a full context', () => {
+  // Three turns of 100 letters a message, and a fourth question whose answer `more` describes.
+  function long(more: Partial<Message>): { c: Conversation; ids: string[] } {
+    let c = newConversation('m', {});
+    let message: Message | null = null;
+    for (const [i, letter] of [...'abcdefg'].entries()) {
+      [c, message] = add(c, { parent: message?.id ?? null, role: i % 2 ? 'assistant' : 'user', text: letter.repeat(100), model: i % 2 ? 'm' : undefined });
+      if (i === 5) c = replace(c, { ...message, usage: { prompt_tokens: 250, completion_tokens: 50 } });
+    }
+    const ids = path(c).map((one) => one.id);
+    [c] = add(c, { parent: message!.id, role: 'assistant', text: '', status: 'failed', model: 'm', ...more });
+    return { c, ids };
+  }
+  const cost = (message: Message) => message.text.length / 2;
+
+  it('turns are questions with what answered them', () => {
+    const { c } = long({});
+    expect(turnsOf(path(c)).map((turn) => turn.length)).toEqual([2, 2, 2, 2]);
+    expect(turnsOf([])).toEqual([]);
+  });
+
+  it('the oldest turns are left out until the rest fits: one at least, the last never', () => {
+    const { c, ids } = long({});
+    expect(leaveOutOldest(c, 1000, cost)!.leftOut).toEqual(ids.slice(0, 2));
+    expect(leaveOutOldest(c, 150, cost)!.leftOut).toEqual(ids.slice(0, 4));
+    expect(leaveOutOldest(c, 0, cost)!.leftOut).toEqual(ids.slice(0, 6));
+    const left = leaveOutOldest(c, 150, cost)!;
+    expect(leaveOutOldest(left, 1000, cost)!.leftOut).toEqual(ids.slice(0, 6));
+    expect(leaveOutOldest(leaveOutOldest(left, 0, cost)!, 0, cost)).toBeNull();
+    expect(c.leftOut).toEqual([]);
+  });
+
+  it('an answer that was cut off counts, and its turn stays', () => {
+    const { c, ids } = long({ text: 'h'.repeat(100), status: 'done', finish: 'length' });
+    expect(leaveOutOldest(c, 250, cost)!.leftOut).toEqual(ids.slice(0, 4));
+    expect(leaveOutOldest(c, 249, cost)!.leftOut).toEqual(ids.slice(0, 4));
+    expect(leaveOutOldest(c, 199, cost)!.leftOut).toEqual(ids.slice(0, 6));
+  });
+
+  it('what is left out is not read, nor is a question that was never answered', () => {
+    const { c, ids } = long({});
+    expect(readOf(path(c), ids.slice(0, 2)).map((message) => message.text[0])).toEqual(['c', 'd', 'e', 'f']);
+    expect(readOf(before(c, path(c).at(-1)!.id), []).map((message) => message.text[0])).toEqual([...'abcdefg']);
+    const { c: stopped } = long({ status: 'failed', text: 'so far' });
+    expect(readOf(path(stopped), [])).toHaveLength(8);
+  });
+
+  it('is measured by the last usage, and by length after it', () => {
+    const { c } = long({ usage: { prompt_tokens: 350, completion_tokens: 20 }, status: 'done', text: 'x' });
+    expect(contextUsed(c, 'm')).toEqual({ tokens: 370, exact: true });
+    const { c: unanswered, ids } = long({});
+    expect(lettersPerToken(unanswered)).toBe(2); // 500 letters in 250 tokens
+    expect(contextUsed(unanswered, 'm')).toEqual({ tokens: 300, exact: true }); // the question that failed is not read
+    expect(contextUsed({ ...unanswered, leftOut: ids.slice(0, 4) }, 'm')).toEqual({ tokens: 100, exact: false });
+    expect(contextUsed(unanswered, 'another')).toEqual({ tokens: 300, exact: false });
+    expect(contextUsed(talk().c, 'm')).toBeNull();
+  });
+
+  it('is full where the server says so, or where an answer ends with it', () => {
+    const { answer } = talk();
+    const usage = { prompt_tokens: 1000, completion_tokens: 24 };
+    expect(filledContext({ ...answer, finish: 'length', usage }, 1024)).toBe(true);
+    expect(filledContext({ ...answer, finish: 'length', usage }, 1025)).toBe(false); // its own limit
+    expect(filledContext({ ...answer, finish: 'stop', usage }, 1024)).toBe(false);
+    expect(filledContext({ ...answer, finish: 'length', usage }, undefined)).toBe(false);
+    expect(filledContext({ ...answer, error: { message: '', code: 'context_length_exceeded' } }, undefined)).toBe(true);
+    expect(filledContext({ ...answer, error: { message: '', code: 'queue_full' } }, 1024)).toBe(false);
+  });
+
+  it('the room for an answer is what is not known to be filled', () => {
+    const { c, ids } = long({ usage: { prompt_tokens: 350, completion_tokens: 20 } });
+    expect(knownTokens(path(c), [], 'm')).toBe(370);
+    expect(knownTokens(path(c).slice(0, -1), [], 'm')).toBe(300);
+    expect(knownTokens(path(c), ids.slice(0, 2), 'm')).toBe(0); // another prompt
+    expect(knownTokens(path(c), [], 'another')).toBe(0);
+    expect([roomFor(512, 0), roomFor(512, 370), roomFor(512, 600), roomFor(undefined, 0)]).toEqual([511, 142, 1, 999_999]);
   });
 });

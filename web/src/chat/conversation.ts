@@ -22,6 +22,7 @@ export interface Message {
   role: 'user' | 'assistant';
   text: string;
   created: number; // milliseconds since 1970
+  changed: number; // last, of what is above or below
   // Of answers:
   reasoning: string;
   tokens: Token[]; // of the raw text, the marks around the reasoning included; empty where the server gave none
@@ -34,6 +35,7 @@ export interface Message {
   timings?: Timings;
   thinking_ms?: number;
   error?: { message: string; code?: string };
+  leftOut?: string[]; // messages before it that were not read, to make room
   fork?: { of: string; at: number }; // branched from that answer: tokens before `at` are its, the one at `at` was chosen
 }
 
@@ -44,6 +46,7 @@ export interface Conversation {
   updated: number;
   model: string | null;
   settings: Settings;
+  leftOut: string[]; // messages that the model no longer reads, to make room
   messages: Record<string, Message>;
   chosen: Record<string, string>; // for a message (or '' for the start): which of the messages that follow is shown
 }
@@ -55,7 +58,7 @@ export function newId(length = 8): string {
 }
 
 export function newConversation(model: string | null, settings: Settings, now = Date.now()): Conversation {
-  return { id: newId(), title: '', created: now, updated: now, model, settings, messages: {}, chosen: {} };
+  return { id: newId(), title: '', created: now, updated: now, model, settings, leftOut: [], messages: {}, chosen: {} };
 }
 
 // The messages that follow `parent`, oldest first.
@@ -74,7 +77,7 @@ export function path(c: Conversation): Message[] {
   let at: string | null = null;
   for (;;) {
     const next: string | undefined = c.chosen[at ?? ''];
-    if (!next || !c.messages[next]) return shown;
+    if (!next || c.messages[next]?.parent !== at) return shown;
     shown.push(c.messages[next]);
     at = next;
   }
@@ -88,16 +91,17 @@ export function before(c: Conversation, id: string): Message[] {
 }
 
 // Adds a message and shows it.
-export function add(c: Conversation, message: Omit<Message, 'id' | 'created' | 'reasoning' | 'tokens' | 'status'> & Partial<Message>): [Conversation, Message] {
+export function add(c: Conversation, message: Pick<Message, 'parent' | 'role' | 'text'> & Partial<Message>): [Conversation, Message] {
   const now = Date.now();
-  const added: Message = { id: newId(6), created: now, reasoning: '', tokens: [], status: 'done', ...message };
+  const added: Message = { id: newId(6), created: now, changed: now, reasoning: '', tokens: [], status: 'done', ...message };
   const title = c.title || (added.role === 'user' ? titleOf(added.text) : '');
   const next = { ...c, title, updated: now, messages: { ...c.messages, [added.id]: added } };
   return [choose(next, added.id), added];
 }
 
 export function replace(c: Conversation, message: Message): Conversation {
-  return { ...c, updated: Date.now(), messages: { ...c.messages, [message.id]: message } };
+  const now = Date.now();
+  return { ...c, updated: now, messages: { ...c.messages, [message.id]: { ...message, changed: now } } };
 }
 
 // Shows the branch that `id` is on; below it, whatever was shown there last.
@@ -184,4 +188,82 @@ export function apiMessages(messages: readonly Message[], system: string | undef
 // The same for a model without a chat template: one text, as it stands.
 export function rawPrompt(messages: readonly Message[]): string {
   return messages.map((message) => (message.role === 'assistant' ? rawText(message) : message.text)).join('');
+}
+
+// What of `messages` the model reads: all but what was left out, and questions that were never answered.
+export function readOf(messages: readonly Message[], leftOut: readonly string[]): Message[] {
+  const unread = new Set<string | null>(leftOut);
+  for (const message of messages) {
+    if (message.role !== 'assistant' || message.status !== 'failed' || message.text || message.reasoning) continue;
+    unread.add(message.id);
+    unread.add(message.parent);
+  }
+  return messages.filter((message) => !unread.has(message.id));
+}
+
+// Questions with what answered them, as they follow each other.
+export function turnsOf(messages: readonly Message[]): Message[][] {
+  const turns: Message[][] = [];
+  for (const message of messages) {
+    if (message.role === 'user' || !turns.length) turns.push([message]);
+    else turns.at(-1)!.push(message);
+  }
+  return turns;
+}
+
+// Leaves out the oldest turns that are shown and still read, until the rest needs at most `room` by `cost`: one at least,
+// the last never. Null where none is left to leave out.
+export function leaveOutOldest(c: Conversation, room: number, cost: (message: Message) => number): Conversation | null {
+  const shown = path(c);
+  const answer = shown.at(-1)?.role === 'assistant' ? shown.pop()! : null; // to the last turn, which stays
+  const turns = turnsOf(readOf(shown, c.leftOut));
+  const leftOut = [...c.leftOut];
+  let needed = turns.flat().reduce((sum, message) => sum + cost(message), answer ? cost(answer) : 0);
+  for (const turn of turns.slice(0, -1)) {
+    if (leftOut.length > c.leftOut.length && needed <= room) break;
+    leftOut.push(...turn.map((message) => message.id));
+    needed -= turn.reduce((sum, message) => sum + cost(message), 0);
+  }
+  return leftOut.length > c.leftOut.length ? { ...c, updated: Date.now(), leftOut } : null;
+}
+
+// How full the context was when `message` ended: prompt and answer. Undefined where the server did not say.
+export const usedBy = (message: Message): number | undefined => message.usage && message.usage.prompt_tokens + message.usage.completion_tokens;
+
+// Tokens that the next answer's prompt has at least, as far as answers on the way say it: the last that read the same.
+export function knownTokens(messages: readonly Message[], leftOut: readonly string[], model: string | null): number {
+  const last = messages.findLast((message) => message.usage && readTheSame(message, leftOut, model));
+  return last ? usedBy(last)! : 0;
+}
+
+const readTheSame = (message: Message, leftOut: readonly string[], model: string | null) =>
+  message.model === model && (message.leftOut ?? []).join() === leftOut.join();
+
+// Letters that stand for a token in this conversation, by the prompt of its last answer; 3 where none says.
+export function lettersPerToken(c: Conversation): number {
+  const answered = path(c).findLast((message) => message.usage);
+  if (!answered) return 3;
+  const read = readOf(before(c, answered.id), answered.leftOut ?? []);
+  const letters = read.reduce((sum, message) => sum + message.text.length, answered.settings?.system?.length ?? 0);
+  return Math.min(8, Math.max(0.5, letters / answered.usage!.prompt_tokens)) || 3;
+}
+
+// How much of the context the conversation needs as it is shown: what the last answer's usage says, and what was written
+// since by its length. Null before anything is known.
+export function contextUsed(c: Conversation, model: string | null): { tokens: number; exact: boolean } | null {
+  const shown = path(c);
+  if (!shown.some((message) => message.usage)) return null;
+  const at = shown.findLastIndex((message) => message.usage && readTheSame(message, c.leftOut, model));
+  const since = readOf(shown.slice(at + 1), c.leftOut);
+  const letters = since.reduce((sum, message) => sum + message.text.length + (message.status === 'streaming' ? message.reasoning.length : 0), 0);
+  return { tokens: (at < 0 ? 0 : usedBy(shown[at]!)!) + Math.round(letters / lettersPerToken(c)), exact: at >= 0 && letters === 0 };
+}
+
+export const kContextFull = 'context_length_exceeded'; // the server's code where a prompt leaves no room for an answer
+
+// Whether `answer` is not there, or not whole, because the context has no more room; `context` in tokens, where known.
+export function filledContext(answer: Message, context: number | undefined): boolean {
+  if (answer.error) return answer.error.code === kContextFull;
+  const used = usedBy(answer);
+  return answer.finish === 'length' && context !== undefined && used !== undefined && used >= context;
 }

@@ -53,7 +53,7 @@ export function unpack(text: string): Conversation | null {
       // Whoever was streaming it is gone: this page was reloaded or closed.
       status: message.status === 'streaming' ? 'interrupted' : message.status,
     }));
-    return { ...rest, messages: Object.fromEntries(list.map((message) => [message.id, message])) };
+    return { leftOut: [], ...rest, messages: Object.fromEntries(list.map((message) => [message.id, message])) };
   } catch {
     return null;
   }

@@ -38,18 +38,26 @@ export const kMac = /mac|iphone|ipad/i.test(navigator.platform);
 export const keyName = (keys: string) =>
   keys.replace('Ctrl', kMac ? '⌘' : 'Ctrl').replace('ArrowUp', '↑').replace('Escape', 'Esc').split('+');
 
+// Whether keys write there.
 const isTyping = (target: EventTarget | null) =>
   target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 
+// An empty message is no text yet: "?" in it asks for help.
+const isEmptyMessage = (target: EventTarget | null) => target instanceof HTMLTextAreaElement && 'composer' in target.dataset && target.value === '';
+
 // Runs the command whose keys these are. Keys without Ctrl do nothing while one types; an open dialog has its own keys.
+// Escape closes what is open, and where nothing is, leaves the field one types in: keys are commands again.
 export function onKey(event: KeyboardEvent): void {
   if (event.defaultPrevented || event.isComposing || event.altKey) return;
-  if (document.querySelector('dialog[open]')) return;
+  if (document.querySelector('dialog[open], :popover-open')) return;
   const ctrl = event.ctrlKey || event.metaKey;
   const name = (ctrl ? 'Ctrl+' : '') + (event.key.length === 1 ? event.key.toUpperCase() : event.key);
-  if (!ctrl && isTyping(event.target) && event.key !== 'Escape') return;
+  if (!ctrl && isTyping(event.target) && event.key !== 'Escape' && !(event.key === '?' && isEmptyMessage(event.target))) return;
   const command = commands.all.find((one) => one.keys?.toUpperCase() === name.toUpperCase() && (one.when?.() ?? true));
-  if (!command) return;
+  if (!command) {
+    if (name === 'Escape' && isTyping(event.target)) (event.target as HTMLElement).blur();
+    return;
+  }
   event.preventDefault();
   command.run();
 }

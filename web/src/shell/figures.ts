@@ -16,11 +16,15 @@ export const figures = {
   rate(n: number): string {
     return n.toLocaleString('en', { maximumFractionDigits: n < 100 ? 1 : 0 });
   },
-  // 0.83, 0.004, "< 0.001"
+  // A probability: 83 %, 4.2 %, 0.03 %, 99.97 %. Never 0 % of what is possible, nor 100 % of what is not certain.
   p(p: number): string {
     if (!(p >= 0)) return '–';
-    if (p > 0 && p < 0.001) return '< 0.001';
-    return p.toFixed(p < 0.1 ? 3 : 2);
+    const percent = Math.min(100, p * 100);
+    const digits = percent < 1 ? 2 : percent < 9.95 ? 1 : percent < 99.5 ? 0 : percent < 99.95 ? 1 : 2;
+    const [least, most] = [0.01, 99.99];
+    if (percent > 0 && percent < least) return `<${kThin}${least}${kThin}%`;
+    if (percent > most && percent < 100) return `>${kThin}${most}${kThin}%`;
+    return `${percent === 0 || percent === 100 ? percent : percent.toFixed(digits)}${kThin}%`;
   },
   seconds(ms: number): string {
     const s = ms / 1000;
