@@ -1,11 +1,11 @@
 #include "engine/sampler.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
+#include <limits>
 
 #include "base/error.h"
 #include "base/random.h"
+#include "base/threads.h"
 #include "tensor/distribution.h"
 
 namespace glassbox {
@@ -19,11 +19,11 @@ void in_range(const char* field, double value, double low, double high) {
 }  // namespace
 
 void Sampling::validate(size_t vocabulary) const {
-  in_range("temperature", temperature, 0, 100);
+  in_range("temperature", temperature, 0, 1e6);
   in_range("top_k", top_k, 0, 1e9);
   in_range("top_p", top_p, 0, 1);
   in_range("min_p", min_p, 0, 1);
-  in_range("repetition_penalty", repetition_penalty, 1e-3, 1e3);
+  in_range("repetition_penalty", repetition_penalty, 0.9e-6, 1e6);  // 1e-6, as float32 has it
   in_range("presence_penalty", presence_penalty, -100, 100);
   in_range("frequency_penalty", frequency_penalty, -100, 100);
   for (const auto& [token, bias] : logit_bias) {
@@ -46,6 +46,7 @@ void Sampler::accept(int32_t token) {
 }
 
 int32_t Sampler::sample(std::span<const float> logits, int64_t position) {
+  const KeepDenormals keep;  // a temperature may be one
   adjusted_.assign(logits.begin(), logits.end());
   const auto at = [&](int32_t token) -> float& { return adjusted_[static_cast<size_t>(token)]; };
   const auto vocabulary = static_cast<int64_t>(logits.size());
@@ -58,13 +59,19 @@ int32_t Sampler::sample(std::span<const float> logits, int64_t position) {
     for (const auto& [token, times] : said_)
       at(token) -= sampling_.presence_penalty + static_cast<float>(times) * sampling_.frequency_penalty;
 
+  // Options may have made a logit infinite; what is no number at all is the least likely.
+  constexpr float kMost = std::numeric_limits<float>::max();
+  for (float& logit : adjusted_) logit = logit > -kMost ? std::min(logit, kMost) : -kMost;
+
   const auto most_likely =
       static_cast<int32_t>(std::ranges::max_element(adjusted_) - adjusted_.begin());  // the first of equals
   if (sampling_.temperature == 0) return most_likely;
 
-  const float largest = at(most_likely) / sampling_.temperature;
-  for (float& logit : adjusted_) logit /= sampling_.temperature;
-  exponentials(adjusted_, largest, adjusted_);  // the most likely token now weighs 1
+  // The largest is subtracted before the division: it is 0 at any temperature, and others are at worst -infinity, whose
+  // weight is 0.
+  const float largest = at(most_likely);
+  for (float& logit : adjusted_) logit = logit == largest ? 0 : (logit - largest) / sampling_.temperature;
+  exponentials(adjusted_, 0, adjusted_);  // the most likely token now weighs 1
 
   // Candidates by id; put in falling order of weight, equal ones by id, only as far as the options reach.
   order_.clear();

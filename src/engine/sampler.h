@@ -15,8 +15,8 @@ class Sampler {
   // `prompt` counts for the repetition penalty. REQUIRES: sampling.validate() passed and sampling.seed is set.
   Sampler(const Sampling& sampling, std::span<const int32_t> prompt, uint64_t choice);
 
-  // The token at `position` of the sequence. Its draw is a function of (seed, choice, position) alone: what a batch, a
-  // cache or a draft did before does not move it.
+  // The token at `position` of the sequence: one of them, whatever the options and the logits. Its draw is a function
+  // of (seed, choice, position) alone: what a batch, a cache or a draft did before does not move it.
   int32_t sample(std::span<const float> logits, int64_t position);
 
   // Tells what was said: later draws count it.

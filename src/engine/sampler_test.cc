@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/error.h"
+#include "base/threads.h"
 #include "engine/stop_text.h"
 
 namespace glassbox {
@@ -125,6 +127,89 @@ TEST(Sampler, ADrawDependsOnSeedChoiceAndPositionAlone) {
   EXPECT_NE(first.sample(flat, 8), reseeded.sample(flat, 8));
 }
 
+// What floats can be at their edges: denormal, tiny, negative zero, huge.
+const std::vector<float> kOdd = {-0.0f, 0.0f, 1e-45f, 1e-40f, 1e-38f, 1.2e-38f, 1e-30f, 1e-7f, 1.0f, 3.4e38f};
+
+TEST(Sampler, AnyTemperatureGivesAToken) {
+  for (const bool flushed : {false, true}) {
+    std::optional<FlushDenormals> flush;
+    if (flushed) flush.emplace();
+    for (const float temperature : {1e-45f, 1e-40f, 1e-38f, 1.2e-38f, 1e-30f, 1e-7f}) {
+      Sampling cold = seeded();
+      cold.temperature = temperature;
+      cold.validate(kLogits.size());
+      expect_near(frequencies(cold, kLogits), {0, 0.5, 0, 0.5, 0});  // the two that are most likely, and no other
+    }
+    Sampling hot = seeded();
+    hot.temperature = 1e6f;
+    expect_near(frequencies(hot, kLogits), {0.2, 0.2, 0.2, 0.2, 0.2});
+  }
+}
+
+TEST(Sampler, NoOptionsAndNoLogitsLeaveItWithoutAToken) {
+  const std::vector<std::vector<float>> rows = {{3.4e38f, -3.4e38f, 1, 3.4e38f},
+                                                {-3.4e38f, -3.4e38f, -3.4e38f, -3.4e38f},
+                                                {INFINITY, 1, -INFINITY, NAN},
+                                                {NAN, NAN, NAN, NAN},
+                                                {-INFINITY, -INFINITY, -INFINITY, -INFINITY},
+                                                {1e-45f, 0, -0.0f, -1e-45f},
+                                                {5}};
+  int tried = 0;
+  const auto draw = [&](const Sampling& sampling) {
+    try {
+      sampling.validate(1);
+    } catch (const Error&) { return; }  // out of range: refused before
+    for (const std::vector<float>& logits : rows) {
+      Sampler sampler(sampling, std::vector<int32_t>{0}, 0);
+      for (int64_t position = 0; position < 3; ++position) {
+        const int32_t token = sampler.sample(logits, position);
+        ASSERT_GE(token, 0);
+        ASSERT_LT(token, static_cast<int32_t>(logits.size()));
+        sampler.accept(token);
+        ++tried;
+      }
+    }
+  };
+  using Field = float Sampling::*;
+  const Field fields[] = {&Sampling::temperature,
+                          &Sampling::top_p,
+                          &Sampling::min_p,
+                          &Sampling::repetition_penalty,
+                          &Sampling::presence_penalty,
+                          &Sampling::frequency_penalty};
+  for (const Field field : fields)
+    for (const Field other : fields)
+      for (const float value : kOdd)
+        for (const float beside : kOdd) {
+          Sampling sampling = seeded();
+          sampling.*field = value;
+          sampling.*other = beside;
+          draw(sampling);
+        }
+  for (const float value : {1e-6f, 1e6f, 100.0f, -100.0f, 1e4f, -1e4f})
+    for (const Field field : fields) {
+      Sampling sampling = seeded(~uint64_t{0});
+      sampling.*field = value;
+      sampling.logit_bias = {{0, std::clamp(value, -1e4f, 1e4f)}};
+      draw(sampling);
+    }
+  for (const int top_k : {0, 1, 2, 1'000'000'000}) {
+    Sampling sampling = seeded(0);
+    sampling.top_k = top_k;
+    sampling.top_p = 1e-45f;
+    draw(sampling);
+  }
+  EXPECT_GT(tried, 2000);
+}
+
+TEST(Sampler, PenaltiesThatOverflowStillOrder) {
+  Sampling sampling = seeded();
+  sampling.repetition_penalty = 1e-6f;  // the token of the prompt becomes infinitely likely
+  expect_near(frequencies(sampling, {1e35f, 1e38f, 0}, {0}), {1, 0, 0});
+  sampling.repetition_penalty = 1e6f;
+  expect_near(frequencies(sampling, {-1e35f, -1e38f, 0}, {0}), {0, 0, 1});
+}
+
 TEST(Sampling, NamesTheFieldThatIsOutOfRange) {
   const auto message = [](auto change) -> std::string {
     Sampling sampling;
@@ -136,6 +221,11 @@ TEST(Sampling, NamesTheFieldThatIsOutOfRange) {
   };
   EXPECT_EQ(message([](Sampling&) {}), "accepted");
   EXPECT_NE(message([](Sampling& s) { s.temperature = -1; }).find("temperature"), std::string::npos);
+  for (const float wrong : {NAN, INFINITY, -INFINITY, 3.4e38f, -1e-30f}) {
+    EXPECT_NE(message([&](Sampling& s) { s.temperature = wrong; }).find("temperature"), std::string::npos);
+    EXPECT_NE(message([&](Sampling& s) { s.repetition_penalty = wrong; }).find("repetition_penalty"),
+              std::string::npos);
+  }
   EXPECT_NE(message([](Sampling& s) { s.top_p = 1.5f; }).find("top_p"), std::string::npos);
   EXPECT_NE(message([](Sampling& s) { s.min_p = NAN; }).find("min_p"), std::string::npos);
   EXPECT_NE(message([](Sampling& s) { s.logit_bias = {{100, 1.0f}}; }).find("logit_bias"), std::string::npos);

@@ -4,12 +4,17 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "tensor/distribution.h"
 
 namespace glassbox {
 namespace {
 
 // -log of the probability of `token` under these logits. Sums in double: a vocabulary of 200,000 small terms.
 double surprise(std::span<const float> logits, int32_t token) {
+  if (const auto at = first_not_finite(logits))
+    fail(ErrorKind::bad_file,
+         "perplexity: logits: expected numbers, got {} for token {}: weights of the model are not finite, or too large",
+         logits[*at], *at);
   const float largest = *std::max_element(logits.begin(), logits.end());
   double sum = 0;
   for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - static_cast<double>(largest));

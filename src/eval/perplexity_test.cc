@@ -3,12 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "eval/importance.h"
 #include "models/registry.h"
+#include "nn/parameters.h"
 #include "tests/testing.h"
 
 namespace glassbox {
@@ -66,6 +68,26 @@ TEST(Perplexity, IsWhatTheReferenceCounts) {
     EXPECT_NEAR(result.error / expected[way]["error"].get<double>(), 1, 1e-4) << way;
   }
   EXPECT_NE(expected["plain"]["perplexity"], expected["with_bos"]["perplexity"]);
+}
+
+TEST(Perplexity, SaysWhereNumbersEnd) {
+  Model model = tiny(false);
+  Config config = Config::open(fixture("models/llama32_tiny"));
+  Parameters parameters(DType::f32, Checkpoint::open(fixture("models/llama32_tiny")));
+  model.network = make_model(config, parameters);
+  for (Parameter& parameter : parameters.all())
+    if (parameter.name == "model.norm.weight") parameter.master[3] = NAN;
+  ThreadPool pool(1);
+  parameters.publish(pool);
+  PerplexityOptions options;
+  options.context = 32;
+  options.threads = 2;
+  try {
+    measure_perplexity(model, text(), options);
+    FAIL() << "NaN counts as a perplexity";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("logits: expected numbers, got nan"), std::string::npos) << error.what();
+  }
 }
 
 TEST(Perplexity, TakesOnlyTheFirstWindowsAndRefusesShortTexts) {

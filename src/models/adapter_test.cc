@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "kernels/kernels.h"
@@ -187,6 +188,25 @@ TEST_P(AdapterGradients, EqualTheReference) {
   learn.backward(loss);
   EXPECT_GE(sums.size(), 4u);
   for (const auto& [name, sum] : sums) expect_close(sum, golden.values(name), name);
+}
+
+TEST(AdapterConfig, ScalesThatFloat32CannotHoldAreRefused) {
+  const auto scale = [](double alpha, bool rslora = false) -> std::string {
+    AdapterConfig config;
+    config.alpha = alpha;
+    config.rslora = rslora;
+    try {
+      return fmt::format("{}", config.scale("model.layers.0.self_attn.q_proj", 4));
+    } catch (const Error& error) { return error.what(); }
+  };
+  EXPECT_EQ(scale(16), "4");
+  EXPECT_EQ(scale(16, true), "8");
+  EXPECT_EQ(scale(-0.0), "-0");
+  EXPECT_EQ(scale(1e-320), "0");
+  EXPECT_EQ(
+      scale(1e308),
+      "lora_alpha: expected a scale that float32 holds, got 1e+308 for model.layers.0.self_attn.q_proj, of rank 4");
+  EXPECT_EQ(scale(-1e39, true).find("lora_alpha: expected a scale"), 0u);
 }
 
 TEST(Adapters, SeveralAtOnceGiveTheBitsOfEachAlone) {

@@ -12,6 +12,7 @@
 #include "models/models_testing.h"
 #include "nn/parameters.h"
 #include "nn/peft.h"
+#include "tensor/distribution.h"
 #include "tensor/words.h"
 
 namespace glassbox {
@@ -95,6 +96,34 @@ TEST_P(Family, LogitsEqualTheReference) {
     EXPECT_LT(largest_difference(logits.values(), expected), 1e-4 * largest_of(expected)) << spelling;
   }
   EXPECT_EQ(spellings, 2) << "a fixture has both spellings of its configuration";
+}
+
+// A damaged checkpoint must be noticed by its logits: no maximum, choice or rounding on the way makes NaN a number.
+TEST_P(Exact, NaNInAnyTensorReachesTheLogits) {
+  Config config = golden.config();
+  Parameters parameters(DType::f32, golden.checkpoint());
+  const auto model = make_model(config, parameters);
+  parameters.publish(one.pool);
+  const auto ids = golden.sequences()[0];
+  int damaged = 0;
+  for (Parameter& parameter : parameters.all()) {
+    // An expert that nobody chooses is not read, nor is a layer that only drafts.
+    if (parameter.name.find(".experts.") != std::string::npos && parameter.shape.rank() < 3) continue;
+    if (parameter.name.find(fmt::format("layers.{}.", model->shape().layers)) != std::string::npos) continue;
+    const std::vector<float> whole = parameter.master;
+    std::ranges::fill(parameter.master, NAN);
+    parameters.publish(one.pool);
+    Pass pass(one);
+    pass.add(ids, nullptr, Logits::last);
+    EXPECT_TRUE(first_not_finite((*model)(pass).values())) << parameter.name;
+    parameter.master = whole;
+    ++damaged;
+  }
+  EXPECT_GT(damaged, 5);
+  parameters.publish(one.pool);
+  Pass pass(one);
+  pass.add(ids);
+  EXPECT_FALSE(first_not_finite((*model)(pass).values()));
 }
 
 TEST_P(Family, GradientsEqualTheReference) {

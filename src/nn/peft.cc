@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
 
 #include "base/error.h"
@@ -116,7 +117,11 @@ float AdapterConfig::scale(std::string_view path, int64_t rows) const {
       break;
     }
   const auto r = static_cast<double>(rows);
-  return static_cast<float>(numerator / (rslora ? std::sqrt(r) : r));
+  const double scale = numerator / (rslora ? std::sqrt(r) : r);
+  if (!(std::abs(scale) <= std::numeric_limits<float>::max()))
+    fail(ErrorKind::bad_file, "lora_alpha: expected a scale that float32 holds, got {} for {}, of rank {}", numerator,
+         path, rows);
+  return static_cast<float>(scale);
 }
 
 AdapterConfig read_adapter_config(Config config) {

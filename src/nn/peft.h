@@ -31,7 +31,8 @@ struct AdapterConfig {
   // Regular expressions for a module's path, or for how it ends after a dot; the first that fits counts.
   std::vector<std::pair<std::string, double>> alpha_pattern;
 
-  // Of the module (or parameter) at `path` with `rank` rows of A. Throws Error(unsupported) naming the expression.
+  // Of the module (or parameter) at `path` with `rank` rows of A. Throws Error(unsupported) naming the expression,
+  // Error(bad_file) for a scale beyond float32.
   float scale(std::string_view path, int64_t rank) const;
 };
 

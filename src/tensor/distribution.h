@@ -2,9 +2,14 @@
 // token has the same bits on every kernel set.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <span>
 
 namespace glassbox {
+
+// The first that is NaN or infinite.
+std::optional<size_t> first_not_finite(std::span<const float> x);
 
 // y = log softmax(x); y may be x.
 void log_softmax(std::span<const float> x, std::span<float> y);

@@ -18,13 +18,16 @@ int64_t grain_of(int64_t width) { return std::max<int64_t>(1, kGrain / std::max<
 
 // --- routing ---
 
-// The `count` largest of values where `open`, ties to the lowest index, taken out of `open`; appended to `chosen`.
+// The `count` largest of values where `open`, ties to the lowest index, taken out of `open`; appended to `chosen`. NaN
+// counts as the largest: it shall be seen in what comes out, not passed over.
 void take_largest(std::span<const float> values, int64_t count, std::vector<uint8_t>& open,
                   std::vector<int32_t>& chosen) {
   for (int64_t i = 0; i < count; ++i) {
     size_t best = values.size();
     for (size_t e = 0; e < values.size(); ++e)
-      if (open[e] && (best == values.size() || values[e] > values[best])) best = e;
+      if (open[e] &&
+          (best == values.size() || values[e] > values[best] || (std::isnan(values[e]) && !std::isnan(values[best]))))
+        best = e;
     open[best] = 0;
     chosen.push_back(static_cast<int32_t>(best));
   }
@@ -33,6 +36,7 @@ void take_largest(std::span<const float> values, int64_t count, std::vector<uint
 float group_worth(std::span<const float> group, RouteRule::Groups kind) {
   float first = -INFINITY, second = -INFINITY;
   for (const float value : group) {
+    if (std::isnan(value)) return value;
     if (value > first) {
       second = first;
       first = value;
@@ -105,7 +109,11 @@ struct Chooser {
       kernels().softmax(weights, rule.chosen, largest, sum, rule.scale, weights, false);
       return;
     }
-    for (int64_t i = 0; i < rule.chosen; ++i) weights[i] = p[static_cast<size_t>(experts[i])];
+    // A bias chooses, and is no part of the weight: one that is NaN still must not go unseen.
+    for (int64_t i = 0; i < rule.chosen; ++i) {
+      const auto e = static_cast<size_t>(experts[i]);
+      weights[i] = std::isnan(scores[e]) ? scores[e] : p[e];
+    }
     const float by = rule.normalised ? rule.scale / sum_of(weights) : rule.scale;
     for (int64_t i = 0; i < rule.chosen; ++i) weights[i] *= by;
   }

@@ -108,6 +108,9 @@ void read_train(Section train, Recipe& recipe) {
   options.adamw.clip = train.number("clip", options.adamw.clip, 0, 1e9);
   options.said_weight = train.number("said_weight", options.said_weight, 0, 1000);
   options.rest_weight = train.number("rest_weight", options.rest_weight, 0, 1000);
+  for (const auto& [key, weight] :
+       {std::pair{"said_weight", options.said_weight}, {"rest_weight", options.rest_weight}})
+    if (weight != 0 && weight < 1e-6) train.refuse(key, fmt::format("expected 0, or 1e-06 to 1000, got {}", weight));
   if (options.said_weight + options.rest_weight == 0) train.refuse("said_weight", "no token would have a weight");
   recipe.log_every = train.integer("log_every", recipe.log_every, 1, kMany);
   train.finish();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <numeric>
 
 #include "base/error.h"
@@ -284,12 +285,27 @@ class TrainingRun {
     if (held_out_.tokens() == 0) return;
     const auto begin = Clock::now();
     const Trainer::Evaluation result = trainer.evaluate(held_out_);
+    if (!std::isfinite(result.loss)) {
+      write_curve("failed");
+      fail(ErrorKind::bad_request, "step {}: the held-out loss is {}: a lower learning rate, or a lower clip, may help",
+           trainer.steps_done(), result.loss);
+    }
     curve_["evaluations"].push_back({{"step", trainer.steps_done()},
                                      {"tokens", trainer.tokens_done()},
                                      {"loss", result.loss},
                                      {"accuracy", result.accuracy}});
     note(fmt::format("step {}: held-out loss {:.4f}, {:.2f} % of {} tokens right, in {:.1f} s", trainer.steps_done(),
                      result.loss, 100 * result.accuracy, result.said, since(begin)));
+  }
+
+  // Where numbers stop being finite the run ends: what was saved last is left as it is, and the curve says so.
+  Trainer::Step step_of(Trainer& trainer) {
+    try {
+      return trainer.step();
+    } catch (const Error&) {
+      write_curve("failed");
+      throw;
+    }
   }
 
   void train(Trainer& trainer) {
@@ -304,7 +320,7 @@ class TrainingRun {
         return;
       }
       const auto begin = Clock::now();
-      const Trainer::Step step = trainer.step();
+      const Trainer::Step step = step_of(trainer);
       const double now = since(begin);
       smoothed_ += (step.loss - smoothed_) / static_cast<double>(std::min<int64_t>(step.step, 20));
       const double speed = static_cast<double>(step.tokens) / now;

@@ -6,11 +6,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <fstream>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "engine/model.h"
+#include "formats/safetensors.h"
 #include "tests/testing.h"
 #include "train/publish.h"
 
@@ -140,6 +143,47 @@ TEST(Run, StoppedAndResumedGivesTheBitsOfAWholeRun) {
   const Json curve = run_training(cut.recipe(), cut.options);
   EXPECT_EQ(curve["points"].back()["step"], 9);
   EXPECT_TRUE(cut.weights() == whole.weights());
+}
+
+TEST(Run, EndsWhereNumbersDoAndKeepsTheLastCheckpoint) {
+  Place place;
+  std::atomic<bool> stop{false};
+  place.options.stop = &stop;
+  place.options.watcher.progress = [&](const RunProgress& p) { stop = p.step == 3; };
+  run_training(place.recipe(), place.options);
+  stop = false;
+  place.options.watcher.progress = {};
+  place.options.resume = true;
+  // One number of a checkpoint is damaged: of the weights, so that the loss is NaN, or of what the optimizer keeps, so
+  // that the step after is.
+  const auto file = place.options.out / "checkpoints" / "step-00000003.safetensors";
+  const std::string sound = read_file(file);
+  for (const char* name : {"master.model.norm.weight", "first.model.norm.weight"}) {
+    std::string damaged = sound;
+    {
+      const SafeTensors saved = SafeTensors::open(file);
+      const TensorInfo& first = saved.tensors().front();
+      const size_t at = damaged.size() - saved.total_bytes() +
+                        static_cast<size_t>(saved.find(name)->bytes.data() - saved.find(first.name)->bytes.data());
+      const float nan = NAN;
+      std::memcpy(damaged.data() + at, &nan, sizeof nan);
+    }
+    write_file(file, damaged);
+    const std::string weights = place.weights();
+    try {
+      run_training(place.recipe(), place.options);
+      FAIL() << "a run goes on with NaN in " << name;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr("step "));
+      EXPECT_THAT(error.what(), HasSubstr("is nan"));
+    }
+    EXPECT_EQ(read_json(place.options.out / "loss.json")["status"], "failed") << name;
+    EXPECT_EQ(read_json(place.options.out / "state.json")["step"], 3) << name;
+    EXPECT_EQ(place.weights(), weights) << name;
+    EXPECT_EQ(read_file(file), damaged) << name;
+    write_file(file, sound);
+  }
+  EXPECT_EQ(run_training(place.recipe(), place.options)["status"], "done");
 }
 
 TEST(Run, ResumesOnlyWhatItBegan) {
