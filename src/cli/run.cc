@@ -94,7 +94,7 @@ Answer ask(Engine& engine, GenerationRequest request, std::optional<AnswerParser
     }
   }
   if (parser) take(parser->finish());
-  if (!answer.finished.error.empty()) fail(ErrorKind::io, "{}", answer.finished.error);
+  if (const auto& failure = answer.finished.failure) fail(ErrorKind::io, "{}", failure->message);
   return answer;
 }
 

@@ -8,8 +8,10 @@
 #include <deque>
 #include <exception>
 #include <future>
+#include <limits>
 #include <list>
 #include <mutex>
+#include <new>
 #include <thread>
 
 #include "base/error.h"
@@ -31,6 +33,18 @@ int64_t cache_tokens_by_memory(const CacheShape& shape) {
   return static_cast<int64_t>(bytes / 2 / static_cast<double>(shape.position_bytes()));
 }
 
+Failure failure_of(const std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::bad_alloc&) {
+    return {Failure::Kind::full, "memory: the system has no more of it for this request"};
+  } catch (const Error& error) {
+    return {error.kind() == ErrorKind::full ? Failure::Kind::full : Failure::Kind::internal, error.what()};
+  } catch (const std::exception& error) { return {Failure::Kind::internal, error.what()}; } catch (...) {
+    return {Failure::Kind::internal, "an error without a name"};
+  }
+}
+
 std::vector<Alternative> most_likely(std::span<const float> logprobs, int count) {
   std::vector<int32_t> order(logprobs.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int32_t>(i);
@@ -42,6 +56,28 @@ std::vector<Alternative> most_likely(std::span<const float> logprobs, int count)
   std::vector<Alternative> list;
   for (size_t i = 0; i < wanted; ++i) list.push_back({order[i], logprobs[static_cast<size_t>(order[i])]});
   return list;
+}
+
+// What each of several prompts, of `unread` tokens, oldest first, may read of a pass that reads `chunk`. Half of it is
+// the oldest's; the other half is for those behind, in equal parts (of at least kLeastShare tokens, if that makes the
+// pass longer): a short prompt is read at once, however long the ones before it are. What somebody does not need goes
+// to the others, the oldest first.
+constexpr int64_t kLeastShare = 8;
+
+std::vector<int64_t> share_prefill(std::span<const int64_t> unread, int64_t chunk) {
+  std::vector<int64_t> shares(unread.size());
+  if (unread.empty()) return shares;
+  const auto behind = static_cast<int64_t>(unread.size()) - 1;
+  int64_t left = chunk;
+  for (size_t i = 1; i < unread.size(); ++i)
+    left -= shares[i] = std::min(unread[i], std::max(kLeastShare, chunk / 2 / behind));
+  left = std::max(left, chunk / 2);
+  for (size_t i = 0; i < unread.size() && left > 0; ++i) {
+    const int64_t more = std::min(unread[i] - shares[i], left);
+    shares[i] += more;
+    left -= more;
+  }
+  return shares;
 }
 
 // A request that runs: `tokens` are the prompt and what was said; all but the last `pending` of them are in the cache.
@@ -143,14 +179,7 @@ struct Engine::Impl {
       if (!take_orders()) return;
       drop_ended();
       if (running.empty()) continue;
-      try {
-        step();
-      } catch (const std::exception& error) {
-        for (auto& session : running) {
-          session->finished.error = error.what();
-          session->over = true;
-        }
-      }
+      step();
       drop_ended();
     }
   }
@@ -237,7 +266,7 @@ struct Engine::Impl {
       const auto now = Clock::now();
       session->finished.prefill_s = seconds((session->prefilling() ? now : session->first_token) - session->started);
       session->finished.decode_s = session->prefilling() ? 0 : seconds(now - session->first_token);
-      if (session->finished.error.empty() && session->cache.length() > 0) {
+      if (!session->finished.failure && session->cache.length() > 0) {
         session->tokens.resize(static_cast<size_t>(session->cache.length()));
         std::erase_if(remembered, [&](const Remembered& past) {
           return past.adapter == session->request.adapter &&
@@ -254,37 +283,88 @@ struct Engine::Impl {
     }
   }
 
-  // One pass: the next token of every sequence that speaks, and a share of the prompts that are still being read.
+  // What one pass takes of a sequence: its next `count` tokens.
+  struct Part {
+    Session* session;
+    int64_t count;
+  };
+
+  // One pass: the next token of every sequence that speaks, and a share of the prompts that are still being read. If it
+  // fails, each goes through alone, so that only those end to whom it happens again.
   void step() {
-    Pass pass(workspace);
-    std::vector<Session*> speaking;  // whose logits come, in the order of their rows
-    int64_t prompt_budget = options.prefill_chunk, read = 0;
-    for (auto& session : running) {
-      int64_t count = session->pending();
+    std::vector<Session*> reading;
+    std::vector<int64_t> unread;
+    for (auto& session : running)
       if (session->prefilling()) {
-        count = std::min(count, prompt_budget);
-        prompt_budget -= count;
-        read += count;
+        reading.push_back(session.get());
+        unread.push_back(session->pending());
       }
-      if (count == 0) continue;
-      const bool whole = count == session->pending();
-      pass.add(
-          std::span(session->tokens).subspan(static_cast<size_t>(session->cache.length()), static_cast<size_t>(count)),
-          &session->cache, whole ? Logits::last : Logits::none, session->request.adapter.get());
-      if (whole) speaking.push_back(session.get());
+    const bool alone = running.size() == 1;
+    const std::vector<int64_t> shares =
+        share_prefill(unread, alone ? options.prefill_chunk : std::max<int64_t>(1, options.prefill_chunk / 4));
+    std::vector<Part> parts;
+    for (size_t i = 0; i < reading.size(); ++i) parts.push_back({reading[i], shares[i]});
+    for (auto& session : running)
+      if (!session->prefilling()) parts.push_back({session.get(), session->pending()});
+    std::erase_if(parts, [](const Part& part) { return part.count == 0; });
+    try {
+      walk(parts);
+    } catch (...) {
+      if (parts.size() == 1) return end_with(*parts[0].session, std::current_exception());
+      for (const Part& part : parts) try {
+          walk({&part, 1});
+        } catch (...) { end_with(*part.session, std::current_exception()); }
     }
-    const Tensor logits = (*model->network)(pass);
-    for (size_t row = 0; row < speaking.size(); ++row)
-      speak(*speaking[row],
-            logits.values().subspan(row * static_cast<size_t>(logits.width()), static_cast<size_t>(logits.width())));
+  }
+
+  // Throws what the pass throws; then every cache is as it was.
+  void walk(std::span<const Part> parts) {
+    std::vector<int64_t> before;
+    for (const Part& part : parts) before.push_back(part.session->cache.length());
+    std::vector<Session*> speaking;  // whose logits come, in the order of their rows
+    int64_t read = 0;
+    try {
+      Pass pass(workspace);
+      for (const auto& [session, count] : parts) {
+        const bool whole = count == session->pending();
+        if (session->prefilling()) read += count;
+        if (whole) speaking.push_back(session);
+        pass.add(std::span(session->tokens)
+                     .subspan(static_cast<size_t>(session->cache.length()), static_cast<size_t>(count)),
+                 &session->cache, whole ? Logits::last : Logits::none, session->request.adapter.get());
+      }
+      const Tensor logits = (*model->network)(pass);
+      const auto width = static_cast<size_t>(logits.width());
+      for (size_t row = 0; row < speaking.size(); ++row) try {
+          speak(*speaking[row], logits.values().subspan(row * width, width));
+        } catch (...) { end_with(*speaking[row], std::current_exception()); }
+    } catch (...) {
+      for (size_t i = 0; i < parts.size(); ++i) parts[i].session->cache.resize(before[i]);
+      throw;
+    }
     const std::lock_guard lock(mutex);
     ++statistics.passes;
     statistics.prompt_tokens += read;
     statistics.completion_tokens += static_cast<int64_t>(speaking.size());
   }
 
+  static void end_with(Session& session, const std::exception_ptr& what) {
+    session.finished.failure = failure_of(what);
+    session.over = true;
+  }
+
   void speak(Session& session, std::span<const float> logits) {
     if (session.prefilling()) session.first_token = Clock::now();
+    if (const auto at = first_not_finite(logits)) {
+      const float logit = logits[*at];
+      session.finished.failure = {
+          Failure::Kind::not_finite,
+          fmt::format("logits: expected numbers, got {} for token {} at position {}: weights of the model{} are not "
+                      "finite, or too large",
+                      logit, *at, session.tokens.size(), session.request.adapter ? " or its adapter" : "")};
+      session.over = true;
+      return;
+    }
     TokenEvent event;
     event.id = session.sampler.sample(logits, static_cast<int64_t>(session.tokens.size()));
     session.sampler.accept(event.id);
@@ -299,6 +379,7 @@ struct Engine::Impl {
     if (session.request.logprobs >= 0) {
       std::vector<float> logprobs(logits.size());
       log_softmax(logits, logprobs);
+      for (float& logprob : logprobs) logprob = std::max(logprob, std::numeric_limits<float>::lowest());
       event.logprob = logprobs[static_cast<size_t>(event.id)];
       event.alternatives = most_likely(logprobs, session.request.logprobs);
     }
@@ -376,7 +457,8 @@ Engine::Answer Engine::generate(GenerationRequest request, const OnToken& on_tok
         done.set_value();
       });
   done.get_future().wait();
-  if (!answer.finished.error.empty()) throw Error(ErrorKind::io, answer.finished.error);
+  if (const auto& failure = answer.finished.failure)
+    throw Error(failure->kind == Failure::Kind::full ? ErrorKind::full : ErrorKind::io, failure->message);
   return answer;
 }
 

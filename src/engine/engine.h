@@ -60,6 +60,17 @@ struct TokenEvent {
 
 enum class FinishReason { stop, length, cancelled };
 
+// Why a request could not be answered to its end. Others that ran beside it go on.
+struct Failure {
+  enum class Kind {
+    not_finite,  // the model's numbers, or the adapter's, became NaN or infinite
+    full,        // memory ran out
+    internal,    // anything else
+  };
+  Kind kind;
+  std::string message;  // one line
+};
+
 struct Finished {
   FinishReason reason = FinishReason::stop;
   std::string text;  // what was held back and turned out to be text after all
@@ -68,7 +79,7 @@ struct Finished {
   int64_t completion_tokens = 0;
   uint64_t seed = 0;
   double prefill_s = 0, decode_s = 0;
-  std::string error;  // not empty: the request failed; reason means nothing then
+  std::optional<Failure> failure;  // if there is one, reason means nothing
 };
 
 struct EngineOptions {
@@ -76,7 +87,7 @@ struct EngineOptions {
   int64_t context = 0;          // longest sequence; 0: the model's own
   int64_t cache_tokens = 0;     // positions all sequences may hold together; 0: by memory
   int max_batch = 64;           // sequences in one pass
-  int64_t prefill_chunk = 256;  // prompt tokens in one pass
+  int64_t prefill_chunk = 256;  // prompt tokens in one pass; a quarter of it where others speak or wait for theirs
 };
 
 struct EngineStatistics {

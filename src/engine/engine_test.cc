@@ -5,8 +5,12 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cmath>
 #include <cstring>
+#include <functional>
 #include <future>
+#include <limits>
+#include <list>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -18,7 +22,8 @@ namespace glassbox {
 namespace {
 
 // A random Llama that speaks bytes and a few merges.
-std::shared_ptr<const Model> tiny_model(int64_t context = 256) {
+// `damage` may change its numbers.
+Model tiny(int64_t context, const std::function<void(Parameters&)>& damage = {}) {
   const std::vector<std::string> texts = {"the cat sat on the mat and the dog sat on the cat",
                                           "what is 17 + 25? it is 42."};
   const std::string json = train_bpe(texts, {.vocab_size = 300, .special_tokens = {"<|end|>"}});
@@ -34,15 +39,20 @@ std::shared_ptr<const Model> tiny_model(int64_t context = 256) {
                  {"rms_norm_eps", 1e-5},
                  {"rope_theta", 1e4},
                  {"hidden_act", "silu"},
-                 {"tie_word_embeddings", true}},
+                 {"tie_word_embeddings", !damage}},
                 "tiny");
   Parameters parameters(DType::bf16, 3, 0.3f);
   auto network = make_model(config, parameters);
+  if (damage) damage(parameters);
   ThreadPool pool(1);
   parameters.publish(pool);
   GenerationConfig generation;
   generation.eos = {*tokenizer.id_of("<|end|>")};
-  return std::make_shared<const Model>(Model{"tiny", {}, std::move(network), tokenizer, std::nullopt, generation});
+  return {"tiny", {}, std::move(network), tokenizer, std::nullopt, generation};
+}
+
+std::shared_ptr<const Model> tiny_model(int64_t context = 256, const std::function<void(Parameters&)>& damage = {}) {
+  return std::make_shared<const Model>(tiny(context, damage));
 }
 
 GenerationRequest ask(const Model& model, const std::string& prompt, int64_t max_tokens = 20, uint64_t seed = 1) {
@@ -66,6 +76,66 @@ void expect_same(const Engine::Answer& a, const Engine::Answer& b) {
   }
   ASSERT_EQ(a.text, b.text);
 }
+
+// One number of the parameter.
+void damage(Parameters& parameters, const std::string& name, size_t at, float value) {
+  for (Parameter& parameter : parameters.all())
+    if (parameter.name == name) parameter.master[at] = value;
+}
+
+// A model whose passes a test is told of, and may hold up or break, before they end: caches have grown by then.
+class Watched : public LanguageModel {
+ public:
+  using Watch = std::function<void(const Pass&)>;
+  Watched(std::unique_ptr<LanguageModel> model, Watch watch) : model_(std::move(model)), watch_(std::move(watch)) {}
+  const ModelShape& shape() const override { return model_->shape(); }
+  const CacheShape& cache_shape() const override { return model_->cache_shape(); }
+  Tensor operator()(Pass& pass) const override {
+    Tensor logits = (*model_)(pass);
+    watch_(pass);
+    return logits;
+  }
+
+ private:
+  std::unique_ptr<LanguageModel> model_;
+  Watch watch_;
+};
+
+std::shared_ptr<const Model> watched_model(int64_t context, Watched::Watch watch) {
+  Model model = tiny(context);
+  model.network = std::make_unique<Watched>(std::move(model.network), std::move(watch));
+  return std::make_shared<const Model>(std::move(model));
+}
+
+// A request that runs, and its answer.
+struct Asked {
+  std::promise<void> done;
+  Engine::Answer answer;
+  Engine::RequestId id = 0;
+
+  Asked(Engine& engine, GenerationRequest request, std::function<void(const TokenEvent&)> on_token = {}) {
+    id = engine.submit(
+        std::move(request),
+        [this, on_token = std::move(on_token)](const TokenEvent& event) {
+          answer.text += event.text;
+          answer.tokens.push_back(event);
+          if (on_token) on_token(event);
+        },
+        [this](const Finished& finished) {
+          answer.text += finished.text;
+          answer.finished = finished;
+          done.set_value();
+        });
+  }
+  const Engine::Answer& wait() {
+    if (!waited_) done.get_future().wait();
+    waited_ = true;
+    return answer;
+  }
+
+ private:
+  bool waited_ = false;
+};
 
 TEST(Engine, CompanyAndChunksChangeNothing) {
   const auto model = tiny_model();
@@ -196,6 +266,152 @@ TEST(Engine, RequestsWaitForRoomInTheCache) {
         ask(*model, "the cat", 150, i), [](const TokenEvent&) {},
         [&done, i](const Finished& f) { done[i].set_value(f); });
   for (auto& promise : done) EXPECT_EQ(promise.get_future().get().completion_tokens, 150);
+}
+
+TEST(Engine, NumbersThatEndAreTheErrorOfTheirRequestAlone) {
+  // The embedding of one token is damaged: requests that have it fail, those beside them go on as if alone.
+  const auto damaged = tiny_model()->tokenizer.encode("z");
+  ASSERT_EQ(damaged.size(), 1u);
+  const auto asked_for = [&](const Model& model, const std::string& prompt) {
+    GenerationRequest request = ask(model, prompt);
+    request.sampling.logit_bias = {{damaged[0], -1000.0f}};  // nor is it said
+    return request;
+  };
+  for (const float value : {NAN, INFINITY, -INFINITY, 3.4e38f}) {
+    const auto model = tiny_model(256, [&](Parameters& parameters) {
+      damage(parameters, "model.embed_tokens.weight", static_cast<size_t>(damaged[0]) * 48 + 5, value);
+    });
+    const auto sound = tiny_model(256, [](Parameters&) {});
+    const auto alone = Engine(sound, {.threads = 1}).generate(asked_for(*sound, "the cat sat on"));
+    Engine engine(model, {.threads = 2, .prefill_chunk = 16});
+    std::list<Asked> good, bad;
+    for (int i = 0; i < 4; ++i) {
+      bad.emplace_back(engine, asked_for(*model, "the cat z sat"));
+      good.emplace_back(engine, asked_for(*model, "the cat sat on"));
+    }
+    for (Asked& asked : bad) {
+      const auto& failure = asked.wait().finished.failure;
+      ASSERT_TRUE(failure);
+      EXPECT_EQ(failure->kind, Failure::Kind::not_finite);
+      EXPECT_EQ(failure->message.find("logits: expected numbers, got "), 0u) << failure->message;
+      EXPECT_TRUE(asked.answer.tokens.empty());
+    }
+    for (Asked& asked : good) {
+      asked.wait();
+      EXPECT_FALSE(asked.answer.finished.failure);
+      expect_same(asked.answer, alone);
+    }
+    for (int again = 0; again < 2; ++again)  // nothing of them is remembered
+      EXPECT_THROW(engine.generate(asked_for(*model, "the cat z sat")), Error);
+    expect_same(engine.generate(asked_for(*model, "the cat sat on")), alone);
+  }
+}
+
+TEST(Engine, OddOptionsGiveAnswersOrErrors) {
+  const auto model = tiny_model();
+  Engine engine(model, {.threads = 1});
+  for (const double value : {-0.0, 1e-320, 1e-45, 1e-38, 1e-20, 0.5, 1.0, 1e20, 1e38, 1e308})
+    for (const auto field : {&Sampling::temperature, &Sampling::top_p, &Sampling::min_p, &Sampling::repetition_penalty,
+                             &Sampling::presence_penalty, &Sampling::frequency_penalty}) {
+      GenerationRequest request = ask(*model, "the", 3);
+      request.sampling.*field = static_cast<float>(std::min(value, 3.4e38));
+      request.sampling.logit_bias = {{5, static_cast<float>(value)}};
+      try {
+        EXPECT_EQ(engine.generate(request).tokens.size(), 3u);
+      } catch (const Error& error) { EXPECT_EQ(error.kind(), ErrorKind::bad_request) << error.what(); }
+    }
+  for (const int64_t most : {int64_t{1}, int64_t{1} << 40, std::numeric_limits<int64_t>::max()}) {
+    GenerationRequest request = ask(*model, "the cat", most);
+    EXPECT_EQ(engine.generate(request).tokens.size(), most == 1 ? 1u : 256u - request.prompt.size());
+  }
+  for (const uint64_t seed : {uint64_t{0}, ~uint64_t{0}, uint64_t{1} << 63})
+    EXPECT_EQ(engine.generate(ask(*model, "the", 3, seed)).finished.seed, seed);
+}
+
+TEST(Engine, APassThatFailsEndsOnlyWhomItFailsFor) {
+  // As a system without memory does: whoever reads more than ten tokens at once, or is in a pass with them, fails.
+  std::atomic<int> failures = 0;
+  const auto model = watched_model(256, [&](const Pass& pass) {
+    for (const auto& run : pass.runs())
+      if (run.end - run.begin > 10) {
+        ++failures;
+        throw std::bad_alloc();
+      }
+  });
+  const auto sound = tiny_model();
+  std::vector<Engine::Answer> alone;
+  for (uint64_t i = 0; i < 4; ++i)
+    alone.push_back(Engine(sound, {.threads = 1}).generate(ask(*sound, "the cat", 30, i)));
+  Engine engine(model, {.threads = 2, .prefill_chunk = 256});
+  std::list<Asked> good;
+  for (uint64_t i = 0; i < 4; ++i) good.emplace_back(engine, ask(*model, "the cat", 30, i));
+  for (int i = 0; i < 3; ++i) {
+    Asked large(engine, ask(*model, std::string(100, 'q')));
+    const auto& failure = large.wait().finished.failure;
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->kind, Failure::Kind::full);
+  }
+  for (uint64_t i = 0; Asked & asked : good) expect_same(asked.wait(), alone[i++]);
+  EXPECT_GE(failures, 3);
+}
+
+TEST(Engine, AShortPromptIsNotHeldUpByALongOne) {
+  std::promise<void> first_pass, go_on;
+  std::atomic<int> passes = 0;
+  const auto model = watched_model(4096, [&](const Pass&) {
+    if (++passes > 1) return;
+    first_pass.set_value();
+    go_on.get_future().wait();
+  });
+  const std::string long_prompt(3000, 'q');
+  const auto sound = tiny_model(4096);
+  const auto long_alone = Engine(sound, {.threads = 2}).generate(ask(*sound, long_prompt, 5));
+  const auto short_alone = Engine(sound, {.threads = 2}).generate(ask(*sound, "the cat sat", 5));
+
+  Engine engine(model, {.threads = 2, .prefill_chunk = 64});
+  int passes_of_short = 0, passes_of_long = 0;
+  Asked large(engine, ask(*model, long_prompt, 5), [&](const TokenEvent&) {
+    if (!passes_of_long) passes_of_long = passes;
+  });
+  first_pass.get_future().wait();
+  Asked small(engine, ask(*model, "the cat sat", 5), [&](const TokenEvent&) {
+    if (!passes_of_short) passes_of_short = passes;
+  });
+  go_on.set_value();
+  expect_same(small.wait(), short_alone);
+  expect_same(large.wait(), long_alone);
+  EXPECT_EQ(passes_of_short, 2) << "the pass that ran, and one more";
+  // 64 at first, then 16 a pass while the short one is there, then 64 again.
+  EXPECT_GE(passes_of_long, 1 + (3000 - 64) / 64);
+  EXPECT_LE(passes_of_long, 10 + (3000 - 64) / 64);
+}
+
+TEST(Engine, ManyPromptsAreReadTogether) {
+  // Behind 12 long ones a short one still has its answer begun after a few passes, and the first of the long ones is
+  // not held up by those behind it more than by half.
+  std::promise<void> first_pass, go_on;
+  std::atomic<int> passes = 0;
+  const auto model = watched_model(1024, [&](const Pass& pass) {
+    EXPECT_LE(pass.tokens().size(), 32u + 13 * 8);
+    if (++passes > 1) return;
+    first_pass.set_value();
+    go_on.get_future().wait();
+  });
+  Engine engine(model, {.threads = 2, .prefill_chunk = 64});
+  std::vector<int> begun(14);
+  std::list<Asked> all;
+  for (size_t i = 0; i < 14; ++i) {
+    all.emplace_back(engine, ask(*model, i == 13 ? std::string("the cat sat") : std::string(600, 'q'), 2, i),
+                     [&begun, &passes, i](const TokenEvent&) {
+                       if (!begun[i]) begun[i] = passes;
+                     });
+    if (i == 0) first_pass.get_future().wait();
+  }
+  go_on.set_value();
+  for (Asked& asked : all) asked.wait();
+  EXPECT_LE(begun[13], 3);
+  EXPECT_LE(begun[0], 2 + 600 / 8);
+  for (size_t i = 0; i < 12; ++i) EXPECT_LE(begun[i], begun[i + 1]) << "oldest first";
 }
 
 // A random adapter over every projection named q_proj or down_proj.

@@ -33,7 +33,7 @@ class FakeGenerator : public Generator {
 
   std::chrono::microseconds pause{0};  // between two rounds of tokens
   int64_t tokens = 5;                  // of an answer that asks for no fewer
-  std::string error;                   // answers end with it after their second token
+  std::optional<Failure> failure;      // answers end with it after their second token
   std::string prefix;                  // what answers begin with
   std::atomic<int64_t> waiting = 0;    // as statistics tell
 
@@ -115,8 +115,8 @@ class FakeGenerator : public Generator {
         if (at->cancelled || stop.stop_requested()) {
           ++cancelled;
           finished.reason = FinishReason::cancelled;
-        } else if (!error.empty() && at->said == 2) {
-          finished.error = error;
+        } else if (failure && at->said == 2) {
+          finished.failure = failure;
         } else if (at->said >= most) {
           finished.reason = most < tokens ? FinishReason::length : FinishReason::stop;
         } else {

@@ -100,6 +100,18 @@ bool accepts_gzip(const Request& request) {
   return false;
 }
 
+ApiError error_of(const Failure& failure) {
+  switch (failure.kind) {
+    case Failure::Kind::not_finite:
+      return ApiError(500, failure.message, "not_finite");
+    case Failure::Kind::full:
+      return ApiError(503, failure.message, "out_of_memory");
+    case Failure::Kind::internal:
+      break;
+  }
+  return ApiError(500, failure.message, "server_error");
+}
+
 // One request being generated for: several sequences whose events come from the engine's thread and are taken
 // up, one at a time, on the request's own strand of workers. Held by the engine's callbacks and by posted
 // work alone, so it ends with the last of them.
@@ -169,7 +181,7 @@ class Job : public std::enable_shared_from_this<Job> {
     metrics_.answered(model(), first ? finished.prompt_tokens : 0, first ? finished.cached_tokens : 0,
                       finished.completion_tokens);
     if (over_) return;
-    if (!finished.error.empty()) return fail(ApiError(500, finished.error, "server_error"));
+    if (finished.failure) return fail(error_of(*finished.failure));
     if (finished.reason == FinishReason::cancelled) {
       // Nobody here asked for that: the engine is closing down.
       return fail(ApiError(503, "the server is stopping", "server_stopping"));

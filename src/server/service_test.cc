@@ -235,7 +235,7 @@ TEST(Service, BodiesTooLarge) {
 
 TEST(Service, AnEngineThatFails) {
   Serving serving;
-  serving.fake->error = "the matmul broke";
+  serving.fake->failure = Failure{Failure::Kind::internal, "the matmul broke"};
   TestClient client(serving.port());
   auto whole = client.post(kChat, chat());
   EXPECT_EQ(whole.status, 500);
@@ -245,6 +245,14 @@ TEST(Service, AnEngineThatFails) {
   auto events = events_of(streamed.body);
   EXPECT_EQ(json(events.back())["error"]["message"], "the matmul broke");
   EXPECT_EQ(json(events.back())["error"]["type"], "server_error");
+  serving.fake->failure = Failure{Failure::Kind::not_finite, "logits: expected numbers, got nan"};
+  auto not_finite = client.post(kChat, chat());
+  EXPECT_EQ(not_finite.status, 500);
+  EXPECT_EQ(error_of(not_finite)["code"], "not_finite");
+  serving.fake->failure = Failure{Failure::Kind::full, "memory: no more"};
+  auto full = client.post(kChat, chat());
+  EXPECT_EQ(full.status, 503);
+  EXPECT_EQ(error_of(full)["code"], "out_of_memory");
 }
 
 TEST(Service, WorkStopsWhenTheClientLeaves) {
