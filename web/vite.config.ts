@@ -26,6 +26,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 900, // the plots, loaded when first shown
     reportCompressedSize: false,
   },
-  server: { proxy: { '/v1': server, '/api': server, '/health': server } },
+  // The tests read the documented format.
+  server: { proxy: { '/v1': server, '/api': server, '/health': server }, fs: { allow: ['.', '../docs'] } },
   test: { include: ['src/**/*.test.ts'], environment: 'node', setupFiles: ['node18.mjs'] },
 } as Parameters<typeof defineConfig>[0]);

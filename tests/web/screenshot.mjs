@@ -28,9 +28,12 @@ await ask(page, option('--first', 'What is 17 + 25?'));
 await ask(page, option('--second', 'Tell me a story about a fox in a forest.'));
 
 // Hold the least certain token of the last answer's first half: there is something to see beside it.
-const index = await page.evaluate(() => {
+await page.waitForTimeout(1500); // kept
+const index = await page.evaluate(async () => {
   const id = location.pathname.split('/')[2];
-  const { messages } = JSON.parse(localStorage.getItem(`glassbox.conversation.${id}`));
+  const result = (request) => new Promise((resolve, reject) => Object.assign(request, { onsuccess: () => resolve(request.result), onerror: () => reject(request.error) }));
+  const database = await result(indexedDB.open('glassbox'));
+  const { messages } = JSON.parse(await result(database.transaction('conversations').objectStore('conversations').get(id)));
   const last = messages.at(-1);
   const half = last.tokens.slice(0, Math.ceil(last.tokens.length / 2));
   return [last.id, half.reduce((least, token, i) => (token[1] < half[least][1] ? i : least), 0)].join('.');

@@ -1,6 +1,6 @@
 // Talking with the server this page came from. Every failure is an ApiError that says what to do with it.
 import { SseParser } from './sse';
-import type { Chunk, ModelInfo, ServerError, TrainingRun } from './types';
+import type { Chunk, ModelInfo, Prompt, ServerError, TrainingRun } from './types';
 
 export type Trouble =
   | 'unreachable' // no answer at all: try again later, nothing is lost
@@ -89,6 +89,16 @@ export async function fetchTraining(): Promise<TrainingRun[]> {
     seen.set(name, count);
     return { ...run, name, id: count > 1 ? `${name} (${count})` : name, status: run.status ?? 'unknown', recipe: run.recipe ?? {}, points: run.points ?? [] };
   });
+}
+
+// The prompt that a request to /v1/chat/completions with this body would give the model.
+export async function fetchPrompt(body: string, signal: AbortSignal): Promise<Prompt> {
+  const response = await ask('/api/prompt', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body, signal });
+  const prompt = (await response.json().catch(() => null)) as Prompt | null;
+  if (!Array.isArray(prompt?.prompt) || prompt.prompt.some((piece) => typeof piece?.text !== 'string')) {
+    throw new ApiError('refused', '/api/prompt answered something that is no prompt: is this a Glassbox server?');
+  }
+  return prompt;
 }
 
 export async function isHealthy(): Promise<boolean> {

@@ -16,6 +16,14 @@ export interface ModelInfo {
   };
 }
 
+// A prompt as the model reads it: its text in pieces, each the template's own (trusted: its marks are control tokens) or
+// from a message (plain text).
+export interface Prompt {
+  model: string;
+  tokens: number;
+  prompt: { text: string; trusted: boolean }[];
+}
+
 export interface LogprobEntry {
   token: string;
   bytes?: number[] | null;

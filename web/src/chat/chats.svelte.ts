@@ -5,12 +5,15 @@ import { address } from '../shell/address.svelte';
 import { server } from '../shell/server.svelte';
 import { shell } from '../shell/shell.svelte';
 import {
-  add, apiMessages, before, branchFrom, knownTokens, leaveOutOldest, lettersPerToken, newConversation, path, rawPrompt, rawText, readOf, replace, splitThinking,
+  add, apiMessages, before, begunWith, branchFrom, knownTokens, leaveOutOldest, lettersPerToken, newConversation, path, rawPrompt, rawText, readOf, replace, splitThinking,
   type Branch, type Conversation, type Message, type Settings,
 } from './conversation';
+import { merge } from './records';
 import { sentencesAfter } from './sentences';
 import { requestSettings, roomFor } from './settings';
-import { ConversationStorage, ForgetfulStorage, type Summary } from './storage';
+import { exportText, importText } from './exchange';
+import { kRecord, openShelf, smallStorage, type Summary } from './shelf';
+import { ConversationStorage, Drafts, leaveBehind } from './storage';
 import { tokenOf, tokensOfLegacy, type Alternative } from './tokens';
 
 const kAlternatives = 8;
@@ -18,20 +21,32 @@ const kLegacyAlternatives = 5; // the most /v1/completions gives
 const kKept = 0.6; // of the context, that the prompt may fill when the oldest turns are left out: the rest is for answers
 const kSaveEvery = 1000; // milliseconds, while an answer comes
 
-function browserStorage(): Storage {
-  try {
-    localStorage.setItem('glassbox.try', '1');
-    localStorage.removeItem('glassbox.try');
-    return localStorage;
-  } catch {
-    return new ForgetfulStorage();
-  }
+const kQuiet = 4000; // milliseconds after which an answer that another tab streams is held to have ended
+
+// What tabs tell each other.
+interface News {
+  id: string;
+  what: 'saved' | 'deleted';
+  answer?: string; // that is being streamed
 }
+
+const kForgets = 'This browser keeps nothing here: conversations last as long as this page. Export those you want to keep.';
 
 // A model without a chat template continues text.
 export const isRaw = (model: string | null | undefined) => server.model(model ?? null)?.glassbox?.has_chat_template === false;
 
 export const contextOf = (model: string | null | undefined) => server.model(model ?? null)?.glassbox?.context;
+
+// What the model read before an answer: the request that renders it, or the text itself where no template does.
+export function promptOf(c: Conversation, message: Message): { body?: object; text?: string } {
+  const model = message.model ?? c.model;
+  const asked = readOf(before(c, message.id), message.leftOut ?? []);
+  const begun = begunWith(message);
+  if (isRaw(model)) return { text: rawPrompt(asked) + (begun ?? '') };
+  const messages = apiMessages(asked, (message.settings ?? c.settings).system);
+  if (begun === null) return { body: { model, messages } };
+  return { body: { model, messages: [...messages, { role: 'assistant', content: begun }], continue_final_message: true, add_generation_prompt: false } };
+}
 
 // An answer on its way.
 export interface Live {
@@ -43,32 +58,60 @@ export interface Live {
 }
 
 class Chats {
-  storage = new ConversationStorage(browserStorage());
-  list = $state.raw<Summary[]>(this.storage.list());
+  readonly #small = smallStorage();
+  readonly drafts = new Drafts(this.#small);
+  readonly #storage: Promise<ConversationStorage>;
+  readonly #channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('glassbox.conversations');
+
+  list = $state.raw<Summary[]>([]);
   notice = $state('');
   live = $state.raw<Record<string, Live>>({}); // by conversation
+  elsewhere = $state.raw<Record<string, string>>({}); // the answer of a conversation that another tab streams
   #open = $state.raw<Record<string, Conversation>>({});
+  #missing = $state.raw<Record<string, boolean>>({});
   #stops = new Map<string, AbortController>();
   #saves = new Map<string, number>();
+  #quiet = new Map<string, number>();
 
   constructor() {
+    this.#storage = this.#start();
     // A page that goes away saves what had come; a phone may never say more than "hidden".
-    addEventListener('pagehide', () => this.#saveAll());
-    document.addEventListener('visibilitychange', () => document.visibilityState === 'hidden' && this.#saveAll());
-    addEventListener('storage', (event) => event.key === 'glassbox.conversations' && (this.list = this.storage.list()));
+    addEventListener('pagehide', () => this.#unsaved().forEach((id) => this.#open[id] && leaveBehind(this.#small, this.#open[id])));
+    document.addEventListener('visibilitychange', () => document.visibilityState === 'hidden' && this.#unsaved().forEach((id) => void this.#save(id)));
+    addEventListener('storage', (event) => event.key?.startsWith(kRecord) && event.newValue && void this.#refresh(true));
+    this.#channel?.addEventListener('message', (event: MessageEvent<News>) => void this.#hear(event.data));
   }
 
-  // Null where this browser has no such conversation.
+  async #start(): Promise<ConversationStorage> {
+    const storage = new ConversationStorage(await openShelf(this.#small), this.#small);
+    if (storage.forgets) this.notice = kForgets;
+    try {
+      await storage.takeIn();
+      this.list = await storage.list();
+    } catch (error) {
+      this.notice = `The conversations could not be read: ${(error as Error).message}`;
+    }
+    return storage;
+  }
+
+  // Null where this browser has no such conversation, or it is not loaded.
   get(id: string): Conversation | null {
     return this.#open[id] ?? null;
   }
 
+  // Looked for, and not here.
+  isMissing(id: string): boolean {
+    return this.#missing[id] ?? false;
+  }
+
   // Reads it from storage. Not in get(): a view that reads must not change what it reads.
-  load(id: string): boolean {
+  async load(id: string): Promise<boolean> {
     if (this.#open[id]) return true;
-    const stored = this.storage.load(id);
-    if (stored) this.#open = { ...this.#open, [id]: stored };
-    return stored !== null;
+    const storage = await this.#storage;
+    const stored = await storage.load(id).catch(() => null);
+    if (stored && !this.#open[id]) this.#open = { ...this.#open, [id]: stored };
+    this.#missing = { ...this.#missing, [id]: !this.#open[id] };
+    return !this.#missing[id];
   }
 
   create(model: string | null, settings: Settings): Conversation {
@@ -77,33 +120,131 @@ class Chats {
     return c;
   }
 
-  put(c: Conversation, save: 'now' | 'soon' = 'now'): void {
+  // `anew`: one that was deleted is back.
+  put(c: Conversation, save: 'now' | 'soon' | 'anew' = 'now'): void {
     this.#open = { ...this.#open, [c.id]: c };
-    if (save === 'now') this.#save(c.id);
-    else if (!this.#saves.has(c.id)) this.#saves.set(c.id, window.setTimeout(() => this.#save(c.id), kSaveEvery));
+    if (save !== 'soon') void this.#save(c.id, save === 'anew');
+    else if (!this.#saves.has(c.id)) this.#saves.set(c.id, window.setTimeout(() => void this.#save(c.id), kSaveEvery));
   }
 
-  delete(id: string): void {
+  async delete(id: string): Promise<void> {
+    this.#drop(id);
+    this.list = this.list.filter((one) => one.id !== id);
+    await (await this.#storage).delete(id);
+    this.#tell({ id, what: 'deleted' });
+  }
+
+  // All conversations as a file's text, or those of these ids.
+  async export(ids: readonly string[] = this.list.map((one) => one.id)): Promise<string> {
+    const storage = await this.#storage;
+    const found = await Promise.all(ids.map(async (id) => this.#open[id] ?? (await storage.load(id))));
+    return exportText(found.filter((c) => c !== null));
+  }
+
+  // Takes in the conversations of such a file, and returns how many; what is here already stays as it is. Throws BadRecord,
+  // before anything is kept, or StorageFull.
+  async import(text: string): Promise<number> {
+    const from = importText(text);
+    const storage = await this.#storage;
+    for (const c of from) {
+      await storage.adopt(c);
+      await this.#reload(c.id);
+      this.#tell({ id: c.id, what: 'saved' });
+    }
+    await this.#refresh();
+    return from.length;
+  }
+
+  async textOf(summary: Summary): Promise<string> {
+    return (await this.#storage).textOf(summary);
+  }
+
+  async #save(id: string, anew = false): Promise<void> {
+    clearTimeout(this.#saves.get(id));
+    this.#saves.delete(id);
+    const c = this.#open[id];
+    if (!c || !Object.keys(c.messages).length) return;
+    this.#missing = { ...this.#missing, [id]: false };
+    this.#enlist(c);
+    const storage = await this.#storage;
+    try {
+      const { stored, notice } = await storage.save(c, anew);
+      this.notice = notice ?? (storage.forgets ? kForgets : '');
+      if (stored) {
+        this.#take(stored);
+        this.#tell({ id, what: 'saved', answer: this.live[id]?.message });
+      } else if (!notice) {
+        this.#drop(id); // deleted in another tab
+        this.#missing = { ...this.#missing, [id]: true };
+        this.list = this.list.filter((one) => one.id !== id);
+      }
+    } catch (error) {
+      this.notice = `This conversation could not be saved: ${(error as Error).message}`;
+    }
+  }
+
+  #enlist({ id, title, updated }: Conversation): void {
+    this.list = [{ id, title, updated }, ...this.list.filter((one) => one.id !== id)].sort((a, b) => b.updated - a.updated);
+  }
+
+  #drop(id: string): void {
     this.stop(id);
     clearTimeout(this.#saves.get(id));
     this.#saves.delete(id);
     const { [id]: _, ...others } = this.#open;
     this.#open = others;
-    this.storage.delete(id);
-    this.list = this.storage.list();
   }
 
-  #save(id: string): void {
-    clearTimeout(this.#saves.get(id));
-    this.#saves.delete(id);
-    const c = this.#open[id];
-    if (!c || !Object.keys(c.messages).length) return;
-    this.notice = this.storage.save(c) ?? '';
-    this.list = this.storage.list();
+  // What another tab added to an open conversation, or changed later, is shown here too.
+  #take(stored: Conversation): void {
+    const mine = this.#open[stored.id];
+    const brings = (message: Message) => !mine?.messages[message.id] || mine.messages[message.id]!.changed < message.changed;
+    if (mine && Object.values(stored.messages).some(brings)) this.#open = { ...this.#open, [stored.id]: merge(mine, stored) };
   }
 
-  #saveAll(): void {
-    for (const id of [...this.#saves.keys(), ...Object.keys(this.live)]) this.#save(id);
+  async #reload(id: string): Promise<void> {
+    if (!this.#open[id] && !this.#missing[id]) return;
+    const stored = await (await this.#storage).load(id).catch(() => null);
+    if (!stored) return;
+    if (this.#open[id]) this.#take(stored);
+    else this.#open = { ...this.#open, [id]: stored };
+    this.#missing = { ...this.#missing, [id]: false };
+  }
+
+  async #refresh(takeIn = false): Promise<void> {
+    const storage = await this.#storage;
+    if (takeIn) await storage.takeIn();
+    this.list = await storage.list();
+    for (const id of takeIn ? Object.keys(this.#open) : []) await this.#reload(id);
+  }
+
+  #tell(news: News): void {
+    this.#channel?.postMessage(news);
+  }
+
+  async #hear({ id, what, answer }: News): Promise<void> {
+    clearTimeout(this.#quiet.get(id));
+    const ended = () => {
+      const { [id]: _, ...others } = this.elsewhere;
+      this.elsewhere = others;
+    };
+    if (what === 'saved') await this.#reload(id);
+    else if (this.#open[id] && !this.live[id]) {
+      this.#drop(id);
+      this.#missing = { ...this.#missing, [id]: true };
+    }
+    if (answer) {
+      this.elsewhere = { ...this.elsewhere, [id]: answer };
+      this.#quiet.set(id, window.setTimeout(ended, kQuiet));
+    } else if (this.elsewhere[id]) {
+      ended();
+    }
+    await this.#refresh();
+  }
+
+  // Conversations of which something may not be stored yet.
+  #unsaved(): string[] {
+    return [...new Set([...this.#saves.keys(), ...Object.keys(this.live)])];
   }
 
   // Asks: adds a question after `parent` (the last message shown, unless said otherwise) and streams its answer.

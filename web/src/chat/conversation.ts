@@ -149,6 +149,13 @@ export function rawText(message: Message): string {
   return `${kThinkOpen}\n${message.reasoning}${closed}${message.text}`;
 }
 
+// What an answer began with that was branched: what `message` was to go on from. Null where it began with nothing.
+export function begunWith(message: Message): string | null {
+  if (!message.fork) return null;
+  const spelled = spell(message.tokens.slice(0, message.fork.at + 1));
+  return spelled === null ? null : opened(message, spelled);
+}
+
 export interface Branch {
   raw: string; // what the answer begins with
   tokens: Token[];

@@ -1,20 +1,18 @@
 import { address } from '../shell/address.svelte';
 import type { Command } from '../shell/commands.svelte';
 import { chats } from './chats.svelte';
-import { path } from './conversation';
 
 // Conversations whose title or text holds every word; without words, the newest.
-export function findConversations(words: string[], limit: number): Command[] {
+export async function findConversations(words: string[], limit: number): Promise<Command[]> {
   const found: Command[] = [];
-  for (const { id, title } of chats.list) {
+  for (const summary of chats.list) {
     if (found.length >= limit) break;
-    const command = { group: 'Conversations', title, run: () => address.go(`/chat/${id}`) };
-    if (words.every((word) => title.toLowerCase().includes(word))) {
+    const command = { group: 'Conversations', title: summary.title, run: () => address.go(`/chat/${summary.id}`) };
+    if (words.every((word) => summary.title.toLowerCase().includes(word))) {
       found.push(command);
       continue;
     }
-    const c = chats.get(id) ?? chats.storage.load(id);
-    const whole = c ? path(c).map((message) => message.text).join(' ').replace(/\s+/g, ' ') : '';
+    const whole = await chats.textOf(summary);
     const lower = whole.toLowerCase();
     if (!words.every((word) => lower.includes(word))) continue;
     const at = lower.indexOf(words[0]!); // the words where they stand

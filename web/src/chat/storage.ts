@@ -1,149 +1,188 @@
-// Conversations in the browser's storage: a line each in an index, and each packed small, for there are 5 MB in all.
-import type { Conversation, Message } from './conversation';
-import type { Alternative, Token } from './tokens';
+// The conversations of this browser. Several tabs may hold the same one: what each saves is merged with what is stored.
+import { path, type Conversation } from './conversation';
+import { merge, pack, unpack } from './records';
+import { kRecord, StorageFull, StorageShelf, type Entry, type Shelf, type Summary } from './shelf';
 
-export interface Summary {
-  id: string;
-  title: string;
-  updated: number;
+export interface Saved {
+  stored: Conversation | null; // as it is now, with what other tabs added; null where it was deleted meanwhile, or not saved
+  notice: string | null; // what had to be given up, in words for the person
 }
 
-// A token as [text, log probability, [other, log probability, ...], bytes, bytes of others by index].
-type PackedToken = [string, number | null, (string | number | null)[], number[]?, Record<number, number[]>?];
-
-const round = (logprob: number) => (Number.isFinite(logprob) ? Math.round(logprob * 1000) / 1000 : null);
-const unround = (packed: number | null) => packed ?? -Infinity;
-
-function packToken(token: Token, withOthers: boolean): PackedToken {
-  const others = withOthers ? token.top : [];
-  const packed: PackedToken = [token.text, round(token.logprob), others.flatMap((other) => [other.text, round(other.logprob)])];
-  const bytes = Object.fromEntries(others.flatMap((other, i) => (other.bytes ? [[i, other.bytes]] : [])));
-  if (token.bytes || Object.keys(bytes).length) packed[3] = token.bytes ?? [];
-  if (Object.keys(bytes).length) packed[4] = bytes;
-  return packed;
-}
-
-function unpackToken([text, logprob, others, bytes, otherBytes]: PackedToken): Token {
-  const top: Alternative[] = [];
-  for (let i = 0; i + 1 < others.length; i += 2) {
-    const other: Alternative = { text: others[i] as string, logprob: unround(others[i + 1] as number | null) };
-    const own = otherBytes?.[i / 2];
-    top.push(own ? { ...other, bytes: own } : other);
-  }
-  const token: Token = { text, logprob: unround(logprob), top };
-  return bytes?.length ? { ...token, bytes } : token;
-}
-
-export function pack(c: Conversation, withOthers = true): string {
-  const messages = Object.values(c.messages).map((message) => ({
-    ...message,
-    tokens: message.tokens.map((token) => packToken(token, withOthers)),
-  }));
-  return JSON.stringify({ ...c, messages, version: 1 });
-}
-
-// Null for what is not one of ours: storage is the browser's, and may hold anything.
-export function unpack(text: string): Conversation | null {
-  try {
-    const { version, messages, ...rest } = JSON.parse(text);
-    if (version !== 1 || !Array.isArray(messages)) return null;
-    const list: Message[] = messages.map((message: Message & { tokens: unknown }) => ({
-      ...message,
-      tokens: (message.tokens as unknown as PackedToken[]).map(unpackToken),
-      // Whoever was streaming it is gone: this page was reloaded or closed.
-      status: message.status === 'streaming' ? 'interrupted' : message.status,
-    }));
-    return { leftOut: [], ...rest, messages: Object.fromEntries(list.map((message) => [message.id, message])) };
-  } catch {
-    return null;
-  }
-}
-
-const kIndex = 'glassbox.conversations';
-const kLastModel = 'glassbox.model';
-const keyOf = (id: string) => `glassbox.conversation.${id}`;
-const draftOf = (id: string | null) => `glassbox.draft.${id ?? 'new'}`;
+const summaryOf = (c: Conversation): Summary => ({ id: c.id, title: c.title, updated: c.updated });
+const newestFirst = (a: Summary, b: Summary) => b.updated - a.updated;
 
 export class ConversationStorage {
-  constructor(private readonly storage: Storage) {}
+  #known = new Set<string>(); // stored once: where it is not any more, another tab deleted it
+  #texts = new Map<string, { updated: number; text: string }>(); // for the search
 
-  list(): Summary[] {
-    try {
-      const list = JSON.parse(this.storage.getItem(kIndex) ?? '[]');
-      return Array.isArray(list) ? list : [];
-    } catch {
-      return [];
-    }
+  constructor(
+    private readonly shelf: Shelf,
+    private readonly small: Storage,
+  ) {}
+
+  get forgets(): boolean {
+    return this.shelf.forgets;
   }
 
-  load(id: string): Conversation | null {
-    const text = this.storage.getItem(keyOf(id));
-    return text === null ? null : unpack(text);
+  async list(): Promise<Summary[]> {
+    return (await this.shelf.list()).sort(newestFirst);
   }
 
-  // Saves, and returns what had to be given up for it, if anything, in words for the person.
-  save(c: Conversation): string | null {
-    const others = this.list().filter((other) => other.id !== c.id);
-    const list = [{ id: c.id, title: c.title, updated: c.updated }, ...others].sort((a, b) => b.updated - a.updated);
-    const write = (withOthers: boolean) => {
-      this.storage.setItem(keyOf(c.id), pack(c, withOthers));
-      this.storage.setItem(kIndex, JSON.stringify(list));
+  async load(id: string): Promise<Conversation | null> {
+    const text = await this.shelf.load(id);
+    const c = text === null ? null : unpack(text);
+    if (c?.id !== id) return null;
+    this.#known.add(id);
+    return c;
+  }
+
+  // Saves, with what is stored. `anew`: brings back what was deleted.
+  async save(c: Conversation, anew = false): Promise<Saved> {
+    let stored: Conversation | null = null;
+    const put = (withOthers: boolean) =>
+      this.shelf.update(c.id, (text) => {
+        const other = text === null ? null : unpack(text);
+        stored = null;
+        if (text === null && this.#known.has(c.id) && !anew) return null;
+        stored = other ? merge(c, other) : c;
+        return entryOf(stored, withOthers);
+      });
+    const saved = (notice: string | null): Saved => {
+      if (stored) this.#known.add(c.id);
+      return { stored, notice };
     };
-    if (this.#fits(() => write(true))) return null;
+    if (await fits(put(true))) return saved(null);
     // Alternatives are most of the bytes: those of the oldest conversations go first.
-    for (const { id } of others.sort((a, b) => a.updated - b.updated)) {
-      const old = this.load(id);
-      if (old) this.#fits(() => this.storage.setItem(keyOf(id), pack(old, false)));
-      if (this.#fits(() => write(true))) return 'The browser’s storage is full: older conversations keep their text and lose their alternatives.';
+    for (const { id } of (await this.list()).reverse()) {
+      if (id === c.id) continue;
+      await fits(this.#withoutOthers(id));
+      if (await fits(put(true))) return saved('The browser’s storage is full: older conversations keep their text and lose their alternatives.');
     }
-    if (this.#fits(() => write(false))) return 'The browser’s storage is full: this conversation is kept without its alternatives.';
-    return 'The browser’s storage is full: this conversation is not kept. Delete others to make room.';
+    if (await fits(put(false))) return saved('The browser’s storage is full: this conversation is kept without its alternatives.');
+    return { stored: null, notice: 'The browser’s storage is full: this conversation is not kept. Export it, or delete others to make room.' };
   }
 
-  delete(id: string): void {
-    this.storage.removeItem(keyOf(id));
-    this.storage.removeItem(draftOf(id));
-    this.storage.setItem(kIndex, JSON.stringify(this.list().filter((other) => other.id !== id)));
+  #withoutOthers(id: string): Promise<void> {
+    return this.shelf.update(id, (text) => {
+      const old = text === null ? null : unpack(text);
+      return old && entryOf(old, false);
+    });
   }
+
+  // Takes in a conversation from elsewhere: adds what is not here, and changes nothing that is. Throws StorageFull.
+  async adopt(c: Conversation): Promise<void> {
+    await this.shelf.update(c.id, (text) => {
+      const here = text === null ? null : unpack(text);
+      return entryOf(here ? adopted(here, c) : c, true);
+    });
+    this.#known.add(c.id);
+  }
+
+  async delete(id: string): Promise<void> {
+    this.small.removeItem(draftOf(id));
+    this.small.removeItem(kRecord + id); // what a page left behind
+    this.#texts.delete(id);
+    await this.shelf.delete(id);
+  }
+
+  // What was said in a conversation, as one line of text.
+  async textOf({ id, updated }: Summary): Promise<string> {
+    const known = this.#texts.get(id);
+    if (known?.updated === updated) return known.text;
+    const c = await this.load(id);
+    const text = c ? path(c).map((message) => message.text).join(' ').replace(/\s+/g, ' ') : '';
+    this.#texts.set(id, { updated, text });
+    return text;
+  }
+
+  // Takes in what pages left behind, and what older versions kept in the small storage. Returns how many.
+  async takeIn(): Promise<number> {
+    if (this.shelf instanceof StorageShelf) return 0; // it is there already
+    const keys = Array.from({ length: this.small.length }, (_, i) => this.small.key(i)!).filter((key) => key.startsWith(kRecord));
+    let taken = 0;
+    for (const key of keys) {
+      const text = this.small.getItem(key);
+      const c = text === null ? null : unpack(text);
+      if (!c) continue; // it stays where it is, and so does what does not fit
+      const put = this.shelf.update(c.id, (stored) => {
+        const other = stored === null ? null : unpack(stored);
+        return entryOf(other ? merge(c, other) : c, true);
+      });
+      if (!(await fits(put))) continue;
+      taken++;
+      if (this.small.getItem(key) === text) this.small.removeItem(key);
+    }
+    this.small.removeItem('glassbox.conversations');
+    return taken;
+  }
+}
+
+const draftOf = (id: string | null) => `glassbox.draft.${id ?? 'new'}`;
+
+const entryOf = (c: Conversation, withOthers: boolean): Entry => ({ text: pack(c, withOthers), summary: summaryOf(c) });
+
+// What is here stays as it is; what hangs from it, or beside it, is added.
+function adopted(here: Conversation, from: Conversation): Conversation {
+  const messages = { ...from.messages, ...here.messages };
+  const inOrder = Object.values(messages).sort((a, b) => a.created - b.created);
+  const follows = ([parent, child]: [string, string]) => (messages[child]!.parent ?? '') === parent;
+  return {
+    ...here,
+    updated: Math.max(here.updated, from.updated),
+    messages: Object.fromEntries(inOrder.map((message) => [message.id, message])),
+    chosen: { ...Object.fromEntries(Object.entries(from.chosen).filter(follows)), ...here.chosen },
+  };
+}
+
+async function fits(write: Promise<void>): Promise<boolean> {
+  try {
+    await write;
+    return true;
+  } catch (error) {
+    if (error instanceof StorageFull) return false;
+    throw error;
+  }
+}
+
+// A page that goes away may not get to finish a transaction: what it has is left in the small storage, where the next page
+// finds it (takeIn).
+export function leaveBehind(small: Storage, c: Conversation): void {
+  for (const withOthers of [true, false]) {
+    try {
+      return small.setItem(kRecord + c.id, pack(c, withOthers));
+    } catch {
+      // Too long for it: without alternatives, or not at all.
+    }
+  }
+}
+
+// What must be at hand at once: drafts, and the model last asked, with which the next conversation begins.
+export class Drafts {
+  constructor(private readonly small: Storage) {}
 
   // What is typed and not yet sent, of a conversation or (null) of the one not yet begun.
-  draft(id: string | null): string {
-    return this.storage.getItem(draftOf(id)) ?? '';
+  of(id: string | null): string {
+    return this.small.getItem(draftOf(id)) ?? '';
   }
 
-  setDraft(id: string | null, text: string): void {
-    if (text) this.#fits(() => this.storage.setItem(draftOf(id), text));
-    else this.storage.removeItem(draftOf(id));
+  set(id: string | null, text: string): void {
+    if (text) this.#trySet(draftOf(id), text);
+    else this.small.removeItem(draftOf(id));
   }
 
-  // The model last asked: the next conversation begins with it.
   get lastModel(): string | null {
-    return this.storage.getItem(kLastModel);
+    return this.small.getItem('glassbox.model');
   }
 
   set lastModel(id: string) {
-    this.#fits(() => this.storage.setItem(kLastModel, id));
+    this.#trySet('glassbox.model', id);
   }
 
-  #fits(write: () => void): boolean {
+  #trySet(key: string, text: string): void {
     try {
-      write();
-      return true;
+      this.small.setItem(key, text);
     } catch {
-      return false; // QuotaExceededError, by whichever name the browser gives it
+      // Full: it lasts as long as the page.
     }
   }
-}
-
-// Where a browser forbids storage, the page works and forgets.
-export class ForgetfulStorage implements Storage {
-  #items = new Map<string, string>();
-  get length() {
-    return this.#items.size;
-  }
-  clear = () => this.#items.clear();
-  getItem = (key: string) => this.#items.get(key) ?? null;
-  key = (index: number) => [...this.#items.keys()][index] ?? null;
-  removeItem = (key: string) => void this.#items.delete(key);
-  setItem = (key: string, value: string) => void this.#items.set(key, value);
 }

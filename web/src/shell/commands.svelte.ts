@@ -11,7 +11,7 @@ export interface Command {
 }
 
 // What a place has that can be found by words, for the search (/): each as the command that shows it.
-export type Finder = (words: string[], limit: number) => Command[];
+export type Finder = (words: string[], limit: number) => Promise<Command[]>;
 
 class Commands {
   #sources = $state.raw<(() => Command[])[]>([]);
