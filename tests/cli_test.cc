@@ -197,6 +197,10 @@ TEST(Cli, InspectTakesAModelAndEachOfItsFiles) {
   const Json prism = answer_of(glassbox("inspect glassbox/prism --json"));
   EXPECT_EQ(prism["weights"]["parameters"], 3148032);
   EXPECT_THAT(prism["text"]["chat_template"].get<std::string>(), HasSubstr("<|end|>"));
+  EXPECT_EQ(prism["text"]["sampling"]["temperature"], 0.3);
+  EXPECT_EQ(prism["text"]["sampling_from"]["temperature"], "model");
+  EXPECT_EQ(prism["text"]["sampling"]["top_k"], 0);
+  EXPECT_EQ(prism["text"]["sampling_from"]["top_k"], "glassbox");
   // Keys and values of 4 layers, 4 heads of 32, in bf16.
   const auto cache = [](const Json& model) { return model["architecture"]["memory"]["as_published"]["cache_bytes"]; };
   EXPECT_EQ(cache(prism), 1024 * 2 * 4 * 4 * 32 * 2);

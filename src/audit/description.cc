@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "engine/gguf_model.h"
 #include "engine/model.h"
+#include "engine/sampling_defaults.h"
 #include "engine/shipped.h"
 #include "formats/gguf_config.h"
 #include "formats/gguf_file_type.h"
@@ -226,6 +227,13 @@ OrderedJson describe_text(const Tokenizer& tokenizer, const std::optional<ChatTe
   OrderedJson text = describe_tokenizer(tokenizer);
   text["chat_template"] = chat_template ? OrderedJson(chat_template->source()) : OrderedJson(nullptr);
   text["eos"] = generation.eos;
+  OrderedJson sampling = OrderedJson::object(), from = OrderedJson::object();
+  for (const auto& [name, value, source] : sampling_defaults(generation).settings) {
+    sampling[std::string(name)] = value;
+    from[std::string(name)] = source;
+  }
+  text["sampling"] = std::move(sampling);
+  text["sampling_from"] = std::move(from);
   return text;
 }
 

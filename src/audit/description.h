@@ -26,7 +26,8 @@ struct DescriptionOptions {
 //   weights       {parameters, parameters_by_dtype, bytes, files, tensors: [{name, dtype, shape, bytes}]}; of a
 //                 configuration alone what a checkpoint of it would hold
 //   gguf          of a .gguf file: {version, metadata: {key: its value as text, long arrays cut}}
-//   text          {tokenizer, tokens, chat_template, eos}, or {why}
+//   text          {tokenizer, tokens, chat_template, eos, sampling, sampling_from}, or {why}; how it is sampled where
+//                 nothing is asked for, and by whose word: "model" or "glassbox"
 //
 // Throws Error(not_found) for what is not there, and what the readers of single files throw.
 OrderedJson describe(std::string_view reference, const DescriptionOptions& options);

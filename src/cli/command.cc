@@ -33,23 +33,18 @@ void SamplingOptions::add_to(CLI::App& command) {
   command.add_option("--seed", seed, "The same seed gives the same answer");
 }
 
-Sampling SamplingOptions::over(const GenerationConfig& published) const {
-  Sampling sampling;
-  const auto set = [](auto& field, const auto& asked, const auto& said) {
-    if (asked)
-      field = *asked;
-    else if (said)
-      field = static_cast<std::decay_t<decltype(field)>>(*said);
+Sampling SamplingOptions::over(const SamplingDefaults& defaults) const {
+  Sampling sampling = defaults.sampling;
+  const auto set = [](auto& field, const auto& asked) {
+    if (asked) field = *asked;
   };
-  const std::optional<float> none;
-  const bool greedy = published.do_sample == false;
-  set(sampling.temperature, temperature, greedy ? std::optional<double>(0) : published.temperature);
-  set(sampling.top_k, top_k, published.top_k);
-  set(sampling.top_p, top_p, published.top_p);
-  set(sampling.min_p, min_p, published.min_p);
-  set(sampling.repetition_penalty, repetition_penalty, published.repetition_penalty);
-  set(sampling.presence_penalty, presence_penalty, none);
-  set(sampling.frequency_penalty, frequency_penalty, none);
+  set(sampling.temperature, temperature);
+  set(sampling.top_k, top_k);
+  set(sampling.top_p, top_p);
+  set(sampling.min_p, min_p);
+  set(sampling.repetition_penalty, repetition_penalty);
+  set(sampling.presence_penalty, presence_penalty);
+  set(sampling.frequency_penalty, frequency_penalty);
   sampling.seed = seed;
   return sampling;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/sampling_defaults.h"
 
 namespace glassbox {
 
@@ -62,8 +63,8 @@ struct SamplingOptions {
   std::optional<uint64_t> seed;
 
   void add_to(CLI::App& command);
-  // What was asked for; where nothing was, what the model's publisher says, else the plain distribution.
-  Sampling over(const GenerationConfig& published) const;
+  // What was asked for, else the model's defaults.
+  Sampling over(const SamplingDefaults& defaults) const;
 };
 
 // To stderr: what of a model other programs will not find in its GGUF file.

@@ -72,6 +72,16 @@ void print_text(const OrderedJson& text) {
                               ? "none: the model continues text"
                               : fmt::format("{} characters", text["chat_template"].get<std::string>().size()));
   if (text.contains("eos")) line("ends at", text["eos"].dump());
+  for (const char* source : {"model", "glassbox"}) {
+    if (!text.contains("sampling")) break;
+    std::string settings;
+    for (const auto& [name, value] : text["sampling"].items())
+      if (text["sampling_from"][name] == source)
+        settings += fmt::format("{}{} {}", settings.empty() ? "" : ", ", name, value.get<double>());
+    if (!settings.empty())
+      line("sampling",
+           settings + (std::string_view(source) == "model" ? " (the model's own)" : " (Glassbox's defaults)"));
+  }
 }
 
 void print_for_people(const OrderedJson& description, bool tensors) {

@@ -163,7 +163,7 @@ class Conversation {
   Answer answer(const std::string& text, Tell& tell) {
     GenerationRequest request;
     request.adapter = adapter_;
-    request.sampling = options_.sampling.over(model_->generation);
+    request.sampling = options_.sampling.over(sampling_defaults(model_->generation));
     request.max_tokens = options_.max_tokens;
     request.stop = options_.stop;
     if (!chats()) {

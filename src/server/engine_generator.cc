@@ -18,20 +18,6 @@ int64_t seconds_since_1970(const std::filesystem::path& file) {
   return std::chrono::duration_cast<std::chrono::seconds>(system.time_since_epoch()).count();
 }
 
-// As `run` samples: what the publisher says, else the plain distribution.
-Sampling published(const GenerationConfig& config) {
-  Sampling sampling;
-  auto set = [](auto& field, const auto& said) {
-    if (said) field = static_cast<std::decay_t<decltype(field)>>(*said);
-  };
-  set(sampling.temperature, config.do_sample == false ? std::optional<double>(0) : config.temperature);
-  set(sampling.top_k, config.top_k);
-  set(sampling.top_p, config.top_p);
-  set(sampling.min_p, config.min_p);
-  set(sampling.repetition_penalty, config.repetition_penalty);
-  return sampling;
-}
-
 void lower(std::string& name) {
   for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
 }
@@ -71,7 +57,7 @@ class EngineGenerator : public Generator {
     card_.vocabulary = model_->network->shape().vocabulary;
     card_.has_template = model_->chat_template.has_value();
     if (card_.has_template) card_.template_source = model_->chat_template->source();
-    card_.defaults = published(model_->generation);
+    card_.defaults = sampling_defaults(model_->generation);
     card_.stop = model_->generation.stop_strings;
     if (auto shipped = shipped_model(model_->name); shipped && model_->folder.empty()) {
       card_.created = seconds_since_1970("/proc/self/exe");

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "engine/engine.h"
+#include "engine/sampling_defaults.h"
 
 namespace glassbox {
 
@@ -24,7 +24,7 @@ struct ModelCard {
   std::string dtype;         // most of the weights are of: "bf16"
   bool has_template = false;
   std::string template_source;    // what the template can speak of is read off its text
-  Sampling defaults;              // what the publisher says, where a request says nothing
+  SamplingDefaults defaults;      // where a request says nothing
   std::vector<std::string> stop;  // the publisher's, beside a request's own
 };
 

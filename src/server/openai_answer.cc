@@ -103,19 +103,15 @@ ApiError error_of(std::exception_ptr thrown) {
 }
 
 OrderedJson model_json(const ModelCard& card) {
-  const Sampling& defaults = card.defaults;
-  OrderedJson own = {{"context", card.context},
-                     {"vocabulary", card.vocabulary},
-                     {"parameters", card.parameters},
-                     {"dtype", card.dtype},
-                     {"memory_bytes", card.memory_bytes},
-                     {"has_chat_template", card.has_template},
-                     {"sampling",
-                      {{"temperature", defaults.temperature},
-                       {"top_k", defaults.top_k},
-                       {"top_p", defaults.top_p},
-                       {"min_p", defaults.min_p},
-                       {"repetition_penalty", defaults.repetition_penalty}}}};
+  OrderedJson sampling = OrderedJson::object(), from = OrderedJson::object();
+  for (const auto& [name, value, source] : card.defaults.settings) {
+    sampling[std::string(name)] = value;
+    from[std::string(name)] = source;
+  }
+  OrderedJson own = {{"context", card.context},           {"vocabulary", card.vocabulary},
+                     {"parameters", card.parameters},     {"dtype", card.dtype},
+                     {"memory_bytes", card.memory_bytes}, {"has_chat_template", card.has_template},
+                     {"sampling", std::move(sampling)},   {"sampling_from", std::move(from)}};
   if (!card.base.empty()) own["adapter_of"] = card.base;
   return {{"id", card.id},
           {"object", "model"},

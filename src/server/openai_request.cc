@@ -93,7 +93,7 @@ void read_common(Fields& fields, const ModelCard& card, bool chat, Request& requ
   }
 
   Sampling& sampling = request.generation.sampling;
-  sampling = card.defaults;
+  sampling = card.defaults.sampling;
   auto number = [&](const char* name, double least, double most, float& into) {
     if (auto value = fields.number(name, least, most)) into = static_cast<float>(*value);
   };

@@ -134,13 +134,26 @@ TEST(OpenaiRequest, NullIsAbsent) {
 
 TEST(OpenaiRequest, ThePublishersDefaultsYieldToTheRequest) {
   ModelCard published = card();
-  published.defaults.temperature = 0.6f;
-  published.defaults.top_k = 40;
+  published.defaults.sampling.temperature = 0.6f;
+  published.defaults.sampling.top_k = 40;
   published.stop = {"END"};
   ChatRequest request = parse_chat(chat(R"({"top_k": 5, "stop": "x"})"), published);
   EXPECT_EQ(request.generation.sampling.temperature, 0.6f);
   EXPECT_EQ(request.generation.sampling.top_k, 5);
   EXPECT_EQ(request.generation.stop, (std::vector<std::string>{"x", "END"}));
+}
+
+TEST(OpenaiRequest, WithoutAWordOfThePublisherOursHoldUntilTheRequestSaysOtherwise) {
+  ModelCard silent = card();
+  silent.defaults = sampling_defaults({});
+  const auto sampling = [&](const char* body) { return parse_chat(chat(body), silent).generation.sampling; };
+  EXPECT_EQ(sampling("{}").temperature, 0.7f);
+  EXPECT_EQ(sampling("{}").top_k, 40);
+  const Sampling plain = sampling(R"({"temperature": 1, "top_p": 1, "top_k": 0, "min_p": 0})");
+  EXPECT_EQ(plain.temperature, 1);
+  EXPECT_EQ(plain.top_p, 1);
+  EXPECT_EQ(plain.top_k, 0);
+  EXPECT_EQ(plain.min_p, 0);
 }
 
 TEST(OpenaiRequest, SeedsOfEverySizeAreKept) {
@@ -526,6 +539,9 @@ TEST(OpenaiAnswer, Errors) {
 
 TEST(OpenaiAnswer, Models) {
   ModelCard one = card();
+  GenerationConfig says;
+  says.temperature = 0.3;
+  one.defaults = sampling_defaults(says);
   OrderedJson list = models_json({&one});
   EXPECT_EQ(list["object"], "list");
   EXPECT_EQ(list["data"][0]["id"], "glassbox/prism");
@@ -533,6 +549,11 @@ TEST(OpenaiAnswer, Models) {
   EXPECT_EQ(list["data"][0]["created"], 1'700'000'000);
   EXPECT_EQ(list["data"][0]["owned_by"], "glassbox");
   EXPECT_EQ(list["data"][0]["glassbox"]["context"], 1024);
+  EXPECT_EQ(list["data"][0]["glassbox"]["sampling"].dump(),
+            R"({"temperature":0.3,"top_k":0.0,"top_p":1.0,"min_p":0.0,"repetition_penalty":1.0})");
+  EXPECT_EQ(list["data"][0]["glassbox"]["sampling_from"].dump(),
+            R"({"temperature":"model","top_k":"glassbox","top_p":"glassbox","min_p":"glassbox",)"
+            R"("repetition_penalty":"glassbox"})");
 }
 
 const std::vector<std::string> kPieces = {"<think>", "2", "+", "</think>", "Four", " is", "\xe2\x82", "\xac", ""};
