@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
-  add, apiMessages, before, branchFrom, children, choose, contextUsed, filledContext, forks, knownTokens, leaveOutOldest,
+  add, apiMessages, before, branchFrom, canContinue, children, choose, contextUsed, filledContext, forks, knownTokens, leaveOutOldest,
   lettersPerToken, newConversation, newId, path, rawPrompt, rawText, readOf, replace, siblings, splitThinking, titleOf, turnsOf,
   type Conversation, type Message,
 } from './conversation';
@@ -171,6 +171,14 @@ describe('a full context', () => {
     expect(filledContext({ ...answer, finish: 'length', usage }, undefined)).toBe(false);
     expect(filledContext({ ...answer, error: { message: '', code: 'context_length_exceeded' } }, undefined)).toBe(true);
     expect(filledContext({ ...answer, error: { message: '', code: 'queue_full' } }, 1024)).toBe(false);
+  });
+
+  it('an answer that ended early can continue', () => {
+    const { answer } = talk();
+    const can = (more: Partial<Message>) => canContinue({ ...answer, ...more });
+    expect([can({}), can({ finish: 'stop' }), can({ finish: 'length' })]).toEqual([false, false, true]);
+    expect((['stopped', 'interrupted', 'failed', 'streaming'] as const).map((status) => can({ status }))).toEqual([true, true, true, false]);
+    expect([can({ status: 'stopped', text: '' }), can({ status: 'stopped', text: '', reasoning: 'hm' })]).toEqual([false, true]);
   });
 
   it('the room for an answer is what is not known to be filled', () => {

@@ -266,6 +266,10 @@ export function contextUsed(c: Conversation, model: string | null): { tokens: nu
   return { tokens: (at < 0 ? 0 : usedBy(shown[at]!)!) + Math.round(letters / lettersPerToken(c)), exact: at >= 0 && letters === 0 };
 }
 
+// Whether an answer ended before the model was done, so that it can go on.
+export const canContinue = (answer: Message): boolean =>
+  answer.status !== 'streaming' && (answer.text !== '' || answer.reasoning !== '') && (answer.status !== 'done' || answer.finish === 'length');
+
 export const kContextFull = 'context_length_exceeded'; // the server's code where a prompt leaves no room for an answer
 
 // Whether `answer` is not there, or not whole, because the context has no more room; `context` in tokens, where known.

@@ -76,6 +76,18 @@ describe('storage', () => {
     expect(Object.keys((await here.load(start.id))!.messages)).toHaveLength(4);
   });
 
+  it('what another tab wrote is read even where this tab wrote before and after it', async () => {
+    const small = new ForgetfulStorage();
+    const [here, there] = [on(small), on(small)];
+    const start = conversation(1, 1);
+    await here.save(start);
+    await here.save({ ...start, updated: 2 });
+    const last = path(start)[1]!.id;
+    const [theirs, b] = add((await there.load(start.id))!, { parent: last, role: 'user', text: 'from there' });
+    await there.save(theirs);
+    expect((await here.save({ ...start, updated: 3 })).stored!.messages[b.id]!.text).toBe('from there');
+  });
+
   it('what another tab deleted stays deleted, unless it is brought back', async () => {
     const small = new ForgetfulStorage();
     const [here, there] = [on(small), on(small)];

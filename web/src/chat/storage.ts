@@ -13,6 +13,7 @@ const newestFirst = (a: Summary, b: Summary) => b.updated - a.updated;
 
 export class ConversationStorage {
   #known = new Set<string>(); // stored once: where it is not any more, another tab deleted it
+  #written = new Map<string, string>(); // what this tab wrote last: as long as it is there, nobody else wrote
   #texts = new Map<string, { updated: number; text: string }>(); // for the search
 
   constructor(
@@ -39,16 +40,22 @@ export class ConversationStorage {
   // Saves, with what is stored. `anew`: brings back what was deleted.
   async save(c: Conversation, anew = false): Promise<Saved> {
     let stored: Conversation | null = null;
+    let written = '';
     const put = (withOthers: boolean) =>
       this.shelf.update(c.id, (text) => {
-        const other = text === null ? null : unpack(text);
+        const other = text === null || text === this.#written.get(c.id) ? null : unpack(text);
         stored = null;
         if (text === null && this.#known.has(c.id) && !anew) return null;
         stored = other ? merge(c, other) : c;
-        return entryOf(stored, withOthers);
+        const entry = entryOf(stored, withOthers);
+        written = entry.text;
+        return entry;
       });
     const saved = (notice: string | null): Saved => {
-      if (stored) this.#known.add(c.id);
+      if (stored) {
+        this.#known.add(c.id);
+        this.#written.set(c.id, written);
+      }
       return { stored, notice };
     };
     if (await fits(put(true))) return saved(null);
