@@ -611,6 +611,16 @@ visit('hostile Markdown stays text', { needsMock: true }, async (page) => {
   assert.deepEqual(found, [0, ['https:']]);
 });
 
+visit('copying works where the browser keeps its clipboard to itself', { needsMock: true }, async (page) => {
+  await page.addInitScript(() => Object.defineProperty(navigator, 'clipboard', { value: undefined })); // as over http from elsewhere
+  await open(page);
+  await ask(page, 'Who are you?');
+  await page.getByRole('button', { name: 'Copy answer' }).click();
+  await field(page).focus();
+  await page.keyboard.press('Control+v');
+  assert.match(await field(page).inputValue(), /^I am a small model, .* a story\.$/);
+});
+
 visit('new text is announced by the sentence', { needsMock: true }, async (page) => {
   await open(page);
   await page.evaluate(() => {
