@@ -325,7 +325,7 @@ visit('a full context: a meter, one quiet notice, and the oldest turns are left 
   assert.ok((await used()) > first + 35 && (await notice.count()) === 0);
   await ask(page, 'Tell me the story of the fox once more, please'); // cut off where the context ends
   assert.equal(await used(), 256);
-  await notice.getByText('The context of 256 tokens is full.').waitFor();
+  await notice.getByText('The context is full.').waitFor();
   await noFindings(page);
   await ask(page, 'What is 2 + 3?'); // no room for its answer
   await ask(page, 'And what is 3 + 4?');
