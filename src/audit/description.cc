@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "engine/gguf_model.h"
 #include "engine/model.h"
+#include "engine/model_reference.h"
 #include "engine/sampling_defaults.h"
 #include "engine/shipped.h"
 #include "formats/gguf_config.h"
@@ -330,7 +331,7 @@ OrderedJson describe_file(const fs::path& file, const DescriptionOptions& option
 OrderedJson describe(std::string_view reference, const DescriptionOptions& options) {
   if (const auto shipped = shipped_model(reference)) return describe_shipped(*shipped, options);
   const fs::path path(reference);
-  if (!fs::exists(path)) fail(ErrorKind::not_found, "{}: no such file, folder or shipped model", reference);
+  if (!fs::exists(path)) fail(ErrorKind::not_found, "{}", why_no_model(reference));
   return fs::is_directory(path) ? describe_folder(path, options) : describe_file(path, options);
 }
 

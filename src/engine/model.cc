@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "engine/gguf_model.h"
+#include "engine/model_reference.h"
 #include "engine/shipped.h"
 #include "formats/gguf_config.h"
 #include "models/registry.h"
@@ -94,11 +95,13 @@ std::vector<int32_t> Model::encode_prompt(std::string_view rendered) const {
 std::shared_ptr<const Model> open_model(std::string_view reference, const OpenOptions& options) {
   if (const auto files = shipped_model(reference)) return open_shipped(*files, options);
   const std::filesystem::path path(reference);
-  if (std::filesystem::is_directory(path)) return open_folder(path, options);
-  if (is_gguf_file(path)) return open_gguf(path, options);
-  fail(ErrorKind::not_found,
-       "{}: no such model: expected a folder with config.json, a .gguf file, or one that is shipped ({})", reference,
-       fmt::join(shipped_models(), ", "));
+  if (std::filesystem::is_directory(path)) {
+    if (const auto why = why_no_model_folder(path)) fail(ErrorKind::not_found, "{}", *why);
+    return open_folder(path, options);
+  }
+  if (std::error_code ignored; std::filesystem::exists(path, ignored) && is_gguf_file(path))
+    return open_gguf(path, options);
+  fail(ErrorKind::not_found, "{}", why_no_model(reference));
 }
 
 std::shared_ptr<const Adapter> open_adapter(const std::filesystem::path& folder, const Model& model, int threads) {
