@@ -1,7 +1,6 @@
 // The program as people and scripts run it: what its commands print, how they refuse, and every command of the README.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <fstream>
@@ -12,18 +11,23 @@
 #include "base/json.h"
 #include "formats/safetensors.h"
 #include "tests/gguf_parts.h"
+#include "tests/program.h"
 #include "tests/testing.h"
 
 namespace glassbox {
 namespace {
 
+using testing::answer_of;
 using ::testing::ElementsAre;
 using testing::fixture;
+using testing::glassbox;
 using ::testing::HasSubstr;
+using testing::kProgram;
+using testing::Ran;
+using testing::shell;
 using ::testing::StartsWith;
 using testing::TemporaryFolder;
 
-const std::string kProgram = GLASSBOX_PROGRAM;
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define SANITIZED
@@ -34,29 +38,6 @@ constexpr bool kSanitized = true;
 #else
 constexpr bool kSanitized = false;
 #endif
-
-struct Ran {
-  int status;
-  std::string out, err;
-};
-
-// A shell's command line; `in` is its standard input.
-Ran shell(const std::string& line, const std::string& in = "") {
-  TemporaryFolder folder;
-  write_file(folder / "in", in);
-  const std::string command = "{ " + line + " ; } < " + (folder / "in").string() + " > " + (folder / "out").string() +
-                              " 2> " + (folder / "err").string();
-  const int status = std::system(command.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(folder / "out"),
-          read_file(folder / "err")};
-}
-
-Ran glassbox(const std::string& arguments, const std::string& in = "") { return shell(kProgram + " " + arguments, in); }
-
-Json answer_of(const Ran& ran) {
-  EXPECT_EQ(ran.status, 0) << ran.err;
-  return parse_json(ran.out, "standard output");
-}
 
 std::vector<std::string> keys(const Json& object) {
   std::vector<std::string> names;
@@ -287,8 +268,8 @@ TEST(Cli, RefusesInOneLine) {
 TEST(Cli, EveryCommandHasHelpWithAnExample) {
   const Ran all = glassbox("--help");
   EXPECT_EQ(all.status, 0);
-  for (const char* command :
-       {"run", "serve", "inspect", "trace", "tokenize", "detokenize", "render", "bench", "train"}) {
+  for (const char* command : {"run", "serve", "inspect", "trace", "tokenize", "detokenize", "render", "bench", "train",
+                              "eval", "convert", "quantize"}) {
     EXPECT_THAT(all.out, HasSubstr(command));
     const Ran help = glassbox(std::string(command) + " --help");
     EXPECT_EQ(help.status, 0) << command;
@@ -376,6 +357,7 @@ TEST(Readme, ItsCommandsWork) {
   write_file(folder / "text", "Hello");
   ASSERT_EQ(glassbox("convert glassbox/prism " + (folder / "prism.gguf").string()).status, 0);
   write_file(folder / "ids", "[5, 6]");
+  write_file(folder / "notes.txt", "The crow waits behind the sofa. The dragon is near the window.\n");
   write_file(folder / "messages", R"({"messages": [{"role": "user", "content": "Hi"}]})");
   std::istringstream readme(read_file("README.md"));
   std::set<std::string> commands;
@@ -390,7 +372,9 @@ TEST(Readme, ItsCommandsWork) {
     replace_all(line, "path/to/a/published/model", (folder / "model").string() + " --max-tokens 4");
     replace_all(line, "path/to/an/adapter", (folder / "adapter").string());
     replace_all(line, "path/to/another", (folder / "model").string());
-    replace_all(line, "path/to/a/model.gguf", "prism.gguf --max-tokens 4");
+    replace_all(line, "path/to/a/model.gguf",
+                line.find(" run ") == std::string::npos ? "prism.gguf" : "prism.gguf --max-tokens 4");
+    replace_all(line, "cat notes.txt", "cat " + (folder / "notes.txt").string());
     for (const char* name : {"prism.gguf", "prism-q4.gguf", "prism-q3.gguf", "prism-back", "prism.imatrix"})
       replace_all(line, std::string(" ") + name, " " + (folder / name).string());
     for (const char* name : {"text", "ids", "messages"})

@@ -58,12 +58,12 @@ void add_bench_command(Commands& commands) {
   command
       ->add_option("--layers", throughput.layers,
                    "Only this many layers; the last one is a mixture of experts where the shape has any")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number());
   command->add_option("--prefill", throughput.prefill, "Tokens of prompt")
-      ->check(CLI::PositiveNumber)
+      ->check(positive_number())
       ->capture_default_str();
   command->add_option("--decode", throughput.decode, "Tokens of answer")
-      ->check(CLI::PositiveNumber)
+      ->check(positive_number())
       ->capture_default_str();
   add_threads_option(*command, throughput.threads);
   command->add_flag("--json", options->json, "One JSON object, for programs");

@@ -16,8 +16,7 @@ void add_threads_option(CLI::App& command, int& threads) {
 void ModelOptions::add_to(CLI::App& command) {
   command.add_option("MODEL", model, "glassbox/prism, a folder as published, or a .gguf file")->required();
   command.add_option("--adapter", adapter, "A folder with a LoRA or DoRA adapter for the model, as PEFT saves it");
-  command.add_option("--ignore-key", ignore_keys, "A key of config.json to run without, though it may matter")
-      ->take_all();
+  add_repeated(command, "--ignore-key", ignore_keys, "A key of config.json to run without, though it may matter");
   add_threads_option(command, threads);
 }
 
@@ -33,20 +32,18 @@ void SamplingOptions::add_to(CLI::App& command) {
   command.add_option("--seed", seed, "The same seed gives the same answer");
 }
 
-Sampling SamplingOptions::over(const SamplingDefaults& defaults) const {
-  Sampling sampling = defaults.sampling;
-  const auto set = [](auto& field, const auto& asked) {
-    if (asked) field = *asked;
-  };
-  set(sampling.temperature, temperature);
-  set(sampling.top_k, top_k);
-  set(sampling.top_p, top_p);
-  set(sampling.min_p, min_p);
-  set(sampling.repetition_penalty, repetition_penalty);
-  set(sampling.presence_penalty, presence_penalty);
-  set(sampling.frequency_penalty, frequency_penalty);
-  sampling.seed = seed;
-  return sampling;
+CLI::Validator positive_number() {
+  CLI::Validator positive("POSITIVE");
+  return positive.operation([](std::string& value) -> std::string {
+    int64_t number = 0;
+    if (!CLI::detail::lexical_cast(value, number)) return "";  // told as what it is
+    return number > 0 ? "" : fmt::format("expected a positive number, got {}", value);
+  });
+}
+
+CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vector<std::string>& values,
+                          const std::string& what) {
+  return command.add_option(name, values, what)->allow_extra_args(false)->take_all();
 }
 
 void say_beyond_gguf(const std::string& file) {

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/settings.h"
 #include "engine/engine.h"
-#include "engine/sampling_defaults.h"
 
 namespace glassbox {
 
@@ -25,7 +25,7 @@ struct Commands {
   CLI::App* add(const std::string& name, const std::string& what, const std::string& example,
                 std::shared_ptr<Options> options, int (*run)(const Options&)) {
     CLI::App* command = app.add_subcommand(name, what);
-    command->footer("Example:\n  " + example);
+    command->footer((example.find('\n') == std::string::npos ? "Example:\n  " : "Examples:\n  ") + example);
     command->callback([this, options, run] { chosen = [options, run] { return run(*options); }; });
     return command;
   }
@@ -57,15 +57,15 @@ struct ModelOptions {
 
 void add_threads_option(CLI::App& command, int& threads);
 
-struct SamplingOptions {
-  std::optional<float> temperature, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty;
-  std::optional<int> top_k;
-  std::optional<uint64_t> seed;
-
+struct SamplingOptions : AskedSampling {
   void add_to(CLI::App& command);
-  // What was asked for, else the model's defaults.
-  Sampling over(const SamplingDefaults& defaults) const;
 };
+
+// Of options that count something: says what was expected, and what came.
+CLI::Validator positive_number();
+// An option that may be given several times, one value each time: what follows the value is not its.
+CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vector<std::string>& values,
+                          const std::string& what);
 
 // To stderr: what of a model other programs will not find in its GGUF file.
 void say_beyond_gguf(const std::string& file);

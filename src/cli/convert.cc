@@ -46,10 +46,10 @@ void add_convert_command(Commands& commands) {
       "--dtype", options->dtype,
       "f32, f16 or bf16 for matrices (default: as they are; GGUF's blocks as f32, FP8 and int4 as bf16)");
   command->add_option("--shard-bytes", options->convert.shard_bytes, "Begin another safetensors file beyond this size")
-      ->check(CLI::PositiveNumber)
+      ->check(positive_number())
       ->capture_default_str();
-  command->add_option("--ignore-key", options->convert.ignore_keys, "A key of config.json that the target need not say")
-      ->take_all();
+  add_repeated(*command, "--ignore-key", options->convert.ignore_keys,
+               "A key of config.json that the target need not say");
   command->add_flag("--json", options->json, "One JSON object, for programs");
 }
 

@@ -65,10 +65,10 @@ void add_eval_command(Commands& commands) {
   options->model.add_to(*command);
   command->add_option("--perplexity", options->text, "A file of text, counted as llama.cpp's perplexity tool counts");
   command->add_option("--context", options->perplexity.context, "Tokens of a window; its second half is scored")
-      ->check(CLI::PositiveNumber)
+      ->check(positive_number())
       ->capture_default_str();
   command->add_option("--windows", options->perplexity.windows, "Only the first so many windows (default: all)")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number());
   command->add_option("--imatrix", options->imatrix,
                       "Write how much each input matters, for quantize --imatrix (llama.cpp's GGUF format)");
   command->add_flag("--json", options->json, "One JSON object, for programs");

@@ -117,14 +117,12 @@ void add_inspect_command(Commands& commands) {
           "glassbox/prism, a folder as published, a .gguf file, or one file of a folder: weights, index, config.json, "
           "tokenizer, template")
       ->required();
-  command
-      ->add_option("--ignore-key", options->description.ignore_keys,
-                   "A key of config.json to run without, though it may matter")
-      ->take_all();
+  add_repeated(*command, "--ignore-key", options->description.ignore_keys,
+               "A key of config.json to run without, though it may matter");
   command
       ->add_option("--context", options->description.context,
                    "Tokens to reckon the cache's memory for (default: the model's context)")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number());
   command->add_flag("--tensors", options->tensors, "List every tensor");
   command->add_flag("--json", options->json, "One JSON object, for programs");
 }

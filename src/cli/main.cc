@@ -1,24 +1,18 @@
 // glassbox: one program, one file a command. Exit status 0: fine, 1: failed, 2: used wrongly.
-#include <langinfo.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <clocale>
 #include <cstdio>
 #include <new>
+#include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/usage.h"
 #include "cli/version.h"
 
 namespace {
-
-// Text is UTF-8 here whatever the machine says (LANG=C, a locale that is not installed): in any other encoding the
-// line editor drops what is typed beyond ASCII.
-void speak_utf8() {
-  if (std::setlocale(LC_CTYPE, "") && std::string_view(nl_langinfo(CODESET)) == "UTF-8") return;
-  std::setlocale(LC_CTYPE, "C.UTF-8");
-}
 
 int run_chosen(const glassbox::Commands& commands) {
   try {
@@ -38,11 +32,10 @@ int run_chosen(const glassbox::Commands& commands) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  speak_utf8();
   spdlog::set_default_logger(spdlog::stderr_color_mt("glassbox"));
   CLI::App app("Glassbox: run, see inside, change and share open-weight models.");
   app.set_version_flag("--version", std::string("glassbox ") + glassbox::kVersion);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.footer("glassbox COMMAND --help shows a command's options and an example.");
   glassbox::Commands commands{app, {}};
   add_run_command(commands);
@@ -55,8 +48,23 @@ int main(int argc, char** argv) {
   add_eval_command(commands);
   add_convert_command(commands);
   add_quantize_command(commands);
+  const std::vector<std::string_view> words(argv + 1, argv + argc);
+  if (words.empty() || (words.size() == 1 && words[0] == "help")) {
+    fmt::print("{}", app.help());
+    return 0;
+  }
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? 0 : 2; }
+    if (words.size() == 2 && words[0] == "help") {
+      const char* const asked[] = {argv[0], argv[2], "--help"};
+      app.parse(3, asked);
+    } else {
+      app.parse(argc, argv);
+    }
+  } catch (const CLI::Success& asked) {
+    return app.exit(asked);  // for help, or the version
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "{}", glassbox::explain(app, error));
+    return 2;
+  }
   return run_chosen(commands);
 }

@@ -103,9 +103,8 @@ void add_quantize_command(Commands& commands) {
   command->add_option("--output", options->output, "The file to write (default: MODEL.TYPE.gguf, here)");
   command->add_option("--imatrix", options->imatrix,
                       "How much each input matters: a file of llama.cpp's, or of eval --imatrix");
-  command
-      ->add_option("--ignore-key", options->quantize.ignore_keys, "A key of config.json that the target need not say")
-      ->take_all();
+  add_repeated(*command, "--ignore-key", options->quantize.ignore_keys,
+               "A key of config.json that the target need not say");
   add_threads_option(*command, options->quantize.threads);
   command->add_flag("--json", options->json, "One JSON object, for programs");
 }

@@ -36,31 +36,26 @@ void add_serve_command(Commands& commands) {
                                "glassbox serve glassbox/prism --port 8080", all, run);
   ServeOptions* options = &all->serve;
   command->add_option("MODEL", options->models, "glassbox/prism, or folders as published (default: what is shipped)");
-  command
-      ->add_option(
-          "--adapter", all->adapters,
-          "NAME=FOLDER: a LoRA or DoRA adapter, served as the model NAME over its base (may be given several times)")
-      ->take_all();
+  add_repeated(
+      *command, "--adapter", all->adapters,
+      "NAME=FOLDER: a LoRA or DoRA adapter, served as the model NAME over its base (may be given several times)");
   command->add_option("--port", options->port, "0 lets the system choose")->capture_default_str();
   command->add_option("--host", options->address, "Address to listen on; any but this machine's own needs --api-key")
       ->capture_default_str();
-  command
-      ->add_option("--api-key", options->api_keys,
-                   "A key that clients must show (may be given several times; GLASSBOX_API_KEY is another)")
-      ->take_all();
-  command->add_option("--allow-origin", options->allow_origins, "A web origin whose pages may call the API")
-      ->take_all();
+  add_repeated(*command, "--api-key", options->api_keys,
+               "A key that clients must show (may be given several times; GLASSBOX_API_KEY is another)");
+  add_repeated(*command, "--allow-origin", options->allow_origins, "A web origin whose pages may call the API");
   command->add_option("--runs", options->runs, "Folder of training runs to show on the page");
   command
       ->add_option("--context", options->engine.context, "Longest conversation in tokens (default: each model's own)")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number());
   command
       ->add_option("--cache-tokens", options->engine.cache_tokens,
                    "Positions all conversations of a model may hold together (default: by memory)")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number());
   command->add_option("--body-limit", options->body_limit, "Largest request in bytes")->capture_default_str();
-  command->add_option("--ignore-key", options->ignore_keys, "A key of config.json to run without, though it may matter")
-      ->take_all();
+  add_repeated(*command, "--ignore-key", options->ignore_keys,
+               "A key of config.json to run without, though it may matter");
   command->add_flag("--quiet", options->quiet, "No line for each request");
   add_threads_option(*command, options->engine.threads);
 }

@@ -98,12 +98,12 @@ int train(const TrainCommand& command) {
 void add_train_command(Commands& commands) {
   auto command = std::make_shared<TrainCommand>();
   CLI::App* app = commands.add("train", "Train a model as a recipe says",
-                               "glassbox train models/prism/RECIPE.toml --out runs/prism", command, train);
+                               "glassbox train models/prism/recipe.toml --out runs/prism", command, train);
   app->add_option("RECIPE", command->recipe, "the recipe: RECIPE.toml (docs/training.md)")->required();
   app->add_option("--out", command->out, "folder of the run: curve, checkpoints and the model (default: runs/NAME)");
   app->add_flag("--resume", command->resume, "go on from the last checkpoint in the folder");
   app->add_option("--steps", command->steps, "train so many steps in all, whatever the recipe says")
-      ->check(CLI::PositiveNumber);
+      ->check(positive_number());
   app->add_flag("--json", command->json, "print each point of the curve, then a summary, as JSON lines");
   add_threads_option(*app, command->threads);
 }

@@ -1,0 +1,169 @@
+#include "cli/conversation.h"
+
+#include <utility>
+
+#include "base/error.h"
+#include "base/file.h"
+
+namespace glassbox {
+namespace {
+
+constexpr size_t kLargestFile = size_t{64} << 20;
+
+// A file's messages and settings, checked; the system prompt becomes a setting.
+struct Saved {
+  std::string model;
+  OrderedJson messages = OrderedJson::array();
+  Settings settings;
+};
+
+Saved read_saved(const std::filesystem::path& file) {
+  const std::string text = read_file(file, kLargestFile);
+  OrderedJson json = parse_ordered_json(text, file.string());
+  if (json.is_array()) json = {{"messages", std::move(json)}};
+  if (!json.is_object() || !json.contains("messages") || !json["messages"].is_array())
+    fail(ErrorKind::bad_file, "{}: no conversation: expected an object with \"messages\", or a list of them",
+         file.string());
+  Saved saved;
+  try {
+    if (json.contains("settings")) saved.settings = Settings::from_json(json["settings"]);
+  } catch (const Error& error) { fail(ErrorKind::bad_file, "{}: {}", file.string(), error.what()); }
+  if (json.contains("model") && json["model"].is_string()) saved.model = json["model"];
+  for (const OrderedJson& message : json["messages"]) {
+    const size_t number = saved.messages.size() + 1;
+    if (!message.is_object() || !message.contains("role") || !message["role"].is_string() ||
+        !message.contains("content") || !message["content"].is_string())
+      fail(ErrorKind::bad_file, "{}: message {}: expected an object with the texts \"role\" and \"content\"",
+           file.string(), number);
+    if (message["role"] == "system" && saved.messages.empty() && saved.settings.system.empty())
+      saved.settings.system = message["content"];
+    else
+      saved.messages.push_back(message);
+  }
+  return saved;
+}
+
+}  // namespace
+
+Conversation::Conversation(Options options, Settings settings)
+    : options_(std::move(options)), settings_(std::move(settings)) {
+  open(options_.model);
+}
+
+void Conversation::open(const ModelOptions& options) {
+  auto model = options.open();
+  auto adapter = options.open_adapter(*model);
+  auto engine = std::make_unique<Engine>(model, EngineOptions{.threads = options.threads, .context = options_.context});
+  engine_ = std::move(engine);  // the old one ends before its model goes
+  model_ = std::move(model);
+  adapter_ = std::move(adapter);
+  defaults_ = sampling_defaults(model_->generation);
+  prompt_.clear();
+  ids_.clear();
+}
+
+void Conversation::change_model(const std::string& reference) {
+  ModelOptions next = options_.model;
+  next.model = reference;
+  next.adapter.clear();
+  open(next);
+  options_.model = std::move(next);
+}
+
+void Conversation::clear() {
+  messages_ = OrderedJson::array();
+  text_.clear();
+}
+
+GenerationRequest Conversation::request() const {
+  GenerationRequest request;
+  request.adapter = adapter_;
+  request.sampling = settings_.sampling.over(defaults_);
+  request.max_tokens = settings_.max_tokens.value_or(-1);
+  request.stop = settings_.stop;
+  const auto& published = model_->generation.stop_strings;
+  request.stop.insert(request.stop.end(), published.begin(), published.end());
+  return request;
+}
+
+Answer Conversation::continue_text(const std::string& text, const Told& told) {
+  GenerationRequest asked = request();
+  ids_ = asked.prompt = model_->tokenizer.encode(text);
+  prompt_ = text;
+  return ask(*engine_, std::move(asked), std::nullopt, told);
+}
+
+Answer Conversation::answer_messages(const Told& told) {
+  OrderedJson all = OrderedJson::array();
+  if (!settings_.system.empty()) all.push_back({{"role", "system"}, {"content", settings_.system}});
+  for (const OrderedJson& message : messages_) all.push_back(message);
+  GenerationRequest asked = request();
+  prompt_ = model_->render({{"messages", std::move(all)}, {"add_generation_prompt", true}});
+  ids_ = asked.prompt = model_->encode_prompt(prompt_);
+  AnswerParser parser(ChatSyntax::of_template(model_->chat_template->source()), nullptr, prompt_);
+  return ask(*engine_, std::move(asked), std::move(parser), told);
+}
+
+Answer Conversation::answer(const std::string& text, const Told& told) {
+  if (!chats()) {
+    text_ = text;
+    return continue_text(text, told);
+  }
+  const OrderedJson before = messages_;
+  messages_.push_back({{"role", "user"}, {"content", text}});
+  try {
+    Answer answer = answer_messages(told);
+    messages_.push_back({{"role", "assistant"}, {"content", answer.text}});
+    return answer;
+  } catch (...) {
+    messages_ = before;
+    throw;
+  }
+}
+
+std::optional<Answer> Conversation::retry(const Told& told) {
+  if (!chats()) {
+    if (text_.empty()) return std::nullopt;
+    return continue_text(text_, told);
+  }
+  if (messages_.empty() || messages_.back()["role"] != "assistant") return std::nullopt;
+  const OrderedJson before = messages_;
+  messages_.erase(messages_.size() - 1);
+  try {
+    Answer answer = answer_messages(told);
+    messages_.push_back({{"role", "assistant"}, {"content", answer.text}});
+    return answer;
+  } catch (...) {
+    messages_ = before;
+    throw;
+  }
+}
+
+void Conversation::save(const std::filesystem::path& file) const {
+  std::error_code ignored;
+  if (std::filesystem::exists(file, ignored)) {
+    try {
+      read_saved(file);
+    } catch (const Error&) {
+      fail(ErrorKind::bad_request, "{}: is there already and no conversation: expected another name", file.string());
+    }
+  }
+  OrderedJson messages = OrderedJson::array();
+  if (!settings_.system.empty()) messages.push_back({{"role", "system"}, {"content", settings_.system}});
+  for (const OrderedJson& message : messages_) messages.push_back(message);
+  OrderedJson settings = settings_.to_json();
+  settings.erase("system");
+  const OrderedJson all = {
+      {"model", model_->name}, {"messages", std::move(messages)}, {"settings", std::move(settings)}};
+  write_file(file, dump_ordered_json(all, 1) + "\n");
+}
+
+std::string Conversation::load(const std::filesystem::path& file) {
+  Saved saved = read_saved(file);
+  messages_ = std::move(saved.messages);
+  settings_ = std::move(saved.settings);
+  text_.clear();
+  return saved.model;
+}
+
+}  // namespace glassbox
