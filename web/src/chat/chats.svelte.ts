@@ -26,7 +26,7 @@ const kQuiet = 4000; // milliseconds after which an answer that another tab stre
 // What tabs tell each other.
 interface News {
   id: string;
-  what: 'saved' | 'deleted';
+  what: 'saved' | 'deleted' | 'imported';
   answer?: string; // that is being streamed
 }
 
@@ -141,18 +141,20 @@ class Chats {
     return exportText(found.filter((c) => c !== null));
   }
 
-  // Takes in the conversations of such a file, and returns how many; what is here already stays as it is. Throws BadRecord,
-  // before anything is kept, or StorageFull.
-  async import(text: string): Promise<number> {
+  // Takes in the conversations of such a file, and returns how many there are and how many there was room for; what is here
+  // already stays as it is. Throws BadRecord before anything is kept.
+  async import(text: string): Promise<{ all: number; kept: number }> {
     const from = importText(text);
     const storage = await this.#storage;
+    let kept = 0;
     for (const c of from) {
-      await storage.adopt(c);
+      if (!(await storage.adopt(c))) break;
       await this.#reload(c.id);
-      this.#tell({ id: c.id, what: 'saved' });
+      kept++;
     }
+    this.#tell({ id: '', what: 'imported' });
     await this.#refresh();
-    return from.length;
+    return { all: from.length, kept };
   }
 
   async textOf(summary: Summary): Promise<string> {
@@ -229,6 +231,7 @@ class Chats {
       this.elsewhere = others;
     };
     if (what === 'saved') await this.#reload(id);
+    else if (what === 'imported') for (const one of Object.keys(this.#open)) await this.#reload(one);
     else if (this.#open[id] && !this.live[id]) {
       this.#drop(id);
       this.#missing = { ...this.#missing, [id]: true };

@@ -41,8 +41,9 @@ export function importFile(): void {
 async function take(file: File): Promise<void> {
   try {
     if (file.size > kMost) throw new Error(`It has ${Math.round(file.size / 1e6)} MB, more than a page can read.`);
-    const count = await chats.import(await file.text());
-    tell(count === 1 ? '1 conversation imported.' : `${count} conversations imported.`);
+    const { all, kept } = await chats.import(await file.text());
+    if (kept < all) tell('', `The browser’s storage is full: ${kept} of ${all} conversations of ${file.name.slice(0, 80)} were imported.`);
+    else tell(all === 1 ? '1 conversation imported.' : `${all} conversations imported.`);
   } catch (error) {
     tell('', `${file.name.slice(0, 80)} was not imported. ${(error as Error).message}`);
   }

@@ -138,10 +138,11 @@ describe('storage', () => {
     const [question, answer] = path(c);
     const [more, added] = add(c, { parent: answer!.id, role: 'user', text: 'and then?' });
     const spoiled = { ...more, title: 'another', messages: { ...more.messages, [question!.id]: { ...question!, text: 'spoiled', changed: 9e12 } } };
-    await storage.adopt(spoiled);
+    expect(await storage.adopt(spoiled)).toBe(true);
     const kept = (await storage.load(c.id))!;
     expect([kept.title, kept.messages[question!.id]!.text, kept.messages[added.id]!.text]).toEqual(['Tell me', 'Tell me', 'and then?']);
     expect(path(kept).at(-1)!.id).toBe(added.id);
+    expect(await on(new SmallStorage(100)).adopt(c)).toBe(false);
     // Its tree is its own, even where ids are reused for other places.
     await storage.adopt({ ...c, messages: { [added.id]: { ...added, parent: null } }, chosen: { '': added.id } });
     expect(path((await storage.load(c.id))!)).toHaveLength(3);

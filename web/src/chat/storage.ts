@@ -76,13 +76,15 @@ export class ConversationStorage {
     });
   }
 
-  // Takes in a conversation from elsewhere: adds what is not here, and changes nothing that is. Throws StorageFull.
-  async adopt(c: Conversation): Promise<void> {
-    await this.shelf.update(c.id, (text) => {
+  // Takes in a conversation from elsewhere: adds what is not here, and changes nothing that is. False where there is no room.
+  async adopt(c: Conversation): Promise<boolean> {
+    const put = this.shelf.update(c.id, (text) => {
       const here = text === null ? null : unpack(text);
       return entryOf(here ? adopted(here, c) : c, true);
     });
+    if (!(await fits(put))) return false;
     this.#known.add(c.id);
+    return true;
   }
 
   async delete(id: string): Promise<void> {
