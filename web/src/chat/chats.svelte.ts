@@ -143,14 +143,14 @@ class Chats {
 
   // Takes in the conversations of such a file, and returns how many there are and how many there was room for; what is here
   // already stays as it is. Throws BadRecord before anything is kept.
-  async import(text: string): Promise<{ all: number; kept: number }> {
+  async import(text: string, progress: (kept: number, all: number) => void = () => {}): Promise<{ all: number; kept: number }> {
     const from = importText(text);
     const storage = await this.#storage;
     let kept = 0;
     for (const c of from) {
       if (!(await storage.adopt(c))) break;
       await this.#reload(c.id);
-      kept++;
+      progress(++kept, from.length);
     }
     this.#tell({ id: '', what: 'imported' });
     await this.#refresh();

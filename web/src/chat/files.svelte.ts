@@ -39,9 +39,12 @@ export function importFile(): void {
 }
 
 async function take(file: File): Promise<void> {
+  files.fault = '';
   try {
     if (file.size > kMost) throw new Error(`It has ${Math.round(file.size / 1e6)} MB, more than a page can read.`);
-    const { all, kept } = await chats.import(await file.text());
+    const { all, kept } = await chats.import(await file.text(), (done, of) => {
+      if (done % 100 === 0) files.done = `Importing: ${done.toLocaleString('en')} of ${of.toLocaleString('en')}`;
+    });
     if (kept < all) tell('', `The browser’s storage is full: ${kept} of ${all} conversations of ${file.name.slice(0, 80)} were imported.`);
     else tell(all === 1 ? '1 conversation imported.' : `${all} conversations imported.`);
   } catch (error) {
