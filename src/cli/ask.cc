@@ -14,15 +14,17 @@ namespace {
 
 std::atomic<bool> interrupted = false;
 
-// Ctrl-C asks the answer to stop; a second one while it is stopping is the shell's usual end.
+// Ctrl-C asks the answer to stop; a second one while it is stopping is the shell's usual end, unless whoever asks has
+// something to lose and a handler of its own.
 struct CatchInterrupt {
   struct sigaction before{};
   CatchInterrupt() {
     interrupted = false;
     struct sigaction action{};
     action.sa_handler = [](int) { interrupted = true; };
-    action.sa_flags = SA_RESETHAND;
-    sigaction(SIGINT, &action, &before);
+    sigaction(SIGINT, nullptr, &before);
+    if (before.sa_handler == SIG_DFL) action.sa_flags = SA_RESETHAND;
+    sigaction(SIGINT, &action, nullptr);
   }
   ~CatchInterrupt() { sigaction(SIGINT, &before, nullptr); }
   CatchInterrupt(const CatchInterrupt&) = delete;

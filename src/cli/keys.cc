@@ -1,13 +1,12 @@
 #include "cli/keys.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "text/unicode.h"
 
 namespace glassbox {
 namespace {
-
-constexpr std::string_view kPasteBegins = "\033[200~", kPasteEnds = "\033[201~";
 
 Key::Kind of_control(char c) {
   switch (c) {
@@ -173,8 +172,12 @@ std::optional<Key> KeyReader::escape() {
 }
 
 std::optional<Key> KeyReader::paste() {
-  const size_t end = bytes_.find(kPasteEnds);
-  if (end == std::string::npos) return std::nullopt;
+  const size_t end = bytes_.find(kPasteEnds, searched_);
+  if (end == std::string::npos) {
+    searched_ = bytes_.size() - std::min(bytes_.size(), kPasteEnds.size() - 1);  // a long paste is looked through once
+    return std::nullopt;
+  }
+  searched_ = 0;
   Key key{Key::text, cleaned(std::string_view(bytes_).substr(0, end))};
   bytes_.erase(0, end + kPasteEnds.size());
   pasting_ = false;

@@ -41,6 +41,9 @@ struct Key {
   std::string text_typed;  // of Kind::text: UTF-8, no controls but line ends and tabs
 };
 
+// Where a terminal says that a paste begins and ends, once asked to ("bracketed paste").
+inline constexpr std::string_view kPasteBegins = "\033[200~", kPasteEnds = "\033[201~";
+
 // Bytes come cut anywhere; a paste (between the marks of "bracketed paste") is one text.
 class KeyReader {
  public:
@@ -55,6 +58,7 @@ class KeyReader {
 
   std::string bytes_;
   bool pasting_ = false;
+  size_t searched_ = 0;  // of a paste, for its end
 };
 
 }  // namespace glassbox

@@ -72,6 +72,7 @@ TEST(Keys, Controls) {
 TEST(Keys, APasteIsTextWhateverIsInIt) {
   expect("\033[200~one\r\ntwo\rthree\n\t\x03\x04 \033[A/bye\r\033[201~!\r",
          {{Key::text, "one\ntwo\nthree\n\t [A/bye\n!"}, {Key::enter, ""}});
+  expect("\033[200~one\033[201~\r\033[200~two\033[201~", {{Key::text, "one"}, {Key::enter, ""}, {Key::text, "two"}});
 }
 
 }  // namespace

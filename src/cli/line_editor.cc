@@ -38,6 +38,24 @@ class CatchSignals {
   struct sigaction before_[std::size(kCaught)];
 };
 
+// Where the first line of `bytes` ends, the line ends of pastes not counted; npos while it is not whole.
+size_t end_of_line(std::string_view bytes) {
+  size_t at = 0;
+  for (;;) {
+    const size_t line = bytes.find('\n', at), paste = bytes.find(kPasteBegins, at);
+    if (line == std::string_view::npos || paste == std::string_view::npos || line < paste) return line;
+    const size_t end = bytes.find(kPasteEnds, paste);
+    if (end == std::string_view::npos) return end;
+    at = end + kPasteEnds.size();
+  }
+}
+
+std::string without_paste_marks(std::string text) {
+  for (const std::string_view mark : {kPasteBegins, kPasteEnds})
+    for (size_t at; (at = text.find(mark)) != std::string::npos;) text.erase(at, mark.size());
+  return text;
+}
+
 }  // namespace
 
 // Keys come one by one and unechoed, pastes in their marks; what was before is put back.
@@ -251,8 +269,8 @@ Line LineEditor::read_plain(const std::string& prompt) {
   signalled = 0;
   write(prompt);
   for (;;) {
-    if (const size_t end = pending_.find('\n'); end != std::string::npos) {
-      Line line{Line::text, unicode::replace_broken(pending_.substr(0, end))};
+    if (const size_t end = end_of_line(pending_); end != std::string::npos) {
+      Line line{Line::text, unicode::replace_broken(without_paste_marks(pending_.substr(0, end)))};
       pending_.erase(0, end + 1);
       return line;
     }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <span>
 #include <tuple>
@@ -30,9 +31,11 @@ void put(std::string_view text) {
   std::fflush(stdout);
 }
 
+// A line of ours, beside what the model says.
 template <class... Arguments>
 void note(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
-  fmt::print(stderr, "{}\n", fmt::format(format, std::forward<Arguments>(arguments)...));
+  WordWrap wrap(is_smart_terminal(STDERR_FILENO) ? terminal_size(STDERR_FILENO).columns : 0);
+  fmt::print(stderr, "{}\n", wrap.push(fmt::format(format, std::forward<Arguments>(arguments)...)));
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -53,12 +56,30 @@ std::filesystem::path file_named(std::string_view name) {
   return name;
 }
 
+// Between a prompt and an answer Ctrl-C does nothing: the conversation would be lost.
+class KeepConversation {
+ public:
+  KeepConversation() {
+    struct sigaction action{};
+    action.sa_handler = [](int) {};
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGINT, &action, &before_);
+  }
+  ~KeepConversation() { sigaction(SIGINT, &before_, nullptr); }
+  KeepConversation(const KeepConversation&) = delete;
+  KeepConversation& operator=(const KeepConversation&) = delete;
+
+ private:
+  struct sigaction before_{};
+};
+
 class Talk {
  public:
   explicit Talk(Conversation& conversation)
       : conversation_(conversation), editor_(History(home_folder() / "run.history")) {}
 
   int run() {
+    const KeepConversation keeping;
     welcome();
     MessageReader message;
     for (bool interrupted = false; !over_;) {
