@@ -190,18 +190,18 @@ class Talk {
   void show(std::string_view what) {
     if (what == "settings" || what == "parameters") return set("");
     if (what == "system")
-      return note("{}",
-                  conversation_.settings().system.empty() ? "(no system prompt)" : conversation_.settings().system);
+      return conversation_.settings().system.empty() ? note("(no system prompt)")
+                                                     : exactly(conversation_.settings().system);
     if (what == "messages") {
       for (const OrderedJson& message : conversation_.messages())
-        note("{}: {}", message["role"].get<std::string>(), shown(message["content"].get<std::string>()));
+        exactly(fmt::format("{}: {}", message["role"].get<std::string>(), message["content"].get<std::string>()));
       if (conversation_.messages().empty()) note("(nothing was said yet)");
       return;
     }
     if (what == "prompt" || what == "ids") {
       if (conversation_.ids().empty()) return note("(the model has read nothing yet)");
-      if (what == "ids") return note("[{}]", fmt::join(conversation_.ids(), ", "));
-      return note("{}", shown(conversation_.prompt()));
+      if (what == "ids") return exactly(fmt::format("[{}]", fmt::join(conversation_.ids(), ", ")));
+      return exactly(conversation_.prompt());
     }
     if (!what.empty() && what != "model")
       fail(ErrorKind::bad_request, "/show {}: expected model, settings, system, messages, prompt or ids", what);
@@ -249,6 +249,9 @@ class Talk {
   }
 
   void leave(std::string_view) { over_ = true; }
+
+  // What was said or read, with its own lines.
+  static void exactly(std::string_view text) { fmt::print(stderr, "{}\n", shown(text)); }
 
   // For the screen: a conversation may come from a stranger's file.
   static std::string shown(std::string_view text) {
