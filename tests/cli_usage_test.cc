@@ -108,7 +108,9 @@ TEST(Usage, ErrorsAboutModelsSayWhatToDo) {
   EXPECT_THAT(refused(folder.path().string()), HasSubstr("no config.json"));
   write_file(folder / "config.json", "{}");
   EXPECT_THAT(refused(folder.path().string()), HasSubstr("pickles"));
-  EXPECT_THAT(glassbox("inspect Owner/Model-7B").err, HasSubstr("downloading is not here yet"));
+  for (const char* command : {"inspect Owner/Model-7B", "serve Owner/Model-7B", "convert Owner/Model-7B x.gguf",
+                              "quantize Owner/Model-7B Q8_0", "trace Owner/Model-7B hi --taps logits"})
+    EXPECT_THAT(glassbox(command).err, HasSubstr("downloading is not here yet")) << command;
 }
 
 }  // namespace

@@ -235,6 +235,22 @@ TEST(Talk, CtrlCStopsTheAnswerAndTwiceLeaves) {
   EXPECT_EQ(session.terminal.status(), 0);
 }
 
+TEST(Talk, ProgressWhileALongPromptIsRead) {
+  setenv("GLASSBOX_KERNELS", "plain", 1);  // slow enough to be seen
+  Session session({"--max-tokens", "4", "--threads", "1"});
+  unsetenv("GLASSBOX_KERNELS");
+  std::string prompt;
+  for (int i = 0; i < 150; ++i) prompt += "Mia has a red ball. ";
+  session.terminal.type("\033[200~" + prompt + "\033[201~\r");
+  const std::string shown = session.terminal.until(" tokens");
+  EXPECT_THAT(shown, ::testing::MatchesRegex("(.|\n)*reading: [0-9]+ of 90[0-9] tokens")) << shown;
+  session.terminal.type("\x03");
+  session.terminal.until("\r\033[K");
+  session.terminal.until("stopped");
+  session.terminal.until(session.prompt);
+  EXPECT_EQ(session.leave(), 0);
+}
+
 TEST(Talk, CtrlDLeavesAndRestoresTheTerminal) {
   Session session;
   session.terminal.type("\x04");

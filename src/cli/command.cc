@@ -21,7 +21,8 @@ void ModelOptions::add_to(CLI::App& command) {
 }
 
 void SamplingOptions::add_to(CLI::App& command) {
-  command.add_option("--temperature", temperature, "0 takes the most likely token each time");
+  command.add_option("--temperature", temperature,
+                     "0 takes the most likely token each time; what is not given is the model's own (see inspect)");
   command.add_option("--top-k", top_k, "Only the K most likely tokens (0: all)");
   command.add_option("--top-p", top_p, "Only the most likely tokens that together have probability P");
   command.add_option("--min-p", min_p, "Only tokens at least P times as likely as the most likely");

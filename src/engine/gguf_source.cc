@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "engine/gguf_tokenizer.h"
 #include "engine/model_card.h"
+#include "engine/model_reference.h"
 #include "engine/shipped.h"
 #include "formats/config.h"
 #include "formats/gguf_config.h"
@@ -405,10 +406,7 @@ GgufSource GgufSource::open(const std::string& model, std::span<const std::strin
   } else if (is_gguf_file(model)) {
     state->open_file(model);
   } else {
-    fail(ErrorKind::not_found,
-         "{}: no such model: expected a folder with config.json, a .gguf file, or one that is "
-         "shipped ({})",
-         model, fmt::join(shipped_models(), ", "));
+    fail(ErrorKind::not_found, "{}", why_no_model(model));
   }
   if (!state->file) {
     state->metadata.insert(state->metadata.begin() + 1, {"general.name", GgufValue::of(state->name)});
