@@ -1,10 +1,15 @@
 #include "base/json.h"
 
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <set>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include "base/file.h"
+#include "base/large_integer.h"
 
 namespace glassbox {
 namespace {
@@ -15,10 +20,17 @@ std::string printable(const std::string& key) {
   return dump_json(Json(key.substr(0, kLongest))) + (key.size() > kLongest ? "..." : "");
 }
 
+// What reads OrderedJson: its wider float lets an integer of thousands of digits through to the builder.
+using WideJson =
+    nlohmann::basic_json<nlohmann::ordered_map, std::vector, std::string, bool, int64_t, uint64_t, long double>;
+static_assert(std::numeric_limits<long double>::max_exponent10 >= 4300, "integers as long as Python's");
+constexpr size_t kMostDigits = 4300;
+
 // Builds the value from the parser's events. The library's own way to watch a parse (a callback) walks the
 // whole parent each time an object in it ends: a list of 100,000 objects took minutes.
-template <class J>
-class Builder : public nlohmann::json_sax<J> {
+// `Parser`: the library's type whose numbers are read.
+template <class J, class Parser>
+class Builder : public nlohmann::json_sax<Parser> {
  public:
   Builder(std::string_view source, ErrorKind kind, size_t max_depth, size_t max_values)
       : source_(source), kind_(kind), max_depth_(max_depth), values_left_(max_values), max_values_(max_values) {}
@@ -26,11 +38,24 @@ class Builder : public nlohmann::json_sax<J> {
 
   bool null() override { return place(nullptr); }
   bool boolean(bool value) override { return place(value); }
-  bool number_integer(typename J::number_integer_t value) override { return place(value); }
-  bool number_unsigned(typename J::number_unsigned_t value) override { return place(value); }
-  bool number_float(typename J::number_float_t value, const std::string&) override { return place(value); }
+  bool number_integer(int64_t value) override { return place(value); }
+  bool number_unsigned(uint64_t value) override { return place(value); }
+  bool number_float(typename Parser::number_float_t value, const std::string& text) override {
+    if constexpr (std::is_same_v<J, Parser>) {
+      return place(value);
+    } else {
+      if (text.find_first_of(".eE") == std::string::npos) {
+        if (text.size() > kMostDigits) fail(kind_, "{}: an integer of more than {} digits", source_, kMostDigits);
+        return place(large_integer(text));
+      }
+      const double narrow = std::strtod(text.c_str(), nullptr);
+      if (!std::isfinite(narrow))
+        fail_not_json(std::out_of_range("number overflow parsing '" + text + "'"), source_, kind_);
+      return place(narrow);
+    }
+  }
   bool string(std::string& value) override { return place(std::move(value)); }
-  bool binary(typename J::binary_t&) override { return false; }  // JSON text has none
+  bool binary(typename Parser::binary_t&) override { return false; }  // JSON text has none
   bool start_object(size_t) override { return enter(J::object()); }
   bool start_array(size_t) override { return enter(J::array()); }
   bool end_object() override { return leave(); }
@@ -92,15 +117,56 @@ class Builder : public nlohmann::json_sax<J> {
   std::vector<std::set<std::string>> keys_;  // of each of them
 };
 
-template <class J>
+template <class J, class Parser = J>
 J parse(std::string_view text, std::string_view source, ErrorKind kind, int max_depth,
         size_t max_values = std::numeric_limits<size_t>::max()) {
-  Builder<J> builder(source, kind, static_cast<size_t>(max_depth), max_values);
-  J::sax_parse(text.begin(), text.end(), &builder);
+  Builder<J, Parser> builder(source, kind, static_cast<size_t>(max_depth), max_values);
+  Parser::sax_parse(text.begin(), text.end(), &builder);
   return builder.take();
 }
 
+bool has_large_integer(const OrderedJson& value) {
+  if (value.is_structured())
+    return std::any_of(value.begin(), value.end(), [](const OrderedJson& inner) { return has_large_integer(inner); });
+  return is_large_integer(value);
+}
+
+// As the library writes it, with the digits of what it has no number for.
+void write(const OrderedJson& value, int indent, int depth, std::string& out) {
+  const auto line = [&](int deep) {
+    if (indent >= 0) out.append(1, '\n').append(static_cast<size_t>(indent * deep), ' ');
+  };
+  if (is_large_integer(value)) {
+    out += digits_of(value);
+  } else if (value.empty() || !value.is_structured()) {
+    out += value.dump(indent, ' ', false, OrderedJson::error_handler_t::replace);
+  } else {
+    const bool object = value.is_object();
+    out += object ? '{' : '[';
+    for (auto item = value.begin(); item != value.end(); ++item) {
+      if (item != value.begin()) out += ',';
+      line(depth + 1);
+      if (object) {
+        write(OrderedJson(item.key()), -1, 0, out);
+        out += indent >= 0 ? ": " : ":";
+      }
+      write(*item, indent, depth + 1, out);
+    }
+    line(depth);
+    out += object ? '}' : ']';
+  }
+}
+
 }  // namespace
+
+bool is_large_integer(const OrderedJson& value) { return value.is_binary(); }
+std::string digits_of(const OrderedJson& large_integer) {
+  const auto& bytes = large_integer.get_binary();
+  return {bytes.begin(), bytes.end()};
+}
+OrderedJson large_integer(std::string_view digits) {
+  return OrderedJson::binary(std::vector<uint8_t>(digits.begin(), digits.end()));
+}
 
 Json parse_json(std::string_view text, std::string_view source, ErrorKind kind, int max_depth) {
   return parse<Json>(text, source, kind, max_depth);
@@ -108,7 +174,7 @@ Json parse_json(std::string_view text, std::string_view source, ErrorKind kind, 
 
 OrderedJson parse_ordered_json(std::string_view text, std::string_view source, ErrorKind kind, int max_depth,
                                size_t max_values) {
-  return parse<OrderedJson>(text, source, kind, max_depth, max_values);
+  return parse<OrderedJson, WideJson>(text, source, kind, max_depth, max_values);
 }
 
 void fail_not_json(const std::exception& error, std::string_view source, ErrorKind kind) {
@@ -127,6 +193,11 @@ std::string dump_json(const Json& value, int indent) {
   return value.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 std::string dump_ordered_json(const OrderedJson& value, int indent) {
+  if (has_large_integer(value)) {
+    std::string out;
+    write(value, indent, 0, out);
+    return out;
+  }
   return value.dump(indent, ' ', false, OrderedJson::error_handler_t::replace);
 }
 

@@ -4,6 +4,8 @@
 
 #include <ctime>
 
+#include "base/large_integer.h"
+
 namespace glassbox {
 namespace {
 
@@ -49,6 +51,32 @@ TEST(Json, RefusesInOneLine) {
   EXPECT_THAT(refusal("[Infinity]"), HasSubstr("not JSON"));
   EXPECT_THAT(refusal("\"" + std::string(100000, 'x')), HasSubstr("missing closing quote"));
   EXPECT_THAT(refusal("[\"\n\"]"), HasSubstr("not JSON"));
+}
+
+TEST(Json, IntegersOfAnySizeKeepTheirDigits) {
+  const std::string long_one = std::string(4299, '7');
+  for (const std::string& digits : {std::string("18446744073709551616"), std::string("-9223372036854775809"),
+                                    std::string("1000000000000000000000000000000"), long_one, "-" + long_one}) {
+    const OrderedJson value = parse_ordered_json(fmt::format("{{\"a\":[{}, 1]}}", digits), "file");
+    EXPECT_TRUE(is_large_integer(value["a"][0]));
+    EXPECT_FALSE(value["a"][0].is_number());
+    EXPECT_EQ(digits_of(value["a"][0]), digits);
+    EXPECT_EQ(value["a"][0], large_integer(digits));
+    EXPECT_EQ(dump_ordered_json(value), fmt::format("{{\"a\":[{},1]}}", digits));
+    EXPECT_EQ(dump_ordered_json(value, 2), fmt::format("{{\n  \"a\": [\n    {},\n    1\n  ]\n}}", digits));
+  }
+  try {
+    parse_ordered_json(std::string(4301, '1'), "file");
+    ADD_FAILURE();
+  } catch (const Error& error) { EXPECT_STREQ(error.what(), "file: an integer of more than 4300 digits"); }
+  EXPECT_EQ(dump_ordered_json(parse_ordered_json(
+                R"([18446744073709551615,-9223372036854775808,1.0,1,-0.0,1e3,0.1234567890123456789])", "file")),
+            "[18446744073709551615,-9223372036854775808,1.0,1,-0.0,1000.0,0.12345678901234568]");
+  // A value beside one is written as ever.
+  const OrderedJson mixed =
+      parse_ordered_json(R"({"e":{},"l":[],"s":"a\"\u00e9","n":null,"b":99999999999999999999})", "file");
+  EXPECT_EQ(dump_ordered_json(mixed),
+            "{\"e\":{},\"l\":[],\"s\":\"a\\\"\u00e9\",\"n\":null,\"b\":99999999999999999999}");
 }
 
 TEST(Json, KeysGivenTwice) {

@@ -1,5 +1,7 @@
 #include "server/fields.h"
 
+#include "base/large_integer.h"
+
 namespace glassbox {
 namespace {
 
@@ -25,7 +27,7 @@ std::string described(const OrderedJson& value) {
     case OrderedJson::value_t::object:
       return "an object";
     default:
-      return "the number " + value.dump();
+      return "the number " + (is_large_integer(value) ? digits_of(value).substr(0, kShown) : value.dump());
   }
 }
 

@@ -48,7 +48,7 @@ class ChatTemplate {
   // enable_thinking ... A variable it lacks is looked up in variables(); one that neither has is undefined.
   // Throws Error(bad_request) with the template's name and line: what the template itself says through
   // raise_exception, what Python would call a TypeError, or a limit. Throws Error(unsupported) for what Python can do
-  // and this does not: integers beyond 64 bits, a few rare methods.
+  // and this does not: arithmetic beyond 64 bits, a few rare methods.
   std::string render(const OrderedJson& context, const RenderLimits& limits = {},
                      GenerationSpans* generation = nullptr) const;
 

@@ -260,7 +260,36 @@ TEST(ChatTemplate, WhatIsNotDoneIsRefusedByName) {
       EXPECT_THAT(error.what(), HasSubstr(want));
     }
   }
-  EXPECT_THAT(error_of("{{ x }}", R"({"x": 18446744073709551615})"), HasSubstr("beyond 64 bits"));
+  EXPECT_THAT(error_of("{{ x + 1 }}", R"({"x": 18446744073709551615})"), HasSubstr("beyond 64 bits"));
+  EXPECT_THAT(error_of("{{ -x }}", R"({"x": 18446744073709551615})"), HasSubstr("beyond 64 bits"));
+}
+
+// A request's numbers reach the prompt as Python would write them again: integers of any size to the digit.
+TEST(ChatTemplate, NumbersOfARequestKeepTheirDigits) {
+  const auto render_json = [](std::string_view source, std::string_view context) {
+    return ChatTemplate::parse(source, "test").render(parse_ordered_json(context, "test"));
+  };
+  const std::string all =
+      "[18446744073709551615, -9223372036854775809, 123456789012345678901234567890, 1.0, 1, -0.0, 0, 1000.0, 1e+22, "
+      "0.12345678901234568, 1e-05, 1000000000000000.0, 5e-324, 9223372036854775807]";
+  EXPECT_EQ(render_json("{{ x | tojson }}", R"({"x": [18446744073709551615, -9223372036854775809,
+      123456789012345678901234567890, 1.0, 1, -0.0, -0, 1e3, 1E22, 0.1234567890123456789, 0.00001, 1e15, 5e-324,
+      9223372036854775807]})"),
+            all);
+  const std::string x = R"({"x": 18446744073709551616, "y": -18446744073709551617, "z": 18446744073709551616})";
+  EXPECT_EQ(render_json("{{ x }} {{ x ~ y }} {{ [x] }} {{ x | string | length }} {{ x | int }} {{ y | float }}", x),
+            "18446744073709551616 18446744073709551616-18446744073709551617 [18446744073709551616] 20 "
+            "18446744073709551616 -1.8446744073709552e+19");
+  EXPECT_EQ(render_json("{{ x is number }}{{ x is integer }}{{ x is float }}{{ x is mapping }}{{ x is string }}"
+                        "{{ x is iterable }}{{ x is boolean }}",
+                        x),
+            "TrueTrueFalseFalseFalseFalseFalse");
+  EXPECT_EQ(render_json("{{ x > 5 }}{{ y < -5 }}{{ y < x }}{{ x == z }}{{ x == y }}{{ 5 < x }}{{ x > 1e30 }}"
+                        "{{ 'a' if x else 'b' }}{{ x > y }}",
+                        x),
+            "TrueTrueTrueTrueFalseTrueFalseaTrue");
+  EXPECT_THAT(error_of("{{ x < 'a' }}", R"({"x": 18446744073709551615})"),
+              HasSubstr("'<' not supported between instances of 'int' and 'str'"));
 }
 
 TEST(ChatTemplate, ErrorsNameTemplateAndLine) {

@@ -221,6 +221,7 @@ Value filter_int(Renderer&, const Value& input, Arguments& arguments) {
   int64_t base = given[1] ? need_integer(*given[1], "int") : 10;
   need_defined(input);
   if (input.is_integral()) return Value(input.integer());
+  if (large_integer(input)) return input;
   if (input.is(Type::floating)) {
     if (std::isnan(input.number())) return otherwise;
     return Value(truncate_float(input.number()));
@@ -236,6 +237,7 @@ Value filter_float(Renderer&, const Value& input, Arguments& arguments) {
   auto given = bind("float", arguments, {"default"});
   need_defined(input);
   if (input.is_number()) return Value(input.number());
+  if (const LargeInteger* large = large_integer(input)) return Value(large->number());
   if (input.is_string())
     if (auto real = parse_float(input.text())) return Value(*real);
   return given[0] ? *given[0] : Value(0.0);
@@ -245,6 +247,10 @@ Value filter_abs(Renderer&, const Value& input, Arguments& arguments) {
   need_positional("abs", arguments, 0, 0);
   if (input.is_integral()) return input.integer() < 0 ? negate(input) : Value(input.integer());
   if (input.is_number()) return Value(std::fabs(input.number()));
+  if (const LargeInteger* large = large_integer(input)) {
+    if (!large->negative()) return input;
+    refuse("an integer beyond 64 bits");
+  }
   need_defined(input);
   raise("bad operand type for abs(): '{}'", type_name(input));
 }

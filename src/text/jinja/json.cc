@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/json.h"
+#include "base/large_integer.h"
 #include "text/jinja/numbers.h"
 #include "text/jinja/unicode.h"
 #include "text/unicode.h"
@@ -28,7 +30,8 @@ Value convert(const nlohmann::ordered_json& json, size_t depth) {
     case Kind::number_integer:
       return Value(json.get<int64_t>());
     case Kind::number_unsigned:
-      if (json.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) refuse("an integer beyond 64 bits");
+      if (json.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX))
+        return Value::of(new LargeInteger(std::to_string(json.get<uint64_t>())));
       return Value(json.get<int64_t>());
     case Kind::number_float:
       return Value(json.get<double>());
@@ -46,6 +49,9 @@ Value convert(const nlohmann::ordered_json& json, size_t depth) {
       for (const auto& [key, item] : json.items()) dict->set(checked_text(key), convert(item, depth + 1));
       return value;
     }
+    case Kind::binary:
+      if (is_large_integer(json)) return Value::of(new LargeInteger(digits_of(json)));
+      [[fallthrough]];
     default:
       raise("a context of something that JSON does not have");
   }
@@ -81,6 +87,10 @@ class Writer {
         dict(value.dict(), depth);
         break;
       default:
+        if (const LargeInteger* large = large_integer(value)) {
+          out_ += large->digits();
+          break;
+        }
         raise("Object of type {} is not JSON serializable", type_name(value));
     }
     check_string_size(out_.size());

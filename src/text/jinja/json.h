@@ -8,7 +8,7 @@
 
 namespace glassbox::jinja {
 
-// Objects keep their order. Fails on text that is not UTF-8, on integers beyond 64 bits, and on too deep nesting.
+// Objects keep their order. Fails on text that is not UTF-8, and on too deep nesting.
 Value from_json(const nlohmann::ordered_json& json);
 
 // json.dumps(value, ensure_ascii, indent, separators, sort_keys).

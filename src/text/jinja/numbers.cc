@@ -3,11 +3,34 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 
 #include "text/jinja/unicode.h"
 #include "text/jinja/value.h"
 
 namespace glassbox::jinja {
+
+double LargeInteger::number() const { return std::strtod(digits_.c_str(), nullptr); }
+
+bool LargeInteger::equals(const Other& that) const {
+  const auto* other = dynamic_cast<const LargeInteger*>(&that);
+  return other && other->digits_ == digits_;
+}
+
+int compare_large(const Value& a, const Value& b) {
+  const LargeInteger *x = large_integer(a), *y = large_integer(b);
+  if (!x) return -compare_large(b, a);
+  const int sign = x->negative() ? -1 : 1;
+  if (!y) {
+    if (!b.is(Type::floating)) return sign;  // beyond whatever has 64 bits
+    return x->number() < b.number() ? -1 : x->number() > b.number() ? 1 : 0;
+  }
+  if (x->negative() != y->negative()) return sign;
+  const std::string &p = x->digits(), &q = y->digits();
+  if (p.size() != q.size()) return p.size() < q.size() ? -sign : sign;
+  const int order = p.compare(q);
+  return order < 0 ? -sign : order > 0 ? sign : 0;
+}
 
 std::string print_double(const char* format, int precision, double value) {
   int size = std::snprintf(nullptr, 0, format, precision, value);

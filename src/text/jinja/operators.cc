@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "text/jinja/format.h"
+#include "text/jinja/numbers.h"
 #include "text/jinja/objects.h"
 #include "text/jinja/unicode.h"
 #include "text/unicode.h"
@@ -13,14 +14,15 @@ namespace {
 
 constexpr const char* kSymbols[] = {"+", "-", "*", "/", "//", "%", "**"};
 
+[[noreturn]] void beyond_64_bits() { refuse("an integer beyond 64 bits"); }
+
 [[noreturn]] void unsupported_operands(Operator op, const Value& a, const Value& b) {
   need_defined(a);
   need_defined(b);
+  if (large_integer(a) || large_integer(b)) beyond_64_bits();
   raise("unsupported operand type(s) for {}: '{}' and '{}'", kSymbols[static_cast<int>(op)], type_name(a),
         type_name(b));
 }
-
-[[noreturn]] void beyond_64_bits() { refuse("an integer beyond 64 bits"); }
 
 int64_t floor_divide(int64_t a, int64_t b) {
   if (b == -1) {
@@ -269,6 +271,7 @@ Value arithmetic(Operator op, const Value& a, const Value& b) {
 }
 
 Value negate(const Value& value) {
+  if (large_integer(value)) beyond_64_bits();
   if (value.is_integral()) {
     if (value.integer() == INT64_MIN) beyond_64_bits();
     return Value(-value.integer());

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "text/jinja/filters.h"
+#include "text/jinja/numbers.h"
 #include "text/jinja/objects.h"
 #include "text/jinja/operators.h"
 
@@ -71,9 +72,9 @@ const std::vector<TestEntry> kTests = {
     {"boolean", plain<[](const Value& v) { return v.is(Type::boolean); }>},
     {"true", plain<[](const Value& v) { return v.is(Type::boolean) && v.boolean(); }>},
     {"false", plain<[](const Value& v) { return v.is(Type::boolean) && !v.boolean(); }>},
-    {"integer", plain<[](const Value& v) { return v.is(Type::integer); }>},
+    {"integer", plain<[](const Value& v) { return v.is(Type::integer) || large_integer(v); }>},
     {"float", plain<[](const Value& v) { return v.is(Type::floating); }>},
-    {"number", plain<[](const Value& v) { return v.is_number(); }>},
+    {"number", plain<[](const Value& v) { return v.is_number() || large_integer(v); }>},
     {"string", plain<[](const Value& v) { return v.is_string(); }>},
     {"mapping", plain<[](const Value& v) { return v.is(Type::dict); }>},
     {"sequence", plain<is_sequence>},

@@ -374,6 +374,8 @@ bool equal(const Value& a, const Value& b) {
 
 int order(const Value& a, const Value& b, const char* symbol) {
   if (a.is_number() && b.is_number()) return compare_numbers(a, b);
+  if ((large_integer(a) && (large_integer(b) || b.is_number())) || (a.is_number() && large_integer(b)))
+    return compare_large(a, b);
   need_defined(a);
   need_defined(b);
   if (a.is_string() && b.is_string()) {
