@@ -9,34 +9,6 @@ namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
 
-std::vector<std::string_view> opening_marks(CallSyntax syntax) {
-  switch (syntax) {
-    case CallSyntax::tagged:
-      return {"<tool_call>", "<function="};
-    case CallSyntax::json:
-      return {"<|python_tag|>"};
-    case CallSyntax::pythonic:
-      return {"<|python_start|>"};
-    case CallSyntax::deepseek:
-      return {"<｜tool▁calls▁begin｜>"};
-    case CallSyntax::mistral:
-      return {"[TOOL_CALLS]"};
-    case CallSyntax::kimi:
-      return {"<|tool_calls_section_begin|>"};
-    case CallSyntax::gemma:
-      return {"```tool_code", "```json"};
-    case CallSyntax::listed:
-      return {"<function_calls>"};
-    default:
-      return {};
-  }
-}
-
-// Brackets that call where an answer begins with them.
-std::string_view opening_brackets(CallSyntax syntax) {
-  return syntax == CallSyntax::json ? "{" : syntax == CallSyntax::pythonic ? "[{" : "";
-}
-
 // Length of the longest end of `text` that begins one of the marks.
 size_t beginning_of(const std::vector<std::string_view>& marks, std::string_view text) {
   size_t longest = 0;
@@ -62,17 +34,7 @@ size_t without_space(std::string_view text) {
   return last == std::string_view::npos ? 0 : last + 1;
 }
 
-// True if a closing mark at the end of this could stand inside a text of the call's JSON.
-bool inside_text(std::string_view call) {
-  bool inside = false;
-  for (size_t i = 0; i < call.size(); ++i) {
-    if (inside && call[i] == '\\')
-      ++i;
-    else if (call[i] == '"')
-      inside = !inside;
-  }
-  return inside;
-}
+constexpr int kMostTries = 8;  // to read arguments up to a mark that seems to be in their quotes
 
 constexpr std::string_view kMessage = "<|message|>", kChannel = "<|channel|>", kStart = "<|start|>", kEnd = "<|end|>",
                            kCall = "<|call|>", kReturn = "<|return|>";
@@ -104,11 +66,41 @@ ChatSyntax ChatSyntax::of_template(std::string_view source) {
   return syntax;
 }
 
-AnswerParser::AnswerParser(const ChatSyntax& syntax, OrderedJson tools, std::string_view prompt)
+SpecialTokens special_tokens(const Tokenizer& tokenizer) {
+  SpecialTokens tokens;
+  for (size_t id = 0; id < tokenizer.size(); ++id)
+    if (tokenizer.is_special(static_cast<int32_t>(id)))
+      tokens.emplace(tokenizer.piece(static_cast<int32_t>(id)), static_cast<int32_t>(id));
+  tokens.erase("");
+  return tokens;
+}
+
+std::set<int32_t> ChatSyntax::special_marks(const SpecialTokens& tokens, bool calls) const {
+  std::vector<std::string_view> marks;
+  if (reasoning == Reasoning::channels)
+    marks = {kMessage, kChannel, kStart, kEnd, kCall, kReturn, "<|constrain|>"};
+  else if (reasoning == Reasoning::brackets)
+    marks = {"[THINK]", "[/THINK]"};
+  else
+    marks = {"<think>", "</think>"};
+  if (calls) {
+    const std::vector<std::string_view> more = call_marks(this->calls);
+    marks.insert(marks.end(), more.begin(), more.end());
+  }
+  std::set<int32_t> ids;
+  for (const auto& [text, id] : tokens)
+    if (std::any_of(marks.begin(), marks.end(), [&](std::string_view mark) { return mark.find(text) != mark.npos; }))
+      ids.insert(id);
+  return ids;
+}
+
+AnswerParser::AnswerParser(const ChatSyntax& syntax, OrderedJson tools, std::string_view prompt,
+                           std::vector<std::string> silent)
     : syntax_(syntax),
-      tools_(std::move(tools)),
-      looks_for_calls_(syntax.calls != CallSyntax::none && tools_.is_array() && !tools_.empty()),
-      end_(syntax.calls) {
+      tools_(std::make_shared<const OrderedJson>(std::move(tools))),
+      looks_for_calls_(syntax.calls != CallSyntax::none && tools_->is_array() && !tools_->empty()),
+      silent_(std::move(silent)) {
+  std::erase(silent_, "");
   if (syntax.reasoning == ChatSyntax::Reasoning::brackets)
     splitter_ = ReasoningSplitter(ReasoningSplitter::opened_by(prompt, "[THINK]"), "[THINK]", "[/THINK]");
   else
@@ -156,7 +148,7 @@ bool AnswerParser::speaks() const {
 }
 
 void AnswerParser::take_content(std::string_view text, bool last, Delta& out) {
-  if (!looks_for_calls_) {
+  if (!looks_for_calls_ && silent_.empty()) {
     out.content += text;
     return;
   }
@@ -164,139 +156,204 @@ void AnswerParser::take_content(std::string_view text, bool last, Delta& out) {
   find_calls(last, out);
 }
 
+// Drops the beginning of what is held, and keeps in mind whether the rest begins a line.
+void AnswerParser::let_go(size_t bytes) {
+  for (size_t i = 0; i < bytes; ++i) {
+    if (held_[i] == '\n')
+      line_ = true;
+    else if (held_[i] != ' ' && held_[i] != '\t' && held_[i] != '\r')
+      line_ = false;
+  }
+  held_.erase(0, bytes);
+}
+
+// The first silent mark that begins before `before`: where, and its length; 0 where it may only become one.
+std::pair<size_t, size_t> AnswerParser::silent_mark(size_t before, bool last) const {
+  const std::string_view held = held_;
+  for (size_t at = 0; at < before; ++at)
+    for (const std::string& mark : silent_) {
+      if (held[at] != mark[0]) continue;
+      const std::string_view rest = held.substr(at);
+      if (rest.starts_with(mark)) return {at, mark.size()};
+      if (!last && std::string_view(mark).starts_with(rest)) return {at, 0};
+    }
+  return {before, 0};
+}
+
 void AnswerParser::find_calls(bool last, Delta& out) {
   while (true) {
     if (mode_ == Mode::text && !begin_call(last, out)) return;
-    const CallEnd::State state = end_.scan(held_);
-    if (state == CallEnd::State::open && !last) return;
-    const size_t end = state == CallEnd::State::ended ? end_.end() : held_.size();
-    std::string_view whole = std::string_view(held_).substr(0, end);
-    auto calls = state == CallEnd::State::hopeless ? std::nullopt : parse_calls(syntax_.calls, whole, tools_);
-    if (!calls && state == CallEnd::State::ended && syntax_.calls == CallSyntax::tagged) {
-      const std::string_view close = whole.ends_with("</tool_call>") ? "</tool_call>" : "</function>";
-      if (inside_text(whole.substr(0, whole.size() - close.size())) && !(last && end == held_.size())) {
-        end_.go_on();
-        continue;
-      }
-    }
-    if (calls) {
-      for (ToolCall& call : *calls) out.calls.push_back(std::move(call));
-      held_.erase(0, end);
-      called_ = true;
+    const CallReader::State state = reader_->read(held_, last);
+    if (state == CallReader::State::open && !last) return;
+    if (state == CallReader::State::read) {
+      for (ToolCall& call : reader_->take()) out.calls.push_back(std::move(call));
+      held_.erase(0, reader_->end());
+      called_ = line_ = true;
+      for (std::string_view mark : end_marks(syntax_.calls))
+        if (std::find(silent_.begin(), silent_.end(), mark) == silent_.end()) silent_.emplace_back(mark);
     } else {
       // Not a call: its first character is text, and what follows may yet hold another mark.
-      at_start_ = called_ = false;
-      out.content += space_ + held_[0];
-      held_.erase(0, 1);
+      called_ = false;
+      out.content += space_;
+      const auto mark =
+          std::find_if(silent_.begin(), silent_.end(), [&](const std::string& one) { return held_.starts_with(one); });
+      if (mark == silent_.end()) {
+        out.content += held_[0];
+        let_go(1);
+      } else {
+        held_.erase(0, mark->size());
+      }
     }
     mode_ = Mode::text;
     space_.clear();
   }
 }
 
-// Looks for a mark in the text held; false if there is none, and the text that is certain has been told.
+// Looks for a call in the text held; false if there is none, and the text that is certain has been told.
 bool AnswerParser::begin_call(bool last, Delta& out) {
-  const std::vector<std::string_view> marks = opening_marks(syntax_.calls);
-  const size_t space = held_.find_first_not_of(called_ ? " \t\r\n;" : kSpace);
-  if (at_start_ && space != std::string::npos &&
-      opening_brackets(syntax_.calls).find(held_[space]) != std::string_view::npos) {
-    space_ = held_.substr(0, space);
-    held_.erase(0, space);
-    mode_ = Mode::call;
-    end_ = CallEnd(syntax_.calls);
-    return true;
+  if (called_) {  // between calls, and after the last, marks and white space go
+    const auto rest = after_call(syntax_.calls, held_, last);
+    if (!rest) return false;
+    held_.erase(0, *rest);
+    line_ = true;
   }
-  const auto [at, mark] = first_of(marks, held_);
-  size_t certain = at;
-  if (at == std::string::npos) { certain = last ? held_.size() : held_.size() - beginning_of(marks, held_); }
-  // White space before what may be a mark, or the end, waits with it; between calls, and after the last, it goes.
-  const bool waits = at != std::string::npos || !last || called_;
-  std::string_view text = std::string_view(held_).substr(0, certain);
-  if (waits) text = text.substr(0, without_space(text));
-  if (called_ && syntax_.calls == CallSyntax::json && text.find_first_not_of(" \t\r\n;") == std::string_view::npos)
-    text = {};
-  if (!text.empty()) {
-    out.content += text;
-    at_start_ = called_ = false;
+  while (true) {
+    CallOpening opening{held_.size(), false};
+    if (looks_for_calls_) opening = find_call(syntax_.calls, held_, line_);
+    if (last && !opening.whole) opening.at = held_.size();
+    const auto [certain, mark] = silent_mark(opening.at, last);
+    const bool silent = certain < opening.at && mark > 0;
+    // White space before what may be a mark, or the end, waits with it.
+    std::string_view text = std::string_view(held_).substr(0, certain);
+    if (!silent && (certain < held_.size() || !last)) text = text.substr(0, without_space(text));
+    if (!text.empty()) {
+      out.content += text;
+      called_ = false;
+    }
+    if (silent) {
+      let_go(certain);
+      held_.erase(0, mark);
+      continue;
+    }
+    if (certain == opening.at && opening.whole) {
+      space_ = held_.substr(text.size(), certain - text.size());
+      let_go(certain);
+      mode_ = Mode::call;
+      reader_ = std::make_shared<CallReader>(syntax_.calls, *tools_);
+      return true;
+    }
+    let_go(last ? held_.size() : text.size());
+    return false;
   }
-  if (at != std::string::npos) {
-    space_ = held_.substr(text.size(), at - text.size());
-    held_.erase(0, at);
-    mode_ = Mode::call;
-    end_ = CallEnd(syntax_.calls);
-    return true;
-  }
-  if (last)
-    held_.clear();
-  else
-    held_.erase(0, text.size());
-  return false;
 }
 
 // Harmony: messages one after another, each a head up to <|message|> and a body up to a mark that ends it.
 void AnswerParser::channels(bool last, Delta& out) {
   static const std::vector<std::string_view> kEnds = {kEnd, kCall, kReturn, kStart, kChannel};
   while (true) {
-    if (mode_ == Mode::head) {
-      const size_t at = held_.find(kMessage);
-      if (at == std::string::npos) {
-        if (last && !held_.empty()) {  // a head that never became a message
-          const size_t text = held_.find_first_not_of(kSpace);
-          if (text != std::string::npos && !held_.starts_with(kStart)) out.content += held_;
-          held_.clear();
-        }
-        return;
-      }
-      head_ = held_.substr(0, at);
-      held_.erase(0, at + kMessage.size());
-      mode_ = Mode::body;
-      std::string_view head = head_;
-      recipient_.clear();
-      if (const size_t to = head.find("to="); to != std::string_view::npos) {
-        std::string_view name = head.substr(to + 3);
-        name = name.substr(0, std::min(name.find_first_of(" \t\r\n<"), name.size()));
-        if (name.starts_with("functions.")) name.remove_prefix(10);
-        recipient_ = name;
-      }
-      std::string_view channel;
-      if (const size_t mark = head.find(kChannel); mark != std::string_view::npos) {
-        channel = head.substr(mark + kChannel.size());
-        channel = channel.substr(0, std::min(channel.find_first_of(" \t\r\n<"), channel.size()));
-      }
-      if (!recipient_.empty() && looks_for_calls_)
-        channel_ = Channel::call;
-      else
-        channel_ = channel == "analysis" ? Channel::reasoning : Channel::content;
-    }
+    if (mode_ == Mode::head && !read_head(last, out)) return;
     spoke_ = spoke_ || channel_ != Channel::reasoning;
-    const auto [at, mark] = first_of(kEnds, held_);
     if (channel_ == Channel::call) {
-      if (at == std::string::npos && !last) return;
-      const std::string body = held_.substr(0, at);
-      auto calls = parse_calls(CallSyntax::harmony, body, tools_);
-      if (calls) {
-        calls->front().name = recipient_;
-        out.calls.push_back(std::move(calls->front()));
-      } else {
-        out.content += head_ + std::string(kMessage) + body;
+      // A mark within the arguments' quotes is text, unless they are broken: then the first one counts that makes
+      // sense.
+      size_t end = std::string::npos, size = 0;
+      std::optional<std::string> arguments;
+      while (body_ < held_.size()) {
+        const std::string_view rest = std::string_view(held_).substr(body_);
+        const auto mark = std::find_if(kEnds.begin(), kEnds.end(), [&](auto one) { return rest.starts_with(one); });
+        if (mark != kEnds.end()) {
+          if (!quoted_ || tries_++ < kMostTries)
+            arguments = arguments_of_model(std::string_view(held_).substr(0, body_), recipient_, *tools_, true);
+          if (arguments || !quoted_) {
+            end = body_;
+            size = *mark == kChannel ? 0 : mark->size();  // a new head begins: with the mark where it belongs to it
+            break;
+          }
+        } else if (!last && rest[0] == '<' && beginning_of(kEnds, rest) == rest.size()) {
+          return;
+        }
+        const char c = held_[body_++];
+        if (escaped_)
+          escaped_ = false;
+        else if (quoted_ && c == '\\')
+          escaped_ = true;
+        else if (c == '"')
+          quoted_ = !quoted_;
       }
-    } else {
-      size_t certain = at;
-      if (at == std::string::npos) certain = last ? held_.size() : held_.size() - beginning_of(kEnds, held_);
-      (channel_ == Channel::reasoning ? out.reasoning : out.content) += held_.substr(0, certain);
-      if (at == std::string::npos) {
-        held_.erase(0, certain);
-        return;
+      if (end == std::string::npos) {
+        if (!last) return;
+        end = held_.size();
+        arguments = arguments_of_model(held_, recipient_, *tools_, false);
       }
+      if (arguments)
+        out.calls.push_back({"", recipient_, std::move(*arguments)});
+      else
+        out.content += std::string_view(held_).substr(0, end);
+      held_.erase(0, end + size);
+      mode_ = Mode::head;
+      if (last && held_.empty()) return;
+      continue;
     }
+    const auto [at, mark] = first_of(kEnds, held_);
+    size_t certain = at;
+    if (at == std::string::npos) certain = last ? held_.size() : held_.size() - beginning_of(kEnds, held_);
+    (channel_ == Channel::reasoning ? out.reasoning : out.content) += held_.substr(0, certain);
     if (at == std::string::npos) {
-      held_.clear();
+      held_.erase(0, certain);
       return;
     }
-    // A new head begins: with the mark itself where it belongs to the head.
     held_.erase(0, at + (mark == kChannel ? 0 : mark.size()));
     mode_ = Mode::head;
   }
+}
+
+// Harmony: what comes before <|message|>; false if it has not all come. A model that writes no head speaks plainly.
+bool AnswerParser::read_head(bool last, Delta& out) {
+  constexpr size_t kLongest = 400;
+  constexpr std::string_view kBeginnings[] = {"<|", "to=", "assistant", "analysis", "commentary", "final"};
+  recipient_.clear();
+  body_ = 0;
+  tries_ = 0;
+  quoted_ = escaped_ = false;
+  const size_t begin = std::min(held_.find_first_not_of(kSpace), held_.size());
+  const std::string_view text = std::string_view(held_).substr(begin);
+  const bool may_be_head = std::any_of(std::begin(kBeginnings), std::end(kBeginnings), [&](std::string_view one) {
+    return text.starts_with(one) || (!last && one.starts_with(text));
+  });
+  const size_t at = held_.substr(0, kLongest + kMessage.size()).find(kMessage);
+  const bool too_long = at == std::string::npos && held_.size() >= kLongest + kMessage.size();
+  if (!text.empty() && (!may_be_head || too_long)) {
+    channel_ = Channel::content;
+    mode_ = Mode::body;
+    return true;
+  }
+  if (at == std::string::npos) {
+    if (last) {
+      // A head that never became a message says nothing; words that only might have been one do.
+      if (held_.find("<|") == std::string::npos && !text.starts_with("to=")) out.content += text;
+      held_.clear();
+    }
+    return false;
+  }
+  std::string_view head = std::string_view(held_).substr(0, at);
+  if (const size_t to = head.find("to="); to != std::string_view::npos) {
+    std::string_view name = head.substr(to + 3);
+    name = name.substr(0, std::min(name.find_first_of(" \t\r\n<"), name.size()));
+    if (name.starts_with("functions.")) name.remove_prefix(10);
+    recipient_ = name;
+  }
+  std::string_view channel;
+  if (const size_t mark = head.find(kChannel); mark != std::string_view::npos) {
+    channel = head.substr(mark + kChannel.size());
+    channel = channel.substr(0, std::min(channel.find_first_of(" \t\r\n<"), channel.size()));
+  }
+  if (is_tool_name(recipient_) && looks_for_calls_)
+    channel_ = Channel::call;
+  else
+    channel_ = channel == "analysis" ? Channel::reasoning : Channel::content;
+  held_.erase(0, at + kMessage.size());
+  mode_ = Mode::body;
+  return true;
 }
 
 }  // namespace glassbox

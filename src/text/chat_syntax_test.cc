@@ -88,7 +88,7 @@ TEST(ChatSyntax, MalformedCallsAreContent) {
        {"see <tool_call>{\"name\": }</tool_call> then", "<tool_call>", "a <tool_call", "<tool_call>[]</tool_call>",
         "<tool_call>{\"name\": 5, \"arguments\": {}}</tool_call>", "<tool_call>{\"name\": \"x y\"}</tool_call>",
         "<tool_call>{\"name\": \"add\", \"arguments\": [1]}</tool_call> b",
-        "x  \n<tool_call>\n<function=add>\n</tool_call>", "<tool_call>{\"name\": \"add\"",
+        "x  \n<tool_call>\n<function=add>\n<parameter=a>\n1", "<tool_call>{\"name\": \"add\"",
         "<function=", "<tool_call>{\"a\": \"\xff\"}</tool_call>", "  <", "\n\n "}) {
     EXPECT_EQ(everywhere(syntax, text), (Parsed{"", text, {}}));
   }
@@ -196,7 +196,14 @@ TEST(ChatSyntax, Kimi) {
               "Let me see.",
               {{"functions.get_weather:0", "get_weather", R"({"city":"Oslo"})"},
                {"functions.add:1", "add", R"({"a":1})"}}}));
-  const std::string broken = "<|tool_calls_section_begin|>" + call + "and<|tool_calls_section_end|>";
+  // What stands between a call and the end of its section is content, the end is none.
+  EXPECT_EQ(everywhere(syntax, "<|tool_calls_section_begin|>" + call + "and<|tool_calls_section_end|>"),
+            (Parsed{"", "and", {{"functions.get_weather:0", "get_weather", R"({"city":"Oslo"})"}}}));
+  EXPECT_EQ(everywhere(syntax, "<|tool_calls_section_begin|>" +
+                                   std::string("<|tool_call_begin|>add<|tool_call_argument_begin|>{\"a\": "
+                                               "\"<|tool_call_end|>\"}}<|tool_call_end|><|tool_calls_section_end|>\n")),
+            (Parsed{"", "", {{"add", "add", R"({"a":"<|tool_call_end|>"})"}}}));
+  const std::string broken = "<|tool_calls_section_begin|><|tool_call_begin|>add<|tool_call_argument_begin|>oops";
   EXPECT_EQ(everywhere(syntax, broken), (Parsed{"", broken, {}}));
 }
 
@@ -262,8 +269,363 @@ TEST(ChatSyntax, Harmony) {
   EXPECT_EQ(everywhere(syntax, "yes<|return|>", prompt + "<|channel|>final<|message|>It is: "),
             (Parsed{"", "yes", {}}));
   EXPECT_EQ(everywhere(syntax, "cut off", prompt + "<|channel|>analysis<|message|>"), (Parsed{"cut off", "", {}}));
-  const Parsed bad = everywhere(syntax, "<|channel|>commentary to=functions.add<|message|>{oops<|call|>", prompt);
-  EXPECT_EQ(bad, (Parsed{"", "<|channel|>commentary to=functions.add<|message|>{oops", {}}));
+  // What is no object is content, without the marks of the message.
+  EXPECT_EQ(everywhere(syntax, "<|channel|>commentary to=functions.add<|message|>{oops<|call|>", prompt),
+            (Parsed{"", "{oops", {}}));
+  // A bracket too many or, before a mark, too few; marks within a text; one parameter of another type.
+  const std::string call = "<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>";
+  EXPECT_EQ(everywhere(syntax, call + R"({"city": "Oslo", "days": 2}])", prompt),
+            (Parsed{"", "", {{"", "get_weather", kOslo}}}));
+  EXPECT_EQ(everywhere(syntax, call + R"({"city": "Oslo", "days": 2<|call|>)", prompt).calls,
+            (Calls{{"", "get_weather", kOslo}}));
+  EXPECT_EQ(everywhere(syntax, call + R"({"city": "a <|end|> and <|call|> b <|start|>", "days": "2"}<|call|>)", prompt),
+            (Parsed{"", "", {{"", "get_weather", R"({"city":"a <|end|> and <|call|> b <|start|>","days":2})"}}}));
+  EXPECT_EQ(everywhere(syntax, call + R"({"city": "Os)", prompt), (Parsed{"", R"({"city": "Os)", {}}));
+  // A head that never became a message says nothing; no head at all is plain speech.
+  EXPECT_EQ(everywhere(syntax, "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>fin", prompt),
+            (Parsed{"hm", "", {}}));
+  EXPECT_EQ(everywhere(syntax, "Just so <|message|> said.", prompt), (Parsed{"", "Just so <|message|> said.", {}}));
+  EXPECT_EQ(everywhere(syntax, "final words", prompt), (Parsed{"", "final words", {}}));
+  AnswerParser plain(syntax, tools(), prompt);
+  EXPECT_EQ(plain.push("Yes").content, "Yes");
+}
+
+// Parameters written as bare text are of the type that the schema says, by whatever way it says it.
+TEST(ChatSyntax, ParametersAreTypedByTheSchema) {
+  const auto read = [](const char* schema, std::string_view text) {
+    const OrderedJson list = OrderedJson::array(
+        {{{"type", "function"},
+          {"function",
+           {{"name", "f"},
+            {"parameters",
+             {{"type", "object"},
+              {"properties", {{"a", OrderedJson::parse(schema)}}},
+              {"$defs", {{"Size", {{"type", "integer"}}}, {"Loop", {{"$ref", "#/$defs/Loop"}}}}},
+              {"definitions", {{"Names", {{"type", "array"}, {"items", {{"type", "string"}}}}}}}}}}}}});
+    const std::string call =
+        fmt::format("<tool_call>\n<function=f>\n<parameter=a>\n{}\n</parameter>\n</function>\n</tool_call>", text);
+    const Parsed parsed = parse(with(CallSyntax::tagged), {call}, "", list);
+    return parsed.calls.empty() ? "no call: " + parsed.content
+                                : parsed.calls[0].arguments.substr(5, parsed.calls[0].arguments.size() - 6);
+  };
+  const char* optional_integer = R"({"anyOf": [{"type": "integer"}, {"type": "null"}]})";
+  EXPECT_EQ(read(optional_integer, "80"), "80");
+  EXPECT_EQ(read(optional_integer, "null"), "null");
+  EXPECT_EQ(read(optional_integer, "None"), "null");
+  EXPECT_EQ(read(optional_integer, "eighty"), "\"eighty\"");
+  EXPECT_EQ(read(optional_integer, "123456789012345678901234567890"), "123456789012345678901234567890");
+  const char* optional_text = R"({"anyOf": [{"type": "string"}, {"type": "null"}]})";
+  EXPECT_EQ(read(optional_text, "12"), "\"12\"");
+  EXPECT_EQ(read(optional_text, "null"), "null");
+  EXPECT_EQ(read(R"({"type": "string"})", "null"), "\"null\"");
+  EXPECT_EQ(read(R"({"type": "string"})", "{\"a\": 1}"), R"("{\"a\": 1}")");
+  EXPECT_EQ(read(R"({"type": ["string", "null"]})", "1300"), "\"1300\"");
+  EXPECT_EQ(read(R"({"type": ["integer", "null"]})", "7"), "7");
+  EXPECT_EQ(read(R"({"oneOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}]})", "['p', \"q\"]"),
+            R"(["p","q"])");
+  EXPECT_EQ(read(R"({"anyOf": [{"type": "object"}, {"type": "string"}]})", "{'city': 'Oslo', 'ok': True, 'n': None}"),
+            R"({"city":"Oslo","ok":true,"n":null})");
+  EXPECT_EQ(read(R"({"anyOf": [{"type": "object"}, {"type": "string"}]})", "{not a dict}"), "\"{not a dict}\"");
+  EXPECT_EQ(read(R"({"allOf": [{"type": ["string", "integer"]}, {"type": ["integer", "null"]}]})", "5"), "5");
+  EXPECT_EQ(read(R"({"$ref": "#/$defs/Size"})", "5"), "5");
+  EXPECT_EQ(read(R"({"anyOf": [{"$ref": "#/$defs/Size"}, {"type": "null"}]})", "None"), "null");
+  EXPECT_EQ(read(R"({"$ref": "#/definitions/Names"})", "[\"x\"]"), "[\"x\"]");
+  EXPECT_EQ(read(R"({"$ref": "#/$defs/Loop"})", "x"), "\"x\"");
+  EXPECT_EQ(read(R"({"$ref": "elsewhere.json"})", "5"), "5");
+  EXPECT_EQ(read(R"({"type": "integer", "nullable": true})", "null"), "null");
+  EXPECT_EQ(read(R"({"type": "STRING", "nullable": true})", "5"), "\"5\"");
+  EXPECT_EQ(read(R"({"type": "boolean"})", "True"), "true");
+  EXPECT_EQ(read(R"({"type": "boolean"})", "FALSE"), "false");
+  EXPECT_EQ(read(R"({"type": "number"})", "1.0"), "1.0");
+  EXPECT_EQ(read(R"({"type": "number"})", "+.5"), "0.5");
+  EXPECT_EQ(read(R"({"type": "number"})", "3"), "3");
+  EXPECT_EQ(read(R"({"type": ["integer", "string"]})", "1.5"), "\"1.5\"");
+  EXPECT_EQ(read(R"({"enum": ["1", "2"]})", "1"), "\"1\"");
+  EXPECT_EQ(read(R"({"enum": [1, 2]})", "1"), "1");
+  EXPECT_EQ(read(R"({"enum": ["a", null]})", "None"), "null");
+  EXPECT_EQ(read(R"({"const": "5"})", "5"), "\"5\"");
+  EXPECT_EQ(read(R"({"items": {}})", "[1]"), "[1]");
+  EXPECT_EQ(read("{}", "5"), "5");
+  EXPECT_EQ(read("{}", "five"), "\"five\"");
+  EXPECT_EQ(read(R"({"type": "object"})", "{\"text\": \"two\nlines\ttab\", \"re\": \"\\d+\"}"),
+            R"({"text":"two\nlines\ttab","re":"\\d+"})");
+}
+
+TEST(ChatSyntax, MarksInAValueAreText) {
+  const ChatSyntax syntax = with(CallSyntax::tagged);
+  for (const char* value :
+       {"ends with </tool_call> and goes on", "shut </function> and </tool_call> both", "a </parameter> b",
+        "x </parameter></function> y", "open <tool_call> and <function=add> and <parameter=days>", "<parameter=x>",
+        "</function></tool_call> first", "1 < 2 </",
+        "<tool_call>\n<function=add>\n<parameter=a>\n1\n</parameter>\n</function>\n</tool_call>\nwas it",
+        "say:\n<parameter=zone>\n5\n</parameter>\nthere"}) {
+    const std::string call = fmt::format(
+        "<tool_call>\n<function=get_weather>\n<parameter=city>\n{}\n</parameter>\n</function>\n</tool_call>", value);
+    EXPECT_EQ(everywhere(syntax, call), (Parsed{"", "", {{"", "get_weather", OrderedJson({{"city", value}}).dump()}}}));
+    // And with another call behind it.
+    EXPECT_EQ(
+        everywhere(syntax, "Now:\n" + call + "\n<tool_call>{\"name\": \"add\", \"arguments\": {}}</tool_call>Done."),
+        (Parsed{"", "Now:Done.", {{"", "get_weather", OrderedJson({{"city", value}}).dump()}, {"", "add", "{}"}}}));
+  }
+  for (const char* value : {"a </tool_call> b", "<tool_call>{", "it's </tool_call>", "```", "\\\" </tool_call>"}) {
+    const std::string json = OrderedJson({{"city", value}}).dump();
+    EXPECT_EQ(everywhere(syntax, R"(<tool_call>{"name": "get_weather", "arguments": )" + json + "}</tool_call>"),
+              (Parsed{"", "", {{"", "get_weather", json}}}));
+  }
+}
+
+TEST(ChatSyntax, AnUnclosedParameterEndsWhereTheNextBegins) {
+  const ChatSyntax syntax = with(CallSyntax::tagged);
+  const Parsed both{"", "", {{"", "get_weather", kOslo}}};
+  for (const char* call :
+       {"<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n<parameter=days>\n2\n</parameter>\n</"
+        "function>\n</tool_call>",
+        "<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n<parameter=days>\n2\n</"
+        "function>\n</tool_call>",
+        "<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n<parameter=days>\n2\n</function>\n</tool_call>",
+        "<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n<parameter=days>\n2\n</"
+        "parameter>\n</tool_call>",
+        "<tool_call><function=get_weather><parameter=city>Oslo<parameter=days>2</function></tool_call>",
+        "<function=get_weather><parameter=city>Oslo<parameter=days>2</parameter></function>",
+        "<function=get_weather>\n<parameter=city>\nOslo\n<parameter=days>\n2\n</function>"})
+    EXPECT_EQ(everywhere(syntax, call), both);
+  // The end of an unclosed one is not the end of the next call.
+  EXPECT_EQ(
+      everywhere(syntax,
+                 "<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</function>\n</tool_call>\n<tool_call>\n"
+                 "<function=add>\n<parameter=a>\n1\n</parameter>\n</function>\n</tool_call>"),
+      (Parsed{"", "", {{"", "get_weather", R"({"city":"Oslo"})"}, {"", "add", R"({"a":1})"}}}));
+}
+
+// Calls without their marks, as Qwen2.5-Coder writes them: bare or in a fence, alone or after other text, if they name
+// a tool that was offered and give it an object.
+TEST(ChatSyntax, CallsWithoutTheirMarks) {
+  const std::string json = R"({"name": "get_weather", "arguments": {"city": "Oslo", "days": 2}})";
+  const Parsed alone{"", "", {{"", "get_weather", kOslo}}};
+  for (CallSyntax calls :
+       {CallSyntax::tagged, CallSyntax::json, CallSyntax::pythonic, CallSyntax::mistral, CallSyntax::gemma}) {
+    const ChatSyntax syntax = with(calls);
+    for (const std::string& said :
+         {json, "\n" + json + "\n", "```json\n" + json + "\n```", "```\n" + json + "\n```\n", "[" + json + "]",
+          json + "}", "```json\n[" + json + "]\n```", R"({"type": "function", "function": )" + json + "}"})
+      EXPECT_EQ(everywhere(syntax, said), alone);
+    EXPECT_EQ(everywhere(syntax, "I look it up.\n\n" + json), (Parsed{"", "I look it up.", alone.calls}));
+    EXPECT_EQ(everywhere(syntax, "I look it up:\n```json\n" + json + "\n```\nThere."),
+              (Parsed{"", "I look it up:There.", alone.calls}));
+    EXPECT_EQ(everywhere(syntax, json + "\n" + json).calls.size(), 2u);
+    for (const char* text :
+         {R"({"name": "unknown", "arguments": {}})", R"({"name": "add"})", R"({"name": "add", "arguments": [1]})",
+          R"({"answer": 5})", "```json\n{\"answer\": 5}\n```", R"(so {"name": "add", "arguments": {}})",
+          R"({"name": "add", "arguments": {"a": 1)", "```python\nprint(1)\n```", "```json\n", "``", "[1] see", "[x](y)",
+          "{", "{\"na", "- [ ] todo\n{}"})
+      EXPECT_EQ(everywhere(syntax, text), (Parsed{"", text, {}}));
+  }
+  // No more is held back than may become a call.
+  AnswerParser parser(with(CallSyntax::tagged), tools());
+  EXPECT_EQ(parser.push("{\"na").content, "");
+  EXPECT_EQ(parser.push("me\": \"get_").content, "");
+  EXPECT_EQ(parser.push("there\"").content, "{\"name\": \"get_there\"");
+  EXPECT_EQ(parser.push("\n```py").content, "\n```py");
+  for (CallSyntax calls : {CallSyntax::deepseek, CallSyntax::kimi, CallSyntax::listed})
+    EXPECT_EQ(everywhere(with(calls), json), (Parsed{"", json, {}}));
+  // Around elements, and with marks that are made up.
+  EXPECT_EQ(everywhere(with(CallSyntax::tagged), "```xml\n<tool_call>\n" + json + "\n</tool_call>\n```"), alone);
+  EXPECT_EQ(everywhere(with(CallSyntax::tagged), "<tools>\n" + json + "\n</tools>"), alone);
+  EXPECT_EQ(everywhere(with(CallSyntax::tagged), "<response>fine</response>"),
+            (Parsed{"", "<response>fine</response>", {}}));
+}
+
+TEST(ChatSyntax, WhatModelsWriteForJson) {
+  const ChatSyntax syntax = with(CallSyntax::tagged);
+  const auto arguments = [&](const std::string& written) {
+    const Parsed parsed =
+        everywhere(syntax, "<tool_call>{\"name\": \"get_weather\", \"arguments\": " + written + "}</tool_call>");
+    EXPECT_EQ(parsed.content, "");
+    return parsed.calls.empty() ? "no call" : parsed.calls[0].arguments;
+  };
+  EXPECT_EQ(arguments(R"({"city": "a
+b	c", "days": None})"),
+            R"({"city":"a\nb\tc","days":null})");
+  EXPECT_EQ(arguments(R"({'city': 'O\'Brien "x"', 'tags': [True, False, None]})"),
+            R"({"city":"O'Brien \"x\"","tags":[true,false,null]})");
+  EXPECT_EQ(arguments(R"({"city": "it's", "days": 2,})"), R"({"city":"it's","days":2})");
+  EXPECT_EQ(arguments(R"({"city": "x", "days": "2"})"), R"({"city":"x","days":2})");
+  EXPECT_EQ(arguments(R"({"city": 5, "days": "two"})"), R"({"city":5,"days":"two"})");
+  EXPECT_EQ(arguments(R"({"days": 123456789012345678901234567890, "x": 1.0, "y": 1e2})"),
+            R"({"days":123456789012345678901234567890,"x":1.0,"y":100.0})");
+  EXPECT_EQ(arguments(R"({"city": "x"}})"), R"({"city":"x"})");
+  EXPECT_EQ(everywhere(syntax, R"(<tool_call>{"name": "add", "arguments": {"a": 1}</tool_call>)"),
+            (Parsed{"", "", {{"", "add", R"({"a":1})"}}}));
+  // Two in one pair of marks, and marks left out between two.
+  EXPECT_EQ(everywhere(syntax,
+                       "<tool_call>{\"name\": \"add\", \"arguments\": {}}\n{\"name\": \"add\", \"arguments\": {\"b\": "
+                       "1}}</tool_call>")
+                .calls,
+            (Calls{{"", "add", "{}"}, {"", "add", R"({"b":1})"}}));
+  EXPECT_EQ(everywhere(syntax,
+                       "<tool_call>{\"name\": \"add\", \"arguments\": {}}\n<tool_call>{\"name\": \"add\", "
+                       "\"arguments\": {\"b\": 1}}</tool_call>")
+                .calls,
+            (Calls{{"", "add", "{}"}, {"", "add", R"({"b":1})"}}));
+}
+
+// Whatever ends a call is no content, in any family, nor are special tokens that mark nothing.
+TEST(ChatSyntax, NothingOfACallsMarksIsContent) {
+  const Calls tea = {{"", "add", R"({"a":1})"}};
+  EXPECT_EQ(everywhere(with(CallSyntax::pythonic), "<|python_start|>[add(a=1)]<|python_end|>"), (Parsed{"", "", tea}));
+  EXPECT_EQ(everywhere(with(CallSyntax::pythonic), "[add(a=1)]\n<|python_end|>\n"), (Parsed{"", "", tea}));
+  EXPECT_EQ(everywhere(with(CallSyntax::pythonic), "<|python_start|>add(a=1)<|python_end|> So."),
+            (Parsed{"", "So.", tea}));
+  EXPECT_EQ(everywhere(with(CallSyntax::pythonic), "Sure.\n[add(a=1)]]<|python_e"), (Parsed{"", "Sure.", tea}));
+  EXPECT_EQ(everywhere(with(CallSyntax::mistral), R"([TOOL_CALLS][{"name": "add", "arguments": {"a": 1}}]])"),
+            (Parsed{"", "", tea}));
+  EXPECT_EQ(everywhere(with(CallSyntax::json), R"({"name": "add", "parameters": {"a": 1}}<|eom_id|>)"),
+            (Parsed{"", "", tea}));
+  EXPECT_EQ(everywhere(with(CallSyntax::gemma), "[add(a=1)]"), (Parsed{"", "", tea}));
+  EXPECT_EQ(everywhere(with(CallSyntax::tagged),
+                       "<tool_call><function=add><parameter=a>1</parameter></function></tool_call></tool_call>\n"),
+            (Parsed{"", "", tea}));
+  EXPECT_EQ(everywhere(with(CallSyntax::deepseek),
+                       "<｜tool▁call▁begin｜>function<｜tool▁sep｜>add\n```json\n{\"a\": 1}}\n```<｜tool▁calls▁end｜>"),
+            (Parsed{"", "", tea}));
+  EXPECT_EQ(everywhere(with(CallSyntax::deepseek),
+                       "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{\"city\": "
+                       "\"<｜tool▁call▁end｜>\"}<｜tool▁call▁end｜>"),
+            (Parsed{"", "", {{"", "get_weather", "{\"city\":\"<｜tool▁call▁end｜>\"}"}}}));
+  EXPECT_EQ(everywhere(with(CallSyntax::listed),
+                       "<function_calls>get_weather(city=\"</function_calls>\")</function_calls>\n"),
+            (Parsed{"", "", {{"", "get_weather", R"({"city":"</function_calls>"})"}}}));
+}
+
+// Anything put together from pieces of calls: cut anywhere it comes to the same, arguments are JSON, and no end of a
+// call is content behind one.
+TEST(ChatSyntax, AnyAnswerComesToTheSameHoweverItIsCut) {
+  const char* const kPieces[] = {"<tool_call>",
+                                 "</tool_call>",
+                                 "\n",
+                                 "<function=add>",
+                                 "<function=get_weather>",
+                                 "</function>",
+                                 "<parameter=a>",
+                                 "<parameter=city>",
+                                 "<parameter=x>",
+                                 "</parameter>",
+                                 "{\"name\": \"add\", \"arguments\": ",
+                                 "{\"a\": 1}",
+                                 "}",
+                                 "]",
+                                 "[",
+                                 "{",
+                                 "\"",
+                                 "'",
+                                 "```",
+                                 "json\n",
+                                 "tool_code\n",
+                                 "<|python_tag|>",
+                                 "<|python_start|>",
+                                 "<|python_end|>",
+                                 "[add(a=1)]",
+                                 "add(a='x')",
+                                 "print(",
+                                 ")",
+                                 "[TOOL_CALLS]",
+                                 "[ARGS]",
+                                 "[CALL_ID]",
+                                 "add",
+                                 "word ",
+                                 "<｜tool▁calls▁begin｜>",
+                                 "<｜tool▁call▁begin｜>",
+                                 "function",
+                                 "<｜tool▁sep｜>",
+                                 "<｜tool▁call▁end｜>",
+                                 "<｜tool▁calls▁end｜>",
+                                 "<function_calls>",
+                                 "</function_calls>",
+                                 "<|tool_calls_section_begin|>",
+                                 "<|tool_call_begin|>",
+                                 "functions.add:0",
+                                 "<|tool_call_argument_begin|>",
+                                 "<|tool_call_end|>",
+                                 "<|tool_calls_section_end|>",
+                                 "<|channel|>",
+                                 "commentary to=functions.add",
+                                 "analysis",
+                                 "<|message|>",
+                                 "<|end|>",
+                                 "<|start|>",
+                                 "<|call|>",
+                                 "<",
+                                 "<|",
+                                 " ",
+                                 ";",
+                                 ",",
+                                 ":",
+                                 "\\",
+                                 "<think>",
+                                 "</think>",
+                                 "<tools>",
+                                 "é"};
+  uint64_t state = 7;
+  const auto drawn = [&](size_t below) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<size_t>(state >> 33) % below;
+  };
+  for (int round = 0; round < 4000; ++round) {
+    ChatSyntax syntax{static_cast<CallSyntax>(round % 10)};
+    if (syntax.calls == CallSyntax::mistral) syntax.reasoning = ChatSyntax::Reasoning::brackets;
+    if (syntax.calls == CallSyntax::harmony) syntax.reasoning = ChatSyntax::Reasoning::channels;
+    std::string text;
+    for (size_t i = 1 + drawn(14); i > 0; --i) text += kPieces[drawn(std::size(kPieces))];
+    const Parsed whole = parse(syntax, {text}, "", tools());
+    std::vector<std::string_view> pieces;
+    for (std::string_view rest = text; !rest.empty();) {
+      const size_t size = std::min(rest.size(), 1 + drawn(round % 3 == 0 ? 1 : 12));
+      pieces.push_back(rest.substr(0, size));
+      rest.remove_prefix(size);
+    }
+    ASSERT_EQ(parse(syntax, pieces, "", tools()), whole)
+        << text << " in " << pieces.size() << " pieces, syntax " << round % 10;
+    for (const ToolCall& call : whole.calls) ASSERT_TRUE(OrderedJson::parse(call.arguments).is_object()) << text;
+  }
+}
+
+TEST(ChatSyntax, SilentMarksAreLeftOut) {
+  const auto said = [](CallSyntax calls, std::string_view text, std::vector<std::string> silent,
+                       const OrderedJson& offered) {
+    Parsed all;
+    for (size_t cut = 0; cut <= text.size(); ++cut) {
+      AnswerParser parser({calls}, offered, "", silent);
+      Parsed one;
+      for (AnswerParser::Delta delta :
+           {parser.push(text.substr(0, cut)), parser.push(text.substr(cut)), parser.finish()}) {
+        one.content += delta.content;
+        one.reasoning += delta.reasoning;
+        for (ToolCall& call : delta.calls) one.calls.push_back(std::move(call));
+      }
+      if (cut > 0) { EXPECT_EQ(one, all) << cut; }
+      all = std::move(one);
+    }
+    return all;
+  };
+  EXPECT_EQ(said(CallSyntax::json, "<|python_tag|>print(1)", {"<|python_tag|>"}, tools()),
+            (Parsed{"", "print(1)", {}}));
+  EXPECT_EQ(said(CallSyntax::json, "<|python_tag|>print(1)", {}, tools()), (Parsed{"", "<|python_tag|>print(1)", {}}));
+  EXPECT_EQ(said(CallSyntax::none, "<think>a</think>b <think> c", {"<think>", "</think>"}, {}),
+            (Parsed{"a", "b  c", {}}));
+  EXPECT_EQ(said(CallSyntax::kimi, "a <|tool_call_begin|>b<|tool_call_end|>",
+                 {"<|tool_call_begin|>", "<|tool_call_end|>"}, tools()),
+            (Parsed{"", "a b", {}}));
+}
+
+TEST(ChatSyntax, SpecialMarks) {
+  const SpecialTokens tokens = {
+      {"<|python_tag|>", 1}, {"<|eot_id|>", 2}, {"</think>", 3}, {"[ARGS]", 4}, {"<|call|>", 5}};
+  EXPECT_EQ(with(CallSyntax::json).special_marks(tokens, true), (std::set<int32_t>{1, 3}));
+  EXPECT_EQ(with(CallSyntax::json).special_marks(tokens, false), (std::set<int32_t>{3}));
+  EXPECT_EQ((ChatSyntax{CallSyntax::mistral, ChatSyntax::Reasoning::brackets}).special_marks(tokens, true),
+            (std::set<int32_t>{4}));
+  EXPECT_EQ((ChatSyntax{CallSyntax::harmony, ChatSyntax::Reasoning::channels}).special_marks(tokens, false),
+            (std::set<int32_t>{5}));
 }
 
 // What templates of published models write of a call is what the parser reads.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "base/large_integer.h"
 #include "text/unicode.h"
 
 namespace glassbox {
@@ -56,6 +57,9 @@ class Python {
     space();
     return at_ == text_.size();
   }
+
+  std::optional<OrderedJson> value() { return value(0); }
+  size_t at() const { return at_; }
 
  private:
   void space() {
@@ -122,15 +126,20 @@ class Python {
     std::string_view digits = text_.substr(begin, at_ - begin);
     if (digits.starts_with("+")) digits.remove_prefix(1);
     auto parsed = json_of_model(digits);
-    return parsed && parsed->is_number() ? parsed : std::nullopt;
+    return parsed && (parsed->is_number() || is_large_integer(*parsed)) ? parsed : std::nullopt;
   }
 
   std::optional<OrderedJson> text() {
     const char quote = text_[at_++];
     std::string out;
+    // Python's long texts: three quotes at either end.
+    const std::string three(3, quote);
+    const bool is_long = text_.substr(at_ - 1, 3) == three;
+    if (is_long) at_ += 2;
     while (at_ < text_.size()) {
       const char c = text_[at_++];
-      if (c == quote) {
+      if (c == quote && (!is_long || text_.substr(at_ - 1, 3) == three)) {
+        if (is_long) at_ += 2;
         if (unicode::valid_prefix(out) != out.size()) return std::nullopt;
         return OrderedJson(std::move(out));
       }
@@ -211,6 +220,22 @@ class Python {
 };
 
 }  // namespace
+
+std::optional<OrderedJson> literal_of_model(std::string_view text) {
+  if (auto json = json_of_model(text)) return json;
+  Python reader(text);
+  auto value = reader.value();
+  return value && reader.done() ? value : std::nullopt;
+}
+
+std::optional<OrderedJson> leading_structure(std::string_view text, size_t& size) {
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos || (text[begin] != '{' && text[begin] != '[')) return std::nullopt;
+  Python reader(text);
+  auto value = reader.value();
+  size = reader.at();
+  return value;
+}
 
 std::optional<std::vector<ToolCall>> pythonic_calls(std::string_view text, bool commas) {
   std::vector<ToolCall> calls;
