@@ -353,6 +353,11 @@ struct Engine::Impl {
     session.over = true;
   }
 
+  bool leaves_out(const Session& session, int32_t token) const {
+    const GenerationRequest& request = session.request;
+    return request.skip_special && model->tokenizer.is_special(token) && !request.kept_special.contains(token);
+  }
+
   void speak(Session& session, std::span<const float> logits) {
     if (session.prefilling()) session.first_token = Clock::now();
     if (const auto at = first_not_finite(logits)) {
@@ -385,7 +390,8 @@ struct Engine::Impl {
     }
     // Checkpoints pad their vocabulary: a padding row is a token without text.
     if (static_cast<size_t>(event.id) < model->tokenizer.size())
-      event.text = session.stop.push(session.decoder.push(event.id));
+      event.text = leaves_out(session, event.id) ? session.stop.push(model->tokenizer.piece(event.id), true)
+                                                 : session.stop.push(session.decoder.push(event.id));
     if (session.stop.stopped())
       end(FinishReason::stop);
     else if (static_cast<int64_t>(session.tokens.size()) >= session.most_tokens)

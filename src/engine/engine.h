@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,8 @@ struct GenerationRequest {
   int64_t max_tokens = -1;        // -1: until the context is full
   std::vector<std::string> stop;  // text that ends the answer and is not part of it
   bool ignore_eos = false;
+  bool skip_special = false;               // special tokens add no text, though `stop` may name them
+  std::set<int32_t> kept_special;          // save these: marks that whoever reads the answer needs
   int logprobs = -1;                       // -1: none; else how many alternatives beside the chosen one (0 to 20)
   uint64_t choice = 0;                     // index among n answers to one prompt: part of the key of its draws
   std::shared_ptr<const Adapter> adapter;  // of open_adapter(); null: the model as it is

@@ -169,6 +169,35 @@ TEST(Engine, ARememberedBeginningChangesNothing) {
   expect_same(third, fresh);
 }
 
+TEST(Engine, SpecialTokensAreLeftOutOfTheText) {
+  const auto model = tiny_model();
+  Engine engine(model, {.threads = 1});
+  const int32_t end = *model->tokenizer.id_of("<|end|>");
+  GenerationRequest written = ask(*model, "the cat", 60);
+  written.sampling.logit_bias = {{end, 4.0f}};
+  const auto with = engine.generate(written);
+  std::string expected = with.text;
+  size_t times = 0;
+  for (size_t at; (at = expected.find("<|end|>")) != std::string::npos; ++times) expected.erase(at, 7);
+  ASSERT_GT(times, 2u);
+  ASSERT_GT(expected.size(), 20u);
+
+  GenerationRequest skipped = written;
+  skipped.skip_special = true;
+  const auto without = engine.generate(skipped);
+  EXPECT_EQ(without.text, expected);
+  ASSERT_EQ(without.tokens.size(), with.tokens.size());
+  for (size_t i = 0; i < with.tokens.size(); ++i) EXPECT_EQ(without.tokens[i].id, with.tokens[i].id);
+  skipped.kept_special = {end};
+  EXPECT_EQ(engine.generate(skipped).text, with.text);
+  // A stop text may still name one.
+  skipped.kept_special = {};
+  skipped.stop = {"<|end|>"};
+  const auto stopped = engine.generate(skipped);
+  EXPECT_EQ(stopped.text, with.text.substr(0, with.text.find("<|end|>")));
+  EXPECT_EQ(stopped.finished.reason, FinishReason::stop);
+}
+
 TEST(Engine, SeedsAndChoicesTellAnswersApart) {
   const auto model = tiny_model();
   Engine engine(model, {.threads = 1});

@@ -253,6 +253,20 @@ TEST(StopText, GivesBackWhatOnlyBeganLikeOne) {
   EXPECT_EQ(stop.finish(), "\n");
 }
 
+TEST(StopText, SilentPiecesEndAndNeverComeOut) {
+  StopText stop({"<|x|>\nUser:"});
+  EXPECT_EQ(stop.push("a"), "a");
+  EXPECT_EQ(stop.push("<|x|>", true), "");
+  EXPECT_EQ(stop.push("\nUs"), "");
+  EXPECT_EQ(stop.push("e"), "");
+  EXPECT_EQ(stop.push("d<|x|>"), "\nUsed");  // spelled out, it is text
+  EXPECT_EQ(stop.push("<|y|>", true), "<|x|>");
+  EXPECT_EQ(stop.push("b<|x|>\n"), "b");
+  EXPECT_EQ(stop.push("User:"), "");
+  EXPECT_TRUE(stop.stopped());
+  EXPECT_EQ(stop.finish(), "");
+}
+
 TEST(StopText, TheFirstOneCounts) {
   StopText stop({"bc", "a"});
   EXPECT_EQ(stop.push("xabc"), "x");

@@ -59,6 +59,7 @@ class EngineGenerator : public Generator {
     if (card_.has_template) card_.template_source = model_->chat_template->source();
     card_.defaults = sampling_defaults(model_->generation);
     card_.stop = model_->generation.stop_strings;
+    card_.special_tokens = special_tokens(model_->tokenizer);
     if (auto shipped = shipped_model(model_->name); shipped && model_->folder.empty()) {
       card_.created = seconds_since_1970("/proc/self/exe");
       measure(Checkpoint::of(SafeTensors::from_bytes(shipped->weights, nullptr, model_->name)), card_);

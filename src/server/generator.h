@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "engine/sampling_defaults.h"
+#include "text/chat_syntax.h"
 
 namespace glassbox {
 
@@ -26,6 +27,7 @@ struct ModelCard {
   std::string template_source;    // what the template can speak of is read off its text
   SamplingDefaults defaults;      // where a request says nothing
   std::vector<std::string> stop;  // the publisher's, beside a request's own
+  SpecialTokens special_tokens;   // answers leave out their text, but for marks that their reader needs
 };
 
 // All functions may be called from any thread, several at once.

@@ -2,7 +2,7 @@
 //
 // Pure translation: JSON to what an engine is asked, and what it said to JSON; no sockets. What is not done
 // is refused by name with OpenAI's error object. Beyond OpenAI's fields a request may say top_k, min_p,
-// repetition_penalty, ignore_eos, and for chats continue_final_message, add_generation_prompt and
+// repetition_penalty, ignore_eos, skip_special_tokens, and for chats continue_final_message, add_generation_prompt and
 // chat_template_kwargs; an answer says the seed that repeats it ("seed"), its speed ("timings"), and what
 // was reasoning (between <think> and </think>, or as the model's chat template marks it) apart
 // ("reasoning_content"). Tools are offered to models whose template knows them, and what such a model calls comes as
@@ -83,10 +83,13 @@ class Answer {
     std::string id;       // "chatcmpl-..."
     int64_t created = 0;  // seconds since 1970
     bool chat = true;
+    std::set<int32_t> textless;       // completions: tokens that add no text
     std::vector<std::string> echoes;  // completions: what each prompt's answers begin with
     std::string begun;                // chat: how the answer begins that the prompt already holds: a continued message
     ChatSyntax syntax;                // chat: the marks of reasoning and calls
     OrderedJson tools;                // chat: what may be called
+    std::vector<std::string> silent;  // chat: special tokens that are marks, as AnswerParser's
+    bool one_call = false;            // chat: ends with the first call
     std::string prompt;               // chat: rendered; its end may have opened the reasoning
   };
   // `choices` in all: n for each prompt, in order. `piece` as Generator's, for logprobs.
@@ -99,6 +102,10 @@ class Answer {
   std::string finished(size_t choice, const Finished& finished);  // the last one's ends with [DONE]
   // In the middle of a stream: the engine failed.
   static std::string failed(const ApiError& error);
+
+  // A choice that has said all that was asked for, though the engine has not finished: it may be cancelled, and what
+  // finished() then says of it counts as its own end.
+  bool enough(size_t choice) const { return options_.one_call && !choices_[choice].calls.empty(); }
 
   bool done() const { return done_ == choices_.size(); }
   // REQUIRES: done().

@@ -165,7 +165,7 @@ Answer::Answer(const Request& request, Options options, size_t choices, std::fun
       // Space at its end must not count as before a closing tag that the answer brings.
       std::string_view begun = options_.begun;
       begun = begun.substr(0, begun.find_last_not_of(" \t\r\n") + 1);
-      choice.parser = AnswerParser(options_.syntax, options_.tools, options_.prompt);
+      choice.parser = AnswerParser(options_.syntax, options_.tools, options_.prompt, options_.silent);
       if (!begun.empty()) choice.parser.push(begun);
       if (logprobs_) choice.logprobs = {{"content", OrderedJson::array()}, {"refusal", nullptr}};
     } else {
@@ -240,7 +240,7 @@ OrderedJson Answer::completion_logprobs(Choice& choice, const TokenEvent& event)
                        {"token_logprobs", OrderedJson::array({finite(event.logprob)})},
                        {"top_logprobs", OrderedJson::array({std::move(top)})},
                        {"text_offset", OrderedJson::array({choice.offset})}};
-  choice.offset += characters(bytes);
+  if (!options_.textless.contains(event.id)) choice.offset += characters(bytes);
   return entry;
 }
 
@@ -261,6 +261,11 @@ std::string Answer::content_event(size_t choice, std::string_view field, const s
 // first of them.
 std::string Answer::said(size_t choice, AnswerParser::Delta delta, OrderedJson logprobs) {
   Choice& c = choices_[choice];
+  if (enough(choice)) {
+    delta = {};
+  } else if (options_.one_call && !delta.calls.empty()) {
+    delta.calls.resize(1);
+  }
   c.reasoning += delta.reasoning;
   c.content += delta.content;
   const size_t first_call = c.calls.size();
@@ -298,10 +303,12 @@ OrderedJson Answer::calls_json(size_t choice, size_t first, bool indexed) const 
 
 std::string_view Answer::reason_of(const Choice& choice) const {
   if (choice.finished.reason == FinishReason::stop && !choice.calls.empty()) return "tool_calls";
+  if (options_.one_call && !choice.calls.empty()) return "tool_calls";
   return reason_text(choice.finished.reason);
 }
 
 std::string Answer::token(size_t choice, const TokenEvent& event) {
+  if (enough(choice)) return {};  // until the engine knows
   Choice& c = choices_[choice];
   OrderedJson logprobs = nullptr;
   if (logprobs_) {

@@ -111,6 +111,7 @@ void read_common(Fields& fields, const ModelCard& card, bool chat, Request& requ
   request.generation.stop = read_stop(fields);
   request.generation.stop.insert(request.generation.stop.end(), card.stop.begin(), card.stop.end());
   request.generation.ignore_eos = fields.boolean("ignore_eos").value_or(false);
+  request.generation.skip_special = fields.boolean("skip_special_tokens").value_or(true);
   read_neutral(fields, chat);
 }
 
@@ -301,6 +302,8 @@ ChatRequest parse_chat(const OrderedJson& body, const ModelCard& card) {
                      {"add_generation_prompt", generation_prompt.value_or(!request.continues)}};
   read_template_settings(fields, card, request);
   fields.finish();
+  request.generation.kept_special =
+      ChatSyntax::of_template(card.template_source).special_marks(card.special_tokens, request.tools.is_array());
   return request;
 }
 

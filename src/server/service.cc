@@ -173,6 +173,7 @@ class Job : public std::enable_shared_from_this<Job> {
     if (!std::exchange(spoke_, true)) metrics_.first_token(model(), seconds());
     try {
       send(answer_.token(choice, event));
+      if (answer_.enough(choice)) generator_->cancel(ids_[choice]);
     } catch (...) { fail(openai::error_of(std::current_exception())); }
   }
 
@@ -182,7 +183,7 @@ class Job : public std::enable_shared_from_this<Job> {
                       finished.completion_tokens);
     if (over_) return;
     if (finished.failure) return fail(error_of(*finished.failure));
-    if (finished.reason == FinishReason::cancelled) {
+    if (finished.reason == FinishReason::cancelled && !answer_.enough(choice)) {
       // Nobody here asked for that: the engine is closing down.
       return fail(ApiError(503, "the server is stopping", "server_stopping"));
     }
@@ -413,6 +414,9 @@ void Service::State::chat(const Request& request, const std::shared_ptr<Response
   options.created = std::time(nullptr);
   options.syntax = ChatSyntax::of_template(generator->card().template_source);
   options.tools = chat.tools;
+  options.one_call = chat.one_call;
+  for (const auto& [text, id] : generator->card().special_tokens)
+    if (chat.generation.skip_special && chat.generation.kept_special.contains(id)) options.silent.push_back(text);
   options.prompt = rendered;
   if (chat.continues && !ReasoningSplitter::opened_by(rendered))
     options.begun = chat.context["messages"].back()["content"].get<std::string>();
@@ -440,6 +444,8 @@ void Service::State::complete(const Request& request, const std::shared_ptr<Resp
   options.id = openai::new_id("cmpl-");
   options.created = std::time(nullptr);
   options.chat = false;
+  if (completion.generation.skip_special)
+    for (const auto& [text, id] : generator->card().special_tokens) options.textless.insert(id);
   options.echoes = std::move(echoes);
   auto finish = finisher(request, openai::new_id("req_"), completion.notes);
   openai::Answer answer(completion, std::move(options), total,
