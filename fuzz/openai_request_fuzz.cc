@@ -31,7 +31,8 @@ ModelCard card() {
   card.vocabulary = 300;
   card.context = 100;
   card.has_template = true;
-  card.template_source = "messages tools tool_calls enable_thinking reasoning_effort";
+  card.template_source = "messages tools tool_calls enable_thinking reasoning_effort <tool_call>";
+  card.special_tokens = {{"<tool_call>", 9}, {"<|end|>", 8}};
   return card;
 }
 
@@ -83,7 +84,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     attempt([&] {
       const openai::ChatRequest chat = openai::parse_chat(body, model);
       check_common(chat);
-      for (const OrderedJson& message : chat.context["messages"]) require(message["role"].is_string());
+      for (const OrderedJson& message : chat.context["messages"]) {
+        require(message["role"].is_string());
+        if (message.contains("tool_calls"))  // as templates take them, whatever the client kept
+          for (const OrderedJson& call : message["tool_calls"])
+            require(call.size() == 3 && call["function"].size() == 2 && call["function"]["arguments"].is_object());
+      }
+      const std::string note = openai::notes_header(chat.notes);
+      require(note.empty() == chat.notes.empty() && note.size() < 1100);
+      for (char c : note) require(c >= ' ' && c < 0x7f);
       std::string begun;
       if (chat.continues) begun = chat.context["messages"].back()["content"].get<std::string>();
       answer(chat, true, {}, begun);

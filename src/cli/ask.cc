@@ -77,7 +77,7 @@ Answer ask(Engine& engine, GenerationRequest request, std::optional<AnswerParser
       reading = !spoke && !done;
     }
     if (reading && told.progress) told.progress(read() - before, tokens);
-    for (const std::string& piece : fresh) take(parser ? parser->push(piece) : AnswerParser::Delta{"", piece, {}});
+    for (const std::string& piece : fresh) take(parser ? parser->push(piece) : AnswerParser::Delta::said(piece));
     if (interrupted && !asked_to_stop) {
       engine.cancel(id);
       asked_to_stop = true;

@@ -83,6 +83,7 @@ GenerationRequest Conversation::request() const {
   request.stop = settings_.stop;
   const auto& published = model_->generation.stop_strings;
   request.stop.insert(request.stop.end(), published.begin(), published.end());
+  request.skip_special = true;
   return request;
 }
 
@@ -100,7 +101,10 @@ Answer Conversation::answer_messages(const Told& told) {
   GenerationRequest asked = request();
   prompt_ = model_->render({{"messages", std::move(all)}, {"add_generation_prompt", true}});
   ids_ = asked.prompt = model_->encode_prompt(prompt_);
-  AnswerParser parser(ChatSyntax::of_template(model_->chat_template->source()), nullptr, prompt_);
+  const ChatSyntax syntax = ChatSyntax::of_template(model_->chat_template->source());
+  const SpecialTokens specials = special_tokens(model_->tokenizer);
+  asked.kept_special = syntax.special_marks(specials, false);
+  AnswerParser parser(syntax, nullptr, prompt_, texts_of(specials, asked.kept_special));
   return ask(*engine_, std::move(asked), std::move(parser), told);
 }
 

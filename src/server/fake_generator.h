@@ -40,6 +40,7 @@ class FakeGenerator : public Generator {
   std::atomic<int> submitted = 0, cancelled = 0;
 
   const ModelCard& card() const override { return card_; }
+  ModelCard& own_card() { return card_; }
   // <role>content</> for each message, and the beginning of an answer.
   std::string render(const OrderedJson& context) const override {
     std::string text;

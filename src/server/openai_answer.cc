@@ -90,16 +90,14 @@ ApiError error_of(std::exception_ptr thrown) {
         return ApiError(400, message, "unsupported_parameter", param);
       case ErrorKind::full:
         return ApiError(400, message, "context_length_exceeded", param);
-      case ErrorKind::not_found:
-        return ApiError(404, message, "not_found");
       default:
-        return ApiError(500, message, "server_error");
+        return ApiError::hidden(message);
     }
   } catch (const std::bad_alloc&) {
     return ApiError(500, "out of memory", "server_error");
-  } catch (const std::exception& error) {
-    return ApiError(500, fmt::format("an error of Glassbox itself: {}", error.what()), "server_error");
-  } catch (...) { return ApiError(500, "an error of Glassbox itself", "server_error"); }
+  } catch (const std::exception& error) { return ApiError::hidden(error.what()); } catch (...) {
+    return ApiError::hidden("an error without a name");
+  }
 }
 
 OrderedJson model_json(const ModelCard& card) {
@@ -265,6 +263,7 @@ std::string Answer::said(size_t choice, AnswerParser::Delta delta, OrderedJson l
     delta = {};
   } else if (options_.one_call && !delta.calls.empty()) {
     delta.calls.resize(1);
+    delta.content.resize(delta.before_calls);
   }
   c.reasoning += delta.reasoning;
   c.content += delta.content;
@@ -315,7 +314,7 @@ std::string Answer::token(size_t choice, const TokenEvent& event) {
     logprobs = options_.chat ? chat_logprob(event) : completion_logprobs(c, event);
     if (!stream_) append(c.logprobs, logprobs);
   }
-  if (!options_.chat) return said(choice, {"", event.text, {}}, std::move(logprobs));
+  if (!options_.chat) return said(choice, AnswerParser::Delta::said(event.text), std::move(logprobs));
   const bool spoke = c.parser.speaks();
   AnswerParser::Delta delta = c.parser.push(event.text);
   if (!spoke && delta.content.empty()) ++c.reasoning_tokens;  // until the answer proper begins
@@ -326,13 +325,10 @@ std::string Answer::finished(size_t choice, const Finished& finished) {
   Choice& c = choices_[choice];
   c.finished = finished;
   ++done_;
-  AnswerParser::Delta rest{"", finished.text, {}};
+  AnswerParser::Delta rest = AnswerParser::Delta::said(finished.text);
   if (options_.chat) {
     rest = c.parser.push(finished.text);
-    AnswerParser::Delta held = c.parser.finish();
-    rest.reasoning += held.reasoning;
-    rest.content += held.content;
-    for (ToolCall& call : held.calls) rest.calls.push_back(std::move(call));
+    rest.add(c.parser.finish());
   }
   std::string events = said(choice, std::move(rest), nullptr);
   if (c.reasoning.empty()) c.reasoning_tokens = 0;

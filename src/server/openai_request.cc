@@ -387,7 +387,27 @@ bool with_text_arguments(OrderedJson& context) {
 
 }  // namespace
 
-std::string render_prompt(const ChatRequest& request, const Render& given) {
+namespace {
+
+// A template's errors begin with its file and the line: clients are told the line.
+Error without_file(const Error& error) {
+  const std::string what = error.what();
+  for (size_t at = what.find(": line "); at != std::string::npos; at = what.find(": line ", at + 1)) {
+    const size_t digits = at + 7, end = what.find_first_not_of("0123456789", digits);
+    if (end != std::string::npos && end > digits && what[end] == ':')
+      return Error(error.kind(), "the model's chat template" + what.substr(at));
+  }
+  return error;
+}
+
+}  // namespace
+
+std::string render_prompt(const ChatRequest& request, const Render& in_file) {
+  const Render given = [&](const OrderedJson& context) {
+    try {
+      return in_file(context);
+    } catch (const Error& error) { throw without_file(error); }
+  };
   const Render render = [&](const OrderedJson& context) {
     try {
       return given(context);

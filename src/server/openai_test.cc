@@ -178,6 +178,10 @@ TEST(OpenaiRequest, WrongValuesAreNamed) {
   EXPECT_EQ(refused(R"({"n": 3.0})"), "accepted");
   EXPECT_EQ(refused(R"({"n": 99999999999999999999})"),
             "invalid_value n: n: expected a whole number from 1 to 16, got the number 1e+20");
+  EXPECT_THAT(refusal_of([] {
+                parse_chat(parse_body(R"({"model": "m", "messages": [], "n": 99999999999999999999})"), card());
+              }),
+              HasSubstr("n: expected a whole number from 1 to 16, got the number 99999999999999999999"));
   EXPECT_THAT(refused(R"({"top_p": -0.1})"), HasSubstr("invalid_value top_p"));
   EXPECT_THAT(refused(R"({"presence_penalty": 3})"), HasSubstr("invalid_value presence_penalty"));
   EXPECT_THAT(refused(R"({"max_tokens": 0})"),
@@ -532,7 +536,13 @@ TEST(OpenaiAnswer, Errors) {
   EXPECT_EQ(of(Error(ErrorKind::bad_request, "a template: said no")).param, "");
   EXPECT_EQ(of(Error(ErrorKind::full, "prompt: too long")).code, "context_length_exceeded");
   EXPECT_EQ(of(Error(ErrorKind::full, "prompt: too long")).status, 400);
-  EXPECT_EQ(of(Error(ErrorKind::io, "disk")).status, 500);
+  // What is the server's own affair is for its log.
+  for (ErrorKind kind : {ErrorKind::io, ErrorKind::bad_file, ErrorKind::not_found}) {
+    const ApiError error = of(Error(kind, "/home/ann/model.safetensors: truncated"));
+    EXPECT_EQ(error.status, 500);
+    EXPECT_STREQ(error.what(), "the server failed; its log says how");
+    EXPECT_STREQ(error.for_log(), "/home/ann/model.safetensors: truncated");
+  }
   EXPECT_EQ(of(ApiError(404, "m", "model_not_found", "model")).status, 404);
   EXPECT_EQ(of(std::logic_error("l")).status, 500);
 }
@@ -666,6 +676,36 @@ TEST(OpenaiRequest, ArgumentsAreTextWhereTheTemplateWantsIt) {
     });
     ADD_FAILURE();
   } catch (const Error& error) { EXPECT_STREQ(error.what(), "never: object"); }
+}
+
+TEST(OpenaiRequest, TemplatesErrorsNameTheLineOnly) {
+  const ChatRequest request = parsed("{}");
+  const auto told = [&](const std::string& what) -> std::string {
+    try {
+      render_prompt(request, [&](const OrderedJson&) -> std::string { throw Error(ErrorKind::bad_request, what); });
+    } catch (const Error& error) { return error.what(); }
+    return "";
+  };
+  EXPECT_EQ(told("/home/ann/m/chat_template.jinja: line 3: no: line 4: x"),
+            "the model's chat template: line 3: no: line 4: x");
+  EXPECT_EQ(told("/a: line x/tokenizer_config.json: chat_template: line 12: y"),
+            "the model's chat template: line 12: y");
+  EXPECT_EQ(told("prompt: too long"), "prompt: too long");
+}
+
+// Special tokens add no text, but for marks that the parser of this answer needs.
+TEST(OpenaiRequest, SpecialTokensThatAreKept) {
+  ModelCard model = tool_card();
+  model.special_tokens = {{"<tool_call>", 7}, {"<|end|>", 8}, {"</think>", 9}};
+  const auto kept = [&](const std::string& fields) { return parse_chat(chat(fields), model).generation; };
+  EXPECT_TRUE(kept("{}").skip_special);
+  EXPECT_EQ(kept("{}").kept_special, (std::set<int32_t>{9}));
+  EXPECT_EQ(kept(std::string("{") + kTool + "}").kept_special, (std::set<int32_t>{7, 9}));
+  EXPECT_FALSE(kept(R"({"skip_special_tokens": false})").skip_special);
+  const GenerationRequest plain = parse_completion(completion(), model).generation;
+  EXPECT_TRUE(plain.skip_special);
+  EXPECT_EQ(plain.kept_special, std::set<int32_t>{});
+  EXPECT_FALSE(parse_completion(completion(R"({"skip_special_tokens": false})"), model).generation.skip_special);
 }
 
 Answer tool_answer(const Request& request) {
@@ -888,6 +928,49 @@ TEST(OpenaiAnswer, CompletionLogprobs) {
                      {"bytes:\\xac": -0.5, " is": -1.0}, {" is": -0.5, "Four": -1.0}],
     "text_offset": [0, 4, 5, 5]})")
                                                             .dump());
+}
+
+TEST(OpenaiAnswer, TokensWithoutTextTakeNoPlaceInIt) {
+  CompletionRequest request = parse_completion(completion(R"({"logprobs": 0})"), card());
+  Answer::Options options;
+  options.chat = false;
+  options.textless = {3};
+  Answer a(request, options, 1, [](int32_t id) { return std::string_view(kPieces.at(static_cast<size_t>(id))); });
+  a.token(0, said(4, "Four"));
+  a.token(0, said(3, ""));
+  a.token(0, said(5, " is"));
+  a.finished(0, ended());
+  const OrderedJson choice = a.whole()["choices"][0];
+  EXPECT_EQ(choice["text"], "Four is");
+  EXPECT_EQ(choice["logprobs"]["text_offset"], json("[0, 4, 4]"));
+  EXPECT_EQ(choice["logprobs"]["tokens"], json(R"(["Four", "</think>", " is"])"));
+}
+
+TEST(OpenaiAnswer, OneCallIsAll) {
+  for (bool stream : {false, true}) {
+    Answer::Options options;
+    options.syntax.calls = CallSyntax::tagged;
+    options.tools = json(R"([{"type": "function", "function": {"name": "add"}}])");
+    options.one_call = true;
+    ChatRequest request = parsed(stream ? R"({"stream": true})" : "{}");
+    Answer a(request, options, 1, [](int32_t) { return std::string_view("x"); });
+    std::string events = a.begin();
+    const std::string call = R"(<tool_call>{"name": "add", "arguments": {}}</tool_call>)";
+    events += a.token(0, text_event("So" + call + call + "more"));
+    EXPECT_TRUE(a.enough(0));
+    events += a.token(0, text_event("and more" + call));
+    Finished finished;
+    finished.reason = FinishReason::cancelled;
+    finished.text = "end";
+    events += a.finished(0, finished);
+    const OrderedJson choice = a.whole()["choices"][0];
+    EXPECT_EQ(choice["finish_reason"], "tool_calls");
+    EXPECT_EQ(choice["message"]["tool_calls"].size(), 1u);
+    EXPECT_EQ(choice["message"]["content"], "So");
+    size_t calls = 0;
+    for (size_t at = 0; (at = events.find("\"tool_calls\":[", at)) != std::string::npos; ++at) ++calls;
+    EXPECT_EQ(calls, stream ? 1u : 0u);
+  }
 }
 
 TEST(OpenaiAnswer, StreamedCompletions) {

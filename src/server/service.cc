@@ -109,7 +109,7 @@ ApiError error_of(const Failure& failure) {
     case Failure::Kind::internal:
       break;
   }
-  return ApiError(500, failure.message, "server_error");
+  return ApiError::hidden(failure.message);
 }
 
 // One request being generated for: several sequences whose events come from the engine's thread and are taken
@@ -198,7 +198,7 @@ class Job : public std::enable_shared_from_this<Job> {
 
   void fail(const ApiError& error) {
     over_ = true;
-    spdlog::error("{}: {}", model(), error.what());
+    spdlog::error("{}: {}", model(), error.for_log());
     cancel();
     if (streams_) {
       stream_->write(openai::Answer::failed(error));
@@ -326,7 +326,7 @@ void Service::State::handle(Request& request, const std::shared_ptr<ResponseStre
     response = answer(request, *route);
   } catch (...) {
     ApiError error = openai::error_of(std::current_exception());
-    if (error.status >= 500) spdlog::error("{} {}: {}", request.method, request.path, error.what());
+    if (error.status >= 500) spdlog::error("{} {}: {}", request.method, request.path, error.for_log());
     response = error_response(error);
   }
   finish(response);
@@ -415,8 +415,8 @@ void Service::State::chat(const Request& request, const std::shared_ptr<Response
   options.syntax = ChatSyntax::of_template(generator->card().template_source);
   options.tools = chat.tools;
   options.one_call = chat.one_call;
-  for (const auto& [text, id] : generator->card().special_tokens)
-    if (chat.generation.skip_special && chat.generation.kept_special.contains(id)) options.silent.push_back(text);
+  if (chat.generation.skip_special)
+    options.silent = texts_of(generator->card().special_tokens, chat.generation.kept_special);
   options.prompt = rendered;
   if (chat.continues && !ReasoningSplitter::opened_by(rendered))
     options.begun = chat.context["messages"].back()["content"].get<std::string>();
@@ -475,7 +475,7 @@ Response Service::failure(int status, std::string_view message) {
 
 Response Service::thrown(std::exception_ptr what) {
   ApiError error = openai::error_of(what);
-  spdlog::error("a request failed: {}", error.what());
+  spdlog::error("a request failed: {}", error.for_log());
   return error_response(error);
 }
 

@@ -135,6 +135,54 @@ TEST(Service, ChatStreamed) {
   EXPECT_EQ(client.get("/health").status, 200);  // the connection goes on
 }
 
+// What was accepted and is not kept to the letter is told, whatever form the answer has.
+TEST(Service, NotesAreAHeader) {
+  Serving serving;
+  TestClient client(serving.port());
+  const std::string note = "reasoning_effort: this model's chat template does not read it";
+  EXPECT_EQ(client.post(kChat, chat(R"({"reasoning_effort": "low"})")).headers["x-glassbox-note"], note);
+  EXPECT_EQ(client.post(kChat, chat(R"({"reasoning_effort": "low", "stream": true})")).headers["x-glassbox-note"],
+            note);
+  EXPECT_FALSE(client.post(kChat, chat()).headers.contains("x-glassbox-note"));
+}
+
+TEST(Service, OneCallEndsTheAnswer) {
+  for (bool stream : {false, true}) {
+    Serving serving;
+    serving.fake->own_card().template_source = "messages tools tool_calls <tool_call>";
+    serving.fake->tokens = 1'000'000;
+    serving.fake->pause = 200us;
+    serving.fake->prefix =
+        R"(Now.<tool_call>{"name": "add", "arguments": {}}</tool_call><tool_call>{"name": "add", "arguments": {}}</tool_call>)";
+    TestClient client(serving.port());
+    const std::string body = chat(fmt::format(
+        R"({{"tools": [{{"type": "function", "function": {{"name": "add"}}}}], "parallel_tool_calls": false, "stream": {}}})",
+        stream));
+    auto answer = client.post(kChat, body);
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(serving.fake->cancelled, 1);
+    if (stream) {
+      size_t calls = 0;
+      std::string reason, content;
+      for (const std::string& event : events_of(answer.body)) {
+        if (event == "[DONE]") continue;
+        const OrderedJson choice = json(event)["choices"][0];
+        if (choice["delta"].contains("tool_calls")) calls += choice["delta"]["tool_calls"].size();
+        content += choice["delta"].value("content", "");
+        if (choice["finish_reason"].is_string()) reason = choice["finish_reason"];
+      }
+      EXPECT_EQ(calls, 1u);
+      EXPECT_EQ(reason, "tool_calls");
+      EXPECT_EQ(content, "Now.");
+    } else {
+      const OrderedJson choice = json(answer.body)["choices"][0];
+      EXPECT_EQ(choice["finish_reason"], "tool_calls");
+      EXPECT_EQ(choice["message"]["tool_calls"].size(), 1u);
+      EXPECT_EQ(choice["message"]["content"], "Now.");
+    }
+  }
+}
+
 TEST(Service, ReasoningIsApart) {
   Serving serving;
   serving.fake->prefix = "<think>hm</think>\n\n";
@@ -239,11 +287,11 @@ TEST(Service, AnEngineThatFails) {
   TestClient client(serving.port());
   auto whole = client.post(kChat, chat());
   EXPECT_EQ(whole.status, 500);
-  EXPECT_EQ(error_of(whole)["message"], "the matmul broke");
+  EXPECT_EQ(error_of(whole)["message"], "the server failed; its log says how");  // its words may name files
   auto streamed = client.post(kChat, chat(R"({"stream": true})"));
   EXPECT_EQ(streamed.status, 200);
   auto events = events_of(streamed.body);
-  EXPECT_EQ(json(events.back())["error"]["message"], "the matmul broke");
+  EXPECT_EQ(json(events.back())["error"]["message"], "the server failed; its log says how");
   EXPECT_EQ(json(events.back())["error"]["type"], "server_error");
   serving.fake->failure = Failure{Failure::Kind::not_finite, "logits: expected numbers, got nan"};
   auto not_finite = client.post(kChat, chat());

@@ -52,9 +52,16 @@ OrderedJson training_runs(const std::optional<fs::path>& folder, const std::vect
   OrderedJson runs = OrderedJson::array();
   for (const Found& found : files) {
     std::string name = fs::absolute(found.file).parent_path().filename().string();
+    const std::string source = name + "/loss.json";  // clients are not told where it is
     try {
-      runs.push_back(read_run(read_file(found.file, kLargest), name, found.file.string()));
-    } catch (const Error& error) { runs.push_back(unreadable(name, error.what())); }
+      runs.push_back(read_run(read_file(found.file, kLargest), name, source));
+    } catch (const Error& error) {
+      std::string why = error.what();
+      const std::string path = found.file.string();
+      for (size_t at = 0; (at = why.find(path, at)) != std::string::npos; at += source.size())
+        why.replace(at, path.size(), source);
+      runs.push_back(unreadable(name, why));
+    }
   }
   for (const KnownRun& run : known) {
     if (run.loss_json.empty()) continue;

@@ -75,6 +75,13 @@ SpecialTokens special_tokens(const Tokenizer& tokenizer) {
   return tokens;
 }
 
+std::vector<std::string> texts_of(const SpecialTokens& tokens, const std::set<int32_t>& ids) {
+  std::vector<std::string> texts;
+  for (const auto& [text, id] : tokens)
+    if (ids.contains(id)) texts.push_back(text);
+  return texts;
+}
+
 std::set<int32_t> ChatSyntax::special_marks(const SpecialTokens& tokens, bool calls) const {
   std::vector<std::string_view> marks;
   if (reasoning == Reasoning::channels)
@@ -186,7 +193,7 @@ void AnswerParser::find_calls(bool last, Delta& out) {
     const CallReader::State state = reader_->read(held_, last);
     if (state == CallReader::State::open && !last) return;
     if (state == CallReader::State::read) {
-      for (ToolCall& call : reader_->take()) out.calls.push_back(std::move(call));
+      for (ToolCall& call : reader_->take()) out.add(std::move(call));
       held_.erase(0, reader_->end());
       called_ = line_ = true;
       for (std::string_view mark : end_marks(syntax_.calls))
@@ -286,7 +293,7 @@ void AnswerParser::channels(bool last, Delta& out) {
         arguments = arguments_of_model(held_, recipient_, *tools_, false);
       }
       if (arguments)
-        out.calls.push_back({"", recipient_, std::move(*arguments)});
+        out.add(ToolCall{"", recipient_, std::move(*arguments)});
       else
         out.content += std::string_view(held_).substr(0, end);
       held_.erase(0, end + size);

@@ -19,6 +19,8 @@ namespace glassbox {
 // A tokenizer's special tokens, by their text.
 using SpecialTokens = std::map<std::string, int32_t>;
 SpecialTokens special_tokens(const Tokenizer& tokenizer);
+// The texts of those with these ids.
+std::vector<std::string> texts_of(const SpecialTokens& tokens, const std::set<int32_t>& ids);
 
 // The marks a model was taught.
 struct ChatSyntax {
@@ -43,6 +45,19 @@ class AnswerParser {
   struct Delta {
     std::string reasoning, content;
     std::vector<ToolCall> calls;
+    size_t before_calls = 0;  // bytes of content that came before the first of them
+
+    static Delta said(std::string content) { return {"", std::move(content), {}, 0}; }
+    void add(ToolCall call) {
+      if (calls.empty()) before_calls = content.size();
+      calls.push_back(std::move(call));
+    }
+    void add(Delta more) {  // what followed
+      if (calls.empty()) before_calls = content.size() + more.before_calls;
+      reasoning += more.reasoning;
+      content += more.content;
+      for (ToolCall& call : more.calls) calls.push_back(std::move(call));
+    }
   };
 
   // `tools`: the request's, as OpenAI writes them; without any, calls are not looked for. `prompt`: the rendered one,

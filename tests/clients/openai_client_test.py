@@ -250,7 +250,17 @@ class Chat(unittest.TestCase):
 
     def test_harmless_fields(self):
         chat(user="u", store=False, metadata={"a": "b"}, service_tier="auto", safety_identifier="s", prompt_cache_key="k",
-             parallel_tool_calls=True, response_format={"type": "text"}, modalities=["text"])
+             parallel_tool_calls=False, response_format={"type": "text"}, modalities=["text"], verbosity="medium", logit_bias={},
+             n=1, extra_body={"best_of": 1, "mirostat": 0, "cache_prompt": True, "top_n_sigma": -1, "not_known_here": None})
+
+    def test_notes(self):
+        raw = client().chat.completions.with_raw_response.create(
+            model=MODEL, messages=HELLO, max_tokens=2, reasoning_effort="low", verbosity="low")
+        self.assertEqual(raw.headers["x-glassbox-note"],
+                         "reasoning_effort: this model's chat template does not read it; "
+                         "verbosity: this model's chat template does not read it")
+        self.assertNotIn("x-glassbox-note", client().chat.completions.with_raw_response.create(
+            model=MODEL, messages=HELLO, max_tokens=2).headers)
 
     def test_extensions(self):
         chat(extra_body={"top_k": 5, "min_p": 0.05, "repetition_penalty": 1.1})
@@ -506,6 +516,64 @@ class Tools(unittest.TestCase):
         self.assertEqual(choice.finish_reason, "tool_calls")
         self.check_calls(choice.message)
         self.assertEqual(done, [call.function.arguments for call in choice.message.tool_calls])
+
+    def answered(self, *messages):
+        """What the model says once the tools' results are there; the history before them as a client sends it."""
+        results = [{"role": "tool", "tool_call_id": call.id, "content": content}
+                   for call, content in zip(self.first.tool_calls, ("snow", "sun"))]
+        return self.chat([*self.asked, *messages, *results], tools=self.tools).choices[0].message.content
+
+    def test_histories(self):
+        """An answer goes back in every form the client makes of it, and is the same conversation."""
+        self.first = self.chat(self.asked, tools=self.tools).choices[0].message
+        with self.client.chat.completions.stream(model=self.model, messages=self.asked, tools=self.tools,
+                                                 temperature=0) as stream:
+            helped = stream.get_final_completion().choices[0].message
+        self.assertEqual(helped.tool_calls[0].index, 0)
+        for call, other in zip(self.first.tool_calls, helped.tool_calls):
+            other.id = call.id
+        joined = {"role": "assistant", "content": "", "tool_calls": []}  # deltas, put together by hand
+        for call in helped.tool_calls:
+            joined["tool_calls"].append({"index": call.index, "id": call.id, "type": "function",
+                                         "function": {"name": call.function.name, "arguments": call.function.arguments}})
+        forms = {"message": self.first, "model_dump": self.first.model_dump(), "to_dict": self.first.to_dict(),
+                 "without None": self.first.model_dump(exclude_none=True), "helper": helped, "helper dumped": helped.model_dump(),
+                 "helper to_dict": helped.to_dict(), "joined": joined}
+        for form in ("helper dumped", "model_dump"):
+            self.assertIn("refusal", forms[form])
+        for name, form in forms.items():
+            with self.subTest(name):
+                self.assertEqual(self.answered(form), "snow in Oslo and sun in Rome.")
+        more = {**self.first.model_dump(), "reasoning": "so", "reasoning_content": "so", "reasoning_details": [], "parsed": None,
+                "annotations": [], "provider_specific_fields": {"refusal": None}}
+        self.assertEqual(self.answered(more), "snow in Oslo and sun in Rome.")
+
+    def test_calls_without_arguments(self):
+        call = {"id": "call_0", "type": "function", "index": 0, "function": {"name": "get_weather", "arguments": ""}}
+        self.chat([*self.asked, {"role": "assistant", "content": None, "tool_calls": [call]},
+                   {"role": "tool", "tool_call_id": "call_0", "content": "snow"}], tools=self.tools, max_tokens=4)
+
+    def test_one_call(self):
+        choice = self.chat(self.asked, tools=self.tools, parallel_tool_calls=False).choices[0]
+        self.assertEqual((choice.finish_reason, len(choice.message.tool_calls)), ("tool_calls", 1))
+        with self.client.chat.completions.stream(model=self.model, messages=self.asked, tools=self.tools, temperature=0,
+                                                 parallel_tool_calls=False) as stream:
+            final = stream.get_final_completion().choices[0]
+        self.assertEqual((final.finish_reason, len(final.message.tool_calls)), ("tool_calls", 1))
+
+    def test_strict(self):
+        tools = json.loads(json.dumps(self.tools))
+        tools[0]["function"]["strict"] = True
+        raw = self.client.chat.completions.with_raw_response.create(
+            model=self.model, messages=self.asked, tools=tools, max_tokens=4)
+        self.assertEqual(raw.headers["x-glassbox-note"],
+                         "tools[0].function.strict: best effort: arguments are not constrained to the schema")
+
+    def test_large_integers(self):
+        tools = json.loads(json.dumps(self.tools))
+        sizes = {"type": "integer", "maximum": 18446744073709551615, "minimum": -10**40, "multipleOf": 1.0}
+        tools[0]["function"]["parameters"]["properties"]["size"] = sizes
+        self.chat(self.asked, tools=tools, max_tokens=4)
 
     def test_not_wanted(self):
         choice = self.chat(self.asked, tools=self.tools, tool_choice="none").choices[0]
