@@ -454,6 +454,8 @@ b	c", "days": None})"),
   EXPECT_EQ(arguments(R"({"days": 123456789012345678901234567890, "x": 1.0, "y": 1e2})"),
             R"({"days":123456789012345678901234567890,"x":1.0,"y":100.0})");
   EXPECT_EQ(arguments(R"({"city": "x"}})"), R"({"city":"x"})");
+  EXPECT_EQ(arguments("\"\""), "{}");
+  EXPECT_EQ(arguments("null"), "{}");
   EXPECT_EQ(everywhere(syntax, R"(<tool_call>{"name": "add", "arguments": {"a": 1}</tool_call>)"),
             (Parsed{"", "", {{"", "add", R"({"a":1})"}}}));
   // Two in one pair of marks, and marks left out between two.
@@ -482,6 +484,7 @@ TEST(ChatSyntax, NothingOfACallsMarksIsContent) {
   EXPECT_EQ(everywhere(with(CallSyntax::json), R"({"name": "add", "parameters": {"a": 1}}<|eom_id|>)"),
             (Parsed{"", "", tea}));
   EXPECT_EQ(everywhere(with(CallSyntax::gemma), "[add(a=1)]"), (Parsed{"", "", tea}));
+  EXPECT_EQ(everywhere(with(CallSyntax::json), "So:\n[add(a=1)]"), (Parsed{"", "So:", tea}));
   EXPECT_EQ(everywhere(with(CallSyntax::tagged),
                        "<tool_call><function=add><parameter=a>1</parameter></function></tool_call></tool_call>\n"),
             (Parsed{"", "", tea}));

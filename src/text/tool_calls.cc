@@ -79,7 +79,10 @@ bool bare(CallSyntax syntax) {
          syntax == CallSyntax::mistral || syntax == CallSyntax::gemma;
 }
 
-bool python(CallSyntax syntax) { return syntax == CallSyntax::pythonic || syntax == CallSyntax::gemma; }
+// Taught to write Python's calls, or known to (Llama 3.2's small ones).
+bool python(CallSyntax syntax) {
+  return syntax == CallSyntax::pythonic || syntax == CallSyntax::gemma || syntax == CallSyntax::json;
+}
 
 Marks closing_marks(CallSyntax syntax) {
   switch (syntax) {
@@ -124,6 +127,7 @@ std::optional<std::string> missing_brackets(std::string_view text) {
 // An object that is a call's arguments, as its JSON text.
 std::optional<std::string> arguments_text(OrderedJson arguments, std::string_view name, const OrderedJson& tools) {
   if (arguments.is_null()) arguments = OrderedJson::object();
+  if (arguments.is_string() && trim(arguments.get_ref<const std::string&>()).empty()) arguments = OrderedJson::object();
   if (arguments.is_string()) {  // JSON written as a text once more
     auto inner = literal_of_model(arguments.get<std::string>());
     if (!inner) return std::nullopt;
