@@ -163,6 +163,7 @@ TEST(Talk, Commands) {
   EXPECT_THAT(settings, AllOf(HasSubstr("temperature          0.0 (set here)"),
                               HasSubstr("top_p                0.95 (the model's own)"),
                               HasSubstr("top_k                0 (Glassbox's default)")));
+  EXPECT_EQ(session.say("/set top_p"), "  top_p                0.95 (the model's own)\n> ");
   EXPECT_THAT(session.say("/set temperature hot"), HasSubstr("temperature: expected a number, got \"hot\""));
   EXPECT_THAT(session.say("/set temperature -1"), HasSubstr("temperature"));
   EXPECT_THAT(session.say("/set tempreature 1"), HasSubstr("did you mean temperature?"));

@@ -136,8 +136,9 @@ std::optional<Key> KeyReader::next() {
   size_t end = 0;
   while (end < bytes_.size() && !is_control(bytes_[end])) ++end;
   if (end == bytes_.size()) {  // the last character may not be whole yet
-    const size_t whole = unicode::valid_prefix(bytes_);
-    if (whole < end && unicode::unfinished(std::string_view(bytes_).substr(whole))) end = whole;
+    constexpr size_t kLongest = 4;
+    for (size_t at = end - std::min(end, kLongest - 1); at < end; ++at)
+      if (unicode::unfinished(std::string_view(bytes_).substr(at))) end = at;
   }
   if (end == 0) return std::nullopt;
   Key key{Key::text, unicode::replace_broken(std::string_view(bytes_).substr(0, end))};
@@ -151,8 +152,8 @@ std::optional<Key> KeyReader::escape() {
   if (bytes_[1] != '[' && bytes_[1] != 'O') {
     // Alt and a character of several bytes: none of them is a key here, and none of them text.
     if (unicode::unfinished(std::string_view(bytes_).substr(1))) return std::nullopt;
-    size_t length = 1;
-    while (1 + length < bytes_.size() && (bytes_[1 + length] & 0xC0) == 0x80) ++length;
+    size_t length = 0;
+    unicode::next(std::string_view(bytes_).substr(1), length);
     return take(of_alt(bytes_[1]), 1 + length);
   }
   size_t end = 2;  // parameters, then one byte from @ to ~

@@ -182,7 +182,12 @@ class Talk {
     if (arguments.empty()) return note("{}", without_line_end(conversation_.settings().show(conversation_.defaults())));
     auto [name, value] = first_word(arguments);
     if (name == "parameter") std::tie(name, value) = first_word(value);
-    if (value.empty()) fail(ErrorKind::bad_request, "/set {}: expected a value, or \"default\"", name);
+    if (value.empty()) {
+      const std::string all = "\n" + conversation_.settings().show(conversation_.defaults());
+      const size_t at = all.find(fmt::format("\n  {} ", name));
+      if (at == std::string::npos) fail(ErrorKind::bad_request, "/set {}: expected a setting and a value", name);
+      return note("{}", all.substr(at + 1, all.find('\n', at + 1) - at - 1));
+    }
     conversation_.settings().set(name, value);
     note("{} is {}", name, value == "default" ? "no longer set" : fmt::format("now {}", value));
   }
