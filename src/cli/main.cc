@@ -36,7 +36,12 @@ int main(int argc, char** argv) {
   CLI::App app("Glassbox: run, see inside, change and share open-weight models.");
   app.set_version_flag("--version", std::string("glassbox ") + glassbox::kVersion);
   app.require_subcommand(0, 1);
-  app.footer("glassbox COMMAND --help shows a command's options and an example.");
+  app.footer(
+      "Begin with\n"
+      "  glassbox run glassbox/prism      talk in the terminal\n"
+      "  glassbox serve glassbox/prism    the page and the API, on http://127.0.0.1:8080\n"
+      "\n"
+      "glassbox COMMAND --help shows a command's options and an example.");
   glassbox::Commands commands{app, {}};
   add_run_command(commands);
   add_serve_command(commands);

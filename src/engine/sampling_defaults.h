@@ -22,7 +22,7 @@ struct SamplingDefaults {
 
 // What the publisher says (generation_config.json, or a GGUF file's keys). do_sample false is temperature 0. A
 // publisher who says any of do_sample false, temperature, top_k, top_p and min_p has chosen: what is not said is then
-// the plain distribution, as in the framework it was chosen in. One who says none of them gets ours, measured in
+// the plain distribution, as other servers take the same file. One who says none of them gets ours, measured in
 // docs/log.md: the plain distribution makes small models babble.
 SamplingDefaults sampling_defaults(const GenerationConfig& published);
 
