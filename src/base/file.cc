@@ -5,11 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
+#include <unordered_map>
 #include <utility>
 
 #include "base/error.h"
+#include "base/memory.h"
 
 namespace glassbox {
 namespace {
@@ -99,6 +103,28 @@ void FileWriter::commit() {
   if (directory.fd < 0 || ::fsync(directory.fd) != 0) fail_errno(folder, "cannot sync folder");
 }
 
+namespace {
+
+// How much of each mapping was given up again and is counted no longer.
+std::mutex released_mutex;
+std::unordered_map<const MappedFile*, int64_t> released_bytes;
+
+// How much of `bytes` was still counted, of a mapping of `size`: what is given up twice was counted once.
+int64_t released_of(const MappedFile* mapped, int64_t bytes, int64_t size) {
+  const std::lock_guard lock(released_mutex);
+  int64_t& already = released_bytes[mapped];
+  const int64_t now = std::min(bytes, size - already);
+  already += now;
+  return now;
+}
+
+void forget_released(const MappedFile* mapped) {
+  const std::lock_guard lock(released_mutex);
+  released_bytes.erase(mapped);
+}
+
+}  // namespace
+
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& file) {
   const Opened opened = open_regular(file);
   std::shared_ptr<MappedFile> mapped(new MappedFile);
@@ -107,6 +133,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     void* at = ::mmap(nullptr, opened.size, PROT_READ, MAP_SHARED, opened.descriptor.fd, 0);
     if (at == MAP_FAILED) fail_errno(file, "cannot map");
     mapped->bytes_ = {static_cast<const std::byte*>(at), opened.size};
+    count_mapped(static_cast<int64_t>(opened.size));
   }
   return mapped;
 }
@@ -116,11 +143,17 @@ void MappedFile::release(std::span<const std::byte> bytes) const {
   const auto start = reinterpret_cast<uintptr_t>(bytes.data());
   const uintptr_t first = (start + page - 1) / page * page, last = (start + bytes.size()) / page * page;
   if (bytes.data() < bytes_.data() || bytes.data() + bytes.size() > bytes_.data() + bytes_.size()) return;
-  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  if (first >= last) return;
+  ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+  count_mapped(-released_of(this, static_cast<int64_t>(last - first), static_cast<int64_t>(bytes_.size())));
 }
 
 MappedFile::~MappedFile() {
-  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  if (bytes_.empty()) return;
+  ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  const auto size = static_cast<int64_t>(bytes_.size());
+  count_mapped(-released_of(this, size, size));
+  forget_released(this);
 }
 
 }  // namespace glassbox

@@ -1,8 +1,9 @@
 #include "engine/engine.h"
 
-#include <unistd.h>
+#include <malloc.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -15,6 +16,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/random.h"
 #include "engine/sampler.h"
 #include "engine/stop_text.h"
@@ -27,11 +29,32 @@ using Clock = std::chrono::steady_clock;
 
 double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-// Positions that half of the machine's memory holds.
-int64_t cache_tokens_by_memory(const CacheShape& shape) {
-  const auto bytes = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
-  return static_cast<int64_t>(bytes / 2 / static_cast<double>(shape.position_bytes()));
+// What a pass takes for its values beside the caches, roughly: they come and go, so a few of each width.
+int64_t intermediates(const ModelShape& shape, const EngineOptions& options) {
+  const int64_t tokens = options.prefill_chunk + options.max_batch, rows = std::min(options.max_batch, 16);
+  const int64_t experts = std::max<int64_t>(1, shape.experts_per_token);
+  const int64_t width = 6 * shape.hidden + 4 * shape.heads * shape.head_dim + 3 * experts * shape.intermediate;
+  return static_cast<int64_t>(sizeof(float)) * (tokens * width + 2 * rows * shape.vocabulary);
 }
+
+// Keeps so many bytes of a budget free for what does not ask.
+class Promise {
+ public:
+  explicit Promise(std::shared_ptr<MemoryBudget> budget) : budget_(std::move(budget)) {}
+  ~Promise() { set(0); }
+  Promise(const Promise&) = delete;
+  Promise& operator=(const Promise&) = delete;
+  void set(int64_t bytes) {
+    if (bytes != bytes_) budget_->promise(bytes - bytes_);
+    bytes_ = bytes;
+  }
+
+ private:
+  const std::shared_ptr<MemoryBudget> budget_;
+  int64_t bytes_ = 0;
+};
+
+std::string mebibytes(int64_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
 
 Failure failure_of(const std::exception_ptr& thrown) {
   try {
@@ -87,6 +110,8 @@ struct Session {
   Engine::OnToken on_token;
   Engine::OnFinished on_finished;
   int64_t most_tokens;  // longest this sequence may become
+  bool begun = false;   // it ran, if only to give way
+  bool waits = true;
 
   std::vector<int32_t> tokens;
   KvCache cache;
@@ -98,14 +123,14 @@ struct Session {
   bool over = false;
 
   Session(Engine::RequestId id, GenerationRequest asked, Engine::OnToken on_token, Engine::OnFinished on_finished,
-          const Model& model, int64_t most_tokens)
+          const Model& model, KvCache empty, int64_t most_tokens)
       : id(id),
         request(std::move(asked)),
         on_token(std::move(on_token)),
         on_finished(std::move(on_finished)),
         most_tokens(most_tokens),
         tokens(request.prompt),
-        cache(model.network->cache_shape()),
+        cache(std::move(empty)),
         sampler(request.sampling, request.prompt, request.choice),
         decoder(model.tokenizer, !model.chat_template),
         stop(request.stop) {
@@ -115,6 +140,7 @@ struct Session {
 
   int64_t pending() const { return static_cast<int64_t>(tokens.size()) - cache.length(); }
   bool prefilling() const { return finished.completion_tokens == 0; }
+  bool reading() const { return prefilling() || pending() > 1; }  // the latter: again, after it gave way
 };
 
 // A sequence that ended, kept while there is room: a later prompt that begins the same way continues from it.
@@ -124,7 +150,14 @@ struct Remembered {
   std::shared_ptr<const Adapter> adapter;  // whose keys and values these are
 };
 
+std::atomic<unsigned> engines_made = 0;
+
 constexpr size_t kMostRemembered = 32;
+constexpr int64_t kBlock = 64;                    // positions, in which caches grow
+constexpr int64_t kMostKept = int64_t{64} << 20;  // bytes of intermediates beyond what was expected
+constexpr std::chrono::milliseconds kStall{20};   // between two tries to get memory that others hold
+constexpr std::chrono::milliseconds kYield{50};   // until an engine gives up memory that another may be waiting for
+constexpr std::chrono::seconds kIdle{1};          // until memory goes back to the system
 
 int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
   return std::ranges::mismatch(a, b).in1 - a.begin();
@@ -136,33 +169,47 @@ struct Engine::Impl {
   const std::shared_ptr<const Model> model;
   EngineOptions options;
   Workspace workspace;
+  std::shared_ptr<MemoryBudget> budget;  // of keys and values: this engine's part of what there is
+  Promise room;                          // for intermediates that the arena does not hold yet
+  int64_t block_bytes = 0, intermediate_bytes = 0;
+  const unsigned serial = engines_made.fetch_add(1);
+  std::string context_limit;  // what bounds the context, for errors: empty for the model itself and for who asked
 
   mutable std::mutex mutex;  // guards what follows, up to the thread's own
   std::condition_variable wake;
-  std::deque<std::unique_ptr<Session>> waiting;
+  std::deque<std::unique_ptr<Session>> waiting;  // by age
   std::vector<RequestId> cancelled;
   EngineStatistics statistics;
   RequestId next_id = 1;
   bool stopping = false;
 
-  // The engine thread's own.
-  std::list<std::unique_ptr<Session>> running;
-  std::list<Remembered> remembered;  // most recent first
-  int64_t reserved = 0;              // positions the running ones may come to hold
+  std::atomic<bool> asked_for_memory = false;  // by another engine
+  std::atomic<std::thread::id> owner;
 
-  std::thread thread;  // last: it uses all of the above
+  // The engine thread's own.
+  std::list<std::unique_ptr<Session>> running;  // by age
+  std::list<Remembered> remembered;             // most recent first
+  std::optional<Clock::time_point> stalled;     // since when nothing goes on, for want of memory that others hold
+  bool tidy = true;                             // nothing has run since memory went back to the system
+
+  std::shared_ptr<void> listening;  // these two last: they use all of the above
+  std::thread thread;
+
+  static std::shared_ptr<MemoryBudget> memory_of(const EngineOptions& options) {
+    return options.memory ? options.memory : MemoryBudget::process();
+  }
 
   Impl(std::shared_ptr<const Model> of, const EngineOptions& asked)
-      : model(std::move(of)), options(asked), workspace(asked.threads) {
-    const ModelShape& shape = model->network->shape();
-    if (options.context <= 0) options.context = shape.context;
-    if (options.context > shape.context)
-      fail(ErrorKind::bad_request, "context: the model was made for at most {} tokens, got {}", shape.context,
-           options.context);
-    if (options.cache_tokens <= 0)
-      options.cache_tokens = std::max(options.context, cache_tokens_by_memory(model->network->cache_shape()));
+      : model(std::move(of)), options(asked), workspace(asked.threads), room(memory_of(asked)) {
     check(options.max_batch > 0 && options.prefill_chunk > 0, "Engine: batch and chunk must be positive");
+    find_room();
+    listening = memory_of(options)->listen([this] {
+      if (std::this_thread::get_id() == owner.load()) return;
+      asked_for_memory = true;
+      wake.notify_all();
+    });
     thread = std::thread([this] { run(); });
+    owner = thread.get_id();
   }
 
   ~Impl() {
@@ -174,9 +221,48 @@ struct Engine::Impl {
     thread.join();
   }
 
+  // Settles the context and the budget.
+  void find_room() {
+    const ModelShape& shape = model->network->shape();
+    if (options.context > shape.context)
+      fail(ErrorKind::bad_request, "context: the model was made for at most {} tokens, got {}", shape.context,
+           options.context);
+    const auto all = memory_of(options);
+    block_bytes = static_cast<int64_t>(model->network->cache_shape().block_bytes());
+    intermediate_bytes = intermediates(shape, options);
+    room.set(intermediate_bytes);
+    budget = std::make_shared<MemoryBudget>(
+        options.cache_tokens > 0 ? bytes_of(options.cache_tokens) : std::numeric_limits<int64_t>::max(), all);
+    const int64_t there = bytes_in_all(), positions = there / block_bytes * kBlock;
+    if (positions < options.context)
+      fail(ErrorKind::bad_request, "context: {} tokens take {} for keys and values, there are {}", options.context,
+           mebibytes(bytes_of(options.context)), mebibytes(there));
+    if (positions < kBlock)
+      fail(ErrorKind::full, "{}: of {} of memory {} are left, expected {} at least for keys and values", model->name,
+           mebibytes(all->limit()), mebibytes(there), mebibytes(block_bytes));
+    if (options.context > 0) return;
+    options.context = std::min(shape.context, positions);
+    if (positions < shape.context)
+      context_limit = fmt::format(" (the model's is {}, but only {} are there for keys and values)", shape.context,
+                                  mebibytes(there));
+  }
+
+  // Of keys and values.
+  int64_t bytes_of(int64_t positions) const { return (positions + kBlock - 1) / kBlock * block_bytes; }
+  // What there is for them if all who have some gave it back.
+  int64_t bytes_in_all() const {
+    const auto all = memory_of(options);
+    const int64_t own = options.cache_tokens > 0 ? bytes_of(options.cache_tokens) : std::numeric_limits<int64_t>::max();
+    return std::min(own, all->left_in_all());
+  }
+
+  KvCache empty_cache() const { return KvCache(model->network->cache_shape(), budget); }
+
   void run() {
     for (;;) {
       if (!take_orders()) return;
+      drop_ended();
+      admit();
       drop_ended();
       if (running.empty()) continue;
       step();
@@ -184,12 +270,22 @@ struct Engine::Impl {
     }
   }
 
-  // Waits for work; admits, cancels. False when the engine stops and nothing is left.
+  // Waits for work; cancels. False when the engine stops and nothing is left.
   bool take_orders() {
     std::vector<std::unique_ptr<Session>> ended;
     {
       std::unique_lock lock(mutex);
-      wake.wait(lock, [&] { return stopping || !waiting.empty() || !running.empty() || !cancelled.empty(); });
+      const auto called = [&] {
+        return stopping || !waiting.empty() || !running.empty() || !cancelled.empty() || asked_for_memory;
+      };
+      if (stalled) {
+        wake.wait_for(lock, kStall);
+      } else if (!tidy && !wake.wait_for(lock, kIdle, called)) {
+        lock.unlock();
+        tidy_up();
+        lock.lock();
+      }
+      if (!stalled) wake.wait(lock, called);
       const auto is_cancelled = [&](const Session& session) {
         return stopping || std::ranges::count(cancelled, session.id) > 0;
       };
@@ -204,52 +300,127 @@ struct Engine::Impl {
         }
       }
       cancelled.clear();
-      while (!waiting.empty() && static_cast<int>(running.size()) < options.max_batch &&
-             reserved + waiting.front()->most_tokens <= options.cache_tokens) {
-        reserved += waiting.front()->most_tokens;
-        running.push_back(std::move(waiting.front()));
-        waiting.pop_front();
-        begin(*running.back());
-      }
-      statistics.running = static_cast<int64_t>(running.size());
-      statistics.waiting = static_cast<int64_t>(waiting.size());
+      if (waiting.empty() && running.empty()) stalled.reset();
       if (stopping && running.empty() && ended.empty()) return false;
+    }
+    if (asked_for_memory.exchange(false)) {
+      remembered.clear();
+      if (running.empty()) tidy_up();
     }
     for (auto& session : ended) {
       session->finished.reason = FinishReason::cancelled;
-      session->on_finished(session->finished);
+      end(*session);
     }
     return true;
   }
 
-  void begin(Session& session) {
-    session.started = Clock::now();
+  // What nobody needs goes back to the system.
+  void tidy_up() {
+    workspace.arena.trim();
+    room.set(intermediate_bytes);
+    ::malloc_trim(0);
+    tidy = true;
+  }
+
+  // From those that wait to those that run, the oldest first, as long as there is room for their tokens so far.
+  void admit() {
+    for (;;) {
+      std::unique_ptr<Session> next;
+      {
+        const std::lock_guard lock(mutex);
+        if (waiting.empty() || static_cast<int>(running.size()) >= options.max_batch) break;
+        next = std::move(waiting.front());
+        waiting.pop_front();
+      }
+      bool begins = false;
+      try {
+        begins = begin(*next);
+      } catch (...) {
+        end_with(*next, failure_of(std::current_exception()));
+        begins = true;  // to be dropped as others are
+      }
+      if (!begins) {
+        next->cache = empty_cache();
+        if (running.empty()) stall(*next);
+        begins = next->over;
+      }
+      const bool over = next->over;
+      if (begins) {
+        const auto younger = [&](const auto& other) { return other->id > next->id; };
+        next->waits = false;
+        running.insert(std::ranges::find_if(running, younger), std::move(next));
+      } else {
+        const std::lock_guard lock(mutex);
+        waiting.push_front(std::move(next));
+        break;
+      }
+      if (!over) stalled.reset();
+    }
+    const std::lock_guard lock(mutex);
+    statistics.running = static_cast<int64_t>(running.size());
+    statistics.waiting = static_cast<int64_t>(waiting.size());
+  }
+
+  // False if there is no room for the session now.
+  bool begin(Session& session) {
+    if (!session.begun) session.started = Clock::now();
     session.finished.reason = FinishReason::cancelled;  // until it ends otherwise
-    // The last prompt token always runs: its logits are what is asked for.
-    const std::span<const int32_t> prompt(session.tokens.data(), session.tokens.size() - 1);
+    // The last token always runs: its logits are what is asked for.
+    const std::span<const int32_t> known(session.tokens.data(), session.tokens.size() - 1);
     int64_t longest = 0;
     const Remembered* best = nullptr;
     for (const Remembered& past : remembered) {
       if (past.adapter != session.request.adapter) continue;
-      if (const int64_t common = common_prefix(prompt, past.tokens); common > longest) longest = common, best = &past;
+      if (const int64_t common = common_prefix(known, past.tokens); common > longest) longest = common, best = &past;
     }
     if (best) {
       session.cache = best->cache;
       session.cache.resize(longest);
+    }
+    // For all of its tokens, and for one block more of each that runs: or the next pass would take it away again.
+    const auto length = static_cast<int64_t>(session.tokens.size());
+    const int64_t spare = static_cast<int64_t>(running.size()) * block_bytes;
+    const int64_t needed = ((length + kBlock - 1) / kBlock - longest / kBlock) * block_bytes + spare;
+    int64_t forgettable = 0;
+    for (const Remembered& past : remembered) forgettable += past.cache.blocks() * block_bytes;
+    if (needed > budget->left() + forgettable) {
+      if (!budget->take(needed - forgettable)) return false;  // by which others are asked to forget, too
+      budget->touched(needed - forgettable);
+      budget->give(needed - forgettable);
+    }
+    while (!session.cache.reserve(length) || budget->left() < spare)
+      if (!forget_oldest()) return false;
+    if (!session.begun) {
+      const std::lock_guard lock(mutex);
       session.finished.cached_tokens = longest;
       statistics.cached_tokens += longest;
     }
-    make_room();
+    session.begun = true;
+    return true;
   }
 
-  // Forgets the oldest remembered sequences until what runs has its room.
-  void make_room() {
-    int64_t held = reserved;
+  bool forget_oldest() {
+    if (remembered.empty()) return false;
+    remembered.pop_back();
+    return true;
+  }
+
+  void remember(Session& session) {
+    session.cache.resize(session.cache.length());  // nothing beyond
+    session.tokens.resize(static_cast<size_t>(session.cache.length()));
+    std::erase_if(remembered, [&](const Remembered& past) {
+      return past.adapter == session.request.adapter &&
+             common_prefix(past.tokens, session.tokens) == static_cast<int64_t>(past.tokens.size());
+    });
+    remembered.push_front({std::move(session.tokens), std::move(session.cache), session.request.adapter});
+    // It is a guess what will be of use: half of the memory is enough for guesses.
+    int64_t blocks = 0;
     size_t count = 0;
-    for (auto at = remembered.begin(); at != remembered.end();) {
-      held += at->cache.length();
-      at = held > options.cache_tokens || ++count > kMostRemembered ? remembered.erase(at) : std::next(at);
-    }
+    const int64_t most = budget->limit() / 2 / block_bytes;
+    std::erase_if(remembered, [&](const Remembered& past) {
+      blocks += past.cache.blocks();
+      return blocks > most || ++count > kMostRemembered;
+    });
   }
 
   void drop_ended() {
@@ -260,27 +431,26 @@ struct Engine::Impl {
       }
       const std::unique_ptr<Session> session = std::move(*at);
       at = running.erase(at);
-      reserved -= session->most_tokens;
-      session->finished.text +=
-          session->stop.stopped() ? "" : session->stop.push(session->decoder.finish()) + session->stop.finish();
-      const auto now = Clock::now();
-      session->finished.prefill_s = seconds((session->prefilling() ? now : session->first_token) - session->started);
-      session->finished.decode_s = session->prefilling() ? 0 : seconds(now - session->first_token);
-      if (!session->finished.failure && session->cache.length() > 0) {
-        session->tokens.resize(static_cast<size_t>(session->cache.length()));
-        std::erase_if(remembered, [&](const Remembered& past) {
-          return past.adapter == session->request.adapter &&
-                 common_prefix(past.tokens, session->tokens) == static_cast<int64_t>(past.tokens.size());
-        });
-        remembered.push_front({std::move(session->tokens), std::move(session->cache), session->request.adapter});
-        make_room();
-      }
       {
         const std::lock_guard lock(mutex);
         statistics.running = static_cast<int64_t>(running.size());
       }
-      session->on_finished(session->finished);
+      end(*session);
     }
+  }
+
+  // The last anyone hears of it.
+  void end(Session& session) {
+    if (session.begun) {
+      session.finished.text +=
+          session.stop.stopped() ? "" : session.stop.push(session.decoder.finish()) + session.stop.finish();
+      const auto now = Clock::now();
+      session.finished.prefill_s = seconds((session.prefilling() ? now : session.first_token) - session.started);
+      session.finished.decode_s = session.prefilling() ? 0 : seconds(now - session.first_token);
+    }
+    if (!session.finished.failure && session.cache.length() > 0) remember(session);
+    session.cache = empty_cache();
+    session.on_finished(session.finished);
   }
 
   // What one pass takes of a sequence: its next `count` tokens.
@@ -292,29 +462,98 @@ struct Engine::Impl {
   // One pass: the next token of every sequence that speaks, and a share of the prompts that are still being read. If it
   // fails, each goes through alone, so that only those end to whom it happens again.
   void step() {
-    std::vector<Session*> reading;
-    std::vector<int64_t> unread;
-    for (auto& session : running)
-      if (session->prefilling()) {
-        reading.push_back(session.get());
-        unread.push_back(session->pending());
-      }
-    const bool alone = running.size() == 1;
-    const std::vector<int64_t> shares =
-        share_prefill(unread, alone ? options.prefill_chunk : std::max<int64_t>(1, options.prefill_chunk / 4));
-    std::vector<Part> parts;
-    for (size_t i = 0; i < reading.size(); ++i) parts.push_back({reading[i], shares[i]});
-    for (auto& session : running)
-      if (!session->prefilling()) parts.push_back({session.get(), session->pending()});
-    std::erase_if(parts, [](const Part& part) { return part.count == 0; });
+    tidy = false;
+    const std::vector<Part> parts = with_room(shares());
+    if (parts.empty()) {
+      if (!running.empty()) stall(*running.back());
+      return;
+    }
+    stalled.reset();
     try {
       walk(parts);
     } catch (...) {
-      if (parts.size() == 1) return end_with(*parts[0].session, std::current_exception());
-      for (const Part& part : parts) try {
+      remembered.clear();  // it may have been for want of memory
+      workspace.arena.trim();
+      for (const Part& part : with_room(parts)) try {
           walk({&part, 1});
-        } catch (...) { end_with(*part.session, std::current_exception()); }
+        } catch (...) { end_with(*part.session, failure_of(std::current_exception())); }
     }
+    const auto held = static_cast<int64_t>(workspace.arena.bytes());
+    if (held > 2 * intermediate_bytes + kMostKept) workspace.arena.trim();
+    // What the arena holds is seen where one looks: there only the rest need be kept free.
+    const bool looks = memory_of(options) == MemoryBudget::process();
+    const int64_t seen = looks ? static_cast<int64_t>(workspace.arena.bytes()) : 0;
+    room.set(std::max<int64_t>(0, intermediate_bytes - seen));
+  }
+
+  std::vector<Part> shares() const {
+    std::vector<int64_t> unread;
+    for (const auto& session : running)
+      if (session->reading()) unread.push_back(session->pending());
+    const int64_t chunk = running.size() == 1 ? options.prefill_chunk : std::max<int64_t>(1, options.prefill_chunk / 4);
+    const std::vector<int64_t> shares = share_prefill(unread, chunk);
+    std::vector<Part> parts;
+    size_t next = 0;
+    for (const auto& session : running)
+      parts.push_back({session.get(), session->reading() ? shares[next++] : session->pending()});
+    std::erase_if(parts, [](const Part& part) { return part.count == 0; });
+    return parts;
+  }
+
+  // Those of the parts for which there is memory, which they now have. Where it runs out the youngest gives way.
+  std::vector<Part> with_room(const std::vector<Part>& parts) {
+    std::vector<Part> ready;
+    for (const Part& part : parts) {
+      Session& session = *part.session;
+      const auto has_room = [&] {
+        try {
+          return session.cache.reserve(session.cache.length() + part.count);
+        } catch (const std::bad_alloc&) { return false; }  // the system has less than was thought
+      };
+      while (!session.waits && !has_room()) {
+        if (forget_oldest()) continue;
+        if (running.size() == 1) break;  // there is nobody but other engines to wait for
+        give_way(std::prev(running.end()));
+      }
+      if (!session.waits && session.cache.blocks() * kBlock >= session.cache.length() + part.count)
+        ready.push_back(part);
+    }
+    return ready;
+  }
+
+  // Its tokens are kept, and read again when there is room. Draws are keyed by position, so what follows is what would
+  // have followed.
+  void give_way(std::list<std::unique_ptr<Session>>::iterator at) {
+    std::unique_ptr<Session> session = std::move(*at);
+    running.erase(at);
+    session->cache = empty_cache();
+    session->waits = true;
+    const std::lock_guard lock(mutex);
+    const auto younger = [&](const auto& other) { return other->id > session->id; };
+    waiting.insert(std::ranges::find_if(waiting, younger), std::move(session));
+    ++statistics.gave_way;
+    statistics.running = static_cast<int64_t>(running.size());
+    statistics.waiting = static_cast<int64_t>(waiting.size());
+  }
+
+  // Nothing goes on, for want of memory. Other engines may have it: then this one waits, and so that two do not wait
+  // for each other, gives up what it has itself, each after a time of its own. If nobody has it who gives it back, a
+  // request that has waited long enough fails.
+  void stall(Session& session) {
+    const auto now = Clock::now();
+    if (!stalled) stalled = now;
+    if (!tidy) tidy_up();  // what is free here may be all it needs
+    if (memory_of(options)->taken() > budget->taken()) {
+      if (!session.waits && now - *stalled > kYield * (1 + serial % 8)) give_way(std::prev(running.end()));
+      return;
+    }
+    if (now - *stalled < options.patience) return;
+    const auto length = static_cast<int64_t>(session.tokens.size());
+    end_with(session,
+             {Failure::Kind::full,
+              fmt::format("memory: keys and values of {} tokens take {}, and {} of {} are left", length,
+                          mebibytes(bytes_of(length)), mebibytes(budget->left()), mebibytes(budget->limit()))});
+    stalled = now;
   }
 
   // Throws what the pass throws; then every cache is as it was.
@@ -327,7 +566,7 @@ struct Engine::Impl {
       Pass pass(workspace);
       for (const auto& [session, count] : parts) {
         const bool whole = count == session->pending();
-        if (session->prefilling()) read += count;
+        if (session->reading()) read += count;
         if (whole) speaking.push_back(session);
         pass.add(std::span(session->tokens)
                      .subspan(static_cast<size_t>(session->cache.length()), static_cast<size_t>(count)),
@@ -337,7 +576,7 @@ struct Engine::Impl {
       const auto width = static_cast<size_t>(logits.width());
       for (size_t row = 0; row < speaking.size(); ++row) try {
           speak(*speaking[row], logits.values().subspan(row * width, width));
-        } catch (...) { end_with(*speaking[row], std::current_exception()); }
+        } catch (...) { end_with(*speaking[row], failure_of(std::current_exception())); }
     } catch (...) {
       for (size_t i = 0; i < parts.size(); ++i) parts[i].session->cache.resize(before[i]);
       throw;
@@ -348,8 +587,8 @@ struct Engine::Impl {
     statistics.completion_tokens += static_cast<int64_t>(speaking.size());
   }
 
-  static void end_with(Session& session, const std::exception_ptr& what) {
-    session.finished.failure = failure_of(what);
+  static void end_with(Session& session, Failure failure) {
+    session.finished.failure = std::move(failure);
     session.over = true;
   }
 
@@ -361,14 +600,12 @@ struct Engine::Impl {
   void speak(Session& session, std::span<const float> logits) {
     if (session.prefilling()) session.first_token = Clock::now();
     if (const auto at = first_not_finite(logits)) {
-      const float logit = logits[*at];
-      session.finished.failure = {
-          Failure::Kind::not_finite,
-          fmt::format("logits: expected numbers, got {} for token {} at position {}: weights of the model{} are not "
-                      "finite, or too large",
-                      logit, *at, session.tokens.size(), session.request.adapter ? " or its adapter" : "")};
-      session.over = true;
-      return;
+      return end_with(session,
+                      {Failure::Kind::not_finite, fmt::format("logits: expected numbers, got {} for token {} at "
+                                                              "position {}: weights of the model{} are not "
+                                                              "finite, or too large",
+                                                              logits[*at], *at, session.tokens.size(),
+                                                              session.request.adapter ? " or its adapter" : "")});
     }
     TokenEvent event;
     event.id = session.sampler.sample(logits, static_cast<int64_t>(session.tokens.size()));
@@ -414,7 +651,8 @@ Engine::RequestId Engine::submit(GenerationRequest request, OnToken on_token, On
   const auto prompt = static_cast<int64_t>(request.prompt.size());
   if (prompt == 0) fail(ErrorKind::bad_request, "prompt: expected at least one token, got none");
   if (prompt >= context())
-    fail(ErrorKind::full, "prompt: {} tokens leave no room for an answer in a context of {}", prompt, context());
+    fail(ErrorKind::full, "prompt: {} tokens leave no room for an answer in a context of {}{}", prompt, context(),
+         impl_->context_limit);
   for (const int32_t token : request.prompt)
     if (token < 0 || token >= vocabulary)
       fail(ErrorKind::bad_request, "prompt: expected token ids from 0 to {}, got {}", vocabulary - 1, token);
@@ -426,15 +664,15 @@ Engine::RequestId Engine::submit(GenerationRequest request, OnToken on_token, On
     if (stop.empty()) fail(ErrorKind::bad_request, "stop: expected texts that are not empty");
   request.sampling.validate(static_cast<size_t>(vocabulary));
   if (!request.sampling.seed) request.sampling.seed = drawn_seed();
+  if (const int64_t needed = impl_->bytes_of(prompt + 1), there = impl_->bytes_in_all(); needed > there)
+    fail(ErrorKind::full, "prompt: {} tokens take {} for keys and values, and there are {}", prompt, mebibytes(needed),
+         mebibytes(there));
   const int64_t room = context() - prompt;
   const int64_t most = prompt + (request.max_tokens < 0 ? room : std::min(request.max_tokens, room));
-  if (most > impl_->options.cache_tokens)
-    fail(ErrorKind::full, "prompt and answer: {} tokens do not fit the cache of {}", most, impl_->options.cache_tokens);
-
   const std::lock_guard lock(impl_->mutex);
   const RequestId id = impl_->next_id++;
-  impl_->waiting.push_back(
-      std::make_unique<Session>(id, std::move(request), std::move(on_token), std::move(on_finished), model(), most));
+  impl_->waiting.push_back(std::make_unique<Session>(id, std::move(request), std::move(on_token),
+                                                     std::move(on_finished), model(), impl_->empty_cache(), most));
   ++impl_->statistics.requests;
   impl_->statistics.waiting = static_cast<int64_t>(impl_->waiting.size());
   impl_->wake.notify_all();
@@ -469,8 +707,16 @@ Engine::Answer Engine::generate(GenerationRequest request, const OnToken& on_tok
 }
 
 EngineStatistics Engine::statistics() const {
-  const std::lock_guard lock(impl_->mutex);
-  return impl_->statistics;
+  EngineStatistics statistics;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    statistics = impl_->statistics;
+  }
+  const auto all = Impl::memory_of(impl_->options);
+  statistics.cache_bytes = impl_->budget->taken();
+  statistics.memory_limit = all->limit();
+  statistics.memory_left = all->left();
+  return statistics;
 }
 
 }  // namespace glassbox

@@ -1,9 +1,13 @@
 // The engine: many requests share one model. It speaks of tokens, text and sessions, never of tensors.
 //
-// One thread owns the model and runs passes; submit() and cancel() may be called from any thread. Every request
-// gets the bits it would get alone (docs/design.md, promise 1).
+// One thread owns the model and runs passes; submit() and cancel() may be called from any thread. Every request gets
+// the bits it would get alone (docs/design.md, promise 1).
+//
+// Memory for keys and values is taken as sequences grow. Where it runs out, sequences that ended are forgotten first;
+// then the youngest that runs gives way: it waits, and is read again from its tokens later. What was said stays said.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -18,8 +22,10 @@
 
 namespace glassbox {
 
-// How the next token is drawn. Defaults are the plain distribution. Order: logit bias, penalties, temperature,
-// top-k, top-p, min-p; ties go to the lowest id. Temperature 0 takes the most likely token.
+class MemoryBudget;
+
+// How the next token is drawn. Defaults are the plain distribution. Order: logit bias, penalties, temperature, top-k,
+// top-p, min-p; ties go to the lowest id. Temperature 0 takes the most likely token.
 struct Sampling {
   float temperature = 1;
   int top_k = 0;  // 0: all
@@ -87,15 +93,21 @@ struct Finished {
 
 struct EngineOptions {
   int threads = 0;              // as ThreadPool
-  int64_t context = 0;          // longest sequence; 0: the model's own
-  int64_t cache_tokens = 0;     // positions all sequences may hold together; 0: by memory
+  int64_t context = 0;          // longest sequence; 0: the model's own, or what memory holds
+  int64_t cache_tokens = 0;     // positions all sequences may hold together, in blocks of 64; 0: by memory
   int max_batch = 64;           // sequences in one pass
   int64_t prefill_chunk = 256;  // prompt tokens in one pass; a quarter of it where others speak or wait for theirs
+  // Where keys and values, and room for intermediates, are taken from: null for the process's (base/memory.h).
+  std::shared_ptr<MemoryBudget> memory = nullptr;
+  std::chrono::milliseconds patience{10'000};  // for memory that others than this engine hold, until a request fails
 };
 
 struct EngineStatistics {
   int64_t requests = 0, running = 0, waiting = 0;
   int64_t prompt_tokens = 0, completion_tokens = 0, cached_tokens = 0, passes = 0;
+  int64_t gave_way = 0;                       // times that a sequence's memory was taken for an older one's
+  int64_t cache_bytes = 0;                    // keys and values, of those that ended too
+  int64_t memory_limit = 0, memory_left = 0;  // of all engines together
 };
 
 class Engine {
@@ -105,11 +117,13 @@ class Engine {
   using OnToken = std::function<void(const TokenEvent&)>;
   using OnFinished = std::function<void(const Finished&)>;
 
+  // Throws Error(bad_request) for options the model or memory cannot keep, Error(full) where there is no memory for it
+  // to work in.
   Engine(std::shared_ptr<const Model> model, const EngineOptions& options);
   ~Engine();  // cancels what runs; every request's OnFinished has been called when this returns
 
   const Model& model() const;
-  int64_t context() const;
+  int64_t context() const;  // the longest sequence: as asked, or as the model and memory allow
 
   // Throws Error(bad_request) for options out of range or ids outside the vocabulary, Error(full) for a prompt that
   // leaves no room in the context. Both callbacks end with exactly one OnFinished.

@@ -5,15 +5,19 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cmath>
+#include <chrono>
+#include <condition_variable>
 #include <cstring>
+#include <ctime>
 #include <functional>
 #include <future>
 #include <limits>
 #include <list>
+#include <thread>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/random.h"
 #include "models/registry.h"
 #include "nn/parameters.h"
@@ -22,8 +26,7 @@
 namespace glassbox {
 namespace {
 
-// A random Llama that speaks bytes and a few merges.
-// `damage` may change its numbers.
+// A random Llama that speaks bytes and a few merges. `damage` may change its numbers.
 Model tiny(int64_t context, const std::function<void(Parameters&)>& damage = {}) {
   const std::vector<std::string> texts = {"the cat sat on the mat and the dog sat on the cat",
                                           "what is 17 + 25? it is 42."};
@@ -141,7 +144,8 @@ struct Asked {
 TEST(Engine, CompanyAndChunksChangeNothing) {
   const auto model = tiny_model();
   const std::string prompt =
-      "the dog sat on the mat and the cat sat on the dog and the mat sat on the cat. what is 17?";
+      "the dog sat on the mat and the cat sat on the "
+      "dog and the mat sat on the cat. what is 17?";
   const auto alone = Engine(model, {.threads = 1}).generate(ask(*model, prompt));
   ASSERT_EQ(alone.tokens.size(), 20u);
 
@@ -158,7 +162,9 @@ TEST(Engine, CompanyAndChunksChangeNothing) {
 
 TEST(Engine, ARememberedBeginningChangesNothing) {
   const auto model = tiny_model();
-  const std::string prompt = "the cat sat on the mat and what is 25 + 17 and the dog and the cat and so on";
+  const std::string prompt =
+      "the cat sat on the mat and what is 25 + 17 and "
+      "the dog and the cat and so on";
   const auto fresh = Engine(model, {.threads = 2}).generate(ask(*model, prompt));
   Engine engine(model, {.threads = 2});
   engine.generate(ask(*model, "the cat sat on the mat and what is the dog"));
@@ -290,15 +296,176 @@ TEST(Engine, StopsWhenToldAndWhenItEnds) {
   EXPECT_EQ(finished, 6);
 }
 
-TEST(Engine, RequestsWaitForRoomInTheCache) {
+TEST(Engine, WhoGivesWayGoesOnWithTheSameBits) {
   const auto model = tiny_model(256);
-  Engine engine(model, {.threads = 1, .cache_tokens = 300});
-  std::vector<std::promise<Finished>> done(4);
-  for (size_t i = 0; i < done.size(); ++i)
-    engine.submit(
-        ask(*model, "the cat", 150, i), [](const TokenEvent&) {},
-        [&done, i](const Finished& f) { done[i].set_value(f); });
-  for (auto& promise : done) EXPECT_EQ(promise.get_future().get().completion_tokens, 150);
+  std::vector<GenerationRequest> requests;
+  for (uint64_t i = 0; i < 5; ++i) {
+    requests.push_back(ask(*model, i % 2 ? "the cat sat on the mat and the dog" : "what is 17", 150, i));
+    if (i == 3) requests.back().stop = {"never said"};  // holds text back across a gap
+  }
+  std::vector<Engine::Answer> alone;
+  for (const auto& request : requests) alone.push_back(Engine(model, {.threads = 1}).generate(request));
+  for (const int64_t chunk : {7, 256}) {
+    // Of blocks of 64 positions each needs three in the end, and there are five.
+    Engine engine(model, {.threads = 2, .cache_tokens = 300, .prefill_chunk = chunk});
+    std::list<Asked> all;
+    for (const auto& request : requests) all.emplace_back(engine, request);
+    for (size_t i = 0; Asked & asked : all) expect_same(asked.wait(), alone[i++]);
+    const EngineStatistics statistics = engine.statistics();
+    EXPECT_GT(statistics.gave_way, 0);
+    EXPECT_LE(statistics.cache_bytes, 5 * static_cast<int64_t>(model->network->cache_shape().block_bytes()));
+  }
+}
+
+TEST(Engine, OnlyWhatIsSaidTakesMemory) {
+  // Chats without a limit may each fill the context, and there is room for two such. A short request does not wait.
+  std::promise<void> enough;
+  std::atomic<int> passes = 0;
+  const auto model = watched_model(2048, [&](const Pass&) {
+    if (++passes == 1) enough.get_future().wait();
+  });
+  Engine engine(model, {.threads = 2, .cache_tokens = 4096});
+  std::list<Asked> chats;
+  for (uint64_t i = 0; i < 20; ++i) chats.emplace_back(engine, ask(*model, "the cat", -1, i));
+  std::atomic<int> passes_of_small = 0;
+  Asked small(engine, ask(*model, "the dog", 10), [&](const TokenEvent&) { passes_of_small = passes.load(); });
+  enough.set_value();
+  EXPECT_EQ(small.wait().tokens.size(), 10u);
+  EXPECT_LT(passes_of_small, 20);
+  for (Asked& chat : chats) engine.cancel(chat.id);
+  for (Asked& chat : chats) EXPECT_EQ(chat.wait().finished.reason, FinishReason::cancelled);
+}
+
+// What an engine keeps for intermediates, and so many blocks for keys and values.
+std::shared_ptr<MemoryBudget> memory_for(const std::shared_ptr<const Model>& model, int64_t blocks, int engines = 1) {
+  constexpr int64_t kPlenty = int64_t{1} << 40;
+  EngineOptions options{.threads = 1};
+  options.memory = std::make_shared<MemoryBudget>(kPlenty);
+  const Engine probe(model, options);
+  const int64_t promised = kPlenty - options.memory->left();
+  const auto block = static_cast<int64_t>(model->network->cache_shape().block_bytes());
+  return std::make_shared<MemoryBudget>(engines * promised + blocks * block);
+}
+
+TEST(Engine, WhatEndedIsForgottenBeforeAnybodyGivesWay) {
+  const auto model = tiny_model(256);
+  Engine engine(model, {.threads = 1, .cache_tokens = 5 * 64});
+  for (uint64_t i = 0; i < 6; ++i) {
+    const GenerationRequest request = ask(*model, std::string(1, static_cast<char>('a' + i)) + " cat", 120, i);
+    EXPECT_EQ(engine.generate(request).tokens.size(), 120u);
+  }
+  EXPECT_EQ(engine.statistics().gave_way, 0);
+  EXPECT_LE(engine.statistics().cache_bytes, 5 * static_cast<int64_t>(model->network->cache_shape().block_bytes()));
+  EXPECT_GT(engine.statistics().cache_bytes, 0) << "the last is remembered";
+}
+
+TEST(Engine, TheContextIsWhatMemoryHolds) {
+  const auto model = tiny_model(4096);
+  EngineOptions options{.threads = 1};
+  options.memory = memory_for(model, 3);
+  {
+    Engine engine(model, options);
+    EXPECT_EQ(engine.context(), 192);
+    const auto full = engine.generate(ask(*model, "the cat", -1));
+    EXPECT_EQ(full.finished.reason, FinishReason::length);
+    EXPECT_EQ(full.finished.prompt_tokens + full.finished.completion_tokens, 192);
+    try {
+      engine.generate(ask(*model, std::string(1000, 'q')));
+      FAIL() << "there is no room for it";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::full);
+      EXPECT_NE(std::string(error.what()).find("in a context of 192 (the model's is 4096, but only"), std::string::npos)
+          << error.what();
+    }
+  }
+  options.context = 256;
+  EXPECT_THROW(Engine(model, options), Error) << "asked for, and not there";
+  options.context = 0;
+  options.memory = std::make_shared<MemoryBudget>(1 << 16);
+  EXPECT_THROW(Engine(model, options), Error) << "no room for anything";
+}
+
+TEST(Engine, EnginesShareOneBudget) {
+  const auto model = tiny_model(256);
+  EngineOptions options{.threads = 1};
+  const auto alone = Engine(model, options).generate(ask(*model, "the cat", 150));
+  options.memory = memory_for(model, 4, 2);
+  Engine one(model, options), two(model, options);
+  for (int round = 0; round < 3; ++round) {  // what one remembers is in the way of the other
+    expect_same(one.generate(ask(*model, "the cat", 150)), alone);
+    expect_same(two.generate(ask(*model, "the cat", 150)), alone);
+  }
+  std::list<Asked> all;
+  for (int i = 0; i < 6; ++i) all.emplace_back(i % 2 ? one : two, ask(*model, "the cat", 150));
+  for (Asked& asked : all) expect_same(asked.wait(), alone);
+  EXPECT_LE(options.memory->taken(), 4 * static_cast<int64_t>(model->network->cache_shape().block_bytes()));
+}
+
+TEST(Engine, ARequestThatFindsNoMemoryFailsByName) {
+  const auto model = tiny_model(256);
+  EngineOptions options{.threads = 1, .patience = std::chrono::milliseconds(60)};
+  options.memory = memory_for(model, 4);
+  const auto alone = Engine(model, {.threads = 1}).generate(ask(*model, "the cat", 150));
+  Engine engine(model, options);
+  const int64_t all = options.memory->left(), block = all / 4;
+  options.memory->promise(all);  // something else has it
+  try {
+    engine.generate(ask(*model, "the cat", 150));
+    FAIL() << "no memory at all";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::full);
+    EXPECT_EQ(std::string(error.what()).find("prompt: 2 tokens take "), 0u) << error.what();
+  }
+  options.memory->promise(-block);  // enough to begin with
+  Asked asked(engine, ask(*model, "the cat", 150));
+  const auto& failure = asked.wait().finished.failure;
+  ASSERT_TRUE(failure);
+  EXPECT_EQ(failure->kind, Failure::Kind::full);
+  EXPECT_EQ(failure->message.find("memory: keys and values of 65 tokens take "), 0u) << failure->message;
+  EXPECT_EQ(asked.answer.tokens.size(), 65 - static_cast<size_t>(asked.answer.finished.prompt_tokens));
+  options.memory->promise(block - all);
+  expect_same(engine.generate(ask(*model, "the cat", 150)), alone);
+}
+
+TEST(Engine, MemoryThatComesBackIsUsed) {
+  const auto model = tiny_model(256);
+  EngineOptions options{.threads = 1};
+  options.memory = memory_for(model, 4);
+  const auto alone = Engine(model, {.threads = 1}).generate(ask(*model, "the cat", 150));
+  Engine engine(model, options);
+  const int64_t all = options.memory->left();
+  ASSERT_TRUE(options.memory->take(all));
+  Asked asked(engine, ask(*model, "the cat", 150));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(engine.statistics().completion_tokens, 0);
+  options.memory->give(all);
+  expect_same(asked.wait(), alone);
+}
+
+TEST(Engine, AllMemoryComesBack) {
+  const auto model = tiny_model(256);
+  EngineOptions options{.threads = 2};
+  options.memory = std::make_shared<MemoryBudget>(int64_t{1} << 30);
+  {
+    Engine engine(model, options);
+    std::list<Asked> all;
+    for (uint64_t i = 0; i < 9; ++i) all.emplace_back(engine, ask(*model, "the cat", i < 6 ? 100 : -1, i));
+    for (Asked& asked : all) engine.cancel(asked.id), asked.wait();
+  }
+  EXPECT_EQ(options.memory->taken(), 0);
+  EXPECT_EQ(options.memory->left(), int64_t{1} << 30);
+}
+
+TEST(Engine, ThatHasNothingToDoDoesNothing) {
+  const auto model = tiny_model(256);
+  Engine one(model, {.threads = 4}), two(model, {.threads = 4});
+  one.generate(ask(*model, "the cat", 20));
+  two.generate(ask(*model, "the cat", 20));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const auto spent = [] { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; };
+  const double before = spent();
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));  // memory goes back to the system meanwhile
+  EXPECT_LT(spent() - before, 0.1);
 }
 
 TEST(Engine, NumbersThatEndAreTheErrorOfTheirRequestAlone) {

@@ -47,6 +47,23 @@ struct Metrics::State {
       BuildGauge().Name("glassbox_sequences_waiting").Help("Sequences waiting for room.").Register(registry);
   prometheus::Family<prometheus::Gauge>& passes =
       BuildGauge().Name("glassbox_passes").Help("Passes through the model since the start.").Register(registry);
+  prometheus::Family<prometheus::Gauge>& gave_way =
+      BuildGauge()
+          .Name("glassbox_sequences_gave_way")
+          .Help("Times since the start that a sequence's memory was taken for an older one's.")
+          .Register(registry);
+  prometheus::Family<prometheus::Gauge>& cache_bytes =
+      BuildGauge()
+          .Name("glassbox_cache_bytes")
+          .Help("Memory of keys and values, of sequences that ended too.")
+          .Register(registry);
+  prometheus::Family<prometheus::Gauge>& memory_limit =
+      BuildGauge()
+          .Name("glassbox_memory_limit_bytes")
+          .Help("Memory for all models together, beside their weights.")
+          .Register(registry);
+  prometheus::Family<prometheus::Gauge>& memory_left =
+      BuildGauge().Name("glassbox_memory_left_bytes").Help("What of that is free.").Register(registry);
 
   const prometheus::Histogram::BucketBoundaries bounds{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
                                                        2.5,   5,    10,    30,   60,  120,  300};
@@ -77,6 +94,10 @@ void Metrics::engine(const std::string& model, const EngineStatistics& statistic
   state_->running.Add({{"model", model}}).Set(static_cast<double>(statistics.running));
   state_->waiting.Add({{"model", model}}).Set(static_cast<double>(statistics.waiting));
   state_->passes.Add({{"model", model}}).Set(static_cast<double>(statistics.passes));
+  state_->gave_way.Add({{"model", model}}).Set(static_cast<double>(statistics.gave_way));
+  state_->cache_bytes.Add({{"model", model}}).Set(static_cast<double>(statistics.cache_bytes));
+  state_->memory_limit.Add({}).Set(static_cast<double>(statistics.memory_limit));
+  state_->memory_left.Add({}).Set(static_cast<double>(statistics.memory_left));
 }
 
 std::string Metrics::text() const {

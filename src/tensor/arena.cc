@@ -32,6 +32,8 @@ struct Arena::Store : std::enable_shared_from_this<Arena::Store> {
   std::byte* next = nullptr;
   size_t left = 0;
   std::unordered_map<size_t, std::vector<void*>> free;  // by size
+  size_t held = 0;                                      // bytes of chunks
+  int64_t in_use = 0;                                   // buffers
 
   void* take(size_t bytes) {
     if (auto found = free.find(bytes); found != free.end() && !found->second.empty()) {
@@ -47,6 +49,7 @@ struct Arena::Store : std::enable_shared_from_this<Arena::Store> {
 #endif
       next = chunks.back().get();
       left = size;
+      held += size;
     }
     std::byte* buffer = next;
     next += bytes;
@@ -60,7 +63,21 @@ Arena::Arena() : store_(std::make_shared<Store>()) {}
 std::shared_ptr<void> Arena::allocate(size_t bytes) {
   const size_t size = size_class(bytes);
   void* buffer = store_->take(size);
-  return {buffer, [store = store_, size](void* freed) { store->free[size].push_back(freed); }};
+  ++store_->in_use;
+  return {buffer, [store = store_, size](void* freed) {
+            store->free[size].push_back(freed);
+            --store->in_use;
+          }};
+}
+
+size_t Arena::bytes() const { return store_->held; }
+
+void Arena::trim() {
+  if (store_->in_use > 0) return;
+  store_->free.clear();
+  store_->chunks.clear();
+  store_->next = nullptr;
+  store_->left = store_->held = 0;
 }
 
 }  // namespace glassbox

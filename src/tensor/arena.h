@@ -19,6 +19,10 @@ class Arena {
   // At least `bytes` long, aligned to 64, not cleared. Freed into the arena when the last owner goes.
   std::shared_ptr<void> allocate(size_t bytes);
 
+  size_t bytes() const;  // of the system's memory, used or kept to be used again
+  // Gives all of it back, if nothing that it gave is in use.
+  void trim();
+
  private:
   struct Store;
   std::shared_ptr<Store> store_;

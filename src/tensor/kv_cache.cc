@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "kernels/kernels.h"
 
 namespace glassbox {
@@ -31,19 +32,33 @@ size_t CacheShape::position_bytes() const {
 
 size_t CacheShape::block_bytes() const { return position_bytes() * kAttentionBlock; }
 
-void KvCache::resize(int64_t length) {
+// Zeros: what is beyond the last position is read, and must not be NaN.
+std::shared_ptr<std::byte[]> KvCache::new_block() const { return allocate_zeroed(shape_.block_bytes(), budget_); }
+
+bool KvCache::reserve(int64_t length) {
   const int64_t wanted = (length + kAttentionBlock - 1) / kAttentionBlock;
   if (length > length_ && length_ % kAttentionBlock != 0) {
     auto& last = blocks_[static_cast<size_t>(length_ / kAttentionBlock)];
     if (last.use_count() > 1) {
-      auto copy = std::make_shared<std::byte[]>(shape_.block_bytes());
+      auto copy = new_block();
+      if (!copy) return false;
       std::memcpy(copy.get(), last.get(), shape_.block_bytes());
       last = std::move(copy);
     }
   }
-  blocks_.resize(static_cast<size_t>(wanted));
-  for (auto& block : blocks_)
-    if (!block) block = std::make_shared<std::byte[]>(shape_.block_bytes());  // zeros: never NaN where masked
+  while (blocks() < wanted) {
+    auto block = new_block();
+    if (!block) return false;
+    blocks_.push_back(std::move(block));
+  }
+  return true;
+}
+
+void KvCache::resize(int64_t length) {
+  if (length > length_ && !reserve(length))
+    fail(ErrorKind::full, "memory: no room for {} positions of keys and values, of {} bytes each", length,
+         shape_.position_bytes());
+  blocks_.resize(static_cast<size_t>((length + kAttentionBlock - 1) / kAttentionBlock));
   length_ = length;
 }
 

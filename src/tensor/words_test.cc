@@ -8,6 +8,8 @@
 #include <cstring>
 #include <memory>
 
+#include "base/error.h"
+#include "base/memory.h"
 #include "base/random.h"
 #include "tensor/words_testing.h"
 
@@ -320,6 +322,58 @@ TEST(Glob, MatchesStarsAndQuestionMarks) {
   EXPECT_TRUE(glob_matches("*", ""));
   EXPECT_TRUE(glob_matches("*a*b", "xaxxbab"));
   EXPECT_FALSE(glob_matches("a*b", "ab*"));
+}
+
+TEST(KvCache, TakesItsMemoryOfABudgetAndGivesItBack) {
+  const CacheShape shape{1, 1, 4, DType::f32};
+  const auto block = static_cast<int64_t>(shape.block_bytes());
+  const auto budget = std::make_shared<MemoryBudget>(3 * block);
+  {
+    KvCache one(shape, budget);
+    EXPECT_TRUE(one.reserve(65));
+    EXPECT_EQ(budget->taken(), 2 * block);
+    EXPECT_EQ(one.length(), 0);
+    one.resize(65);
+    EXPECT_EQ(budget->taken(), 2 * block) << "it was there already";
+    KvCache two = one;
+    EXPECT_EQ(budget->taken(), 2 * block) << "shared blocks count once";
+    EXPECT_TRUE(two.reserve(66)) << "the last block becomes its own";
+    EXPECT_EQ(budget->taken(), 3 * block);
+    two.resize(66);
+    EXPECT_FALSE(two.reserve(129));
+    EXPECT_FALSE(one.reserve(500));
+    try {
+      two.resize(129);
+      FAIL() << "there is no memory";
+    } catch (const Error& error) { EXPECT_EQ(error.kind(), ErrorKind::full); }
+    EXPECT_EQ(two.length(), 66);
+    one.resize(10);
+    EXPECT_EQ(budget->taken(), 2 * block);
+    two.resize(128);
+    EXPECT_TRUE(two.reserve(129));
+    two.resize(128);
+    EXPECT_EQ(two.blocks(), 2) << "what was reserved beyond goes";
+  }
+  EXPECT_EQ(budget->taken(), 0);
+}
+
+TEST(Arena, GivesItsMemoryBackWhenNothingUsesIt) {
+  Arena arena;
+  EXPECT_EQ(arena.bytes(), 0u);
+  auto small = arena.allocate(1000);
+  const size_t one_chunk = arena.bytes();
+  EXPECT_GE(one_chunk, 1000u);
+  { const auto large = arena.allocate(100 << 20); }
+  EXPECT_GE(arena.bytes(), one_chunk + (100 << 20));
+  arena.trim();
+  EXPECT_GE(arena.bytes(), one_chunk + (100 << 20)) << "one is in use";
+  std::memset(small.get(), 1, 1000);
+  small.reset();
+  arena.trim();
+  EXPECT_EQ(arena.bytes(), 0u);
+  const auto after = arena.allocate(1000);
+  EXPECT_EQ(arena.bytes(), one_chunk);
+  std::memset(after.get(), 1, 1000);
 }
 
 TEST(KvCache, SharesFullBlocksAndCopiesWhatItWrites) {
