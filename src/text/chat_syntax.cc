@@ -218,13 +218,13 @@ void AnswerParser::find_calls(bool last, Delta& out) {
 
 // Looks for a call in the text held; false if there is none, and the text that is certain has been told.
 bool AnswerParser::begin_call(bool last, Delta& out) {
-  if (called_) {  // between calls, and after the last, marks and white space go
-    const auto rest = after_call(syntax_.calls, held_, last);
-    if (!rest) return false;
-    held_.erase(0, *rest);
-    line_ = true;
-  }
   while (true) {
+    if (called_) {  // between calls, and after the last, marks and white space go
+      const auto rest = after_call(syntax_.calls, held_, last);
+      if (!rest) return false;
+      held_.erase(0, *rest);
+      line_ = true;
+    }
     CallOpening opening{held_.size(), false};
     if (looks_for_calls_) opening = find_call(syntax_.calls, held_, line_);
     if (last && !opening.whole) opening.at = held_.size();

@@ -430,6 +430,10 @@ TEST(ChatSyntax, CallsWithoutTheirMarks) {
     EXPECT_EQ(everywhere(with(calls), json), (Parsed{"", json, {}}));
   // Around elements, and with marks that are made up.
   EXPECT_EQ(everywhere(with(CallSyntax::tagged), "```xml\n<tool_call>\n" + json + "\n</tool_call>\n```"), alone);
+  EXPECT_EQ(everywhere(with(CallSyntax::tagged),
+                       "```xml\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n<parameter=days>\n2\n"
+                       "</parameter>\n</function>\n```"),
+            alone);
   EXPECT_EQ(everywhere(with(CallSyntax::tagged), "<tools>\n" + json + "\n</tools>"), alone);
   EXPECT_EQ(everywhere(with(CallSyntax::tagged), "<response>fine</response>"),
             (Parsed{"", "<response>fine</response>", {}}));

@@ -87,7 +87,8 @@ ElementCall::State ElementCall::between(std::string_view text, bool last) {
     case Next::parameter: {
       const size_t key = text.find_first_not_of(kSpace, at_) + kParameter.size();
       const size_t close = text.find('>', key);
-      if (close == std::string_view::npos) return text.size() - key > kLongestName ? State::none : State::open;
+      if (std::min(close, text.size()) - key > kLongestName) return State::none;
+      if (close == std::string_view::npos) return State::open;
       key_ = trim(text.substr(key, close - key));
       if (key_.empty() || key_.size() > kLongestName || arguments_.contains(key_) ||
           unicode::valid_prefix(key_) != key_.size())
@@ -204,10 +205,9 @@ ElementCall::Mark ElementCall::parameter_end(std::string_view text, bool last) {
 // of a line if the value began on a line of its own.
 ElementCall::Mark ElementCall::parameter(std::string_view text, bool last) {
   const size_t begin = scanned_ + kParameter.size();
-  const size_t close = text.find('>', begin);
-  if (close == std::string_view::npos)
-    return last || text.size() - begin > kLongestName || text.find('\n', begin) != std::string_view::npos ? Mark::text
-                                                                                                          : Mark::wait;
+  const size_t close = text.find_first_of(">\n", begin);
+  if (close == std::string_view::npos && !last && text.size() - begin <= kLongestName) return Mark::wait;
+  if (close == std::string_view::npos || text[close] == '\n' || close - begin > kLongestName) return Mark::text;
   const std::string key(trim(text.substr(begin, close - begin)));
   const bool line = begins_line(text, scanned_);
   const bool known = lists_parameters(tool_) ? has_parameter(tool_, key) : is_tool_name(key);

@@ -184,6 +184,12 @@ bool add_calls(const OrderedJson& value, const OrderedJson& tools, bool known, s
   return call.has_value();
 }
 
+// The characters of a name, the last of which may not be all there yet.
+bool may_be_name(std::string_view name) {
+  while (!name.empty() && static_cast<unsigned char>(name.back()) >= 0x80) name.remove_suffix(1);
+  return name.empty() || is_tool_name(name);
+}
+
 bool only_brackets(std::string_view text) { return text.find_first_not_of("]}) \t\r\n;,") == std::string_view::npos; }
 
 // All that stands between two marks: calls as JSON, one or more, and brackets too many after them, or if a closing mark
@@ -552,7 +558,7 @@ struct CallReader::Impl {
     if (form == Form::unknown) {
       const size_t open = text.find('(', at);
       const std::string_view name = trim(text.substr(at, std::min(open, text.size()) - at));
-      if (name.size() > kLongestHead || (!name.empty() && !is_tool_name(name))) return State::none;
+      if (name.size() > kLongestHead || !may_be_name(name)) return State::none;
       if (open == std::string_view::npos) return last ? State::none : State::open;
       body = at;
       bracket = BracketScan(open);
@@ -579,7 +585,7 @@ struct CallReader::Impl {
       if (text[at] != '[') {  // one call alone
         const size_t open = text.find('(', at);
         const std::string_view name = trim(text.substr(at, std::min(open, text.size()) - at));
-        if (name.size() > kLongestHead || !is_tool_name(name)) return State::none;
+        if (name.size() > kLongestHead || !may_be_name(name)) return State::none;
         if (open == std::string_view::npos) return last ? State::none : State::open;
         bracket = BracketScan(open);
       } else {
@@ -610,7 +616,7 @@ struct CallReader::Impl {
         std::string_view head = rest.substr(0, brace);
         ToolCall call;
         std::string_view name = trim(head.substr(0, head.find('[')));
-        if (head.size() > kLongestHead || (!name.empty() && !is_tool_name(name))) return State::none;
+        if (head.size() > kLongestHead || !may_be_name(name)) return State::none;
         if (brace == std::string_view::npos) return last ? State::none : State::open;
         if (head.ends_with("[ARGS]")) head.remove_suffix(6);
         if (const size_t id = head.find("[CALL_ID]"); id != std::string_view::npos) {
@@ -635,6 +641,15 @@ struct CallReader::Impl {
     return State::read;
   }
 
+  // Whether what stands between two marks, the second of them found at `end` or not yet, may name a tool.
+  static State head_before(std::string_view text, size_t begin, size_t end, std::string_view mark) {
+    const bool whole = end != std::string_view::npos;
+    const std::string_view head = text.substr(begin, std::min(end, text.size()) - begin);
+    if (head.size() > kLongestHead + (whole ? 0 : mark.size())) return State::none;
+    if (head.find_first_of("{\"`") != std::string_view::npos) return State::none;
+    return whole ? State::read : State::open;
+  }
+
   State deepseek(std::string_view text, bool last) {
     constexpr std::string_view kBegin = "<｜tool▁call▁begin｜>", kEnd = "<｜tool▁call▁end｜>", kSep = "<｜tool▁sep｜>",
                                kSection = "<｜tool▁calls▁begin｜>", kSectionEnd = "<｜tool▁calls▁end｜>";
@@ -644,12 +659,8 @@ struct CallReader::Impl {
       if (!rest.starts_with(kBegin)) return kBegin.starts_with(rest) && !last ? State::open : State::none;
       body = at + kBegin.size();
       const size_t sep = text.find(kSep, body);
-      if (sep == std::string_view::npos) {
-        // Until then it is a name, or the word "function".
-        const std::string_view name = text.substr(body);
-        const bool may = !last && name.size() <= kLongestHead && name.find_first_of("{\"`") == std::string_view::npos;
-        return may ? State::open : State::none;
-      }
+      if (const auto head = head_before(text, body, sep, kSep); head != State::read)
+        return head == State::open && !last ? State::open : State::none;
       marks = MarkScan(sep + kSep.size());
       form = Form::sequence;
     }
@@ -685,11 +696,8 @@ struct CallReader::Impl {
       const std::string_view rest = text.substr(at);
       if (!rest.starts_with(kBegin)) return kBegin.starts_with(rest) && !last ? State::open : State::none;
       const size_t id = at + kBegin.size(), arguments = text.find(kArguments, id);
-      if (arguments == std::string_view::npos) {
-        const std::string_view head = text.substr(id);
-        const bool may = !last && head.size() <= kLongestHead && head.find_first_of("{\"") == std::string_view::npos;
-        return may ? State::open : State::none;
-      }
+      if (const auto head = head_before(text, id, arguments, kArguments); head != State::read)
+        return head == State::open && !last ? State::open : State::none;
       ToolCall call;
       call.id = trim(text.substr(id, arguments - id));
       std::string_view name = call.id;  // functions.NAME:INDEX
@@ -761,8 +769,8 @@ struct CallReader::Impl {
     if (!mark) return last ? State::none : State::open;
     if (mark->empty()) return State::none;
     if (!inner) inner = std::make_unique<Impl>(syntax, tools);
-    const State state = inner->tagged(text.substr(at), 0, last);
-    if (state != State::read) return state;
+    if (inner->end == 0)  // its call is still to be read
+      if (const State state = inner->tagged(text.substr(at), 0, last); state != State::read) return state;
     // What closes it, and the fence.
     size_t after = at + inner->end;
     while (true) {

@@ -199,7 +199,9 @@ class Chat(unittest.TestCase):
             self.assertEqual((answer.choices[0].finish_reason, answer.usage.completion_tokens), ("length", 5))
 
     def test_logprobs(self):
-        answer = chat(temperature=0, logprobs=True, top_logprobs=5, extra_body={"ignore_eos": True})
+        # Special tokens that are passed over have a probability, and no text unless it is asked for.
+        spelled = {"ignore_eos": True, "skip_special_tokens": False}
+        answer = chat(temperature=0, logprobs=True, top_logprobs=5, extra_body=spelled)
         tokens = answer.choices[0].logprobs.content
         self.assertEqual(len(tokens), answer.usage.completion_tokens)
         for token in tokens:
@@ -213,7 +215,7 @@ class Chat(unittest.TestCase):
         for part in (message.content, getattr(message, "reasoning_content", None) or ""):
             self.assertIn(part.strip(), spelt)
         streamed = []
-        for chunk in chat(temperature=0, logprobs=True, top_logprobs=5, stream=True, extra_body={"ignore_eos": True}):
+        for chunk in chat(temperature=0, logprobs=True, top_logprobs=5, stream=True, extra_body=spelled):
             if chunk.choices[0].logprobs:
                 streamed += chunk.choices[0].logprobs.content
         self.assertEqual([(t.token, t.logprob) for t in streamed], [(t.token, t.logprob) for t in tokens])
