@@ -1,9 +1,8 @@
-// Files: read whole, mapped in place, written so that a crash leaves the old file or the new one.
+// Files: read whole, written so that a crash leaves the old file or the new one. base/mapped_file.h maps them in place.
 #pragma once
 
 #include <cstddef>
 #include <filesystem>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,31 +28,12 @@ class FileWriter {
   FileWriter& operator=(const FileWriter&) = delete;
 
   void append(std::span<const std::byte> bytes);  // throws Error(io)
-  void commit();                                  // syncs and renames; throws Error(io)
+  // Syncs and renames; throws Error(io), also for a mapped file that became shorter: what was written may come from it.
+  void commit();
 
  private:
   std::filesystem::path file_, beside_;
   int fd_ = -1;
-};
-
-// A file's bytes, read only, in the page cache until something reads them. Safe to share between threads.
-class MappedFile {
- public:
-  // Throws Error(not_found | io).
-  static std::shared_ptr<const MappedFile> open(const std::filesystem::path& file);
-  ~MappedFile();
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-
-  std::span<const std::byte> bytes() const { return bytes_; }
-  const std::filesystem::path& path() const { return path_; }
-  // Gives the pages wholly within `bytes` back to the system, which reads them again should anyone look.
-  void release(std::span<const std::byte> bytes) const;
-
- private:
-  MappedFile() = default;
-  std::filesystem::path path_;
-  std::span<const std::byte> bytes_;
 };
 
 }  // namespace glassbox

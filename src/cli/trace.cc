@@ -64,6 +64,7 @@ int run_trace(const TraceOptions& options) {
   const auto tokens = options.tokens.empty() ? model->tokenizer.encode(options.prompt) : parse_tokens(options.tokens);
   const auto adapter = options.model.open_adapter(*model);
   const auto traced = trace(*model->network, tokens, options.taps, workspace, adapter.get());
+  model->check_whole();
   for (const TracedValue& value : traced) print_summary(value, options.json);
   if (!options.out.empty()) {
     std::vector<RawTensor> tensors;

@@ -573,6 +573,7 @@ struct Engine::Impl {
                  &session->cache, whole ? Logits::last : Logits::none, session->request.adapter.get());
       }
       const Tensor logits = (*model->network)(pass);
+      model->check_whole();
       const auto width = static_cast<size_t>(logits.width());
       for (size_t row = 0; row < speaking.size(); ++row) try {
           speak(*speaking[row], logits.values().subspan(row * width, width));
@@ -598,6 +599,7 @@ struct Engine::Impl {
   }
 
   void speak(Session& session, std::span<const float> logits) {
+    if (session.request.adapter) session.request.adapter->check_whole();
     if (session.prefilling()) session.first_token = Clock::now();
     if (const auto at = first_not_finite(logits)) {
       return end_with(session,
@@ -647,6 +649,8 @@ const Model& Engine::model() const { return *impl_->model; }
 int64_t Engine::context() const { return impl_->options.context; }
 
 Engine::RequestId Engine::submit(GenerationRequest request, OnToken on_token, OnFinished on_finished) {
+  model().check_whole();
+  if (request.adapter) request.adapter->check_whole();
   const int64_t vocabulary = model().network->shape().vocabulary;
   const auto prompt = static_cast<int64_t>(request.prompt.size());
   if (prompt == 0) fail(ErrorKind::bad_request, "prompt: expected at least one token, got none");

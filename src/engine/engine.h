@@ -126,7 +126,8 @@ class Engine {
   int64_t context() const;  // the longest sequence: as asked, or as the model and memory allow
 
   // Throws Error(bad_request) for options out of range or ids outside the vocabulary, Error(full) for a prompt that
-  // leaves no room in the context. Both callbacks end with exactly one OnFinished.
+  // leaves no room in the context, Error(io) where a file of the model or the adapter became shorter: its requests that
+  // run fail then too, and those of others go on. Both callbacks end with exactly one OnFinished.
   RequestId submit(GenerationRequest request, OnToken on_token, OnFinished on_finished);
   // Stops it soon; OnFinished follows with `cancelled`. Nothing happens if it has ended.
   void cancel(RequestId request);

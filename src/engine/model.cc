@@ -24,15 +24,15 @@ std::unique_ptr<LanguageModel> build(Config config, Checkpoint checkpoint) {
   return make_model(config, weights);
 }
 
-std::shared_ptr<const Model> checked(Model model) {
+std::shared_ptr<Model> checked(Model model) {
   const auto vocabulary = static_cast<size_t>(model.network->shape().vocabulary);
   if (model.tokenizer.size() > vocabulary)
     fail(ErrorKind::bad_file, "{}: the tokenizer has {} tokens, the model only {}", model.name, model.tokenizer.size(),
          vocabulary);
-  return std::make_shared<const Model>(std::move(model));
+  return std::make_shared<Model>(std::move(model));
 }
 
-std::shared_ptr<const Model> open_folder(const std::filesystem::path& folder, const OpenOptions& options) {
+std::shared_ptr<Model> open_folder(const std::filesystem::path& folder, const OpenOptions& options) {
   Config config = Config::open(folder, options.ignore_keys);
   Tokenizer tokenizer = Tokenizer::open(folder);
   const auto eos = eos_of(tokenizer);
@@ -41,7 +41,7 @@ std::shared_ptr<const Model> open_folder(const std::filesystem::path& folder, co
                   open_chat_template(folder), read_generation_config(folder, eos, options.ignore_keys)});
 }
 
-std::shared_ptr<const Model> open_gguf(const std::filesystem::path& path, const OpenOptions& options) {
+std::shared_ptr<Model> open_gguf(const std::filesystem::path& path, const OpenOptions& options) {
   const GgufCheckpoint checkpoint(Gguf::open(path));
   const Gguf& file = checkpoint.file();
   Tokenizer tokenizer = Tokenizer::from_gguf(file);
@@ -55,7 +55,7 @@ std::shared_ptr<const Model> open_gguf(const std::filesystem::path& path, const 
                   std::move(generation)});
 }
 
-std::shared_ptr<const Model> open_shipped(const ShippedModel& files, const OpenOptions& options) {
+std::shared_ptr<Model> open_shipped(const ShippedModel& files, const OpenOptions& options) {
   const std::string source(files.name);
   Tokenizer tokenizer = Tokenizer::from_json(files.tokenizer, source + "/tokenizer.json", files.tokenizer_config);
   const auto eos = eos_of(tokenizer);
@@ -78,6 +78,18 @@ std::shared_ptr<const Model> open_shipped(const ShippedModel& files, const OpenO
                   read_generation_config(generation, config, eos, options.ignore_keys)});
 }
 
+std::shared_ptr<Model> open_reference(std::string_view reference, const OpenOptions& options) {
+  if (const auto files = shipped_model(reference)) return open_shipped(*files, options);
+  const std::filesystem::path path(reference);
+  if (std::filesystem::is_directory(path)) {
+    if (const auto why = why_no_model_folder(path)) fail(ErrorKind::not_found, "{}", *why);
+    return open_folder(path, options);
+  }
+  if (std::error_code ignored; std::filesystem::exists(path, ignored) && is_gguf_file(path))
+    return open_gguf(path, options);
+  fail(ErrorKind::not_found, "{}", why_no_model(reference));
+}
+
 }  // namespace
 
 std::string Model::render(const OrderedJson& context) const {
@@ -93,20 +105,20 @@ std::vector<int32_t> Model::encode_prompt(std::string_view rendered) const {
 }
 
 std::shared_ptr<const Model> open_model(std::string_view reference, const OpenOptions& options) {
-  if (const auto files = shipped_model(reference)) return open_shipped(*files, options);
-  const std::filesystem::path path(reference);
-  if (std::filesystem::is_directory(path)) {
-    if (const auto why = why_no_model_folder(path)) fail(ErrorKind::not_found, "{}", *why);
-    return open_folder(path, options);
-  }
-  if (std::error_code ignored; std::filesystem::exists(path, ignored) && is_gguf_file(path))
-    return open_gguf(path, options);
-  fail(ErrorKind::not_found, "{}", why_no_model(reference));
+  const FilesBeingMapped mapped;
+  const std::shared_ptr<Model> model = open_reference(reference, options);
+  model->files = mapped.files();
+  model->check_whole();
+  return model;
 }
 
 std::shared_ptr<const Adapter> open_adapter(const std::filesystem::path& folder, const Model& model, int threads) {
   Workspace workspace(threads);
-  return open_adapter(folder, model.network->adaptable_weights(workspace), workspace);
+  const FilesBeingMapped mapped;
+  const std::shared_ptr<Adapter> adapter = open_adapter(folder, model.network->adaptable_weights(workspace), workspace);
+  adapter->read_from(mapped.files());
+  adapter->check_whole();
+  return adapter;
 }
 
 }  // namespace glassbox

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "formats/generation_config.h"
 #include "models/language_model.h"
 #include "text/chat_template.h"
@@ -27,6 +28,11 @@ struct Model {
   Tokenizer tokenizer;
   std::optional<ChatTemplate> chat_template;  // absent: the model only continues text
   GenerationConfig generation;                // with the union of end-of-sequence ids
+  MappedFiles files{};                        // that the weights are read from
+
+  // Throws Error(io) naming the file if one became shorter: what was computed since it was last whole is not the
+  // model's.
+  void check_whole() const { files.check_whole(name); }
 
   // The exact prompt: text of the template over `context` (messages, tools, add_generation_prompt, ...), and its ids,
   // with no second BOS. Throws Error(unsupported) where the model has no template.

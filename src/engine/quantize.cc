@@ -7,7 +7,7 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/mapped_file.h"
 #include "base/threads.h"
 #include "engine/gguf_source.h"
 #include "formats/gguf_file_type.h"

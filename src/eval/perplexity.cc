@@ -58,6 +58,7 @@ Perplexity measure_perplexity(const Model& model, std::span<const int32_t> token
       Pass pass(workspace, {options.taps});
       pass.add(window, &cache, wanted);
       const Tensor logits = (*model.network)(pass);  // [context - first - 1, V]
+      model.check_whole();
       const auto width = static_cast<size_t>(logits.width());
       workspace.pool.parallel_for(static_cast<int64_t>(expected.size()), [&](int64_t i) {
         const auto at = static_cast<size_t>(i);

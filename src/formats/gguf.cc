@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/mapped_file.h"
 #include "formats/quote.h"
 
 namespace glassbox {
@@ -388,7 +389,9 @@ Gguf Gguf::from_bytes(std::span<const std::byte> bytes, std::shared_ptr<const vo
 
 Gguf Gguf::open_file(const std::filesystem::path& file) {
   const std::shared_ptr<const MappedFile> mapped = MappedFile::open(file);
-  return read(mapped->bytes(), mapped, file.string(), mapped);
+  Gguf opened = read(mapped->bytes(), mapped, file.string(), mapped);
+  mapped->check_whole();
+  return opened;
 }
 
 Gguf Gguf::open(const std::filesystem::path& file) {

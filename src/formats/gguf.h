@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "base/file.h"
+#include "base/mapped_file.h"
 #include "formats/gguf_value.h"
 #include "formats/safetensors.h"
 

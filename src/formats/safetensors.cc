@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/mapped_file.h"
 #include "base/json.h"
 #include "formats/quote.h"
 
@@ -281,7 +282,9 @@ SafeTensors SafeTensors::read(std::span<const std::byte> bytes, std::shared_ptr<
 
 SafeTensors SafeTensors::open(const std::filesystem::path& file) {
   const std::shared_ptr<const MappedFile> mapped = MappedFile::open(file);
-  return read(mapped->bytes(), mapped, file.string(), mapped);
+  SafeTensors opened = read(mapped->bytes(), mapped, file.string(), mapped);
+  mapped->check_whole();
+  return opened;
 }
 
 void SafeTensors::release(std::span<const std::byte> bytes) const {

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/dtype.h"
-#include "base/file.h"
+#include "base/mapped_file.h"
 
 namespace glassbox {
 

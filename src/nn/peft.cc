@@ -182,7 +182,7 @@ struct Reader {
     }
   }
 
-  std::shared_ptr<const Adapter> read(const Contents& contents) {
+  std::shared_ptr<Adapter> read(const Contents& contents) {
     for (const auto& [name, raw] : contents.replacements) replace(name, raw);
     for (const auto& [path, parts] : contents.changes) change(path, parts);
     if (adapter->changes().empty() && adapter->replacements().empty())
@@ -296,13 +296,13 @@ struct Reader {
 
 }  // namespace
 
-std::shared_ptr<const Adapter> read_adapter(const AdapterConfig& config, const SafeTensors& tensors,
-                                            std::span<const AdaptableWeight> weights, Workspace& workspace) {
+std::shared_ptr<Adapter> read_adapter(const AdapterConfig& config, const SafeTensors& tensors,
+                                      std::span<const AdaptableWeight> weights, Workspace& workspace) {
   return Reader{config, tensors.source(), weights, workspace}.read(contents_of(tensors));
 }
 
-std::shared_ptr<const Adapter> open_adapter(const std::filesystem::path& folder,
-                                            std::span<const AdaptableWeight> weights, Workspace& workspace) {
+std::shared_ptr<Adapter> open_adapter(const std::filesystem::path& folder, std::span<const AdaptableWeight> weights,
+                                      Workspace& workspace) {
   const AdapterConfig config = read_adapter_config(Config::open(folder / "adapter_config.json"));
   const auto file = folder / "adapter_model.safetensors";
   if (!std::filesystem::exists(file) && std::filesystem::exists(folder / "adapter_model.bin"))

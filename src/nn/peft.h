@@ -44,13 +44,13 @@ AdapterConfig read_adapter_config(Config config);
 // embeddings and of parameters that stack experts (nn/peft_experts.h), and weights and biases in the place of the
 // model's. Throws Error(bad_file | unsupported) naming the tensor: every one must belong to one of `weights` and fit
 // it.
-std::shared_ptr<const Adapter> read_adapter(const AdapterConfig& config, const SafeTensors& tensors,
-                                            std::span<const AdaptableWeight> weights, Workspace& workspace);
+std::shared_ptr<Adapter> read_adapter(const AdapterConfig& config, const SafeTensors& tensors,
+                                      std::span<const AdaptableWeight> weights, Workspace& workspace);
 
 // An adapter as published, for the model that `weights` are of (LanguageModel::adaptable_weights). Its files stay
 // mapped while the adapter lives. Throws Error(not_found | io), and as the two above.
-std::shared_ptr<const Adapter> open_adapter(const std::filesystem::path& folder,
-                                            std::span<const AdaptableWeight> weights, Workspace& workspace);
+std::shared_ptr<Adapter> open_adapter(const std::filesystem::path& folder, std::span<const AdaptableWeight> weights,
+                                      Workspace& workspace);
 
 // A new one, to be trained: A is uniform in +-1/sqrt(k), B zero, a magnitude the norm of W's rows, so that it changes
 // nothing yet; of embeddings B is drawn, +-1/sqrt(r), and A zero. Experts in a stack cannot be targets. Its tensors

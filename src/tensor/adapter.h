@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/mapped_file.h"
 #include "tensor/tensor.h"
 
 namespace glassbox {
@@ -64,9 +65,15 @@ class Adapter {
   }
   const std::map<std::string, Tensor, std::less<>>& replacements() const { return replacements_; }
 
+  // The files it was read from. check_whole() throws Error(io) naming one that became shorter.
+  void read_from(MappedFiles files) { files_ = std::move(files); }
+  const MappedFiles& files() const { return files_; }
+  void check_whole() const { files_.check_whole("the adapter"); }
+
  private:
   std::map<std::string, LowRank, std::less<>> changes_;
   std::map<std::string, Tensor, std::less<>> replacements_;
+  MappedFiles files_;
 };
 
 // The words below have, of the runs of the pass, either all rows or those that want logits. Rows without an adapter

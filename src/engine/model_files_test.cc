@@ -1,0 +1,122 @@
+// What happens to a model, and to its neighbours, when its files change on disk while it is used.
+#include <gmock/gmock.h>
+
+#include <future>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "engine/engine.h"
+#include "formats/safetensors.h"
+#include "tests/testing.h"
+
+namespace glassbox {
+namespace {
+
+using testing::TemporaryFolder;
+
+// The shipped model as it was published.
+std::filesystem::path copy_to(const std::filesystem::path& folder) {
+  std::filesystem::copy("models/prism/weights", folder);
+  return folder;
+}
+
+GenerationRequest ask(int64_t max_tokens = 12) {
+  GenerationRequest request;
+  request.prompt = {1, 2, 3, 4};
+  request.max_tokens = max_tokens;
+  request.sampling.seed = 1;
+  request.ignore_eos = true;
+  return request;
+}
+
+std::string error_of(Engine& engine, GenerationRequest request, const Engine::OnToken& on_token = {}) {
+  try {
+    engine.generate(std::move(request), on_token);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::io);
+    return error.what();
+  }
+  return "";
+}
+
+class ModelFiles : public ::testing::Test {
+ protected:
+  TemporaryFolder folder;
+};
+
+TEST_F(ModelFiles, AModelWhoseFileIsCutFailsAndTheOthersGoOn) {
+  const auto cut = copy_to(folder / "cut"), whole = copy_to(folder / "whole");
+  const auto first = open_model(cut.string()), second = open_model(whole.string());
+  Engine one(first, {.threads = 2}), two(second, {.threads = 2});
+  const std::string expected = two.generate(ask()).text;
+  EXPECT_EQ(one.generate(ask()).text, expected);
+
+  const std::string shorter = "cut: model.safetensors became shorter while it was used";
+  int told = 0;
+  EXPECT_EQ(error_of(one, ask(200),
+                     [&](const TokenEvent&) {
+                       if (++told == 3) std::filesystem::resize_file(cut / "model.safetensors", 4096);
+                     }),
+            shorter);
+  EXPECT_EQ(told, 3);  // nothing that was computed from zeros is told
+  EXPECT_EQ(error_of(one, ask()), shorter);
+  EXPECT_EQ(two.generate(ask()).text, expected);
+}
+
+TEST_F(ModelFiles, AFileThatIsReplacedGoesOnAsItWas) {
+  const auto path = copy_to(folder / "model");
+  const auto model = open_model(path.string());
+  Engine engine(model, {.threads = 2});
+  const std::string expected = engine.generate(ask()).text;
+  EXPECT_EQ(model->files.change(), "");
+  write_file(path / "model.safetensors", "something else");
+  EXPECT_EQ(model->files.change(), (path / "model.safetensors").string() + " was replaced");
+  EXPECT_EQ(engine.generate(ask()).text, expected);
+}
+
+TEST_F(ModelFiles, AnAdapterThatIsCutFailsItsOwnRequests) {
+  const auto model = open_model(copy_to(folder / "model").string());
+  const auto adapter_folder = folder / "adapter";
+  std::filesystem::create_directory(adapter_folder);
+  write_file(adapter_folder / "adapter_config.json",
+             R"({"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"], "bias": "none"})");
+  const auto width = SafeTensors::open(folder / "model/model.safetensors")
+                         .find("model.layers.0.self_attn.q_proj.weight")
+                         .value()
+                         .shape;
+  std::vector<float> a(static_cast<size_t>(2 * width[1]), 0.01f), b(static_cast<size_t>(2 * width[0]), 0.02f);
+  const std::string module = "base_model.model.model.layers.0.self_attn.q_proj.lora_";
+  const std::string name_a = module + "A.weight", name_b = module + "B.weight";
+  const std::vector<RawTensor> tensors = {{name_a, DType::f32, {2, width[1]}, std::as_bytes(std::span(a)), nullptr},
+                                          {name_b, DType::f32, {width[0], 2}, std::as_bytes(std::span(b)), nullptr}};
+  write_safetensors(adapter_folder / "adapter_model.safetensors", tensors);
+
+  Engine engine(model, {.threads = 2});
+  GenerationRequest adapted = ask(200);
+  adapted.adapter = open_adapter(adapter_folder, *model);
+  const auto plain = engine.generate(ask(60));
+  std::promise<Finished> with, without;
+  std::string text;
+  int told = 0;
+  engine.submit(
+      ask(60), [&](const TokenEvent& event) { text += event.text; },
+      [&](const Finished& finished) {
+        text += finished.text;
+        without.set_value(finished);
+      });
+  engine.submit(
+      adapted,
+      [&](const TokenEvent&) {
+        if (++told == 3) std::filesystem::resize_file(adapter_folder / "adapter_model.safetensors", 100);
+      },
+      [&](const Finished& finished) { with.set_value(finished); });
+  EXPECT_EQ(with.get_future().get().failure.value().message,
+            "the adapter: adapter_model.safetensors became shorter while it was used");
+  EXPECT_EQ(told, 3);
+  EXPECT_FALSE(without.get_future().get().failure);
+  EXPECT_EQ(text, plain.text);
+  EXPECT_THROW(engine.submit(adapted, {}, {}), Error);
+}
+
+}  // namespace
+}  // namespace glassbox
