@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/streams.h"
 
 namespace glassbox {
 namespace {
@@ -78,7 +79,7 @@ Answer ask(Engine& engine, GenerationRequest request, std::optional<AnswerParser
     }
     if (reading && told.progress) told.progress(read() - before, tokens);
     for (const std::string& piece : fresh) take(parser ? parser->push(piece) : AnswerParser::Delta::said(piece));
-    if (interrupted && !asked_to_stop) {
+    if ((interrupted || output_lost()) && !asked_to_stop) {
       engine.cancel(id);
       asked_to_stop = true;
     }

@@ -5,33 +5,43 @@
 #include <cstdio>
 #include <new>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/streams.h"
 #include "cli/usage.h"
 #include "cli/version.h"
 
 namespace {
 
+// To standard error, which may be closed: fmt would throw, and there is nobody left to tell.
+void say(const char* prefix, const char* what) { std::fprintf(stderr, "glassbox: %s%s\n", prefix, what); }
+
 int run_chosen(const glassbox::Commands& commands) {
   try {
     return commands.chosen ? commands.chosen() : 0;
   } catch (const glassbox::Error& error) {
-    fmt::print(stderr, "glassbox: {}\n", error.what());
+    say("", error.what());
     return error.kind() == glassbox::ErrorKind::bad_request ? 2 : 1;
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "glassbox: not enough memory\n");
+    say("", "not enough memory");
+    return 1;
+  } catch (const std::system_error& error) {
+    // What fmt throws when it cannot print; finish_output() says it.
+    if (glassbox::output_lost())
+      glassbox::output_lost_by(error.code().value());
+    else
+      say("", error.what());
     return 1;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "glassbox: internal error: {}\n", error.what());
+    say("internal error: ", error.what());
     return 1;
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   spdlog::set_default_logger(spdlog::stderr_color_mt("glassbox"));
   CLI::App app("Glassbox: run, see inside, change and share open-weight models.");
   app.set_version_flag("--version", std::string("glassbox ") + glassbox::kVersion);
@@ -72,4 +82,11 @@ int main(int argc, char** argv) {
     return 2;
   }
   return run_chosen(commands);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  glassbox::prepare_streams();
+  return glassbox::finish_output(run(argc, argv));
 }

@@ -12,6 +12,7 @@
 #include "cli/conversation.h"
 #include "cli/printer.h"
 #include "cli/reading_progress.h"
+#include "cli/streams.h"
 #include "cli/talk.h"
 #include "cli/terminal.h"
 
@@ -83,8 +84,7 @@ int answer_once(Conversation& conversation, const std::string& prompt) {
   ReadingProgress progress;
   const auto put = [&](const std::string& text) {
     progress.clear();
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
+    glassbox::put(text);
   };
   const Answer answer =
       conversation.answer(prompt, {[&](const AnswerParser::Delta& delta) { put(printer.show(delta)); },

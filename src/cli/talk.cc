@@ -14,6 +14,7 @@
 #include "cli/nearest.h"
 #include "cli/printer.h"
 #include "cli/reading_progress.h"
+#include "cli/streams.h"
 #include "cli/terminal.h"
 #include "engine/shipped.h"
 
@@ -24,11 +25,6 @@ std::filesystem::path home_folder() {
   if (const char* set = std::getenv("GLASSBOX_HOME")) return set;
   const char* home = std::getenv("HOME");
   return std::filesystem::path(home ? home : "/tmp") / ".local/share/glassbox";
-}
-
-void put(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
 }
 
 // A line of ours, beside what the model says.
