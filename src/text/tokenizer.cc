@@ -184,6 +184,7 @@ Tokenizer Tokenizer::Impl::finish(TokenizerParts given) {
     for (int32_t id : *ids)
       if (static_cast<size_t>(id) >= count)
         fail(ErrorKind::bad_file, "{}: the template adds id {}, outside [0, {})", parts.source, id, count);
+  impl->covers = impl->coverage();
   return Tokenizer(std::move(impl));
 }
 

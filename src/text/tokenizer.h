@@ -62,6 +62,10 @@ class Tokenizer {
   // added. (Added tokens that are not marked special are still found, as with transformers' split_special_tokens.)
   std::vector<int32_t> encode_plain(std::string_view text) const;
 
+  // encode() and encode_plain() of this text, whole or in any pieces, give at least so many tokens: a bound from its
+  // length and its letters, found in no time. 0 where this tokenizer has none.
+  size_t least_tokens(std::string_view text) const;
+
   // The text of `ids` as the reference decodes it: valid UTF-8 always, U+FFFD for bytes that make no character, the
   // space a SentencePiece model puts before the first word removed. Throws Error(bad_request) for an id outside
   // [0, size()). decode_bytes() gives the same bytes with nothing replaced.

@@ -1,6 +1,7 @@
 // A tokenizer's parts, as the loaders put them together. Not for other floors.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -66,6 +67,14 @@ struct Tokenizer::Impl {
   std::map<int32_t, std::string>
       added_text;  // what they decode from: their names, normalized where they are looked for so
   std::optional<int32_t> bos, eos, unk, pad;
+
+  // What one token covers of a text at most, for least_tokens().
+  struct Coverage {
+    size_t most_bytes = 0;          // 0: any number
+    size_t most_solid = 0;          // of the bytes below; 0: any number
+    std::array<bool, 256> solid{};  // letters and digits of ASCII that never become part of an unknown token
+  } covers;
+  Coverage coverage() const;
 
   size_t size() const { return flags.size(); }
   std::string_view piece(int32_t id) const;
