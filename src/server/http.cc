@@ -12,7 +12,6 @@
 #include <boost/asio/strand.hpp>
 #include <csignal>
 #include <thread>
-#include <unordered_map>
 
 #include "server/http_connection.h"
 #include "server/http_shared.h"
@@ -22,39 +21,10 @@ namespace {
 
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);  // after EMFILE and the like
 
-// The connections that are open. Any thread.
-class Connections {
- public:
-  // Counts it until remove(). False if it is one more than `limit`.
-  bool add(const std::shared_ptr<Connection>& connection, size_t limit) {
-    std::lock_guard lock(mutex_);
-    open_.emplace(connection.get(), connection);
-    return open_.size() <= limit;
-  }
-  void remove(Connection* connection) {
-    std::lock_guard lock(mutex_);
-    open_.erase(connection);
-  }
-  bool empty() const {
-    std::lock_guard lock(mutex_);
-    return open_.empty();
-  }
-  // Calls `what` for each, on its own strand.
-  void post_to_all(void (Connection::*what)()) {
-    std::lock_guard lock(mutex_);
-    for (auto& [key, weak] : open_)
-      if (auto connection = weak.lock())
-        asio::post(connection->executor(), [connection, what] { ((*connection).*what)(); });
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::unordered_map<Connection*, std::weak_ptr<Connection>> open_;
-};
-
 }  // namespace
 
 std::optional<Response> Site::admit(const Request&) { return std::nullopt; }
+bool Site::quick(const Request&) { return false; }
 void Site::served(const Served&) {}
 
 Response Site::failure(int status, std::string_view message) {
@@ -79,7 +49,6 @@ struct Server::State {
         signals(acceptor.get_executor()) {}
 
   Shared shared;
-  Connections connections;
   asio::io_context io;
   tcp::acceptor acceptor;
   asio::steady_timer grace;
@@ -126,7 +95,7 @@ void Server::State::run(Site& site) {
     io.run();
   }
   shared.streams.wait_for_none();
-  shared.workers.join();
+  for (asio::thread_pool* pool : {&shared.quick, &shared.large, &shared.workers}) pool->join();
 }
 
 asio::awaitable<void> Server::State::accept() {
@@ -135,15 +104,16 @@ asio::awaitable<void> Server::State::accept() {
     if (ec == asio::error::operation_aborted) co_return;
     if (ec) {
       spdlog::warn("accepting a connection failed: {}", ec.message());
+      if (ec == asio::error::no_descriptors) shared.seats.make_room();
       asio::steady_timer pause(acceptor.get_executor(), kAcceptPause);
       co_await pause.async_wait(kResult);
       continue;
     }
     auto connection = std::make_shared<Connection>(shared, std::move(socket));
-    bool room = connections.add(connection, shared.options.connection_limit);
+    const bool room = shared.seats.take(connection);
     asio::co_spawn(connection->executor(), room ? connection->run() : connection->refuse_connection(),
                    [this, connection](std::exception_ptr thrown) {
-                     connections.remove(connection.get());
+                     shared.seats.leave(connection.get());
                      if (!thrown) return;
                      try {
                        std::rethrow_exception(thrown);
@@ -162,13 +132,13 @@ asio::awaitable<void> Server::State::wait_for_signals() {
 }
 
 void Server::State::stop() {
-  if (shared.stopping.exchange(true)) return connections.post_to_all(&Connection::drop);
+  if (shared.stopping.exchange(true)) return shared.seats.post_to_all(&Connection::drop);
   error_code ignored;
   acceptor.close(ignored);
-  connections.post_to_all(&Connection::stop);
+  shared.seats.post_to_all(&Connection::stop);
   grace.expires_after(shared.options.grace);
   grace.async_wait([this](error_code ec) {
-    if (!ec) connections.post_to_all(&Connection::drop);
+    if (!ec) shared.seats.post_to_all(&Connection::drop);
   });
   asio::co_spawn(acceptor.get_executor(), finish(), asio::detached);
 }
@@ -177,7 +147,7 @@ void Server::State::stop() {
 // to do.
 asio::awaitable<void> Server::State::finish() {
   asio::steady_timer look(acceptor.get_executor());
-  while (!connections.empty()) {
+  while (!shared.seats.empty()) {
     look.expires_after(std::chrono::milliseconds(10));
     co_await look.async_wait(kResult);
   }

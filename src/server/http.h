@@ -1,8 +1,8 @@
 // HTTP/1.1 over TCP: connections, limits, timeouts and streams, without a word about what is served.
 //
-// A request is read whole (within limits), then handed to the handler together with the ResponseStream that
-// answers it. Handlers run on worker threads; sockets are served by others, so a slow handler delays nobody's
-// bytes.
+// A request is read whole (within limits), then handed to the handler together with the ResponseStream that answers it.
+// Handlers run on worker threads; sockets are served by others, so a slow handler delays nobody's bytes. A client may
+// close its side once it has asked (shutdown(SHUT_WR)): it gets its answer.
 #pragma once
 
 #include <chrono>
@@ -39,6 +39,12 @@ struct Response {
   int status = 200;
   std::vector<Header> headers;  // Content-Length, Connection, Date and Server are the transport's
   std::string body;
+
+  // Of what admit() refuses: the transport lets so much time pass before it sends it. No thread waits meanwhile.
+  std::chrono::milliseconds delay{0};
+  // Of a streamed answer: what may stand between its pieces and means nothing. The transport sends it to a client that
+  // closed its side, to learn whether there is still somebody who reads.
+  std::string filler{};
 
   Response& with(std::string name, std::string value) {
     headers.push_back({std::move(name), std::move(value)});
@@ -97,14 +103,23 @@ struct Options {
 
   size_t body_limit = size_t{32} << 20;
   size_t header_limit = size_t{32} << 10;
+  // Larger bodies are handled one after another, on a thread of their own, and are in memory together up to
+  // body_memory: what comes beyond it is answered 503. Small ones always find room.
+  size_t large_body = size_t{128} << 10;
+  size_t body_memory = size_t{256} << 20;
+  // Who has waited longest gives way to who comes, first those of whom no request was admitted yet; those may hold
+  // stranger_limit of the seats. What is being answered never gives way.
   size_t connection_limit = 1024;
+  size_t stranger_limit = 512;
   size_t unread_limit = size_t{4} << 20;
 
-  std::chrono::milliseconds idle_timeout{75'000};    // between requests of one connection
-  std::chrono::milliseconds header_timeout{10'000};  // from a head's first byte to its last
-  std::chrono::milliseconds stall_timeout{30'000};   // of a body or an answer of which no byte moves
-  std::chrono::milliseconds body_timeout{300'000};   // from a body's first byte to its last
-  std::chrono::milliseconds grace{5'000};            // what is being answered when stop() is called has this long
+  std::chrono::milliseconds idle_timeout{75'000};      // between requests of one connection
+  std::chrono::milliseconds stranger_timeout{10'000};  // the same before one was admitted, and after one was refused
+  std::chrono::milliseconds header_timeout{10'000};    // from a head's first byte to its last
+  std::chrono::milliseconds stall_timeout{30'000};     // of a body or an answer of which no byte moves
+  std::chrono::milliseconds body_timeout{300'000};     // from a body's first byte to its last
+  size_t slowest_body = size_t{16} << 10;              // bytes a second, on average, after stall_timeout
+  std::chrono::milliseconds grace{5'000};              // what is being answered when stop() is called has this long
 
   bool stop_on_signals = false;  // SIGINT and SIGTERM call stop(); a second one ends the grace
 };
@@ -116,6 +131,9 @@ class Site {
 
   // Takes a request that was read whole and answers it through `stream`, now or later. On a worker thread.
   virtual void handle(Request request, std::shared_ptr<ResponseStream> stream) = 0;
+  // True for requests that handle() answers in no time: they have a thread to themselves, so that they never wait for
+  // the others. Asked with the head alone.
+  virtual bool quick(const Request& head);
 
   // Asked with the head alone, before the body is read: an answer refuses the request.
   virtual std::optional<Response> admit(const Request& head);

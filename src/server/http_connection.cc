@@ -1,5 +1,6 @@
 #include "server/http_connection.h"
 
+#include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -18,8 +19,23 @@ namespace {
 
 constexpr size_t kPiece = size_t{64} << 10;   // read at a time, and read ahead of an answer
 constexpr size_t kDiscard = size_t{1} << 30;  // of a refused body, so that its sender lives to read why
+constexpr auto kProbeAfter = std::chrono::milliseconds(500);
 constexpr auto kLinger = std::chrono::milliseconds(10'000);
 constexpr auto kLingerStopping = std::chrono::milliseconds(200);
+
+// A client that vanished while nothing is sent to it is found out by its system, or by its silence, in two minutes.
+void keep_alive(tcp::socket& socket) {
+  error_code ignored;
+  socket.set_option(asio::socket_base::keep_alive(true), ignored);
+  const auto set = [&](int option, int value) {
+    ::setsockopt(socket.native_handle(), IPPROTO_TCP, option, &value, sizeof value);
+  };
+  set(TCP_KEEPIDLE, 30);  // seconds
+  set(TCP_KEEPINTVL, 10);
+  set(TCP_KEEPCNT, 3);
+}
+
+std::string in_a_chunk(std::string_view bytes) { return fmt::format("{:x}\r\n{}\r\n", bytes.size(), bytes); }
 
 std::string text_of(const tcp::endpoint& peer) {
   std::string address = peer.address().to_string();
@@ -33,6 +49,7 @@ Connection::Connection(Shared& shared, tcp::socket socket)
   error_code ignored;
   peer_ = text_of(socket_.remote_endpoint(ignored));
   socket_.set_option(tcp::no_delay(true), ignored);  // a token must not wait for the acknowledgement of the last
+  keep_alive(socket_);
   wake_.expires_at(Clock::time_point::max());
 }
 
@@ -42,6 +59,7 @@ asio::awaitable<void> Connection::run() {
 }
 
 asio::awaitable<void> Connection::refuse_connection() {
+  shared_.seats.stand(this, Standing::leaving);
   co_await refuse(503, "too many connections");
   co_await linger();
 }
@@ -59,11 +77,17 @@ void Connection::drop() {
   wake_.cancel();
 }
 
+void Connection::give_way() {
+  if (shared_.seats.must_go(this)) drop();
+}
+
 asio::awaitable<bool> Connection::serve_one() {
+  const Options& options = shared_.options;
+  shared_.seats.stand(this, known_ ? Standing::idle : Standing::stranger);
   if (in_.size() == 0) {
     if (shared_.stopping) co_return false;
     idle_ = true;
-    arm(shared_.options.idle_timeout);
+    arm(known_ ? options.idle_timeout : std::min(options.idle_timeout, options.stranger_timeout));
     bool came = co_await read_some();
     idle_ = false;
     if (!came) {
@@ -75,15 +99,21 @@ asio::awaitable<bool> Connection::serve_one() {
   RequestReader reader(shared_.options, peer_);
   bool has_head = co_await read_head(reader);
   if (!has_head) co_return false;
-  if (auto refusal = shared_.site->admit(reader.request())) {
+  auto refusal = shared_.site->admit(reader.request());
+  known_ = !refusal;
+  if (refusal) {
+    shared_.seats.stand(this, Standing::stranger);
     // A body would stay unread, and be taken for the next request.
     bool keep_alive = reader.keeps_connection() && !reader.has_body() && !shared_.stopping;
     bool more = co_await answer_at_once(std::move(*refusal), keep_alive);
     co_return more;
   }
-  bool has_body = co_await read_body(reader);
+  auto share = std::make_shared<BodyShare>(shared_.bodies, options.large_body);
+  shared_.seats.stand(this, Standing::sending);
+  bool has_body = co_await read_body(reader, *share);
   if (!has_body) co_return false;
-  bool more = co_await answer(reader);
+  shared_.seats.stand(this, Standing::busy);
+  bool more = co_await answer(reader, std::move(share));
   co_return more;
 }
 
@@ -108,19 +138,30 @@ asio::awaitable<bool> Connection::read_head(RequestReader& reader) {
   co_return true;
 }
 
-asio::awaitable<bool> Connection::read_body(RequestReader& reader) {
+asio::awaitable<bool> Connection::read_body(RequestReader& reader, BodyShare& share) {
+  const Options& options = shared_.options;
   if (reader.wants_continue()) {
     bool sent = co_await write_all("HTTP/1.1 100 Continue\r\n\r\n");
     if (!sent) co_return false;
   }
-  auto deadline = Clock::now() + shared_.options.body_timeout;
-  while (!reader.take_body(in_)) {
+  using std::chrono::milliseconds;
+  const auto began = Clock::now();
+  for (;;) {
+    bool whole = reader.take_body(in_);
     if (const auto& refusal = reader.refusal()) {
       co_await refuse(refusal->status, refusal->message);
       co_return false;
     }
-    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
-    arm(std::max(std::chrono::milliseconds(1), std::min(shared_.options.stall_timeout, left)));
+    if (!share.grow_to(reader.body_size())) {
+      co_await refuse(503, "too many large requests at once: try again soon");
+      co_return false;
+    }
+    if (whole) break;
+    // Who sends a byte now and then does not stall, and must not stay either.
+    const milliseconds earned(reader.body_size() * 1000 / options.slowest_body);
+    const auto deadline = began + std::min(options.body_timeout, options.stall_timeout + earned);
+    auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
+    arm(std::max(milliseconds(1), std::min(options.stall_timeout, left)));
     bool came = co_await read_some();
     if (!came) {
       if (timed_out_) co_await refuse(408, "the request's body did not arrive in time");
@@ -133,6 +174,11 @@ asio::awaitable<bool> Connection::read_body(RequestReader& reader) {
 
 asio::awaitable<bool> Connection::answer_at_once(Response response, bool keep_alive) {
   served_.status = response.status;
+  if (response.delay.count() > 0) {
+    wake_.expires_after(response.delay);
+    co_await wake_.async_wait(kResult);
+    wake_.expires_at(Clock::time_point::max());
+  }
   std::string text = head_text(response, Framing::counted, keep_alive);
   if (served_.method != "HEAD") text += response.body;
   bool sent = co_await write_all(text);
@@ -145,7 +191,7 @@ asio::awaitable<void> Connection::refuse(int status, std::string_view message) {
   co_await answer_at_once(shared_.site->failure(status, message), false);
 }
 
-asio::awaitable<bool> Connection::answer(RequestReader& reader) {
+asio::awaitable<bool> Connection::answer(RequestReader& reader, std::shared_ptr<BodyShare> share) {
   exchange_ = std::make_shared<ResponseStream::Exchange>(shared_, [self = weak_from_this(), executor = executor()] {
     asio::post(executor, [self] {
       if (auto connection = self.lock()) connection->wake_.cancel();
@@ -153,12 +199,20 @@ asio::awaitable<bool> Connection::answer(RequestReader& reader) {
   });
   Request request = reader.take_request();
   served_.received = request.body.size();
+  probing_ = false;
+  asio::thread_pool& where = shared_.site->quick(request)                       ? shared_.quick
+                             : request.body.size() > shared_.options.large_body ? shared_.large
+                                                                                : shared_.workers;
   {
     auto stream = std::make_shared<ResponseStream>(exchange_);
-    exchange_->post([site = shared_.site, stream = std::move(stream), request = std::move(request)]() mutable {
-      // A copy of `stream`: this lambda's own must outlive the handler, so that what it throws comes before "dropped".
-      site->handle(std::move(request), stream);
-    });
+    exchange_->post(
+        [site = shared_.site, stream = std::move(stream), request = std::move(request),
+         share = std::move(share)]() mutable {
+          // A copy of `stream`: this lambda's own must outlive the handler, so that what it throws comes before
+          // "dropped".
+          site->handle(std::move(request), stream);
+        },
+        where);
   }
   bool keep_alive = reader.keeps_connection();
   auto ended = co_await (try_send(*exchange_, reader.is_version_1_1(), keep_alive) || watch());
@@ -185,11 +239,19 @@ asio::awaitable<bool> Connection::try_send(ResponseStream::Exchange& exchange, b
 asio::awaitable<bool> Connection::send(ResponseStream::Exchange& exchange, bool version_1_1, bool& keep_alive) {
   bool head_only = served_.method == "HEAD";
   bool chunks = false;
+  // What a client that closed its side is asked with whether it reads: before the answer an interim one, which every
+  // client of HTTP/1.1 takes for what it is.
+  std::string nothing = version_1_1 ? "HTTP/1.1 100 Continue\r\n\r\n" : "";
   for (;;) {
     ResponseStream::Exchange::Output output = exchange.take();
     if (output.broken) co_return false;
     if (output.empty()) {
-      co_await wake_.async_wait(kResult);
+      if (std::exchange(probing_, false)) {
+        bool sent = co_await write_all(nothing);
+        if (!sent) co_return false;
+      } else {
+        co_await wake_.async_wait(kResult);
+      }
       continue;
     }
     std::string out;
@@ -200,9 +262,11 @@ asio::awaitable<bool> Connection::send(ResponseStream::Exchange& exchange, bool 
       served_.status = output.head->status;
       out = head_text(*output.head, framing, keep_alive);
       if (!head_only) out += output.head->body;
+      nothing = head_only || output.head->filler.empty() ? ""
+                : chunks                                 ? in_a_chunk(output.head->filler)
+                                                         : output.head->filler;
     }
-    if (!head_only && !output.pieces.empty())
-      out += chunks ? fmt::format("{:x}\r\n{}\r\n", output.pieces.size(), output.pieces) : output.pieces;
+    if (!head_only && !output.pieces.empty()) out += chunks ? in_a_chunk(output.pieces) : output.pieces;
     if (chunks && output.last) out += "0\r\n\r\n";
     bool sent = co_await write_all(out);
     if (!sent) co_return false;
@@ -210,7 +274,8 @@ asio::awaitable<bool> Connection::send(ResponseStream::Exchange& exchange, bool 
   }
 }
 
-// Returns when the client is gone; until then it reads ahead what the client pipelines.
+// Returns when the client is gone; until then it reads ahead what the client pipelines. A client that closed its side
+// may have closed only that, and wait for its answer: whoever is gone answers what is sent next with a reset.
 asio::awaitable<void> Connection::watch() {
   asio::steady_timer forever(executor(), Clock::time_point::max());
   for (;;) {
@@ -219,14 +284,23 @@ asio::awaitable<void> Connection::watch() {
       co_await forever.async_wait(kResult);
     } else {
       bool came = co_await read_some();
-      if (!came) co_return;
+      if (came) continue;
+      if (!ended_) co_return;
+      forever.expires_after(kProbeAfter);  // most answers come sooner
+      co_await forever.async_wait(kResult);
+      probing_ = true;
+      wake_.cancel();
+      co_await socket_.async_wait(tcp::socket::wait_error, kResult);
+      co_return;
     }
   }
 }
 
 asio::awaitable<bool> Connection::read_some() {
+  if (ended_) co_return false;  // asked again, Asio waits for an event that the end has had already
   auto [ec, n] = co_await socket_.async_read_some(in_.prepare(kPiece), kResult);
   in_.commit(n);
+  ended_ = ec == asio::error::eof;
   co_return !ec;
 }
 
@@ -259,6 +333,7 @@ void Connection::disarm() { timer_.cancel(); }
 
 asio::awaitable<void> Connection::linger() {
   error_code ec;
+  shared_.seats.stand(this, Standing::leaving);
   if (lingers_ && socket_.is_open()) {
     socket_.shutdown(tcp::socket::shutdown_send, ec);
     in_.consume(in_.size());

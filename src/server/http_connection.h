@@ -28,18 +28,20 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::awaitable<void> run();
   asio::awaitable<void> refuse_connection();  // answers 503
 
-  void stop();  // the server stops: an idle connection ends now, a busy one after its answer
-  void drop();  // ends now
+  void stop();      // the server stops: an idle connection ends now, a busy one after its answer
+  void drop();      // ends now
+  void give_way();  // ends now, unless it is being answered
 
  private:
   // True if the connection may carry another request.
   asio::awaitable<bool> serve_one();
-  asio::awaitable<bool> answer(RequestReader& reader);                       // by the site's handler
+  // By the site's handler, which holds `share` while it has the body.
+  asio::awaitable<bool> answer(RequestReader& reader, std::shared_ptr<BodyShare> share);
   asio::awaitable<bool> answer_at_once(Response response, bool keep_alive);  // without one
 
   // True if it is whole; if not, the client was told why or has gone.
   asio::awaitable<bool> read_head(RequestReader& reader);
-  asio::awaitable<bool> read_body(RequestReader& reader);
+  asio::awaitable<bool> read_body(RequestReader& reader, BodyShare& share);
   asio::awaitable<void> refuse(int status, std::string_view message);
 
   // True if the whole answer was sent. Lowers keep_alive where this answer must be the connection's last.
@@ -47,7 +49,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::awaitable<bool> try_send(ResponseStream::Exchange& exchange, bool version_1_1, bool& keep_alive);
   asio::awaitable<void> watch();
 
-  asio::awaitable<bool> read_some();                        // false when nothing more will come
+  asio::awaitable<bool> read_some();                        // false when nothing more will come: see ended_
   asio::awaitable<bool> write_all(std::string_view bytes);  // false when the client has gone, or reads nothing
   // Cancels what the socket is doing when the time is over, and sets timed_out_. A new deadline replaces the last.
   void arm(std::chrono::milliseconds time);
@@ -67,6 +69,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Served served_;
   Clock::time_point began_;
   bool idle_ = false, lingering_ = false, timed_out_ = false;
+  bool known_ = false;  // its last request was admitted
+  bool ended_ = false;  // the client closed its side; it may still read
+  bool probing_ = false;
   bool lingers_ = true;  // at the end: see linger()
 };
 

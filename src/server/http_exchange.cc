@@ -8,7 +8,7 @@
 namespace glassbox::http {
 
 ResponseStream::Exchange::Exchange(Shared& shared, std::function<void()> wake)
-    : shared_(shared), work_(asio::make_strand(shared.workers)), wake_(std::move(wake)) {}
+    : shared_(shared), wake_(std::move(wake)) {}
 
 ResponseStream::Exchange::Output ResponseStream::Exchange::take() {
   std::lock_guard lock(mutex_);
@@ -44,12 +44,27 @@ void ResponseStream::Exchange::detach() {
   wake_ = nullptr;
 }
 
-void ResponseStream::Exchange::post(std::function<void()> task) {
-  asio::post(work_, [self = shared_from_this(), task = std::move(task)] {
-    try {
-      task();
-    } catch (...) { self->fail(std::current_exception()); }
-  });
+void ResponseStream::Exchange::post(std::function<void()> task) { post(std::move(task), shared_.workers); }
+
+void ResponseStream::Exchange::post(std::function<void()> task, asio::thread_pool& where) {
+  const std::lock_guard lock(tasks_mutex_);
+  tasks_.push_back({&where, std::move(task)});
+  if (tasks_.size() == 1) asio::post(where, [self = shared_from_this()] { self->run_next(); });
+}
+
+void ResponseStream::Exchange::run_next() {
+  std::function<void()> work;
+  {
+    const std::lock_guard lock(tasks_mutex_);
+    work = std::move(tasks_.front().work);  // its place stays taken: what is posted meanwhile waits
+  }
+  try {
+    work();
+  } catch (...) { fail(std::current_exception()); }
+  work = nullptr;  // what it holds may post, or be the last to hold a stream
+  const std::lock_guard lock(tasks_mutex_);
+  tasks_.pop_front();
+  if (!tasks_.empty()) asio::post(*tasks_.front().where, [self = shared_from_this()] { self->run_next(); });
 }
 
 void ResponseStream::Exchange::fail(std::exception_ptr thrown) {
@@ -89,7 +104,7 @@ ResponseStream::ResponseStream(std::shared_ptr<Exchange> exchange) : exchange_(s
 ResponseStream::~ResponseStream() {
   Shared& shared = exchange_->shared_;
   exchange_->abandon();
-  exchange_.reset();  // its strand belongs to the workers, which may end once no stream is counted
+  exchange_.reset();
   shared.streams.remove();
 }
 

@@ -5,8 +5,8 @@
 // to send and wakes the connection, which takes all of it at once: pieces that come faster than they leave are joined.
 #pragma once
 
-#include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -40,19 +40,28 @@ struct ResponseStream::Exchange : std::enable_shared_from_this<Exchange> {
   void leave();
   // The connection has done with it: leave(), and no more waking.
   void detach();
-  // As ResponseStream::post().
+  // As ResponseStream::post(). `where`: not on a worker but there.
   void post(std::function<void()> task);
+  void post(std::function<void()> task, asio::thread_pool& where);
 
  private:
   friend class ResponseStream;
   enum class Phase { unanswered, begun, ended };
 
+  void run_next();
   void fail(std::exception_ptr thrown);
   void abandon();  // its ResponseStream was let go
   void notify();   // REQUIRES: mutex_ is held
 
   Shared& shared_;
-  asio::strand<asio::thread_pool::executor_type> work_;
+
+  // One at a time, in order, each where it is to run. A strand has one pool.
+  struct Task {
+    asio::thread_pool* where;
+    std::function<void()> work;
+  };
+  std::mutex tasks_mutex_;
+  std::deque<Task> tasks_;  // the first is running, or about to
 
   mutable std::mutex mutex_;
   std::function<void()> wake_;  // empty once the connection no longer cares

@@ -100,6 +100,7 @@ bool RequestReader::has_body() const { return !parser_->is_done(); }
 bool RequestReader::wants_continue() const { return has_body() && request_.header("Expect").has_value(); }
 bool RequestReader::is_version_1_1() const { return parser_->get().version() >= 11; }
 bool RequestReader::keeps_connection() const { return parser_->keep_alive(); }
+size_t RequestReader::body_size() const { return parser_->get().body().size(); }
 
 bool RequestReader::refuse(int status, std::string message) {
   refusal_ = Refusal{status, std::move(message)};

@@ -40,6 +40,7 @@ class RequestReader {
   bool wants_continue() const;
   bool is_version_1_1() const;  // else 1.0
   bool keeps_connection() const;
+  size_t body_size() const;  // so far
 
  private:
   class Parser;

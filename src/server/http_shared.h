@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "server/http.h"
+#include "server/http_seats.h"
 
 namespace glassbox::http {
 
@@ -48,13 +49,57 @@ class StreamCount {
   int64_t count_ = 0;
 };
 
+// Bytes of the large bodies that are in memory. Nobody waits for room, so nobody can wait for ever.
+class BodyRoom {
+ public:
+  explicit BodyRoom(size_t limit) : limit_(limit) {}
+  bool add(size_t bytes) {
+    if (used_.fetch_add(bytes) + bytes <= limit_) return true;
+    used_.fetch_sub(bytes);
+    return false;
+  }
+  void remove(size_t bytes) { used_.fetch_sub(bytes); }
+
+ private:
+  const size_t limit_;
+  std::atomic<size_t> used_{0};
+};
+
+// What one body takes of it, given back at the end.
+class BodyShare {
+ public:
+  BodyShare(BodyRoom& room, size_t free) : room_(room), free_(free) {}
+  ~BodyShare() { room_.remove(taken_); }
+  BodyShare(const BodyShare&) = delete;
+  BodyShare& operator=(const BodyShare&) = delete;
+  // True if there is room for a body of `bytes`.
+  bool grow_to(size_t bytes) {
+    if (bytes <= free_ || bytes <= taken_) return true;
+    if (!room_.add(bytes - taken_)) return false;
+    taken_ = bytes;
+    return true;
+  }
+
+ private:
+  BodyRoom& room_;
+  const size_t free_;
+  size_t taken_ = 0;
+};
+
 struct Shared {
   explicit Shared(Options given)
-      : options(std::move(given)), workers(static_cast<size_t>(std::max(1, options.workers))) {}
+      : options(std::move(given)),
+        workers(static_cast<size_t>(std::max(1, options.workers))),
+        seats(options.connection_limit, std::min(options.stranger_limit, options.connection_limit)),
+        bodies(options.body_memory) {}
 
   const Options options;
-  Site* site = nullptr;               // set by Server::run(), before anything is accepted
-  asio::thread_pool workers;          // where handlers run
+  Site* site = nullptr;        // set by Server::run(), before anything is accepted
+  asio::thread_pool workers;   // where handlers run, and all that is posted later
+  asio::thread_pool quick{1};  // where Site::quick() requests are handled
+  asio::thread_pool large{1};  // where requests with large bodies are handled
+  Seats seats;
+  BodyRoom bodies;
   std::atomic<bool> stopping{false};  // set once by Server::stop()
   StreamCount streams;
 };

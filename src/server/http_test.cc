@@ -55,8 +55,14 @@ class Running : public Site {
   }
   std::optional<Response> admit(const Request& head) override {
     if (head.path == "/no") return Response{401, {{"WWW-Authenticate", "Bearer"}}, "who?"};
+    if (head.path == "/slow-no") {
+      Response response{401, {}, "who?"};
+      response.delay = 200ms;
+      return response;
+    }
     return std::nullopt;
   }
+  bool quick(const Request& head) override { return head.path == "/quick"; }
   Response thrown(std::exception_ptr what) override {
     try {
       std::rethrow_exception(what);
@@ -193,7 +199,9 @@ TEST(Http, ALeavingClientIsNoticedBeforeAndDuringTheAnswer) {
         gone.set_value();
       });
       if (streaming) {
-        stream->begin({});
+        Response head;
+        head.filler = "-";
+        stream->begin(std::move(head));
         stream->write("first");
       }
       began.set_value();
@@ -423,24 +431,244 @@ TEST(Http, FiftyStreamsAtOnce) {
   EXPECT_EQ(right, 50);
 }
 
-TEST(Http, ConnectionsAreCounted) {
-  Options options;
-  options.connection_limit = 2;
-  Running server(echo, options);
-  TestClient a(server.port()), b(server.port());
-  EXPECT_EQ(a.get("/").status, 200);
-  EXPECT_EQ(b.get("/").status, 200);
+TEST(Http, AHalfClosedClientGetsItsAnswer) {
+  std::mutex mutex;
+  std::vector<std::shared_ptr<ResponseStream>> streams;
+  std::shared_ptr<ResponseStream> begun;
+  Running server([&](const Request& request, const std::shared_ptr<ResponseStream>& stream) {
+    if (request.path == "/at-once") return echo(request, stream);
+    if (request.path == "/streamed") {
+      Response head;
+      head.filler = "-";
+      stream->begin(std::move(head));
+      stream->write("begun ");
+    }
+    std::lock_guard lock(mutex);
+    if (request.path == "/streamed") begun = stream;
+    streams.push_back(stream);
+  });
+  TestClient at_once(server.port()), later(server.port()), streamed(server.port()), old(server.port());
+  at_once.send("GET /at-once HTTP/1.1\r\nHost: h\r\n\r\n");
+  later.send("GET /later HTTP/1.1\r\nHost: h\r\n\r\n");
+  streamed.send("GET /streamed HTTP/1.1\r\nHost: h\r\n\r\n");
+  old.send("GET /old HTTP/1.0\r\n\r\n");
+  for (TestClient* client : {&at_once, &later, &streamed, &old}) client->close_own_side();
+  EXPECT_EQ(at_once.receive().body, "GET /at-once? ");
+  EXPECT_TRUE(at_once.closed_within(2s));
+  EXPECT_EQ(later.receive().status, 100);  // whether anybody is there was asked
+  streamed.head();
+  EXPECT_EQ(streamed.chunk(), "begun ");
+  EXPECT_EQ(streamed.chunk(), "-");
+  std::this_thread::sleep_for(50ms);
   {
-    TestClient c(server.port());
-    EXPECT_EQ(c.receive().status, 503);
+    std::lock_guard lock(mutex);
+    ASSERT_EQ(streams.size(), 3u);
+    for (auto& stream : streams) {
+      EXPECT_FALSE(stream->gone());
+      if (stream == begun) {
+        stream->write("whole");
+        stream->end();
+      } else {
+        stream->respond(Response{200, {}, "whole"});
+      }
+    }
+    streams.clear();
+    begun.reset();
   }
-  a.close();
-  for (int i = 0; i < 100; ++i) {  // room again, once the server has noticed
-    TestClient d(server.port());
-    if (d.get("/").status == 200) return;
+  EXPECT_EQ(later.receive().body, "whole");
+  EXPECT_EQ(streamed.chunk(), "whole");
+  EXPECT_EQ(streamed.chunk(), "");
+  EXPECT_EQ(old.receive().body, "whole");  // HTTP/1.0 has no interim answers
+}
+
+TEST(Http, StrangersWhoWaitGiveWay) {
+  Options options;
+  options.connection_limit = 8;
+  options.stranger_limit = 4;
+  Running server(echo, options);
+  TestClient known(server.port());
+  EXPECT_EQ(known.get("/").status, 200);
+  std::vector<std::unique_ptr<TestClient>> idle;
+  for (int i = 0; i < 30; ++i) {
+    idle.push_back(std::make_unique<TestClient>(server.port()));
+    if (i % 3 == 1) idle.back()->send("GET / HT");  // a head that does not go on
+    if (i % 3 == 2) idle.back()->get("/no");        // refused, and kept alive
+    if (i % 10 == 9) { EXPECT_EQ(TestClient(server.port()).get("/").status, 200) << i; }
+  }
+  EXPECT_EQ(known.get("/").status, 200);  // who was admitted keeps its seat
+  for (int i = 0; i < 26; ++i) EXPECT_TRUE(idle[static_cast<size_t>(i)]->closed_within(2s)) << i;
+  EXPECT_EQ(idle[29]->get("/no").status, 401);  // the last ones sit
+}
+
+TEST(Http, BodiesThatTrickleGiveWayAndBusyOnesDoNot) {
+  Options options;
+  options.connection_limit = 3;
+  std::mutex mutex;
+  std::vector<std::shared_ptr<ResponseStream>> kept;
+  std::promise<void> busy_now;
+  Running server(
+      [&](const Request& request, const std::shared_ptr<ResponseStream>& stream) {
+        if (request.path != "/busy") return echo(request, stream);
+        std::lock_guard lock(mutex);
+        kept.push_back(stream);
+        if (kept.size() == 3) busy_now.set_value();
+      },
+      options);
+  TestClient slow(server.port());
+  slow.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc");
+  std::this_thread::sleep_for(50ms);
+  TestClient a(server.port()), b(server.port());
+  for (TestClient* client : {&a, &b}) client->send("GET /busy HTTP/1.1\r\nHost: h\r\n\r\n");
+  std::this_thread::sleep_for(50ms);
+  TestClient c(server.port());
+  c.send("GET /busy HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_TRUE(slow.closed_within(2s));
+  ASSERT_EQ(busy_now.get_future().wait_for(5s), std::future_status::ready);
+  EXPECT_EQ(TestClient(server.port()).receive().status,
+            503);  // all that sit are being answered
+  {
+    std::lock_guard lock(mutex);
+    for (auto& stream : kept) stream->respond(Response{200, {}, "done"});
+    kept.clear();
+  }
+  for (TestClient* client : {&a, &b, &c}) EXPECT_EQ(client->receive().body, "done");
+  for (int i = 0; TestClient(server.port()).get("/").status != 200; ++i) {  // once the server has noticed
+    ASSERT_LT(i, 100);
     std::this_thread::sleep_for(20ms);
   }
-  FAIL() << "no room after a connection was closed";
+}
+
+TEST(Http, StrangersHaveLessTime) {
+  Options options;
+  options.stranger_timeout = 200ms;
+  Running server(echo, options);
+  TestClient silent(server.port()), refused(server.port()), known(server.port());
+  EXPECT_EQ(refused.get("/no").status, 401);
+  EXPECT_EQ(known.get("/").status, 200);
+  EXPECT_TRUE(silent.closed_within(3s));
+  EXPECT_TRUE(refused.closed_within(3s));
+  EXPECT_EQ(known.get("/").status, 200);
+}
+
+TEST(Http, ABodyMustKeepItsPace) {
+  Options options;
+  options.stall_timeout = 300ms;
+  options.slowest_body = 1000;
+  Running server(echo, options);
+  TestClient slow(server.port()), steady(server.port());
+  for (TestClient* client : {&slow, &steady})
+    client->send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3000\r\n\r\n");
+  const auto before = std::chrono::steady_clock::now();
+  bool sent = true;
+  for (int i = 0; i < 30 && sent; ++i) {
+    steady.send(std::string(100, 'x'));
+    sent = slow.send("x");  // a byte now and then never stalls
+    std::this_thread::sleep_for(40ms);
+  }
+  EXPECT_EQ(slow.receive().status, 408);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 5s);
+  EXPECT_EQ(steady.receive().status, 200);
+}
+
+TEST(Http, LargeBodiesShareARoomAndSmallOnesDoNotNeedIt) {
+  Options options;
+  options.large_body = 1000;
+  options.body_memory = 25'000;
+  std::mutex mutex;
+  std::vector<std::shared_ptr<ResponseStream>> kept;
+  std::promise<void> release;
+  auto released = release.get_future().share();
+  Running server(
+      [&, released](const Request& request, const std::shared_ptr<ResponseStream>& stream) {
+        if (request.path == "/hold") released.wait();
+        stream->respond(Response{200, {}, std::to_string(request.body.size())});
+      },
+      options);
+  TestClient first(server.port()), second(server.port()), third(server.port());
+  first.send_post("/hold", std::string(20'000, 'x'));
+  std::this_thread::sleep_for(50ms);
+  second.send_post("/", std::string(20'000, 'x'));
+  auto full = second.receive();
+  EXPECT_EQ(full.status, 503);
+  EXPECT_EQ(full.body, "too many large requests at once: try again soon\n");
+  EXPECT_EQ(third.post("/", std::string(1000, 'x')).body,
+            "1000");  // small: always
+  release.set_value();
+  EXPECT_EQ(first.receive().body, "20000");
+  TestClient again(server.port());
+  EXPECT_EQ(again.post("/", std::string(20'000, 'x')).body,
+            "20000");  // given back
+}
+
+// Everything that can be busy is: quick requests are answered all the same, and so are small ones beside large ones.
+TEST(Http, QuickRequestsWaitForNobody) {
+  Options options;
+  options.workers = 2;
+  options.large_body = 1000;
+  std::promise<void> release;
+  auto released = release.get_future().share();
+  std::atomic<int> held = 0;
+  Running server(
+      [&, released](const Request& request, const std::shared_ptr<ResponseStream>& stream) {
+        if (request.path == "/hold") {
+          ++held;
+          released.wait();
+        }
+        echo(request, stream);
+      },
+      options);
+  std::vector<std::unique_ptr<TestClient>> large, small;
+  for (int i = 0; i < 4; ++i) {
+    large.push_back(std::make_unique<TestClient>(server.port()));
+    large.back()->send_post("/hold", std::string(2000, 'x'));
+  }
+  TestClient client(server.port());
+  while (held < 1) std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(client.get("/small").body,
+            "GET /small? ");  // large bodies hold one thread, not the workers
+  for (int i = 0; i < 2; ++i) {
+    small.push_back(std::make_unique<TestClient>(server.port()));
+    small.back()->send("GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+  }
+  while (held < 3) std::this_thread::sleep_for(1ms);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(client.get("/quick").body, "GET /quick? ");
+  EXPECT_EQ(held, 3);
+  release.set_value();
+  for (auto& one : large) EXPECT_EQ(one->receive().status, 200);
+  for (auto& one : small) EXPECT_EQ(one->receive().status, 200);
+}
+
+TEST(Http, WhatIsPostedRunsInOrderWhereverTheHandlerRan) {
+  Options options;
+  options.large_body = 10;
+  std::string order;  // no lock: one at a time is the promise
+  Running server(
+      [&](const Request&, const std::shared_ptr<ResponseStream>& stream) {
+        for (char c : std::string("bcdef")) stream->post([&, c] { order += c; });
+        std::this_thread::sleep_for(30ms);
+        order += 'a';
+        stream->post([&, stream] { stream->respond(Response{200, {}, order}); });
+      },
+      options);
+  TestClient client(server.port());
+  EXPECT_EQ(client.post("/", std::string(100, 'x')).body, "abcdef");
+}
+
+TEST(Http, RefusalsMayComeLateWithoutHoldingAnybody) {
+  Options options;
+  options.workers = 1;
+  Running server(echo, options);
+  std::vector<std::unique_ptr<TestClient>> refused;
+  const auto before = std::chrono::steady_clock::now();
+  for (int i = 0; i < 20; ++i) {
+    refused.push_back(std::make_unique<TestClient>(server.port()));
+    refused.back()->send("GET /slow-no HTTP/1.1\r\nHost: h\r\n\r\n");
+  }
+  EXPECT_EQ(TestClient(server.port()).get("/").status, 200);
+  for (auto& one : refused) EXPECT_EQ(one->receive().status, 401);
+  const auto took = std::chrono::steady_clock::now() - before;
+  EXPECT_GE(took, 200ms);
+  EXPECT_LT(took, 2s);  // together, not one after another
 }
 
 TEST(Http, StoppingLetsAnswersFinish) {

@@ -36,6 +36,9 @@ class TestClient {
     if (socket_ >= 0) ::close(std::exchange(socket_, -1));
   }
 
+  // Says that nothing more will be sent, and goes on reading.
+  void close_own_side() { ::shutdown(socket_, SHUT_WR); }
+
   // False if the peer had enough.
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {
