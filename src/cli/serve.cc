@@ -40,10 +40,13 @@ void add_serve_command(Commands& commands) {
       *command, "--adapter", all->adapters,
       "NAME=FOLDER: a LoRA or DoRA adapter, served as the model NAME over its base (may be given several times)");
   command->add_option("--port", options->port, "0 lets the system choose")->capture_default_str();
-  command->add_option("--host", options->address, "Address to listen on; any but this machine's own needs --api-key")
+  command->add_option("--host", options->address, "Address to listen on; any but this machine's own needs a key")
       ->capture_default_str();
-  add_repeated(*command, "--api-key", options->api_keys,
-               "A key that clients must show (may be given several times; GLASSBOX_API_KEY is another)");
+  add_repeated(
+      *command, "--api-key", options->api_keys,
+      "A key that clients must show (may be given several times). `ps` shows it to every user of this machine: a "
+      "file, or the variable GLASSBOX_API_KEY, does not");
+  command->add_option("--api-key-file", options->api_key_file, "A file with such keys, one a line");
   add_repeated(*command, "--allow-origin", options->allow_origins, "A web origin whose pages may call the API");
   command->add_option("--runs", options->runs, "Folder of training runs to show on the page");
   command

@@ -1,5 +1,8 @@
+#include <spdlog/spdlog.h>
+
 #include <chrono>
 #include <map>
+#include <mutex>
 #include <optional>
 
 #include "engine/shipped.h"
@@ -48,10 +51,33 @@ void measure(const Checkpoint& checkpoint, ModelCard& card) {
   measure(tensors, card);
 }
 
+// Whether files changed on disk: looked for at most once a second, and logged once.
+class FilesWatch {
+ public:
+  explicit FilesWatch(MappedFiles files) : files_(std::move(files)) {}
+
+  bool changed(const std::string& model) {
+    const std::lock_guard lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    if (changed_ || now < next_look_) return changed_;
+    next_look_ = now + std::chrono::seconds(1);
+    const std::string change = files_.change();
+    if (change.empty()) return false;
+    spdlog::warn("{}: {}; what was loaded answers on, until the server is started again", model, change);
+    return changed_ = true;
+  }
+
+ private:
+  const MappedFiles files_;
+  std::mutex mutex_;
+  std::chrono::steady_clock::time_point next_look_;
+  bool changed_ = false;
+};
+
 class EngineGenerator : public Generator {
  public:
   EngineGenerator(std::shared_ptr<const Model> model, const EngineOptions& options)
-      : model_(std::move(model)), engine_(model_, options) {
+      : model_(std::move(model)), watch_(model_->files), engine_(model_, options) {
     card_.id = model_->name;
     card_.context = engine_.context();
     card_.vocabulary = model_->network->shape().vocabulary;
@@ -78,9 +104,13 @@ class EngineGenerator : public Generator {
   const ModelCard& card() const override { return card_; }
   std::string render(const OrderedJson& context) const override { return model_->render(context); }
   std::vector<int32_t> encode_prompt(std::string_view rendered) const override {
+    check_length(rendered);
     return model_->encode_prompt(rendered);
   }
-  std::vector<int32_t> encode(std::string_view text) const override { return model_->tokenizer.encode(text); }
+  std::vector<int32_t> encode(std::string_view text) const override {
+    check_length(text);
+    return model_->tokenizer.encode(text);
+  }
   std::string_view piece(int32_t id) const override {
     // Checkpoints pad their vocabulary: a padding row is a token without text.
     if (id >= static_cast<int32_t>(model_->tokenizer.size()) && id < card_.vocabulary) return {};
@@ -90,13 +120,23 @@ class EngineGenerator : public Generator {
 
   Engine::RequestId submit(GenerationRequest request, Engine::OnToken on_token,
                            Engine::OnFinished on_finished) override {
+    changed_on_disk();
     return engine_.submit(std::move(request), std::move(on_token), std::move(on_finished));
   }
   void cancel(Engine::RequestId request) override { engine_.cancel(request); }
   EngineStatistics statistics() const override { return engine_.statistics(); }
+  bool changed_on_disk() const override { return watch_.changed(card_.id); }
 
  private:
+  // What is hopelessly too long need not be tokenized to be refused.
+  void check_length(std::string_view text) const {
+    if (const auto least = static_cast<int64_t>(model_->tokenizer.least_tokens(text)); least >= card_.context)
+      fail(ErrorKind::full, "prompt: at least {} tokens leave no room for an answer in a context of {}", least,
+           card_.context);
+  }
+
   const std::shared_ptr<const Model> model_;
+  mutable FilesWatch watch_;
   ModelCard card_;
   Engine engine_;  // last: it ends first, and its callbacks may use the rest
 };
@@ -105,7 +145,7 @@ class AdaptedGenerator : public Generator {
  public:
   AdaptedGenerator(std::shared_ptr<Generator> base, std::string id, std::shared_ptr<const Adapter> adapter,
                    int64_t created)
-      : base_(std::move(base)), adapter_(std::move(adapter)), card_(base_->card()) {
+      : base_(std::move(base)), adapter_(std::move(adapter)), watch_(adapter_->files()), card_(base_->card()) {
     card_.base = std::exchange(card_.id, std::move(id));
     card_.created = created;
     const auto count = [&](const Tensor& tensor) {
@@ -129,15 +169,21 @@ class AdaptedGenerator : public Generator {
 
   Engine::RequestId submit(GenerationRequest request, Engine::OnToken on_token,
                            Engine::OnFinished on_finished) override {
+    changed_on_disk();
     request.adapter = adapter_;
     return base_->submit(std::move(request), std::move(on_token), std::move(on_finished));
   }
   void cancel(Engine::RequestId request) override { base_->cancel(request); }
   EngineStatistics statistics() const override { return base_->statistics(); }
+  bool changed_on_disk() const override {
+    const bool own = watch_.changed(card_.id), others = base_->changed_on_disk();
+    return own || others;
+  }
 
  private:
   const std::shared_ptr<Generator> base_;
   const std::shared_ptr<const Adapter> adapter_;
+  mutable FilesWatch watch_;
   ModelCard card_;
 };
 

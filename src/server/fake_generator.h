@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <future>
 #include <list>
 #include <mutex>
 #include <thread>
@@ -37,6 +38,10 @@ class FakeGenerator : public Generator {
   std::string prefix;                  // what answers begin with
   std::atomic<int64_t> waiting = 0;    // as statistics tell
 
+  std::atomic<bool> changed = false;       // on disk
+  std::shared_future<void> hold_encoding;  // if it is one: prompts are encoded once it is ready
+  mutable std::atomic<int> encoding = 0;   // prompts that wait so, or did
+
   std::atomic<int> submitted = 0, cancelled = 0;
 
   const ModelCard& card() const override { return card_; }
@@ -52,7 +57,13 @@ class FakeGenerator : public Generator {
     return text;
   }
   // A token a byte.
-  std::vector<int32_t> encode_prompt(std::string_view text) const override { return {text.begin(), text.end()}; }
+  std::vector<int32_t> encode_prompt(std::string_view text) const override {
+    if (hold_encoding.valid()) {
+      ++encoding;
+      hold_encoding.wait();
+    }
+    return {text.begin(), text.end()};
+  }
   std::vector<int32_t> encode(std::string_view text) const override { return encode_prompt(text); }
   std::string_view piece(int32_t id) const override {
     static const std::string kBytes = [] {
@@ -63,6 +74,7 @@ class FakeGenerator : public Generator {
     return std::string_view(kBytes).substr(static_cast<size_t>(id), 1);
   }
   std::string decode(const std::vector<int32_t>& ids) const override { return {ids.begin(), ids.end()}; }
+  bool changed_on_disk() const override { return changed; }
 
   Engine::RequestId submit(GenerationRequest request, Engine::OnToken on_token,
                            Engine::OnFinished on_finished) override {

@@ -51,6 +51,9 @@ class Generator {
                                    Engine::OnFinished on_finished) = 0;
   virtual void cancel(Engine::RequestId request) = 0;
   virtual EngineStatistics statistics() const = 0;
+  // True once a file that the model was read from was replaced, written to or removed. What was loaded answers on; a
+  // file that became shorter fails its requests (Engine::submit). Logged when it is first seen.
+  virtual bool changed_on_disk() const { return false; }
 };
 
 // Over an engine that it owns. `created` as the card's.

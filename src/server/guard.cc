@@ -29,13 +29,6 @@ std::string_view without_port(std::string_view host) {
   return host.substr(0, host.find(':'));
 }
 
-bool needs_key(std::string_view path) {
-  auto below = [&](std::string_view folder) {
-    return path == folder || (path.starts_with(folder) && path[folder.size()] == '/');
-  };
-  return below("/v1") || below("/api") || path == "/metrics";
-}
-
 }  // namespace
 
 bool is_loopback_address(std::string_view address) {
@@ -50,12 +43,18 @@ bool is_loopback_address(std::string_view address) {
 Guard::Guard(GuardOptions options) : options_(std::move(options)), loopback_(is_loopback_address(options_.address)) {
   if (!loopback_ && options_.api_keys.empty())
     fail(ErrorKind::bad_request,
-         "listening on {}, which others can reach, needs a key: give --api-key, or set GLASSBOX_API_KEY",
+         "listening on {}, which others can reach, needs a key: give --api-key-file, or set GLASSBOX_API_KEY",
          options_.address);
   for (const std::string& key : options_.api_keys) {
-    if (key.empty() || key.find_first_of(" \t\r\n") != std::string::npos)
-      fail(ErrorKind::bad_request, "an API key: expected text without spaces, got {}",
-           key.empty() ? "nothing" : "some");
+    // Other characters do not arrive in a header as they were sent. The key itself is not for logs.
+    if (key.empty() || !std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7F; }))
+      fail(ErrorKind::bad_request, "an API key: expected visible ASCII without spaces, got {}",
+           key.empty() ? "nothing" : "other characters");
+    if (!loopback_ && key.size() < kShortestKey)
+      fail(ErrorKind::bad_request,
+           "an API key: expected at least {} characters where others can reach the server ({}), got {}: `openssl rand "
+           "-hex 16` makes one",
+           kShortestKey, options_.address, key.size());
     keys_.push_back(digest(key));
   }
   for (std::string& origin : options_.allow_origins) {
@@ -91,7 +90,7 @@ bool Guard::has_key(const http::Request& head) const {
   return same != 0;
 }
 
-std::optional<ApiError> Guard::refuse(const http::Request& head) const {
+std::optional<ApiError> Guard::refuse(const http::Request& head, bool open) const {
   auto host = head.header("Host");
   if (loopback_ && host && !is_own_host(*host))
     return ApiError(
@@ -104,10 +103,10 @@ std::optional<ApiError> Guard::refuse(const http::Request& head) const {
         "origin_not_allowed");
   // Without an Origin: images, scripts and the like, which a page of another site has no business asking an
   // API for.
-  if (!origin && needs_key(head.path) && head.header("Sec-Fetch-Site") == "cross-site")
+  if (!origin && !open && head.header("Sec-Fetch-Site") == "cross-site")
     return ApiError(403, "pages of other sites may not ask this server", "origin_not_allowed");
   bool asks_first = head.method == "OPTIONS" && origin && head.header("Access-Control-Request-Method");
-  if (!keys_.empty() && needs_key(head.path) && !asks_first && !has_key(head)) {
+  if (!keys_.empty() && !open && !asks_first && !has_key(head)) {
     bool given = head.header("Authorization").has_value();
     return ApiError(401,
                     given ? "the API key is not one of this server's"

@@ -18,19 +18,24 @@ namespace glassbox {
 
 struct GuardOptions {
   std::string address = "127.0.0.1";       // that the server listens on
-  std::vector<std::string> api_keys;       // any of them; none: everybody may
+  std::vector<std::string> api_keys;       // any of them; none: everybody may. Visible ASCII
   std::vector<std::string> allow_origins;  // "https://example.org"; "*" is every one
 };
 
 bool is_loopback_address(std::string_view address);
 
+// Shorter keys are refused off loopback: sixteen random letters and digits are 95 bits, and a word that someone thought
+// of is in a list.
+constexpr size_t kShortestKey = 16;
+
 class Guard {
  public:
-  // Throws Error(bad_request) off loopback without keys, and for an origin or key that can never match.
+  // Throws Error(bad_request) off loopback without keys or with a short one, and for an origin or key that can never
+  // match.
   explicit Guard(GuardOptions options);
 
-  // What is wrong with a request, seen from its head. Pages and /health need no key: they tell nothing.
-  std::optional<ApiError> refuse(const http::Request& head) const;
+  // What is wrong with a request, seen from its head. `open`: what it asks for needs no key, for it tells nothing.
+  std::optional<ApiError> refuse(const http::Request& head, bool open) const;
   // The answer to a browser's question before it asks (CORS preflight); nothing if this is none.
   // REQUIRES: refuse() had nothing against it.
   std::optional<http::Response> preflight(const http::Request& head) const;

@@ -1,11 +1,14 @@
 #include "server/serve.h"
 
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/file.h"
 #include "engine/shipped.h"
 #include "nn/peft.h"
 #include "server/service.h"
@@ -32,6 +35,37 @@ int64_t created(const std::filesystem::path& file) {
   return std::chrono::duration_cast<std::chrono::seconds>(since_1970).count();
 }
 
+std::vector<std::string> keys_in(const std::filesystem::path& file) {
+  const std::string text = read_file(file, size_t{1} << 20);
+  std::vector<std::string> keys;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    std::string line = text.substr(at, end - at);
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    if (!line.empty() && line[0] != '#') keys.push_back(std::move(line));
+    at = end + 1;
+  }
+  if (keys.empty()) fail(ErrorKind::bad_file, "{}: expected a key on a line, got none", file.string());
+  std::error_code ignored;
+  const auto mode = std::filesystem::status(file, ignored).permissions();
+  if ((mode & std::filesystem::perms::others_read) != std::filesystem::perms::none)
+    spdlog::warn("{}: every user of this machine can read the keys in it: chmod 600 helps", file.string());
+  return keys;
+}
+
+// How many connections this process may have, with what it needs besides; as many descriptors are asked for as the
+// system lets it have.
+size_t most_connections(size_t wanted) {
+  constexpr rlim_t kBesides = 128, kEnough = 16'384;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+  if (limit.rlim_cur < kEnough && limit.rlim_cur < limit.rlim_max) {
+    const rlimit more{std::min(kEnough, limit.rlim_max), limit.rlim_max};
+    if (::setrlimit(RLIMIT_NOFILE, &more) == 0) limit = more;
+  }
+  return std::min<size_t>(wanted, limit.rlim_cur > 2 * kBesides ? limit.rlim_cur - kBesides : limit.rlim_cur / 2);
+}
+
 }  // namespace
 
 int serve(const ServeOptions& options) {
@@ -40,6 +74,8 @@ int serve(const ServeOptions& options) {
   ServiceOptions service;
   service.guard = {options.address, options.api_keys, options.allow_origins};
   if (const char* key = std::getenv("GLASSBOX_API_KEY"); key && *key) service.guard.api_keys.emplace_back(key);
+  if (options.api_key_file)
+    for (std::string& key : keys_in(*options.api_key_file)) service.guard.api_keys.push_back(std::move(key));
   Guard(service.guard);  // what is wrong with the options is told before anything is loaded
   if (options.runs && !std::filesystem::is_directory(*options.runs))
     fail(ErrorKind::not_found, "{}: no such folder of training runs", options.runs->string());
@@ -52,6 +88,8 @@ int serve(const ServeOptions& options) {
   transport.port = options.port;
   transport.body_limit = options.body_limit;
   transport.stop_on_signals = true;
+  transport.connection_limit = most_connections(transport.connection_limit);
+  transport.stranger_limit = transport.connection_limit / 2;
   http::Server server(transport);
 
   std::vector<std::shared_ptr<const Model>> models;
@@ -79,7 +117,10 @@ int serve(const ServeOptions& options) {
     options.ready(url);
   } else {
     std::printf("Glassbox is open on %s\n", url.c_str());
-    std::fflush(stdout);
+    if (std::fflush(stdout) != 0) {
+      spdlog::warn("standard output cannot be written; Glassbox is open on {}", url);
+      std::clearerr(stdout);  // the server does what it is for all the same
+    }
   }
   auto level = spdlog::get_level();
   if (options.quiet) spdlog::set_level(spdlog::level::warn);

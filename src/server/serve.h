@@ -29,8 +29,10 @@ struct ServeOptions {
 
   std::string address = "127.0.0.1";
   uint16_t port = 8080;  // 0: the system chooses
-  // GLASSBOX_API_KEY, where it is set, is one of them. Off loopback there must be one.
+  // GLASSBOX_API_KEY, where it is set, is one of them, and so is each line of the file that is neither empty nor begins
+  // with #. Off loopback there must be one, and each have kShortestKey characters.
   std::vector<std::string> api_keys;
+  std::optional<std::filesystem::path> api_key_file;
   std::vector<std::string> allow_origins;
   size_t body_limit = size_t{32} << 20;
   std::optional<std::filesystem::path> runs;  // training runs to show on the page

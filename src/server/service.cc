@@ -6,6 +6,8 @@
 #include <ctime>
 
 #include "server/openai.h"
+#include "server/routes.h"
+#include "server/wrong_keys.h"
 
 namespace glassbox {
 namespace {
@@ -14,37 +16,6 @@ using Clock = std::chrono::steady_clock;
 using http::Request;
 using http::Response;
 using http::ResponseStream;
-
-enum class Route { health, metrics, training, models, model, chat, completions, page };
-
-// Nothing for a path that nobody serves and no page has.
-std::optional<Route> route_of(std::string_view path) {
-  if (path == "/health") return Route::health;
-  if (path == "/metrics") return Route::metrics;
-  if (path == "/api/training") return Route::training;
-  if (path == "/v1/models") return Route::models;
-  if (path.starts_with("/v1/models/")) return Route::model;
-  if (path == "/v1/chat/completions") return Route::chat;
-  if (path == "/v1/completions") return Route::completions;
-  auto below = [&](std::string_view folder) {
-    return path == folder || (path.starts_with(folder) && path[folder.size()] == '/');
-  };
-  if (below("/v1") || below("/api")) return std::nullopt;
-  return Route::page;
-}
-
-std::string label_of(std::string_view path) {
-  auto route = route_of(path);
-  if (!route) return "other";
-  switch (*route) {
-    case Route::model:
-      return "/v1/models/{model}";
-    case Route::page:
-      return "page";
-    default:
-      return std::string(path);
-  }
-}
 
 Response json_response(int status, const OrderedJson& body) {
   return Response{
@@ -149,6 +120,7 @@ class Job : public std::enable_shared_from_this<Job> {
                    {"X-Accel-Buffering", "no"}},
                   ""};
     head.body = answer_.begin();
+    head.filler = ":\n\n";  // a comment, between whole events
     finish_(head);
     stream_->begin(std::move(head));
   }
@@ -251,12 +223,15 @@ struct Service::State {
 
   ServiceOptions options;
   Guard guard;
+  WrongKeys wrong_keys;
   Metrics metrics;
 
-  std::optional<Response> admit(const Request& head) const;
+  Target target(const Request& head) const { return target_of(head.method, head.path, options.find_page); }
+  std::optional<Response> admit(const Request& head);
   void handle(Request& request, const std::shared_ptr<ResponseStream>& stream);
-  Response answer(const Request& request, Route route);
-  Response page(const Request& request) const;
+  Response answer(const Request& request, const Target& target);
+  Response page(const Request& request, const std::string& path) const;
+  OrderedJson entry(const Generator& generator) const;
   std::shared_ptr<Generator> model(const std::string& id) const;
   void chat(const Request& request, const std::shared_ptr<ResponseStream>& stream);
   void complete(const Request& request, const std::shared_ptr<ResponseStream>& stream);
@@ -267,22 +242,24 @@ struct Service::State {
 };
 
 // Everything that can be said before the body has come.
-std::optional<Response> Service::State::admit(const Request& head) const {
+std::optional<Response> Service::State::admit(const Request& head) {
   auto refuse = [&](const ApiError& error) {
     Response response = error_response(error);
     guard.finish(head, response);
     return response;
   };
-  if (auto error = guard.refuse(head)) return refuse(*error);
+  const Target to = target(head);
+  if (auto error = guard.refuse(head, is_open(to))) {
+    Response response = refuse(*error);
+    if (error->status == 401 && head.header("Authorization")) response.delay = wrong_keys.note(head.peer);
+    return response;
+  }
   if (auto response = guard.preflight(head)) {
     guard.finish(head, *response);
     return response;
   }
-  auto route = route_of(head.path);
-  if (!route)
-    return refuse(ApiError(404, fmt::format("{} {}: no such path", head.method.substr(0, 20), head.path.substr(0, 200)),
-                           "unknown_path"));
-  bool posts = *route == Route::chat || *route == Route::completions;
+  if (!to.route) return refuse(ApiError(404, no_such_path(head.method, head.path), "unknown_path"));
+  const bool posts = takes_post(*to.route);
   bool allowed = posts ? head.method == "POST" : head.method == "GET" || head.method == "HEAD";
   if (!allowed) {
     const char* methods = posts ? "POST" : "GET, HEAD";
@@ -316,14 +293,14 @@ std::function<void(Response&)> Service::State::finisher(const Request& request, 
 }
 
 void Service::State::handle(Request& request, const std::shared_ptr<ResponseStream>& stream) {
-  auto route = route_of(request.path);
-  check(route.has_value(), "only known paths are admitted");
-  auto finish = finisher(request, *route == Route::page ? "" : openai::new_id("req_"));
+  const Target to = target(request);
+  check(to.route.has_value(), "only known paths are admitted");
+  auto finish = finisher(request, *to.route == Route::page ? "" : openai::new_id("req_"));
   Response response;
   try {
-    if (*route == Route::chat) return chat(request, stream);
-    if (*route == Route::completions) return complete(request, stream);
-    response = answer(request, *route);
+    if (*to.route == Route::chat) return chat(request, stream);
+    if (*to.route == Route::completions) return complete(request, stream);
+    response = answer(request, to);
   } catch (...) {
     ApiError error = openai::error_of(std::current_exception());
     if (error.status >= 500) spdlog::error("{} {}: {}", request.method, request.path, error.for_log());
@@ -333,8 +310,15 @@ void Service::State::handle(Request& request, const std::shared_ptr<ResponseStre
   stream->respond(std::move(response));
 }
 
-Response Service::State::answer(const Request& request, Route route) {
-  switch (route) {
+// What is told of a model, and of its files now.
+OrderedJson Service::State::entry(const Generator& generator) const {
+  OrderedJson json = openai::model_json(generator.card());
+  if (generator.changed_on_disk()) json["glassbox"]["changed_on_disk"] = true;
+  return json;
+}
+
+Response Service::State::answer(const Request& request, const Target& target) {
+  switch (*target.route) {
     case Route::health: {
       OrderedJson models = OrderedJson::array();
       for (const auto& generator : options.models) models.push_back(generator->card().id);
@@ -349,21 +333,23 @@ Response Service::State::answer(const Request& request, Route route) {
     case Route::training:
       return json_response(200, training_runs(options.runs, options.known_runs));
     case Route::models: {
-      std::vector<const ModelCard*> cards;
-      for (const auto& generator : options.models) cards.push_back(&generator->card());
-      return json_response(200, openai::models_json(cards));
+      OrderedJson list = OrderedJson::array();
+      for (const auto& generator : options.models) list.push_back(entry(*generator));
+      return json_response(200, {{"object", "list"}, {"data", std::move(list)}});
     }
-    case Route::model:
-      return json_response(
-          200, openai::model_json(model(percent_decoded(std::string_view(request.path).substr(11)))->card()));
+    case Route::model: {
+      const std::string name =
+          percent_decoded(std::string_view(target.path).substr(std::string_view("/v1/models/").size()));
+      return json_response(200, entry(*model(name)));
+    }
     default:
-      return page(request);
+      return page(request, target.path);
   }
 }
 
-Response Service::State::page(const Request& request) const {
-  auto asset = options.find_page(request.path);
-  if (!asset) throw ApiError(404, fmt::format("{}: no such page", request.path.substr(0, 200)), "unknown_path");
+Response Service::State::page(const Request& request, const std::string& path) const {
+  auto asset = options.find_page(path);
+  if (!asset) throw ApiError(404, no_such_path(request.method, request.path), "unknown_path");
   Response response;
   response.with("ETag", std::string(asset->etag))
       .with("Cache-Control", asset->immutable ? "public, max-age=31536000, immutable" : "no-cache")
@@ -454,7 +440,7 @@ void Service::State::complete(const Request& request, const std::shared_ptr<Resp
 }
 
 void Service::State::note(const http::Served& served) {
-  metrics.request(label_of(served.path), served.status, served.seconds);
+  metrics.request(label_of(target_of(served.method, served.path, options.find_page)), served.status, served.seconds);
   spdlog::info("{} {} {} {}{} {:.0f} ms, {} bytes in, {} out", served.peer, served.method.empty() ? "-" : served.method,
                dump_json(served.path.substr(0, 200)), served.status, served.gone ? " (client left)" : "",
                served.seconds * 1e3, served.received, served.sent);
@@ -464,6 +450,7 @@ Service::Service(ServiceOptions options) : state_(std::make_unique<State>(std::m
 Service::~Service() = default;
 
 std::optional<Response> Service::admit(const Request& head) { return state_->admit(head); }
+bool Service::quick(const Request& head) { return is_quick(state_->target(head)); }
 
 Response Service::failure(int status, std::string_view message) {
   std::string code = status == 413   ? "request_too_large"

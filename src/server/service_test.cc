@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <spdlog/spdlog.h>
 
+#include <future>
 #include <thread>
 
 #include "base/file.h"
@@ -376,6 +377,90 @@ TEST(Service, ModelsAndHealth) {
   EXPECT_EQ(one->submitted, 0);
   options.models = {one, one};
   EXPECT_THROW(Service{options}, Error);
+}
+
+TEST(Service, SlashesAndBasesLeadWhereTheyAreMeantTo) {
+  Serving serving;
+  TestClient client(serving.port());
+  for (const char* path : {"/v1//models", "/v1/models/", "//v1/models", "/models", "/v1/v1/models"})
+    EXPECT_EQ(json(client.get(path).body)["data"][0]["id"], "fake/one") << path;
+  EXPECT_EQ(json(client.get("/models/fake/one/").body)["id"], "fake/one");
+  for (const char* path : {"/v1/chat/completions/", "/chat/completions", "//v1//chat/completions"})
+    EXPECT_EQ(client.post(path, chat()).status, 200) << path;
+  EXPECT_EQ(client.post("/completions", completion()).status, 200);
+  EXPECT_EQ(error_of(client.get("/openai/v1/models"))["message"],
+            "GET /openai/v1/models: no such path; did you mean /v1/models?");
+  TestClient other(serving.port());
+  auto unknown = other.post("/v1/embeddings", "{}");
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_THAT(unknown.body, HasSubstr("there are /health, /metrics"));
+  const std::string figures = client.get("/metrics").body;
+  EXPECT_THAT(figures, HasSubstr("route=\"/v1/models\",status=\"200\"} 5\n"));
+  EXPECT_THAT(figures, HasSubstr("route=\"/v1/chat/completions\",status=\"200\"} 3\n"));
+}
+
+TEST(Service, HalfClosedClientsGetTheirAnswer) {
+  Serving serving;
+  serving.fake->pause = 20ms;
+  for (const bool stream : {false, true}) {
+    TestClient client(serving.port());
+    client.send_post(kChat, chat(stream ? R"({"stream": true})" : "{}"));
+    client.close_own_side();
+    auto answer = client.receive();
+    if (answer.status == 100) answer = client.receive();
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_TRUE(answer.complete);
+    EXPECT_THAT(answer.body, HasSubstr("7.0.4 "));
+  }
+  EXPECT_EQ(serving.fake->cancelled, 0);
+}
+
+TEST(Service, AModelWhoseFilesChangedSaysSo) {
+  Serving serving;
+  TestClient client(serving.port());
+  EXPECT_FALSE(json(client.get("/v1/models/fake/one").body)["glassbox"].contains("changed_on_disk"));
+  serving.fake->changed = true;
+  EXPECT_EQ(json(client.get("/v1/models/fake/one").body)["glassbox"]["changed_on_disk"], true);
+  EXPECT_EQ(json(client.get("/v1/models").body)["data"][0]["glassbox"]["changed_on_disk"], true);
+}
+
+// Prompts being tokenized hold every worker there is; health, figures, models and pages are told all the same.
+TEST(Service, HealthDoesNotWaitForPrompts) {
+  Serving serving;
+  std::promise<void> release;
+  serving.fake->hold_encoding = release.get_future().share();
+  std::vector<std::unique_ptr<TestClient>> busy;
+  for (int i = 0; i < 12; ++i) {
+    busy.push_back(std::make_unique<TestClient>(serving.port()));
+    busy.back()->send_post(kChat, i < 8 ? chat() : chat() + std::string(200'000, ' '));
+  }
+  ASSERT_TRUE(eventually([&] { return serving.fake->encoding == 5; }));  // four workers, and the one for large bodies
+  TestClient client(serving.port());
+  for (const char* path : {"/health", "/metrics", "/v1/models", "/v1/models/fake/one", "/"})
+    EXPECT_EQ(client.get(path).status, 200) << path;
+  EXPECT_EQ(serving.fake->encoding, 5);
+  release.set_value();
+  for (auto& one : busy) EXPECT_EQ(one->receive().status, 200);
+}
+
+TEST(Service, WrongKeysSlowDownAndTheRightOneDoesNot) {
+  ServiceOptions options;
+  options.guard.api_keys = {"secret"};
+  Serving serving(options);
+  TestClient client(serving.port());
+  const auto timed = [&](const char* key) {
+    const auto before = std::chrono::steady_clock::now();
+    const int status = client.get("/v1/models", fmt::format("Authorization: Bearer {}\r\n", key)).status;
+    return std::pair(status, std::chrono::steady_clock::now() - before);
+  };
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(timed("wrong").first, 401);
+  const auto wrong = timed("wrong");
+  EXPECT_EQ(wrong.first, 401);
+  EXPECT_GE(wrong.second, 400ms);
+  const auto right = timed("secret");
+  EXPECT_EQ(right.first, 200);
+  EXPECT_LT(right.second, 300ms);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(client.get("/v1/models").status, 401);  // without a key nothing is guessed
 }
 
 TEST(Service, Pages) {
