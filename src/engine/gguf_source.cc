@@ -384,7 +384,7 @@ void GgufSource::State::open_checkpoint(Checkpoint from, const Json& config, con
     fail(ErrorKind::unsupported, "{}: {}: GGUF has no place for it", config_source, missed.items().begin().key());
 }
 
-GgufSource GgufSource::open(const std::string& model, std::span<const std::string> ignore_keys) {
+GgufSource GgufSource::open(const std::string& model, std::span<const std::string> ignore_keys) try {
   auto state = std::make_shared<State>();
   if (const auto shipped = shipped_model(model)) {
     state->name = model;
@@ -415,6 +415,10 @@ GgufSource GgufSource::open(const std::string& model, std::span<const std::strin
   GgufSource source;
   source.state_ = std::move(state);
   return source;
+} catch (const Json::exception& error) {
+  // A text where a number is meant, and the like: models read their config strictly, this reads it as far as it must.
+  const std::string_view what = error.what();
+  fail(ErrorKind::bad_file, "{}: config.json or a file beside it: {}", model, what.substr(what.find(']') + 2));
 }
 
 const std::string& GgufSource::name() const { return state_->name; }
