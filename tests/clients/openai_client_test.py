@@ -296,7 +296,7 @@ class Completions(unittest.TestCase):
         self.assertEqual(chunks[-1].usage, whole.usage)
 
     def test_logprobs(self):
-        answer = self.create(logprobs=3, temperature=0, extra_body={"ignore_eos": True})
+        answer = self.create(logprobs=3, temperature=0, extra_body={"ignore_eos": True, "skip_special_tokens": False})
         choice, logprobs = answer.choices[0], answer.choices[0].logprobs
         self.assertEqual(len(logprobs.tokens), 16)
         self.assertEqual(len(logprobs.top_logprobs), 16)
