@@ -336,6 +336,46 @@ TEST(Engine, OnlyWhatIsSaidTakesMemory) {
   for (Asked& chat : chats) EXPECT_EQ(chat.wait().finished.reason, FinishReason::cancelled);
 }
 
+TEST(Engine, ACrowdThatComesAndGoesInLittleMemory) {
+  // 64 requests, a third of which leave when they have said a little; memory for few of them at once; common
+  // beginnings.
+  const auto model = tiny_model(256);
+  std::vector<GenerationRequest> requests;
+  std::vector<Engine::Answer> alone;
+  Engine solo(model, {.threads = 1});
+  for (uint64_t i = 0; i < 64; ++i) {
+    const std::string begin = i % 4 == 0 ? "the cat sat on the mat and the dog " : i % 4 == 1 ? "what is 17 " : "";
+    requests.push_back(ask(*model, begin + std::string(i * 7 % 60, 'q') + std::to_string(i),
+                           5 + static_cast<int64_t>(i * 29 % 100), i));
+    alone.push_back(solo.generate(requests.back()));
+  }
+  for (const int64_t blocks : {6, 14}) {
+    Engine engine(model, {.threads = 2, .cache_tokens = blocks * 64, .max_batch = 16, .prefill_chunk = 32});
+    std::list<Asked> all;
+    std::vector<std::atomic<int>> said(64);
+    for (size_t i = 0; i < 64; ++i) all.emplace_back(engine, requests[i], [&said, i](const TokenEvent&) { ++said[i]; });
+    for (size_t i = 0; Asked & asked : all) {
+      if (i % 3 == 0) engine.cancel(asked.id);
+      ++i;
+    }
+    for (size_t i = 0; Asked & asked : all) {
+      const Engine::Answer& answer = asked.wait();
+      ASSERT_FALSE(answer.finished.failure) << answer.finished.failure->message;
+      if (answer.finished.reason != FinishReason::cancelled) {
+        expect_same(answer, alone[i]);
+      } else {
+        ASSERT_EQ(i % 3, 0u);
+        ASSERT_LE(answer.tokens.size(), alone[i].tokens.size());
+        for (size_t t = 0; t < answer.tokens.size(); ++t) ASSERT_EQ(answer.tokens[t].id, alone[i].tokens[t].id);
+        ASSERT_EQ(alone[i].text.find(answer.text), 0u);
+      }
+      ++i;
+    }
+    EXPECT_LE(engine.statistics().cache_bytes,
+              blocks * static_cast<int64_t>(model->network->cache_shape().block_bytes()));
+  }
+}
+
 // What an engine keeps for intermediates, and so many blocks for keys and values.
 std::shared_ptr<MemoryBudget> memory_for(const std::shared_ptr<const Model>& model, int64_t blocks, int engines = 1) {
   constexpr int64_t kPlenty = int64_t{1} << 40;
