@@ -138,8 +138,10 @@ void matmul_blocks(benchmark::State& state) {
   state.SetLabel(std::string(info(type).name) + " " + std::string(kernels().name));
 }
 void block_shapes(benchmark::internal::Benchmark* b) {
-  for (const DType type : {DType::q4_0, DType::q4_1, DType::q5_0, DType::q8_0, DType::q2_k, DType::q3_k, DType::q4_k,
-                           DType::q5_k, DType::q6_k, DType::iq4_xs, DType::mxfp4})
+  for (const DType type : {DType::q4_0,  DType::q4_1,    DType::q5_0,   DType::q8_0,   DType::q2_k,    DType::q3_k,
+                           DType::q4_k,  DType::q5_k,    DType::q6_k,   DType::iq4_xs, DType::mxfp4,   DType::iq1_s,
+                           DType::iq1_m, DType::iq2_xxs, DType::iq2_xs, DType::iq2_s,  DType::iq3_xxs, DType::iq3_s,
+                           DType::tq1_0, DType::tq2_0,   DType::nvfp4,  DType::q1_0,   DType::q2_0})
     for (const int64_t m : {1, 4, 512}) b->Args({static_cast<int64_t>(type), m, 2048, 2048});
   // From memory, as decoding reads them.
   for (const DType type : {DType::q4_0, DType::q8_0, DType::q4_k, DType::q6_k})

@@ -42,6 +42,19 @@ enum class DType : uint8_t {
   iq4_nl,
   iq4_xs,
   mxfp4,
+  // The ones that are read and not written.
+  iq1_s,
+  iq1_m,
+  iq2_xxs,
+  iq2_xs,
+  iq2_s,
+  iq3_xxs,
+  iq3_s,
+  tq1_0,
+  tq2_0,
+  nvfp4,
+  q1_0,
+  q2_0,
   // What published int4 checkpoints (AWQ, GPTQ) are packed into on opening; no file holds it (tensor/blocks.h).
   i4
 };

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cstring>
+#include <map>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -16,6 +17,7 @@
 #include "formats/gguf_config.h"
 #include "models/registry.h"
 #include "nn/gguf_weights.h"
+#include "tensor/blocks.h"
 #include "tests/testing.h"
 #include "text/tokenizer.h"
 
@@ -213,6 +215,73 @@ TEST(Convert, NumbersMayComeOneALayer) {
     return chosen;
   };
   EXPECT_EQ(types(each), types(peers_file("llama32_tiny")));
+}
+
+// A model in each type that is read and not written, beside one of the same numbers in F32.
+TEST(Convert, TypesThatAreOnlyReadRun) {
+  TemporaryFolder folder;
+  const std::vector<std::pair<std::string, std::vector<int64_t>>> shapes = {
+      {"token_embd.weight", {64, 256}},    {"output.weight", {64, 256}},
+      {"output_norm.weight", {256}},       {"blk.0.attn_norm.weight", {256}},
+      {"blk.0.attn_q.weight", {256, 256}}, {"blk.0.attn_k.weight", {128, 256}},
+      {"blk.0.attn_v.weight", {128, 256}}, {"blk.0.attn_output.weight", {256, 256}},
+      {"blk.0.ffn_norm.weight", {256}},    {"blk.0.ffn_gate.weight", {512, 256}},
+      {"blk.0.ffn_up.weight", {512, 256}}, {"blk.0.ffn_down.weight", {256, 512}}};
+  std::vector<GgufEntry> metadata = {{"general.architecture", GgufValue::of("llama")},
+                                     {"llama.attention.layer_norm_rms_epsilon", GgufValue::of(1e-5f)}};
+  for (const auto& [key, value] : std::map<std::string, uint32_t>{{"block_count", 1},
+                                                                  {"context_length", 128},
+                                                                  {"embedding_length", 256},
+                                                                  {"feed_forward_length", 512},
+                                                                  {"attention.head_count", 4},
+                                                                  {"attention.head_count_kv", 2}})
+    metadata.push_back({"llama." + key, GgufValue::of(value)});
+  for (const DType type : {DType::iq1_s, DType::iq1_m, DType::iq2_xxs, DType::iq2_xs, DType::iq2_s, DType::iq3_xxs,
+                           DType::iq3_s, DType::tq1_0, DType::tq2_0, DType::nvfp4, DType::q1_0, DType::q2_0}) {
+    const std::string name(info(type).name);
+    RandomWeights weights(type);
+    const fs::path file = folder / (name + ".gguf"), wide = folder / (name + "-f32.gguf");
+    for (const bool as_it_is : {true, false}) {
+      std::vector<TensorPlan> plans;
+      for (const auto& [tensor, shape] : shapes)
+        plans.push_back({tensor, shape.size() > 1 && as_it_is ? type : DType::f32, shape});
+      write_gguf(as_it_is ? file : wide, metadata, plans, [&](size_t i, const AppendBytes& append) {
+        const auto& [tensor, shape] = shapes[i];
+        const Tensor w = weights.get(tensor, Shape(std::span<const int64_t>(shape)));
+        std::vector<float> values(static_cast<size_t>(w.shape().elements()));
+        if (shape.size() == 1) return append(std::as_bytes(w.values()));
+        if (as_it_is) return append({w.data<std::byte>(), *tensor_bytes(type, shape)});
+        dequantize(type, w.data<void>(), values.data(), static_cast<int64_t>(values.size()));
+        append(std::as_bytes(std::span(values)));
+      });
+    }
+    const std::vector<float> got = logits(*from_gguf(file)), want = logits(*from_gguf(wide));
+    double error = 0, size = 0;
+    for (size_t i = 0; i < want.size(); ++i) {
+      error += (got[i] - want[i]) * (got[i] - want[i]);
+      size += want[i] * want[i];
+    }
+    EXPECT_GT(size, 0) << name;
+    EXPECT_LT(error, 0.05 * 0.05 * size) << name << ": activations of 8 bits";
+    EXPECT_EQ(got, logits(*from_gguf(file)));
+
+    QuantizeOptions options;
+    options.type = "Q8_0";
+    const auto from = [&](const fs::path& source) {
+      quantize_model(source.string(), (folder / "q.gguf").string(), options, {});
+      return read_file(folder / "q.gguf");
+    };
+    const auto tensors = [](const std::string& bytes) {
+      const Gguf made = Gguf::from_bytes(std::as_bytes(std::span(bytes)), nullptr, "q.gguf");
+      return bytes.substr(bytes.size() - made.total_bytes());
+    };
+    EXPECT_TRUE(tensors(from(file)) == tensors(from(wide))) << name;
+    options.type = name;
+    try {
+      from(file);
+      ADD_FAILURE() << name;
+    } catch (const Error& error) { EXPECT_THAT(error.what(), HasSubstr(name + " is read, not written")); }
+  }
 }
 
 TEST(Convert, AModelIsCalledByItsFileOrItsOwnName) {

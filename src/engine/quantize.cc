@@ -201,6 +201,10 @@ std::vector<QuantizedTensor> quantize_model(
     const std::string& source_name, const std::string& target, const QuantizeOptions& options,
     const std::function<void(const QuantizedTensor&, const Progress&)>& report) {
   const auto mix = std::ranges::find(kMixes, options.type, &Mix::name);
+  const auto is_plain = [&] { return options.type == "F32" || options.type == "F16" || options.type == "BF16"; };
+  if (mix == kMixes.end() && file_type_number(options.type) && !is_plain())
+    fail(ErrorKind::unsupported, "quantize: {} is read, not written: expected one of {}", options.type,
+         fmt::join(quantization_types(), ", "));
   if (mix == kMixes.end())
     fail(ErrorKind::bad_request, "quantize: expected one of {}, got {}", fmt::join(quantization_types(), ", "),
          quote(options.type));

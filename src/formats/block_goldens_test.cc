@@ -44,15 +44,35 @@ const DType kBlocks[] = {DType::q4_0, DType::q4_1,   DType::q5_0,   DType::q5_1,
                          DType::q2_k, DType::q3_k,   DType::q4_k,   DType::q5_k, DType::q6_k,
                          DType::q8_k, DType::iq4_nl, DType::iq4_xs, DType::mxfp4};
 
+// Read and not written.
+const DType kRead[] = {DType::iq1_s, DType::iq1_m, DType::iq2_xxs, DType::iq2_xs, DType::iq2_s, DType::iq3_xxs,
+                       DType::iq3_s, DType::tq1_0, DType::tq2_0,   DType::nvfp4,  DType::q1_0,  DType::q2_0};
+
 TEST(BlockGoldens, DequantizedAsTheReferenceDoes) {
-  for (const DType type : kBlocks) {
+  std::vector<std::pair<DType, const char*>> types;
+  for (const DType type : kBlocks) types.emplace_back(type, "dequantized");
+  for (const DType type : kRead) types.emplace_back(type, "read_only");
+  for (const auto& [type, file] : types) {
     const std::string name(info(type).name);
-    const RawTensor blocks = golden("dequantized", name + ".blocks");
-    const std::vector<float> want = floats(golden("dequantized", name + ".values"));
+    const RawTensor blocks = golden(file, name + ".blocks");
+    const std::vector<float> want = floats(golden(file, name + ".values"));
+    ASSERT_EQ(blocks.bytes.size() / info(type).bytes * info(type).block, want.size()) << name;
     std::vector<float> got(want.size());
     dequantize(type, blocks.bytes.data(), got.data(), static_cast<int64_t>(got.size()));
     EXPECT_EQ(difference(want, got), "") << name;
   }
+}
+
+TEST(BlockGoldens, NothingIsQuantizedToWhatIsOnlyRead) {
+  ThreadPool pool(1);
+  const std::vector<float> values(256);
+  std::vector<uint8_t> blocks(1024);
+  for (const DType type : kRead) try {
+      quantize(pool, type, values.data(), 1, 256, nullptr, blocks.data());
+      ADD_FAILURE() << info(type).name;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.what(), fmt::format("nothing is quantized to {}", info(type).name));
+    }
 }
 
 TEST(BlockGoldens, EveryFloat8) {

@@ -79,6 +79,7 @@ struct Kernels {
   // parts. From zero, block after block: total = fma(scale of w * scale of x, sum, total); where the block has a
   // minimum, then total = fma(minimum, scale of x * sum of x, total), or for blocks of 256
   // total = fma(-(minimum of w * scale of x), sum of the parts' minimums times their sums of x, total).
+  // nvfp4, whose sixteen inputs share a float scale: sixteen after sixteen.
   void (*matmul_blocks)(const void* x, int64_t ldx, const BlockMatrix& w, float* y, int64_t ldy, int64_t m, int64_t n,
                         int64_t k) noexcept;
 

@@ -1,5 +1,5 @@
-// Mixtures as they are published: experts in FP8 and MXFP4, a latent's kv_b_proj packed in bf16. Beside the same
-// weights widened to float32, and with bits that do not depend on company.
+// Models as they are published: experts in FP8 and MXFP4, a latent's kv_b_proj packed in bf16, few bits. Beside the
+// same weights widened to float32, and with bits that do not depend on company.
 #include <gtest/gtest.h>
 
 #include "models/models_testing.h"
@@ -89,8 +89,32 @@ const Case kCases[] = {
                     {"hidden_act", "silu"}}),
      DType::f8_e4m3}};
 
+// A dense model in each type that is read and not written.
+std::vector<Case> read_types() {
+  std::vector<Case> cases;
+  for (const auto& [name, type] : std::initializer_list<std::pair<const char*, DType>>{{"Iq1S", DType::iq1_s},
+                                                                                       {"Iq1M", DType::iq1_m},
+                                                                                       {"Iq2Xxs", DType::iq2_xxs},
+                                                                                       {"Iq2Xs", DType::iq2_xs},
+                                                                                       {"Iq2S", DType::iq2_s},
+                                                                                       {"Iq3Xxs", DType::iq3_xxs},
+                                                                                       {"Iq3S", DType::iq3_s},
+                                                                                       {"Tq1", DType::tq1_0},
+                                                                                       {"Tq2", DType::tq2_0},
+                                                                                       {"Nvfp4", DType::nvfp4},
+                                                                                       {"Q1", DType::q1_0},
+                                                                                       {"Q2", DType::q2_0}}) {
+    Json config = with(kCommon, {{"model_type", "llama"}, {"num_key_value_heads", 2}, {"hidden_act", "silu"}});
+    config.erase("num_experts_per_tok");
+    cases.push_back({name, config, type});
+  }
+  return cases;
+}
+
 class Quantized : public ::testing::TestWithParam<Case> {};
 INSTANTIATE_TEST_SUITE_P(Mixtures, Quantized, ::testing::ValuesIn(kCases),
+                         [](const auto& which) { return which.param.name; });
+INSTANTIATE_TEST_SUITE_P(Dense, Quantized, ::testing::ValuesIn(read_types()),
                          [](const auto& which) { return which.param.name; });
 
 TEST_P(Quantized, IsCloseToItsNumbersInFloatAndSameInCompany) {

@@ -310,6 +310,44 @@ std::vector<const TensorInfo*> PlannedWeights::tensors() const {
   return all;
 }
 
+namespace {
+
+// Types that are read and not written: any bytes are a block. `scale_at`: its float16; `most`: times that, the largest
+// weight.
+struct ReadType {
+  DType type;
+  size_t scale_at;
+  float most;
+};
+constexpr ReadType kReadTypes[] = {
+    {DType::iq1_s, 0, 17},  {DType::iq1_m, 48, 17},   {DType::iq2_xxs, 0, 167}, {DType::iq2_xs, 0, 167},
+    {DType::iq2_s, 0, 167}, {DType::iq3_xxs, 0, 481}, {DType::iq3_s, 0, 465},   {DType::tq1_0, 52, 1},
+    {DType::tq2_0, 64, 2},  {DType::nvfp4, 0, 0},     {DType::q1_0, 0, 1},      {DType::q2_0, 0, 2},
+};
+
+// Random blocks whose weights are at most some tenth; false if values can be quantized to the type instead.
+bool random_blocks(DType type, uint64_t key, std::byte* to, size_t size) {
+  const auto read = std::ranges::find(kReadTypes, type, &ReadType::type);
+  if (read == std::end(kReadTypes)) return false;
+  for (size_t i = 0; i < size; ++i) to[i] = static_cast<std::byte>(philox(key, i)[0]);
+  for (size_t block = 0; block < size; block += info(type).bytes) {
+    std::byte* at = to + block + read->scale_at;
+    if (type == DType::nvfp4) {
+      for (int i = 0; i < 4; ++i) at[i] = (at[i] & std::byte{7}) | std::byte{8};
+      continue;
+    }
+    const uint16_t bits = f32_to_f16((0.5f + uniform(key + 1, block)) * 0.05f / read->most);
+    if (type == DType::iq1_m)  // four bits above the scales of each four parts
+      for (int i = 0; i < 4; ++i)
+        at[2 * i + 1] = (at[2 * i + 1] & std::byte{0x0f}) | static_cast<std::byte>(bits >> (4 * i) << 4 & 0xf0);
+    else
+      std::memcpy(at, &bits, sizeof bits);
+  }
+  return true;
+}
+
+}  // namespace
+
 bool RandomWeights::has(const std::string& name) const { return made_up_has(dtype_, name); }
 
 Tensor RandomWeights::get(const std::string& name, const Shape& shape) {
@@ -335,7 +373,8 @@ Tensor RandomWeights::get(const std::string& name, const Shape& shape) {
       std::memcpy(to + i * sizeof bits, &bits, sizeof bits);
     }
   };
-  if (is_blocks(dtype)) {
+  if (random_blocks(dtype, key, to, period)) {
+  } else if (is_blocks(dtype)) {
     ThreadPool here(1);
     quantize(here, dtype, values.data(), rows, width, nullptr, to);
   } else if (dtype == DType::f32) {

@@ -1,8 +1,10 @@
 #include "tensor/blocks.h"
 
+#include <bit>
 #include <cstring>
 
 #include "base/error.h"
+#include "kernels/grids.h"
 
 namespace glassbox {
 
@@ -19,6 +21,13 @@ float f8_e4m3_to_f32(uint8_t bits) {
   const float size = exponent == 0 ? static_cast<float>(fraction) * 0x1p-9f
                                    : __builtin_bit_cast(float, (exponent + 120) << 23 | fraction << 20);
   return __builtin_bit_cast(float, sign | __builtin_bit_cast(uint32_t, size));
+}
+
+// 240 where E4M3 has its second NaN, 0 where it has the first.
+float ue4m3_half(uint8_t bits) {
+  if (bits == 0x7f) return 0;
+  if (bits == 0xff) return 240;
+  return 0.5f * f8_e4m3_to_f32(bits & 0x7f);
 }
 
 float f8_e5m2_to_f32(uint8_t bits) { return f16_to_f32(static_cast<uint16_t>(bits << 8)); }
@@ -59,6 +68,8 @@ struct Reader {
     std::memcpy(&bits, at + i, sizeof bits);
     return f16_to_f32(bits);
   }
+  uint32_t word16(int i) const { return static_cast<uint32_t>(at[i] | at[i + 1] << 8); }
+  uint32_t word(int i) const { return word16(i) | word16(i + 2) << 16; }
 };
 
 // 32 values of 4 bits: the low halves of 16 bytes, then the high ones.
@@ -153,6 +164,121 @@ void unpack_iq4_xs(Reader r, UnpackedBlock& b) {
   looked_up(kIq4Levels, b.q, 256);
 }
 
+// Weights of a grid's entry, negative where a bit of `signs` is set.
+template <class Word>
+void from_grid(Word entry, unsigned signs, int8_t* q) {
+  for (size_t i = 0; i < sizeof(Word); ++i, entry >>= 8) {
+    const auto size = static_cast<int8_t>(entry & 127);
+    q[i] = static_cast<int8_t>(signs >> i & 1 ? -size : size);
+  }
+}
+// Seven signs, and an eighth that makes their count even.
+unsigned eight_signs(uint32_t seven) { return seven | static_cast<unsigned>(std::popcount(seven) & 1) << 7; }
+
+int nibble(Reader r, int at, int i) { return r[at + i / 2] >> (i % 2 * 4) & 15; }
+// Scales 2 n + 1 of so many parts, times d; n in the nibbles from `at`.
+void odd_scales(Reader r, int at, float d, UnpackedBlock& b) {
+  for (int i = 0; i < 256 / b.part; ++i) b.scale[i] = d * static_cast<float>(2 * nibble(r, at, i) + 1);
+}
+
+void unpack_iq2_xxs(Reader r, UnpackedBlock& b) {
+  b.part = 32;
+  const float d = r.half(0) * 0.125f;
+  for (int p = 0; p < 8; ++p) {
+    const uint32_t word = r.word(6 + 8 * p);  // four times seven signs, and the scale
+    b.scale[p] = d * static_cast<float>(2 * (word >> 28) + 1);
+    for (int i = 0; i < 4; ++i)
+      from_grid(kIq2XxsGrid.at[r[2 + 8 * p + i]], eight_signs(word >> (7 * i) & 127), b.q + 32 * p + 8 * i);
+  }
+}
+
+void unpack_iq3_xxs(Reader r, UnpackedBlock& b) {
+  b.part = 32;
+  const float d = r.half(0) * 0.25f;
+  for (int p = 0; p < 8; ++p) {
+    const uint32_t word = r.word(66 + 4 * p);
+    b.scale[p] = d * static_cast<float>(2 * (word >> 28) + 1);
+    for (int i = 0; i < 8; ++i)
+      from_grid(kIq3XxsGrid.at[r[2 + 8 * p + i]], eight_signs(word >> (i / 2 * 7) & 127) >> (i % 2 * 4),
+                b.q + 32 * p + 4 * i);
+  }
+}
+
+void unpack_iq2_xs(Reader r, UnpackedBlock& b) {
+  b.part = 16;
+  odd_scales(r, 66, r.half(0) * 0.125f, b);
+  for (int i = 0; i < 32; ++i) {
+    const uint32_t both = r.word16(2 + 2 * i);
+    from_grid(kIq2XsGrid.at[both & 511], eight_signs(both >> 9), b.q + 8 * i);
+  }
+}
+
+void unpack_iq2_s(Reader r, UnpackedBlock& b) {
+  b.part = 16;
+  odd_scales(r, 74, r.half(0) * 0.125f, b);
+  for (int i = 0; i < 32; ++i)
+    from_grid(kIq2SGrid.at[r[2 + i] | (r[66 + i / 4] >> (i % 4 * 2) & 3) << 8], r[34 + i], b.q + 8 * i);
+}
+
+void unpack_iq3_s(Reader r, UnpackedBlock& b) {
+  b.part = 32;
+  odd_scales(r, 106, r.half(0), b);
+  for (int i = 0; i < 64; ++i)
+    from_grid(kIq3SGrid.at[r[2 + i] | (r[66 + i / 8] >> (i % 8) & 1) << 8], static_cast<unsigned>(nibble(r, 74, i)),
+              b.q + 4 * i);
+}
+
+// Eight times a weight of -1, 0 or 1, and one more or less.
+void from_ternary_grid(int index, bool less, int8_t* q) {
+  for (int i = 0; i < 8; ++i)
+    q[i] = static_cast<int8_t>(static_cast<int>(kIq1Grid.at[index] >> (8 * i) & 255) - 8 + (less ? -1 : 1));
+}
+
+void unpack_iq1_s(Reader r, UnpackedBlock& b) {
+  b.part = 32;
+  const float d = r.half(0) * 0.125f;
+  for (int p = 0; p < 8; ++p) {
+    const uint32_t above = r.word16(34 + 2 * p);
+    b.scale[p] = d * static_cast<float>(2 * (above >> 12 & 7) + 1);
+    for (int i = 0; i < 4; ++i)
+      from_ternary_grid(static_cast<int>(r[2 + 4 * p + i] | (above >> (3 * i) & 7) << 8), above >> 15,
+                        b.q + 32 * p + 8 * i);
+  }
+}
+
+void unpack_iq1_m(Reader r, UnpackedBlock& b) {
+  b.part = 16;
+  uint32_t bits = 0;  // of a float16: four above the scales of each four parts
+  for (int i = 0; i < 4; ++i) bits |= r.word16(48 + 2 * i) >> 12 << (4 * i);
+  const float d = f16_to_f32(static_cast<uint16_t>(bits)) * 0.125f;
+  for (int p = 0; p < 16; ++p)
+    b.scale[p] = d * static_cast<float>(2 * (r.word16(48 + p / 4 * 2) >> (p % 4 * 3) & 7) + 1);
+  for (int i = 0; i < 32; ++i) {
+    const int above = nibble(r, 32, i);
+    from_ternary_grid(r[i] | (above & 7) << 8, above & 8, b.q + 8 * i);
+  }
+}
+
+// Bytes that hold `count` values of three levels each, as fractions of 256.
+void ternary(Reader r, int at, int bytes, int count, int8_t* q) {
+  for (int i = 0; i < bytes; ++i) {
+    unsigned fraction = r[at + i];
+    for (int n = 0; n < count; ++n) {
+      fraction *= 3;
+      q[n * bytes + i] = static_cast<int8_t>(static_cast<int>(fraction >> 8) - 1);
+      fraction &= 255;
+    }
+  }
+}
+
+void unpack_nvfp4(Reader r, UnpackedBlock& b) {
+  b.part = 16;
+  for (int p = 0; p < 4; ++p) {
+    b.scale[p] = ue4m3_half(r[p]);
+    for (int i = 0; i < 16; ++i) b.q[16 * p + i] = kE2M1Doubled[r[4 + 8 * p + i % 8] >> (i / 8 * 4) & 15];
+  }
+}
+
 }  // namespace
 
 DType fitting_type(DType type, int64_t width) {
@@ -244,6 +370,53 @@ UnpackedBlock unpack(DType type, const void* block) {
       b.scale[0] = e8m0_half(r[0]);
       nibbles(r.at + 1, b.q);
       looked_up(kE2M1Doubled, b.q, 32);
+      break;
+    case DType::iq1_s:
+      unpack_iq1_s(r, b);
+      break;
+    case DType::iq1_m:
+      unpack_iq1_m(r, b);
+      break;
+    case DType::iq2_xxs:
+      unpack_iq2_xxs(r, b);
+      break;
+    case DType::iq2_xs:
+      unpack_iq2_xs(r, b);
+      break;
+    case DType::iq2_s:
+      unpack_iq2_s(r, b);
+      break;
+    case DType::iq3_xxs:
+      unpack_iq3_xxs(r, b);
+      break;
+    case DType::iq3_s:
+      unpack_iq3_s(r, b);
+      break;
+    case DType::tq1_0:
+      b.part = 256;
+      b.scale[0] = r.half(52);
+      ternary(r, 0, 32, 5, b.q);
+      ternary(r, 32, 16, 5, b.q + 160);
+      ternary(r, 48, 4, 4, b.q + 240);
+      break;
+    case DType::tq2_0:
+      b.part = 256;
+      b.scale[0] = r.half(64);
+      for (int i = 0; i < 256; ++i) b.q[i] = r[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+      offset(b.q, 256, 1);
+      break;
+    case DType::nvfp4:
+      unpack_nvfp4(r, b);
+      break;
+    case DType::q1_0:
+      b.part = 128;
+      b.scale[0] = r.half(0);
+      for (int i = 0; i < 128; ++i) b.q[i] = r[2 + i / 8] >> (i % 8) & 1 ? 1 : -1;
+      break;
+    case DType::q2_0:
+      b.part = 64;
+      b.scale[0] = r.half(0);
+      for (int i = 0; i < 64; ++i) b.q[i] = static_cast<int8_t>((r[2 + i / 4] >> (i % 4 * 2) & 3) - 1);
       break;
     case DType::i4:
       b.scale[0] = r.half(0);

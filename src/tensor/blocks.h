@@ -19,7 +19,8 @@ void dequantize(DType type, const void* blocks, float* values, int64_t count);
 // Rows of `width` floats (whole blocks of `type`) as blocks, byte for byte as llama.cpp's reference quantizers make
 // them when they are built without contraction; rows are shared out among the pool's threads. `importance`: how much
 // the error of each input matters, `width` values above or equal 0, or null; q8_0, q8_k and mxfp4 do not look at it.
-// Throws Error(bad_file) naming a row with an infinity or a NaN. Not for i4.
+// Throws Error(bad_file) naming a row with an infinity or a NaN, and Error(unsupported) for types that are read and not
+// written.
 void quantize(ThreadPool& pool, DType type, const float* values, int64_t rows, int64_t width, const float* importance,
               void* blocks);
 
@@ -41,6 +42,8 @@ extern const int8_t kE2M1Doubled[16];
 extern const int8_t kIq4Levels[16];
 // Half of 2^(e - 127): what the doubled values of E2M1 are multiplied by.
 float e8m0_half(uint8_t e);
+// Half of an UE4M3, as NVFP4's scales are taken: its sign says nothing, and 0x7f is 0.
+float ue4m3_half(uint8_t bits);
 
 // Exactly. NaN stays NaN (E4M3: S.1111.111; it has no infinities).
 float f8_e4m3_to_f32(uint8_t bits);

@@ -23,10 +23,12 @@ struct Format {
   std::vector<size_t> halves;  // bytes of a block where float16 values lie
 };
 const std::vector<Format> kFormats = {
-    {DType::q4_0, {0}},    {DType::q4_1, {0, 2}},   {DType::q5_0, {0}},   {DType::q5_1, {0, 2}},
-    {DType::q8_0, {0}},    {DType::q2_k, {80, 82}}, {DType::q3_k, {108}}, {DType::q4_k, {0, 2}},
-    {DType::q5_k, {0, 2}}, {DType::q6_k, {208}},    {DType::q8_k, {}},    {DType::iq4_nl, {0}},
-    {DType::iq4_xs, {0}},  {DType::mxfp4, {}},      {DType::i4, {0}},     {DType::f4_e2m1, {}}};
+    {DType::q4_0, {0}},      {DType::q4_1, {0, 2}}, {DType::q5_0, {0}},    {DType::q5_1, {0, 2}}, {DType::q8_0, {0}},
+    {DType::q2_k, {80, 82}}, {DType::q3_k, {108}},  {DType::q4_k, {0, 2}}, {DType::q5_k, {0, 2}}, {DType::q6_k, {208}},
+    {DType::q8_k, {}},       {DType::iq4_nl, {0}},  {DType::iq4_xs, {0}},  {DType::mxfp4, {}},    {DType::i4, {0}},
+    {DType::f4_e2m1, {}},    {DType::iq1_s, {0}},   {DType::iq1_m, {}},    {DType::iq2_xxs, {0}}, {DType::iq2_xs, {0}},
+    {DType::iq2_s, {0}},     {DType::iq3_xxs, {0}}, {DType::iq3_s, {0}},   {DType::tq1_0, {52}},  {DType::tq2_0, {64}},
+    {DType::nvfp4, {}},      {DType::q1_0, {0}},    {DType::q2_0, {0}}};
 
 // Any bytes are a block, but for scales that are no numbers.
 Tensor random_weight(const Format& format, int64_t n, int64_t k, uint64_t key) {
@@ -34,15 +36,21 @@ Tensor random_weight(const Format& format, int64_t n, int64_t k, uint64_t key) {
   const auto size = static_cast<size_t>(n * k) / type.block * type.bytes;
   auto memory = std::make_shared<std::vector<uint8_t>>(size);
   for (size_t i = 0; i < size; ++i) (*memory)[i] = static_cast<uint8_t>(philox(key, i)[0]);
+  // Scales of parts and levels of grids reach some hundreds together.
+  const float most = format.type >= DType::iq1_s && format.type <= DType::iq3_s ? 0.001f : 0.1f;
   for (size_t block = 0; block < size; block += type.bytes) {
     uint8_t* at = memory->data() + block;
     for (const size_t half : format.halves) {
-      const uint16_t bits = f32_to_f16((uniform(key + 1, block + half) - 0.3f) * 0.1f);
+      const uint16_t bits = f32_to_f16((uniform(key + 1, block + half) - 0.3f) * most);
       std::memcpy(at + half, &bits, sizeof bits);
     }
     if (format.type == DType::q8_k) {
       const float scale = uniform(key + 1, block) * 0.01f;
       std::memcpy(at, &scale, sizeof scale);
+    }
+    if (format.type == DType::iq1_m) {  // four bits of a float16 above the scales of each four parts
+      const uint16_t bits = f32_to_f16((uniform(key + 1, block) - 0.3f) * most);
+      for (int i = 0; i < 4; ++i) at[49 + 2 * i] = static_cast<uint8_t>((at[49 + 2 * i] & 15) | bits >> (4 * i) << 4);
     }
     if (format.type == DType::mxfp4) *at = static_cast<uint8_t>(118 + *at % 12);
     if (format.type == DType::i4) at[2] &= 15;
@@ -89,7 +97,8 @@ class Sets {
 TEST(BlockProducts, AreThoseOfTheValues) {
   Workspace workspace(2);
   for (const Format& format : kFormats) {
-    const int64_t k = info(format.type).block == 256 ? 768 : 416, n = 37, rows = 9;
+    const auto block = static_cast<int64_t>(info(format.type).block);
+    const int64_t k = block > 32 ? 3 * block : 416, n = 37, rows = 9;
     Pass pass(workspace);
     const Tensor w = random_weight(format, n, k, 7), x = random_rows(pass, rows, k, 8);
     std::vector<float> values(static_cast<size_t>(n * k));
@@ -116,7 +125,7 @@ TEST(BlockProducts, KeepTheirBitsInEverySetTileAndBatch) {
   const Sets restore;
   Workspace workspace(2);
   for (const Format& format : kFormats) {
-    const int64_t block = static_cast<int64_t>(info(format.type).block == 256 ? 256 : 32);
+    const auto block = std::max<int64_t>(32, static_cast<int64_t>(info(format.type).block));
     for (const int64_t blocks : {1, 3, 35}) {
       const int64_t k = block * blocks, n = 50, rows = 15;
       if (block == 256 && blocks == 35) continue;
@@ -363,7 +372,8 @@ TEST(Float8Products, EveryValueIsWidenedExactly) {
 TEST(BlockProducts, GradientsToActivations) {
   Workspace workspace(2);
   for (const Format& format : kFormats) {
-    const int64_t k = info(format.type).block == 256 ? 256 : 96, n = 845, vocabulary = 8;  // outputs in several spans
+    const auto block = static_cast<int64_t>(info(format.type).block);
+    const int64_t k = block > 32 ? block : 96, n = 845, vocabulary = 8;  // outputs in several spans
     std::vector<float> table(static_cast<size_t>(vocabulary * k)), values(static_cast<size_t>(n * k));
     for (size_t i = 0; i < table.size(); ++i) table[i] = uniform(5, i) - 0.5f;
     const Tensor w = random_weight(format, n, k, 37);

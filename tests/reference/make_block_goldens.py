@@ -23,6 +23,11 @@ TYPES = "Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS MXFP4".
 HALVES = {"Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0], "Q2_K": [80, 82], "Q3_K": [108],
           "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208], "IQ4_NL": [0], "IQ4_XS": [0]}
 
+# Read and never written. Q1_0 and Q2_0 the package does not know.
+READ = "IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ3_XXS IQ3_S TQ1_0 TQ2_0 NVFP4 Q1_0 Q2_0".split()
+SIZES = {"Q1_0": (128, 18), "Q2_0": (64, 18)}
+HALF_OF_READ = {"TQ1_0": 52, "TQ2_0": 64, "IQ1_M": None, "NVFP4": None}  # of the others, 0
+
 
 def random_blocks(rng, name, count):
     _, size = GGML_QUANT_SIZES[Q[name]]
@@ -43,6 +48,41 @@ def q8_k(rng, count):
     d = rng.standard_normal((count, 1)).astype(np.float32) * np.float32(0.01)
     sums = q.reshape(count, 16, 16).sum(-1).astype(np.int16)
     return np.concatenate([d.view(np.uint8), q.view(np.uint8), sums.view(np.uint8)], 1), d * q.astype(np.float32)
+
+
+def blocks_to_read(rng, name, count=20):
+    """Any bytes are a block. Scales are small numbers but for the first: zeros, the smallest and largest, none at all."""
+    _, size = SIZES.get(name) or GGML_QUANT_SIZES[Q[name]]
+    blocks = rng.integers(0, 256, (count, size), dtype=np.uint8)
+    if name == "NVFP4":
+        blocks[0, :4], blocks[1, :4] = (0, 0x7F, 0x80, 0xFF), (1, 0x08, 0x7E, 0xFE)
+        return blocks
+    d = (rng.standard_normal(count) * 0.03).astype(np.float16)
+    edges = [0.0, -0.0, 6e-8, -6.1e-5, 65504.0, -65504.0, np.inf, -np.inf, np.nan]
+    d[: len(edges)] = np.array(edges, np.float16)
+    if name == "IQ1_M":
+        words = blocks[:, 48:].copy().view(np.uint16)
+        bits = d.view(np.uint16)
+        for i in range(4):
+            words[:, i] = words[:, i] & 0x0FFF | (bits >> (4 * i) & 15) << 12
+        blocks[:, 48:] = words.view(np.uint8)
+        return blocks
+    at = HALF_OF_READ.get(name, 0)
+    blocks[:, at : at + 2] = d.view(np.uint8).reshape(count, 2)
+    return blocks
+
+
+def values_of(lib, name, blocks):
+    """As llama.cpp dequantizes, which is what the package says wherever it says something."""
+    block, _ = SIZES.get(name) or GGML_QUANT_SIZES[Q[name]]
+    out = np.zeros((len(blocks), block), np.float32)
+    pointer = lambda a: a.ctypes.data_as(ctypes.c_void_p)
+    getattr(lib, "dequantize_row_" + name.lower())(pointer(blocks), pointer(out), ctypes.c_int64(out.size))
+    if name not in SIZES:
+        theirs = dequantize(blocks, Q[name]).astype(np.float32).reshape(out.shape)
+        same = (out.view(np.uint32) == theirs.view(np.uint32)) | (np.isnan(out) & np.isnan(theirs))
+        assert same.all(), (name, out[~same], theirs[~same])
+    return out
 
 
 def rows_to_quantize(rng, width):
@@ -71,6 +111,14 @@ def quantized(lib, name, rows, importance):
         lib.ggml_quantize_chunk(type_id, pointer(rows), pointer(out), ctypes.c_int64(0), ctypes.c_int64(count),
                                 ctypes.c_int64(width), pointer(importance))
     return out
+
+
+def read_only(rng, lib):
+    tensors = {}
+    for name in READ:
+        tensors[name + ".blocks"] = blocks_to_read(rng, name)
+        tensors[name + ".values"] = values_of(lib, name, tensors[name + ".blocks"])
+    return tensors
 
 
 def e4m3(bits):
@@ -155,6 +203,7 @@ def main(lib_path, folder):
         tensors[f"{name}.blocks"] = blocks
         tensors[f"{name}.values"] = dequantize(blocks, Q[name]).astype(np.float32).reshape(11, -1)
     tensors["Q8_K.blocks"], tensors["Q8_K.values"] = q8_k(rng, 3)
+    save_file(read_only(np.random.default_rng(6), lib), folder / "read_only.safetensors")
     every = np.arange(256, dtype=np.uint8)
     tensors["F8_E4M3.values"], tensors["F8_E5M2.values"] = e4m3(every), e5m2(every)
     save_file(tensors, folder / "dequantized.safetensors")

@@ -1,6 +1,8 @@
-"""Small models as GGUF, seeds for fuzz/gguf_checkpoint_fuzz.cc: fuzz/corpus/gguf_checkpoint/NAME. Needs gguf, numpy."""
+"""Small models as GGUF, seeds for fuzz/gguf_checkpoint_fuzz.cc: fuzz/corpus/gguf_checkpoint/NAME; a tensor of each type
+of blocks, and a model in two parts, for fuzz/gguf_fuzz.cc: fuzz/corpus/gguf. Needs gguf, numpy."""
 
 import pathlib
+import struct
 
 import gguf
 import numpy
@@ -28,7 +30,36 @@ def write(name, architecture, numbers, shapes, more=()):
     writer.close()
 
 
+def raw(tensors, keys=()):
+    """A file of tensors (name, width, number of the type, bytes) and keys (name, number of the type, bytes)."""
+    text = lambda s: struct.pack("<Q", len(s)) + s.encode()
+    padded = lambda b: b + bytes(-len(b) % 32)
+    head, data = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(keys)), b""
+    for name, kind, value in keys:
+        head += text(name) + struct.pack("<I", kind) + value
+    for name, width, kind, values in tensors:
+        head += text(name) + struct.pack("<IQIQ", 1, width, kind, len(data))
+        data += padded(values)
+    return padded(head) + data
+
+
+def write_raw():
+    folder = OUT.parent / "gguf"
+    rng = numpy.random.default_rng(7)
+    sizes = {kind.value: size for kind, size in gguf.GGML_QUANT_SIZES.items() if size[0] > 1 and kind.name not in ("Q8_1",)}
+    sizes |= {41: (128, 18), 42: (64, 18)}
+    blocks = [(f"t{kind}", 2 * block, kind, rng.integers(0, 256, 2 * size, dtype=numpy.uint8).tobytes())
+              for kind, (block, size) in sorted(sizes.items())]
+    (folder / "block_types").write_bytes(raw(blocks))
+    number = lambda i: [("split.no", 2, struct.pack("<H", i)), ("split.count", 2, struct.pack("<H", 2)),
+                        ("split.tensors.count", 5, struct.pack("<i", 2))]
+    tensor = lambda name: [(name, 4, 0, struct.pack("<4f", 1, 2, 3, 4))]
+    first = raw(tensor("a"), [("general.architecture", 8, struct.pack("<Q", 5) + b"llama")] + number(0))
+    (folder / "parts").write_bytes(first + raw(tensor("b"), number(1)))
+
+
 def main():
+    write_raw()
     OUT.mkdir(parents=True, exist_ok=True)
     norm = {"attention.layer_norm_rms_epsilon": 1e-6, "feed_forward_length": 4}
     write("llama", "llama", norm, {"blk.0.attn_q.weight": (4, 4), "blk.0.attn_k.weight": (4, 4),

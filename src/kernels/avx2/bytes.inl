@@ -92,6 +92,38 @@ KERNEL_INLINE __m256i low_halves(I a) {
   const __m256i mask = _mm256_set1_epi32(0xffff);
   return _mm256_permute4x64_epi64(_mm256_packus_epi32(_mm256_and_si256(a.l, mask), _mm256_and_si256(a.h, mask)), 0xd8);
 }
+// The words of a table that the lanes are indices of; and entries of eight bytes, as two words.
+KERNEL_INLINE I words_at(const uint32_t* table, I index) {
+  const auto* from = reinterpret_cast<const int*>(table);
+  return {_mm256_i32gather_epi32(from, index.l, 4), _mm256_i32gather_epi32(from, index.h, 4)};
+}
+KERNEL_INLINE void eight_pairs(const uint64_t* table, __m256i index, __m256i& low, __m256i& high) {
+  const auto* from = reinterpret_cast<const long long*>(table);
+  const __m256i a = _mm256_i32gather_epi64(from, _mm256_castsi256_si128(index), 8),
+                b = _mm256_i32gather_epi64(from, _mm256_extracti128_si256(index, 1), 8);
+  const __m256 x = _mm256_castsi256_ps(a), y = _mm256_castsi256_ps(b);
+  low = _mm256_permute4x64_epi64(_mm256_castps_si256(_mm256_shuffle_ps(x, y, 0x88)), 0xd8);
+  high = _mm256_permute4x64_epi64(_mm256_castps_si256(_mm256_shuffle_ps(x, y, 0xdd)), 0xd8);
+}
+KERNEL_INLINE void pairs_at(const uint64_t* table, I index, I& low, I& high) {
+  eight_pairs(table, index.l, low.l, high.l);
+  eight_pairs(table, index.h, low.h, high.h);
+}
+KERNEL_INLINE I bit_xor(I a, I b) { return {_mm256_xor_si256(a.l, b.l), _mm256_xor_si256(a.h, b.h)}; }
+// One of sixteen words: the lowest four bits of each lane say which.
+struct Words {
+  __m256i low, high;
+};
+KERNEL_INLINE Words sixteen_words(const uint32_t* table) {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(table)),
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(table + 8))};
+}
+KERNEL_INLINE __m256i pick(Words t, __m256i index) {
+  const __m256 a = _mm256_castsi256_ps(_mm256_permutevar8x32_epi32(t.low, index)),
+               b = _mm256_castsi256_ps(_mm256_permutevar8x32_epi32(t.high, index));
+  return _mm256_castps_si256(_mm256_blendv_ps(a, b, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28))));
+}
+KERNEL_INLINE I pick(Words t, I index) { return {pick(t, index.l), pick(t, index.h)}; }
 // The float16 in the lower half of each lane.
 KERNEL_INLINE V half_low(I a) {
   const __m256i x = low_halves(a);

@@ -75,6 +75,22 @@ KERNEL_INLINE Table table(const uint8_t* sixteen) {
   return {_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(sixteen)))};
 }
 KERNEL_INLINE I lookup(Table t, I a) { return {_mm512_shuffle_epi8(t.v, a.v)}; }
+// The words of a table that the lanes are indices of; and entries of eight bytes, as two words.
+KERNEL_INLINE I words_at(const uint32_t* table, I index) { return {_mm512_i32gather_epi32(index.v, table, 4)}; }
+KERNEL_INLINE void pairs_at(const uint64_t* table, I index, I& low, I& high) {
+  const __m512i a = _mm512_i32gather_epi64(_mm512_castsi512_si256(index.v), table, 8),
+                b = _mm512_i32gather_epi64(_mm512_extracti64x4_epi64(index.v, 1), table, 8);
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  low = {_mm512_permutex2var_epi32(a, even, b)};
+  high = {_mm512_permutex2var_epi32(a, _mm512_add_epi32(even, _mm512_set1_epi32(1)), b)};
+}
+KERNEL_INLINE I bit_xor(I a, I b) { return {_mm512_xor_si512(a.v, b.v)}; }
+// One of sixteen words: the lowest four bits of each lane say which.
+struct Words {
+  __m512i v;
+};
+KERNEL_INLINE Words sixteen_words(const uint32_t* table) { return {_mm512_loadu_si512(table)}; }
+KERNEL_INLINE I pick(Words t, I index) { return {_mm512_permutexvar_epi32(index.v, t.v)}; }
 // The float16 in the lower half of each lane.
 KERNEL_INLINE V half_low(I a) { return {_mm512_cvtph_ps(_mm512_cvtepi32_epi16(a.v))}; }
 // Four bytes a lane, from any address.

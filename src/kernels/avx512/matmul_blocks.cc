@@ -1,4 +1,5 @@
 #include "kernels/generic/set.h"
+#include "kernels/grids.h"
 #include "kernels/sets.h"
 
 namespace glassbox {
@@ -8,6 +9,7 @@ namespace {
 #include "kernels/avx512/bytes.inl"
 #include "kernels/generic/loops.inl"
 #include "kernels/generic/block_formats.inl"
+#include "kernels/generic/grid_formats.inl"
 #include "kernels/generic/matmul_blocks.inl"
 }  // namespace
 

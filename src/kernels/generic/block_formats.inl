@@ -7,7 +7,7 @@ constexpr int kBytes1 = 0x01010101;
 struct Entry32 {
   I w[8];
   V scale;
-  V minimum;  // or the zero point, as bits
+  V minimum;  // or the zero point, as bits, or the scale of the second half
 };
 // A block of 256: parts of 16 or 32 inputs with scales of their own.
 struct Entry256 {
@@ -74,6 +74,8 @@ struct Plain32 {
   static constexpr bool kMinimum = false;  // a float is added to every weight of the block
   static constexpr bool kZero = false;     // every row has a zero point of its own in place of kOffset
   static constexpr bool kScalesApart = false;
+  static constexpr bool kHalves = false;  // sixteen inputs share a scale: the second lies in place of the minimum
+  static constexpr int64_t kSpans = 1;    // spans of 32 inputs in a block; where more, unpack() gets which
 };
 
 struct Q4_0 : Plain32 {
@@ -180,6 +182,65 @@ struct I4 : Plain32 {
     e.scale = half_low(head);
     e.minimum = from_bits(byte_of<2>(head));
     halves(r, at + 4, e.w);
+  }
+};
+
+// UE4M3, halved: a float16 whose exponent is eight too small; 0x7f is zero, and the sign says nothing.
+KERNEL_INLINE V ue4m3_half_of(I byte) {
+  const V x = to_float(byte), value = mul(half_low(shift_left<7>(bit_and(byte, integer(127)))), broadcast(128.0f));
+  const V if_less = select(less(x, broadcast(126.5f)), value, zero());
+  return select(less(x, broadcast(127.5f)), if_less, value);
+}
+struct Nvfp4 : Plain32 {
+  static constexpr int64_t kBytes = 36, kSpans = 2;
+  static constexpr int kOffset = 12;
+  static constexpr bool kHalves = true;
+  static inline void unpack(const Rows& r, int64_t at, int64_t span, Entry32& e) {
+    const I scales = column(r, at);
+    e.scale = ue4m3_half_of(span == 0 ? byte_of<0>(scales) : byte_of<2>(scales));
+    e.minimum = ue4m3_half_of(span == 0 ? byte_of<1>(scales) : byte_of<3>(scales));
+    I packed[4];
+    chunk(r, at + 4 + 16 * span, packed);
+    const Table levels = table(kE2M1Lifted);
+    UNROLL
+    for (int j = 0; j < 4; ++j) {
+      I* to = e.w + j / 2 * 4 + j % 2;
+      to[0] = lookup(levels, field<0, 4>(packed[j]));
+      to[2] = lookup(levels, field<4, 4>(packed[j]));
+    }
+  }
+};
+struct Q1_0 : Plain32 {
+  static constexpr int64_t kBytes = 18, kSpans = 4;
+  static constexpr int kOffset = 1;
+  static inline void unpack(const Rows& r, int64_t at, int64_t span, Entry32& e) {
+    e.scale = half_low(column(r, at));
+    const I signs = column(r, at + 2 + 4 * span);
+    UNROLL
+    for (int j = 0; j < 8; ++j) e.w[j] = integer(0);
+    fifth_bits_from<0>(signs, e.w);
+    UNROLL
+    for (int j = 0; j < 8; ++j) e.w[j] = shift_right<3>(e.w[j]);
+  }
+};
+struct Q2_0 : Plain32 {
+  static constexpr int64_t kBytes = 18, kSpans = 2;
+  static constexpr int kOffset = 1;
+  static inline void unpack(const Rows& r, int64_t at, int64_t span, Entry32& e) {
+    e.scale = half_low(column(r, at));
+    // Neighbours share a byte: 3210 -> 32 . 10 -> 3 2 1 0.
+    const auto spread = [](I byte) {
+      const I two = bit_and(bit_or(byte, shift_left<12>(byte)), integer(0x000f000f));
+      return bit_and(bit_or(two, shift_left<6>(two)), integer(3 * kBytes1));
+    };
+    UNROLL
+    for (int j = 0; j < 2; ++j) {
+      const I packed = column(r, at + 2 + 8 * span + 4 * j);
+      e.w[4 * j] = spread(byte_of<0>(packed));
+      e.w[4 * j + 1] = spread(byte_of<1>(packed));
+      e.w[4 * j + 2] = spread(byte_of<2>(packed));
+      e.w[4 * j + 3] = spread(byte_of<3>(packed));
+    }
   }
 };
 
@@ -364,6 +425,45 @@ struct Q8_K : Plain256 {
   static inline void unpack(const Rows& r, int64_t at, Entry256& e) {
     e.d = from_bits(column(r, at));
     for (int c = 0; c < 16; ++c) bytes(r, at + 4 + 16 * c, e.w + 4 * c);
+  }
+};
+// Values of three levels in fractions of 256: three times a byte, what passes 256 is the next of them.
+template <int count>
+KERNEL_INLINE void ternary(I bytes, int64_t apart, I* w) {
+  const I halves = integer(0x00ff00ff);
+  I even = bit_and(bytes, halves), odd = bit_and(shift_right<8>(bytes), halves);
+  UNROLL
+  for (int n = 0; n < count; ++n) {
+    even = add(even, shift_left<1>(even));
+    odd = add(odd, shift_left<1>(odd));
+    w[n * apart] = bit_or(bit_and(shift_right<8>(even), halves), bit_and(odd, integer(0x03000300)));
+    even = bit_and(even, halves);
+    odd = bit_and(odd, halves);
+  }
+}
+struct Tq1_0 : Plain256 {
+  static constexpr int64_t kBytes = 54, kPart = 256;
+  static constexpr int kOffset = 1;
+  static inline void unpack(const Rows& r, int64_t at, Entry256& e) {
+    I packed[4];
+    for (int c = 0; c < 2; ++c) {
+      chunk(r, at + 16 * c, packed);
+      UNROLL
+      for (int j = 0; j < 4; ++j) ternary<5>(packed[j], 8, e.w + 4 * c + j);
+    }
+    chunk(r, at + 32, packed);
+    UNROLL
+    for (int j = 0; j < 4; ++j) ternary<5>(packed[j], 4, e.w + 40 + j);
+    ternary<4>(column(r, at + 48), 1, e.w + 60);
+    e.d = half_high(column(r, at + 50));
+  }
+};
+struct Tq2_0 : Plain256 {
+  static constexpr int64_t kBytes = 66, kPart = 256;
+  static constexpr int kOffset = 1;
+  static inline void unpack(const Rows& r, int64_t at, Entry256& e) {
+    two_bits(r, at, e.w);
+    e.d = half_high(column(r, at + 62));
   }
 };
 struct Iq4Xs : Plain256 {

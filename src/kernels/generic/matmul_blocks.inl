@@ -79,33 +79,40 @@ inline void block_tile(const Walk& walk, int64_t row, int64_t block, int64_t cou
   for (int r = 0; r < rows; ++r) p[r] = walk.row(row + r);
   V total[rows][vectors];
   load_totals(total, y, ldy, n, first);
+  constexpr int kHalves = F::kHalves ? 2 : 1;
   for (int64_t b = block; b < block + count; ++b, panel += vectors) {
-    I sum[rows][vectors];
     UNROLL
-    for (int r = 0; r < rows; ++r) {
-      const I begin = broadcast_word(p[r].begin + b);
-      UNROLL
-      for (int v = 0; v < vectors; ++v) {
-        sum[r][v] = begin;
-        if constexpr (F::kZero) sum[r][v] = sub(integer(0), multiply(bits(panel[v].minimum), integer(p[r].sums[b])));
-      }
-    }
-    UNROLL
-    for (int j = 0; j < 8; ++j) {
+    for (int half = 0; half < kHalves; ++half) {
+      const int64_t part = b * kHalves + half;
+      I sum[rows][vectors];
       UNROLL
       for (int r = 0; r < rows; ++r) {
-        const I x = broadcast_word(p[r].values + b * 32 + 4 * j);
+        const I begin = broadcast_word(p[r].begin + part);
         UNROLL
-        for (int v = 0; v < vectors; ++v) sum[r][v] = dot<F::kSmall>(sum[r][v], panel[v].w[j], x);
+        for (int v = 0; v < vectors; ++v) {
+          sum[r][v] = begin;
+          if constexpr (F::kZero) sum[r][v] = sub(integer(0), multiply(bits(panel[v].minimum), integer(p[r].sums[b])));
+        }
       }
-    }
-    UNROLL
-    for (int r = 0; r < rows; ++r) {
-      const V scale = broadcast(p[r].scales + b);
       UNROLL
-      for (int v = 0; v < vectors; ++v) {
-        total[r][v] = fma(mul(panel[v].scale, scale), to_float(sum[r][v]), total[r][v]);
-        if constexpr (F::kMinimum) total[r][v] = fma(panel[v].minimum, broadcast(p[r].weighted + b), total[r][v]);
+      for (int i = 0; i < 8 / kHalves; ++i) {
+        const int j = 8 / kHalves * half + i;
+        UNROLL
+        for (int r = 0; r < rows; ++r) {
+          const I x = broadcast_word(p[r].values + b * 32 + 4 * j);
+          UNROLL
+          for (int v = 0; v < vectors; ++v) sum[r][v] = dot<F::kSmall>(sum[r][v], panel[v].w[j], x);
+        }
+      }
+      UNROLL
+      for (int r = 0; r < rows; ++r) {
+        const V scale = broadcast(p[r].scales + b);
+        UNROLL
+        for (int v = 0; v < vectors; ++v) {
+          total[r][v] =
+              fma(mul(half == 0 ? panel[v].scale : panel[v].minimum, scale), to_float(sum[r][v]), total[r][v]);
+          if constexpr (F::kMinimum) total[r][v] = fma(panel[v].minimum, broadcast(p[r].weighted + b), total[r][v]);
+        }
       }
     }
   }
@@ -182,8 +189,10 @@ template <class F, class Entry>
 inline void matmul_format(const void* x, int64_t ldx, const BlockMatrix& w, float* y, int64_t ldy, int64_t m, int64_t n,
                           int64_t k) {
   constexpr int64_t kPart = [] {
-    if constexpr (F::kInputs == 256) return F::kPart;
-    return F::kInputs;
+    if constexpr (F::kInputs == 256)
+      return F::kPart;
+    else
+      return F::kHalves ? F::kInputs / 2 : F::kInputs;
   }();
   constexpr int64_t kSpan = F::kInputs == 32 ? kBlockSpan32 : kBlockSpan256;
   const int64_t blocks = k / F::kInputs, parts = k / kPart;
@@ -219,7 +228,10 @@ inline void matmul_format(const void* x, int64_t ldx, const BlockMatrix& w, floa
         const int64_t span = blocks - block < kSpan ? blocks - block : kSpan;
         for (int v = 0; v < kBlockVectors; ++v)
           for (int64_t b = 0; b < span; ++b) {
-            const int64_t at = (block + b) * F::kBytes;
+            const int64_t at = [&] {
+              if constexpr (F::kInputs == 32) return (block + b) / F::kSpans * F::kBytes;
+              return (block + b) * F::kBytes;
+            }();
             Entry& entry = panel[b * kBlockVectors + v];
             // Sixteen streams are more than the hardware follows: ask for each row's lines ahead, at its end for those
             // of the row that takes its place.
@@ -235,9 +247,13 @@ inline void matmul_format(const void* x, int64_t ldx, const BlockMatrix& w, floa
                 if constexpr (F::kBytes > 192) prefetch(lanes[v].at[i] + ahead + 192);
               }
             }
-            F::unpack(lanes[v], at, entry);
-            if constexpr (F::kInputs == 32)
+            if constexpr (F::kInputs == 256) {
+              F::unpack(lanes[v], at, entry);
+            } else {
+              if constexpr (F::kSpans == 1) F::unpack(lanes[v], at, entry);
+              if constexpr (F::kSpans > 1) F::unpack(lanes[v], at, (block + b) % F::kSpans, entry);
               if constexpr (F::kScalesApart) entry.scale = scales_apart(w, first[v], count[v], block + b);
+            }
           }
         for (int64_t r = 0; r < rows;) {
           const int64_t left = rows - r;
@@ -291,6 +307,30 @@ void matmul_blocks(const void* x, int64_t ldx, const BlockMatrix& w, float* y, i
       return run(Iq4Xs{});
     case DType::mxfp4:
       return run(Mxfp4{});
+    case DType::iq1_s:
+      return run(Iq1S{});
+    case DType::iq1_m:
+      return run(Iq1M{});
+    case DType::iq2_xxs:
+      return run(Iq2Xxs{});
+    case DType::iq2_xs:
+      return run(Iq2Xs{});
+    case DType::iq2_s:
+      return run(Iq2S{});
+    case DType::iq3_xxs:
+      return run(Iq3Xxs{});
+    case DType::iq3_s:
+      return run(Iq3S{});
+    case DType::tq1_0:
+      return run(Tq1_0{});
+    case DType::tq2_0:
+      return run(Tq2_0{});
+    case DType::nvfp4:
+      return run(Nvfp4{});
+    case DType::q1_0:
+      return run(Q1_0{});
+    case DType::q2_0:
+      return run(Q2_0{});
     case DType::i4:
       return run(I4{});
     case DType::f4_e2m1:

@@ -65,6 +65,28 @@ KERNEL_INLINE I lookup(Table t, I a) {
   }
   return a;
 }
+// The words of a table that the lanes are indices of; and entries of eight bytes, as two words.
+KERNEL_INLINE I words_at(const uint32_t* table, I index) {
+  for (int i = 0; i < 16; ++i) index.v[i] = wrap(table[index.v[i]]);
+  return index;
+}
+KERNEL_INLINE void pairs_at(const uint64_t* table, I index, I& low, I& high) {
+  for (int i = 0; i < 16; ++i) {
+    const uint64_t pair = table[index.v[i]];
+    low.v[i] = wrap(static_cast<uint32_t>(pair));
+    high.v[i] = wrap(static_cast<uint32_t>(pair >> 32));
+  }
+}
+KERNEL_INLINE I bit_xor(I a, I b) {
+  for (int i = 0; i < 16; ++i) a.v[i] ^= b.v[i];
+  return a;
+}
+// One of sixteen words: the lowest four bits of each lane say which.
+struct Words {
+  const uint32_t* v;
+};
+KERNEL_INLINE Words sixteen_words(const uint32_t* table) { return {table}; }
+KERNEL_INLINE I pick(Words t, I index) { return words_at(t.v, bit_and(index, integer(15))); }
 // The float16 in the lower half of each lane.
 KERNEL_INLINE V half_low(I a) {
   V r;
