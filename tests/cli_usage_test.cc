@@ -23,6 +23,8 @@ TEST(Usage, ErrorsSayWhatToType) {
   const std::vector<Case> cases = {
       {"rnu glassbox/prism", "glassbox: rnu: no such command, did you mean run?; there are run, serve, inspect"},
       {"frobnicate", "glassbox: frobnicate: no such command; there are run, serve, inspect"},
+      {"chat glassbox/prism", "glassbox: chat: no such command, did you mean run?"},
+      {"pull owner/model", "glassbox: pull: downloading is not here yet: fetch a model with its hub's own tool"},
       {"run", "glassbox run: expected MODEL: glassbox/prism, a folder as published, or a .gguf file; "},
       {"run glassbox/prism hi --temp 0.5", "glassbox run: --temp: no such option, did you mean --temperature?"},
       {"run glassbox/prism hi --max_tokens 3", "--max_tokens: no such option, did you mean --max-tokens?"},

@@ -228,13 +228,9 @@ OrderedJson describe_text(const Tokenizer& tokenizer, const std::optional<ChatTe
   OrderedJson text = describe_tokenizer(tokenizer);
   text["chat_template"] = chat_template ? OrderedJson(chat_template->source()) : OrderedJson(nullptr);
   text["eos"] = generation.eos;
-  OrderedJson sampling = OrderedJson::object(), from = OrderedJson::object();
-  for (const auto& [name, value, source] : sampling_defaults(generation).settings) {
-    sampling[std::string(name)] = value;
-    from[std::string(name)] = source;
-  }
-  text["sampling"] = std::move(sampling);
-  text["sampling_from"] = std::move(from);
+  const SamplingDefaults defaults = sampling_defaults(generation);
+  text["sampling"] = values_json(defaults);
+  text["sampling_from"] = sources_json(defaults);
   return text;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "cli/nearest.h"
 #include "text/unicode.h"
@@ -22,10 +23,22 @@ std::optional<std::string> nearest_of(std::string_view word, const std::vector<s
   return nearest(word, {names.begin(), names.end()});
 }
 
+// What other programs call the same.
+constexpr std::pair<std::string_view, std::string_view> kNamesElsewhere[] = {
+    {"chat", "run"},        {"ask", "run"},          {"talk", "run"},         {"generate", "run"},
+    {"complete", "run"},    {"server", "serve"},     {"start", "serve"},      {"show", "inspect"},
+    {"info", "inspect"},    {"describe", "inspect"}, {"finetune", "train"},   {"tune", "train"},
+    {"perplexity", "eval"}, {"encode", "tokenize"},  {"decode", "detokenize"}};
+
 std::string unknown_command(const CLI::App& app, const std::string& word) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
-  const auto like = nearest_of(word, names);
+  auto like = nearest_of(word, names);
+  for (const auto& [elsewhere, here] : kNamesElsewhere)
+    if (word == elsewhere) like = here;
+  if (word == "pull" || word == "download")
+    return fmt::format(
+        "{}: downloading is not here yet: fetch a model with its hub's own tool, then `glassbox run PATH`", word);
   return fmt::format("{}: no such command{}; there are {}", word, like ? fmt::format(", did you mean {}?", *like) : "",
                      fmt::join(names, ", "));
 }

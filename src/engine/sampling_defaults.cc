@@ -38,4 +38,19 @@ SamplingDefaults sampling_defaults(const GenerationConfig& published) {
   return defaults;
 }
 
+OrderedJson values_json(const SamplingDefaults& defaults) {
+  OrderedJson values = OrderedJson::object();
+  for (const auto& [name, value, source] : defaults.settings) {
+    values[std::string(name)] = value;
+    if (name == "top_k") values["top_k"] = defaults.sampling.top_k;  // a whole number
+  }
+  return values;
+}
+
+OrderedJson sources_json(const SamplingDefaults& defaults) {
+  OrderedJson sources = OrderedJson::object();
+  for (const auto& [name, value, source] : defaults.settings) sources[std::string(name)] = source;
+  return sources;
+}
+
 }  // namespace glassbox

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "engine/engine.h"
 
 namespace glassbox {
@@ -25,5 +26,9 @@ struct SamplingDefaults {
 // the plain distribution, as other servers take the same file. One who says none of them gets ours, measured in
 // docs/log.md: the plain distribution makes small models babble.
 SamplingDefaults sampling_defaults(const GenerationConfig& published);
+
+// As programs are told: {"temperature": 0.7, "top_k": 40, ...}, and {"temperature": "model", ...}.
+OrderedJson values_json(const SamplingDefaults& defaults);
+OrderedJson sources_json(const SamplingDefaults& defaults);
 
 }  // namespace glassbox

@@ -101,15 +101,14 @@ ApiError error_of(std::exception_ptr thrown) {
 }
 
 OrderedJson model_json(const ModelCard& card) {
-  OrderedJson sampling = OrderedJson::object(), from = OrderedJson::object();
-  for (const auto& [name, value, source] : card.defaults.settings) {
-    sampling[std::string(name)] = value;
-    from[std::string(name)] = source;
-  }
-  OrderedJson own = {{"context", card.context},           {"vocabulary", card.vocabulary},
-                     {"parameters", card.parameters},     {"dtype", card.dtype},
-                     {"memory_bytes", card.memory_bytes}, {"has_chat_template", card.has_template},
-                     {"sampling", std::move(sampling)},   {"sampling_from", std::move(from)}};
+  OrderedJson own = {{"context", card.context},
+                     {"vocabulary", card.vocabulary},
+                     {"parameters", card.parameters},
+                     {"dtype", card.dtype},
+                     {"memory_bytes", card.memory_bytes},
+                     {"has_chat_template", card.has_template},
+                     {"sampling", values_json(card.defaults)},
+                     {"sampling_from", sources_json(card.defaults)}};
   if (!card.base.empty()) own["adapter_of"] = card.base;
   return {{"id", card.id},
           {"object", "model"},

@@ -560,7 +560,7 @@ TEST(OpenaiAnswer, Models) {
   EXPECT_EQ(list["data"][0]["owned_by"], "glassbox");
   EXPECT_EQ(list["data"][0]["glassbox"]["context"], 1024);
   EXPECT_EQ(list["data"][0]["glassbox"]["sampling"].dump(),
-            R"({"temperature":0.3,"top_k":0.0,"top_p":1.0,"min_p":0.0,"repetition_penalty":1.0})");
+            R"({"temperature":0.3,"top_k":0,"top_p":1.0,"min_p":0.0,"repetition_penalty":1.0})");
   EXPECT_EQ(list["data"][0]["glassbox"]["sampling_from"].dump(),
             R"({"temperature":"model","top_k":"glassbox","top_p":"glassbox","min_p":"glassbox",)"
             R"("repetition_penalty":"glassbox"})");
