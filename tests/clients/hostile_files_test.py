@@ -136,8 +136,6 @@ class Maker:
         self.gguf = gguf.read_bytes()
         self.gguf_head = len(self.gguf) - sum(len(v) for k, v in self.files.items() if k.endswith(".safetensors"))
         self.adapter_config, self.adapter_tensors = adapter()
-        tokenizer = subprocess.run([binary, "inspect", str(gguf), "--json"], capture_output=True, check=True)
-        json.loads(tokenizer.stdout)
 
     def case(self, number):
         """A folder for it, and the command that meets what is damaged."""
@@ -165,7 +163,7 @@ class Maker:
                 8: chance.choice(["generation_config.json", "tokenizer_config.json", "chat_template.jinja"])}[kind]
         for other in self.files:
             if other != name:
-                os.symlink((self.weights_of(other)), folder / other)
+                os.symlink(self.weights_of(other), folder / other)
         data = self.files[name]
         if kind == 3:
             data = swapped(chance, data)

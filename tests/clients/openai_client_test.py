@@ -349,13 +349,17 @@ class Errors(unittest.TestCase):
         if not BINARY:
             self.skipTest("needs a server of its own")
         global BASE_URL
-        kept, server = BASE_URL, Server("--api-key", "first", GLASSBOX_API_KEY="second")
+        with tempfile.NamedTemporaryFile("w", suffix=".keys") as keys:
+            keys.write("# those of the workshop\n\nthird\r\nfourth\n")
+            keys.flush()
+            server = Server("--api-key", "first", "--api-key-file", keys.name, GLASSBOX_API_KEY="second")
+        kept = BASE_URL
         try:
             BASE_URL = server.url
-            for key in ("first", "second"):
+            for key in ("first", "second", "third", "fourth"):
                 client(api_key=key).models.list()
             with self.assertRaises(openai.AuthenticationError) as caught:
-                client(api_key="third").models.list()
+                client(api_key="# those of the workshop").models.list()
             self.assertEqual(caught.exception.code, "invalid_api_key")
             self.assertEqual(json.loads(get("/health")[2])["status"], "ok")
         finally:
