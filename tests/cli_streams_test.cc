@@ -74,7 +74,7 @@ TEST(Streams, WhatIsNoRegularFileIsRefusedAtOnce) {
                   at("model/config.json") + "; mkfifo " + at("model/config.json"))
                 .status,
             0);
-  for (const std::string command :
+  for (const std::string& command :
        {"inspect " + at("pipe.gguf"), "run " + at("pipe.gguf") + " Hi", "inspect " + at("model"),
         "run " + at("model") + " Hi", "eval glassbox/prism --perplexity " + at("text"), "tokenize " + at("text"),
         "render " + at("text"), "train " + at("text"), "convert " + at("pipe.gguf") + " " + at("out"),
