@@ -1,6 +1,7 @@
 #include "cli/streams.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +13,13 @@ namespace glassbox {
 namespace {
 
 int lost_by = 0;  // errno of the first failure that is known
+
+// What writing fails with now, for what was lost where nobody looked; 0 if it would not.
+int why_now() {
+  if (::write(STDOUT_FILENO, "", 0) < 0) return errno;
+  pollfd output{STDOUT_FILENO, 0, 0};
+  return ::poll(&output, 1, 0) == 1 && (output.revents & POLLERR) ? EPIPE : 0;
+}
 
 }  // namespace
 
@@ -40,6 +48,7 @@ int finish_output(int status) {
   const bool flushed = std::fflush(stdout) == 0;
   if (!flushed && !lost_by) lost_by = errno;
   if (flushed && !output_lost()) return status;
+  if (!lost_by) lost_by = why_now();
   std::fprintf(stderr, "glassbox: standard output: cannot write: %s\n",
                lost_by ? std::strerror(lost_by) : "not everything that was printed could be written");
   return 1;
