@@ -120,8 +120,7 @@ double weight_bytes(const Tensors& tensors, DType matrices) {
   return bytes;
 }
 
-OrderedJson describe_model(const LanguageModel& model, const Tensors& tensors, const std::vector<std::string>& ignored,
-                           int64_t context) {
+OrderedJson describe_model(const LanguageModel& model, const Tensors& tensors, const Config& config, int64_t context) {
   const ModelShape& s = model.shape();
   const CacheShape& cache = model.cache_shape();
   const int64_t tokens = context > 0 ? context : s.context;
@@ -149,7 +148,7 @@ OrderedJson describe_model(const LanguageModel& model, const Tensors& tensors, c
   }
   out["parameters"] = {{"total", total}, {"active", static_cast<int64_t>(active + 0.5)}};
   out["arithmetic"] = arithmetic(tensors);
-  out["ignored_keys"] = ignored;
+  out["ignored_keys"] = config.ignored();
   out["memory_context"] = tokens;
   out["memory"] = std::move(memory);
   return out;
@@ -162,9 +161,10 @@ OrderedJson describe_architecture(Config& config, WeightSource& weights, const T
   OrderedJson out;
   try {
     const auto model = build_model(config, weights);
-    out = describe_model(*model, tensors_of(), config.ignored(), context);
+    out = describe_model(*model, tensors_of(), config, context);
     config.finish();
     weights.finish();
+    out["warnings"] = config.warnings();
     return out;
   } catch (const Error& error) {
     OrderedJson refused = {{"supported", false}, {"why", error.what()}};

@@ -20,6 +20,27 @@ void ModelOptions::add_to(CLI::App& command) {
   add_threads_option(command, threads);
 }
 
+namespace {
+
+void say(const std::vector<std::string>& warnings) {
+  for (const std::string& warning : warnings) fmt::print(stderr, "warning: {}\n", warning);
+}
+
+}  // namespace
+
+std::shared_ptr<const Model> ModelOptions::open() const {
+  auto opened = open_model(model, {ignore_keys});
+  say(opened->warnings);
+  return opened;
+}
+
+std::shared_ptr<const Adapter> ModelOptions::open_adapter(const Model& over) const {
+  if (adapter.empty()) return nullptr;
+  auto opened = glassbox::open_adapter(adapter, over, threads);
+  say(adapter_warnings(adapter));
+  return opened;
+}
+
 void SamplingOptions::add_to(CLI::App& command) {
   command.add_option("--temperature", temperature,
                      "0 takes the most likely token each time; what is not given is the model's own (see inspect)");

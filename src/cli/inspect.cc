@@ -40,6 +40,7 @@ void print_architecture(const OrderedJson& a) {
                                human_bytes(needed["cache_bytes"].get<double>()),
                                with_commas(a["memory_context"].get<int64_t>())));
   if (!a["ignored_keys"].empty()) line("ignored keys", a["ignored_keys"].dump());
+  for (const auto& warning : a.value("warnings", OrderedJson::array())) line("warning", warning.get<std::string>());
 }
 
 void print_weights(const OrderedJson& weights, bool tensors) {

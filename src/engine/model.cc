@@ -19,12 +19,13 @@ std::vector<int32_t> eos_of(const Tokenizer& tokenizer) {
 }
 
 // Weights, checked to be all used; the network keeps the mapping alive.
-std::unique_ptr<LanguageModel> build(Config config, Checkpoint checkpoint) {
+std::unique_ptr<LanguageModel> build(Config& config, Checkpoint checkpoint) {
   CheckpointWeights weights(std::move(checkpoint), read_quantization(config));
   return make_model(config, weights);
 }
 
 std::shared_ptr<Model> checked(Model model) {
+  std::ranges::move(model.generation.warnings, std::back_inserter(model.warnings));
   const auto vocabulary = static_cast<size_t>(model.network->shape().vocabulary);
   if (model.tokenizer.size() > vocabulary)
     fail(ErrorKind::bad_file, "{}: the tokenizer has {} tokens, the model only {}", model.name, model.tokenizer.size(),
@@ -37,8 +38,9 @@ std::shared_ptr<Model> open_folder(const std::filesystem::path& folder, const Op
   Tokenizer tokenizer = Tokenizer::open(folder);
   const auto eos = eos_of(tokenizer);
   auto name = std::filesystem::weakly_canonical(folder).filename().string();
-  return checked({std::move(name), folder, build(std::move(config), Checkpoint::open(folder)), tokenizer,
-                  open_chat_template(folder), read_generation_config(folder, eos, options.ignore_keys)});
+  auto network = build(config, Checkpoint::open(folder));
+  return checked({std::move(name), folder, std::move(network), tokenizer, open_chat_template(folder),
+                  read_generation_config(folder, eos, options.ignore_keys), config.warnings()});
 }
 
 std::shared_ptr<Model> open_gguf(const std::filesystem::path& path, const OpenOptions& options) {
@@ -52,14 +54,15 @@ std::shared_ptr<Model> open_gguf(const std::filesystem::path& path, const OpenOp
   auto chat_template = gguf_chat_template(file, tokenizer);
   auto generation = read_generation_config(gguf_generation_config(file), checkpoint.config(), eos, options.ignore_keys);
   return checked({gguf_model_name(file, path), path, std::move(network), std::move(tokenizer), std::move(chat_template),
-                  std::move(generation)});
+                  std::move(generation), config.warnings()});
 }
 
 std::shared_ptr<Model> open_shipped(const ShippedModel& files, const OpenOptions& options) {
   const std::string source(files.name);
   Tokenizer tokenizer = Tokenizer::from_json(files.tokenizer, source + "/tokenizer.json", files.tokenizer_config);
   const auto eos = eos_of(tokenizer);
-  const Json config = parse_json(files.config, source + "/config.json");
+  const Json config_json = parse_json(files.config, source + "/config.json");
+  Config config(config_json, source + "/config.json", options.ignore_keys);
   const Json generation = parse_json(files.generation_config, source + "/generation_config.json");
   OrderedJson variables = OrderedJson::object();
   const auto say = [&](const char* variable, std::optional<int32_t> id) {
@@ -69,13 +72,14 @@ std::shared_ptr<Model> open_shipped(const ShippedModel& files, const OpenOptions
   say("eos_token", tokenizer.eos());
   auto chat_template =
       ChatTemplate::parse(files.chat_template, source + "/chat_template.jinja").with_variables(std::move(variables));
-  return checked({source,
-                  {},
-                  build(Config(config, source + "/config.json", options.ignore_keys),
-                        Checkpoint::of(SafeTensors::from_bytes(files.weights, nullptr, source + "/model.safetensors"))),
-                  tokenizer,
-                  std::move(chat_template),
-                  read_generation_config(generation, config, eos, options.ignore_keys)});
+  return checked(
+      {source,
+       {},
+       build(config, Checkpoint::of(SafeTensors::from_bytes(files.weights, nullptr, source + "/model.safetensors"))),
+       tokenizer,
+       std::move(chat_template),
+       read_generation_config(generation, config_json, eos, options.ignore_keys),
+       config.warnings()});
 }
 
 std::shared_ptr<Model> open_reference(std::string_view reference, const OpenOptions& options) {
@@ -119,6 +123,10 @@ std::shared_ptr<const Adapter> open_adapter(const std::filesystem::path& folder,
   adapter->read_from(mapped.files());
   adapter->check_whole();
   return adapter;
+}
+
+std::vector<std::string> adapter_warnings(const std::filesystem::path& folder) {
+  return read_adapter_config(Config::open(folder / "adapter_config.json")).warnings;
 }
 
 }  // namespace glassbox

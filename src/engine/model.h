@@ -28,6 +28,7 @@ struct Model {
   Tokenizer tokenizer;
   std::optional<ChatTemplate> chat_template;  // absent: the model only continues text
   GenerationConfig generation;                // with the union of end-of-sequence ids
+  std::vector<std::string> warnings = {};     // of its files, a line each: they stop nothing, people should know
   MappedFiles files{};                        // that the weights are read from
 
   // Throws Error(io) naming the file if one became shorter: what was computed since it was last whole is not the
@@ -47,5 +48,7 @@ std::shared_ptr<const Model> open_model(std::string_view reference, const OpenOp
 // A LoRA, rsLoRA or DoRA adapter in PEFT's layout (nn/peft.h), checked against the model it is to change. Throws
 // Error(not_found | bad_file | unsupported) naming what does not fit.
 std::shared_ptr<const Adapter> open_adapter(const std::filesystem::path& folder, const Model& model, int threads = 0);
+// Of its adapter_config.json, as a model's.
+std::vector<std::string> adapter_warnings(const std::filesystem::path& folder);
 
 }  // namespace glassbox

@@ -41,30 +41,52 @@ struct Config::Node {
   std::string source;  // the file
   std::string path;    // of this object within it: "", "rope_scaling."
   std::shared_ptr<const std::vector<std::string>> ignore;
+  std::shared_ptr<std::vector<std::string>> warnings = std::make_shared<std::vector<std::string>>();
   bool whole = false;  // a configuration, not some settings of one
+  KnownKeys known = family_that_reads;
   std::set<std::string, std::less<>> used;
   std::map<std::string, std::shared_ptr<Node>, std::less<>> children;
 
-  // Every key left over, in this object and those within, sorted into what is refused and what a person lets
-  // pass.
-  void leftovers(std::vector<std::string>& refused, std::vector<std::string>& ignored) const {
+  // Every key left over, in this object and those within: known to change a model, let pass by a person, or neither.
+  struct Leftovers {
+    std::vector<std::string> refused, ignored, unread;
+  };
+  void sort_leftovers(Leftovers& left) const {
     for (const auto& [key, value] : object.items()) {
-      if (value.is_null() || (value.is_boolean() && !value.get<bool>())) continue;
-      if (const auto child = children.find(key); child != children.end()) {
-        child->second->leftovers(refused, ignored);
+      if (const auto child = children.find(key); child != children.end() && value.is_object()) {
+        child->second->sort_leftovers(left);
         continue;
       }
-      if (used.contains(key)) continue;
-      if (whole && std::find(std::begin(kHarmless), std::end(kHarmless), key) != std::end(kHarmless)) continue;
-      const bool pass = std::find(ignore->begin(), ignore->end(), path + key) != ignore->end();
-      if (pass) {
-        ignored.push_back(path + key);
+      if (used.contains(key) || says_nothing(key, value)) continue;
+      if (whole && std::ranges::find(kHarmless, key) != std::end(kHarmless)) continue;
+      if (std::ranges::find(*ignore, path + key) != ignore->end()) {
+        left.ignored.push_back(path + key);
+      } else if (const std::string_view family = known(key); !family.empty()) {
+        left.refused.push_back(fmt::format("{}: {} of {}", quote(path + key), brief(value), family));
       } else {
-        refused.push_back(quote(path + key) + ": " + brief(value));
+        left.unread.push_back(quote(path + key));
       }
     }
   }
+  Leftovers leftovers() const {
+    Leftovers left;
+    sort_leftovers(left);
+    return left;
+  }
 };
+
+namespace {
+
+// The first few of a list, and how many more there are.
+std::string first_of(const std::vector<std::string>& list) {
+  constexpr size_t kShown = 8;
+  const auto end = list.begin() + static_cast<ptrdiff_t>(std::min(kShown, list.size()));
+  std::string text = fmt::format("{}", fmt::join(list.begin(), end, ", "));
+  if (list.size() > kShown) text += fmt::format(" and {} more", list.size() - kShown);
+  return text;
+}
+
+}  // namespace
 
 Config::Config(Json object, std::string source, std::span<const std::string> ignore_keys)
     : node_(std::make_shared<Node>()) {
@@ -114,6 +136,8 @@ std::optional<Config> Config::object(std::string_view key) const {
     child->source = node_->source;
     child->path = node_->path + std::string(key) + ".";
     child->ignore = node_->ignore;
+    child->known = node_->known;
+    child->warnings = node_->warnings;
   }
   return Config(child);
 }
@@ -221,23 +245,25 @@ void Config::harmless(std::initializer_list<std::string_view> keys) const {
 }
 
 void Config::finish() const {
-  std::vector<std::string> refused, ignored;
-  node_->leftovers(refused, ignored);
-  if (refused.empty()) return;
-  constexpr size_t kShown = 8;
-  std::string list =
-      fmt::format("{}", fmt::join(refused.begin(), refused.begin() + std::min(kShown, refused.size()), ", "));
-  if (refused.size() > kShown) list += fmt::format(" and {} more", refused.size() - kShown);
-  fail(ErrorKind::unsupported,
-       "{}: {} with a meaning this build does not know: {} (--ignore-key NAME reads on without it)", node_->source,
-       refused.size() == 1 ? "a key" : "keys", list);
+  const Node::Leftovers left = node_->leftovers();
+  if (!left.refused.empty())
+    fail(ErrorKind::unsupported,
+         "{}: {} with a meaning this build does not know: {} (--ignore-key NAME reads on without it)", node_->source,
+         left.refused.size() == 1 ? "a key" : "keys", first_of(left.refused));
+  if (!left.unread.empty())
+    warn(fmt::format("{}: {}: read by nothing, and by no published model that is known", node_->source,
+                     first_of(left.unread)));
 }
 
-std::vector<std::string> Config::ignored() const {
-  std::vector<std::string> refused, ignored;
-  node_->leftovers(refused, ignored);
-  return ignored;
+std::vector<std::string> Config::ignored() const { return node_->leftovers().ignored; }
+
+void Config::judged_by(KnownKeys known) const { node_->known = known; }
+
+void Config::warn(std::string line) const {
+  if (std::ranges::find(*node_->warnings, line) == node_->warnings->end()) node_->warnings->push_back(std::move(line));
 }
+
+const std::vector<std::string>& Config::warnings() const { return *node_->warnings; }
 
 std::optional<DType> read_dtype(const Config& config) {
   std::optional<DType> result;

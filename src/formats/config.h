@@ -1,5 +1,5 @@
-// config.json, read so that nothing in it is overlooked: every key is used, known to be harmless, or refused
-// by name.
+// config.json, read so that nothing in it is overlooked: every key is used, known to be harmless, refused by name where
+// a published model is known to depend on it, or named in a warning.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "formats/config_keys.h"
 
 namespace glassbox {
 
@@ -24,8 +25,11 @@ namespace glassbox {
 // thousand.
 constexpr size_t kMaxConfig = 16 << 20;
 
+// Who is known to depend on a key of a file, or empty.
+using KnownKeys = std::string_view (*)(std::string_view key);
+
 // A JSON object whose keys are ticked off as they are read. Whoever builds a model reads what it needs and
-// then calls finish(), which throws if anything is left that could matter. A missing key and a null are the
+// then calls finish(), which throws if anything is left that is known to matter. A missing key and a null are the
 // same to every reader. All errors are Error(bad_file | unsupported) naming the file and the key
 // ("config.json: rope_scaling.factor: ..."). A handle to shared state, for one thread.
 class Config {
@@ -90,11 +94,19 @@ class Config {
     if (has(key) && *peek(key) == Json(neutral)) harmless({key});
   }
 
-  // Throws Error(unsupported) naming every key, nested objects included, that was neither read nor harmless
-  // nor null nor false nor ignored. What every config.json may hold without changing the model (who wrote it,
-  // dropout, token ids that generation_config.h reads, ...) is harmless here already.
+  // Throws Error(unsupported) naming every key, nested objects included, that nothing read and some published family
+  // does (formats/config_keys.h), unless it is harmless, says nothing there, or a person lets it pass. All other keys
+  // that nothing read are a warning: tools and trainers leave their notes in these files. What every config.json may
+  // hold without changing the model (who wrote it, dropout, token ids that generation_config.h reads, ...) is harmless.
   void finish() const;
   std::vector<std::string> ignored() const;  // the ignore_keys that were there and unread: for the record
+
+  // For files of another kind: which unread keys finish() refuses, instead of family_that_reads().
+  void judged_by(KnownKeys known) const;
+
+  // What stops nothing and a person should know, a line each, said once however often it is found.
+  void warn(std::string line) const;
+  const std::vector<std::string>& warnings() const;
 
   const std::string& source() const;
   std::string where(std::string_view key) const;  // "config.json: rope_scaling.factor", for errors of one's own

@@ -34,6 +34,43 @@ std::optional<int32_t> first(const std::vector<int32_t>& ids) {
   return ids.empty() ? std::nullopt : std::optional(ids.front());
 }
 
+// Settings of transformers' GenerationConfig (5.24 and those before) that change which text comes out.
+std::string_view changes_the_text(std::string_view key) {
+  static constexpr std::string_view kKnown[] = {"bad_words_ids",
+                                                "begin_suppress_tokens",
+                                                "constraints",
+                                                "diversity_penalty",
+                                                "dola_layers",
+                                                "encoder_no_repeat_ngram_size",
+                                                "early_stopping",
+                                                "epsilon_cutoff",
+                                                "encoder_repetition_penalty",
+                                                "eta_cutoff",
+                                                "force_words_ids",
+                                                "exponential_decay_length_penalty",
+                                                "forced_bos_token_id",
+                                                "forced_decoder_ids",
+                                                "forced_eos_token_id",
+                                                "frequency_penalty",
+                                                "guidance_scale",
+                                                "length_penalty",
+                                                "logit_bias",
+                                                "min_length",
+                                                "min_new_tokens",
+                                                "no_repeat_ngram_size",
+                                                "num_beam_groups",
+                                                "num_beams",
+                                                "penalty_alpha",
+                                                "presence_penalty",
+                                                "sequence_bias",
+                                                "suppress_tokens",
+                                                "token_healing",
+                                                "top_h",
+                                                "typical_p",
+                                                "watermarking_config"};
+  return std::ranges::find(kKnown, key) == std::end(kKnown) ? "" : "generate()";
+}
+
 void read_sampling(const Config& config, GenerationConfig& result) {
   constexpr double kLargest = 1e6;
   result.do_sample = config.optional<bool>("do_sample");
@@ -81,7 +118,7 @@ void read_sampling(const Config& config, GenerationConfig& result) {
   for (const char* key : {"num_beams", "num_beam_groups", "length_penalty", "typical_p", "encoder_repetition_penalty"})
     config.harmless_if(key, 1);
   for (const char* key : {"min_length", "min_new_tokens", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size",
-                          "epsilon_cutoff", "eta_cutoff", "diversity_penalty"})
+                          "epsilon_cutoff", "eta_cutoff", "diversity_penalty", "presence_penalty", "frequency_penalty"})
     config.harmless_if(key, 0);
 }
 
@@ -101,9 +138,11 @@ GenerationConfig read_both(const Json& generation, const std::string& generation
   };
   if (!generation.is_null()) {
     const Config from(generation, generation_source, ignore_keys);
+    from.judged_by(changes_the_text);
     read_ids(from);
     read_sampling(from, result);
     from.finish();
+    result.warnings = from.warnings();
   }
   if (!config.is_null()) read_ids(Config(config, config_source));
   result.eos.assign(ends.begin(), ends.end());

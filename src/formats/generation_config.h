@@ -25,12 +25,14 @@ struct GenerationConfig {
   std::optional<double> repetition_penalty;
   std::optional<int32_t> max_new_tokens;
   std::vector<std::string> stop_strings;
+  std::vector<std::string> warnings;  // keys that nothing reads, a line
 };
 
 // generation_config.json of the folder (may be missing), the ids of its config.json (may be missing too), and
 // the ids the tokenizer calls end of sequence: the ends are the union of all three. Negative ids (some files
-// write -1 for none) are none. Keys of generation_config.json that would change the text and are not in
-// GenerationConfig are Error(unsupported) by name unless neutral (num_beams 1) or in `ignore_keys`.
+// write -1 for none) are none. Keys of generation_config.json that are known to change the text and are not in
+// GenerationConfig are Error(unsupported) by name unless neutral (num_beams 1) or in `ignore_keys`; others are
+// warnings.
 GenerationConfig read_generation_config(const std::filesystem::path& folder,
                                         std::span<const int32_t> tokenizer_eos = {},
                                         std::span<const std::string> ignore_keys = {});

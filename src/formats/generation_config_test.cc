@@ -67,6 +67,15 @@ TEST(GenerationConfig, WhatWouldChangeTheTextIsRefusedByName) {
   EXPECT_EQ(read(R"({"num_beams":4,"top_k":3})", "null", {}, {"num_beams"}).top_k, 3);
 }
 
+TEST(GenerationConfig, KeysThatNothingReadsAreAWarning) {
+  const GenerationConfig config = read(R"({"top_k":3,"trainer_note":"x","sample_seed":7,"presence_penalty":0})");
+  EXPECT_EQ(config.top_k, 3);
+  EXPECT_THAT(config.warnings,
+              ElementsAre("generation_config.json: \"sample_seed\", \"trainer_note\": read by nothing, "
+                          "and by no published model that is known"));
+  EXPECT_TRUE(read(R"({"top_k":3})").warnings.empty());
+}
+
 TEST(GenerationConfig, WrongTypes) {
   EXPECT_EQ(refusal(R"({"temperature":"hot"})"), "generation_config.json: temperature: expected a number, got \"hot\"");
   EXPECT_EQ(refusal(R"({"temperature":-1})"), "generation_config.json: temperature: expected 0 to 1000000, got -1");

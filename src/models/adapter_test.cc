@@ -306,9 +306,41 @@ TEST_F(AdapterRefuses, WhatItDoesNotDoByName) {
   EXPECT_THAT(message([](Json& c) { c["fan_in_fan_out"] = true; }), HasSubstr("fan_in_fan_out"));
   EXPECT_THAT(message([](Json& c) { c["lora_bias"] = true; }), HasSubstr("lora_bias"));
   EXPECT_THAT(message([](Json& c) { c["alpha_pattern"] = {{"(layers", 3}}; }), HasSubstr("alpha_pattern.(layers"));
-  EXPECT_THAT(message([](Json& c) { c["alpha_pattern"] = {{"\\w+", 3}}; }), HasSubstr("alpha_pattern"));
+  EXPECT_THAT(message([](Json& c) { c["alpha_pattern"] = {{"(?a)q_proj", 3}}; }),
+              HasSubstr("alpha_pattern.(?a)q_proj"));
   EXPECT_THAT(message([](Json& c) { c["use_dora"] = true; }), HasSubstr("magnitude"));
   EXPECT_THAT(message([](Json& c) { c["r"] = 0; }), HasSubstr("r: "));
+}
+
+TEST_F(AdapterRefuses, NothingForWhatChangesNothing) {
+  EXPECT_EQ(message([](Json& c) {
+              c["target_modules"] = ".*\\.(q|k)_proj";
+              c["exclude_modules"] = "(?!x).*lm_head";
+              c["rank_pattern"] = {{"^model\\.layers\\.\\d+\\.q_proj", 4}};
+              c["trainer_note"] = "x";
+            }),
+            "accepted");
+  const auto config = read_adapter_config(Config::open(folder / "adapter_config.json"));
+  ASSERT_EQ(config.warnings.size(), 1u);
+  EXPECT_THAT(config.warnings[0], ::testing::HasSubstr("\"trainer_note\": read by nothing"));
+}
+
+// As peft 0.21.2's get_pattern_key says of each.
+TEST(AdapterPatterns, AreReadAsPythonReadsThem) {
+  const auto alpha = [](const std::string& pattern, const std::string& path) {
+    AdapterConfig config;
+    config.alpha = 1;
+    config.alpha_pattern = {{pattern, 5}};
+    return config.scale(path, 1);
+  };
+  const std::string q = "model.layers.11.self_attn.q_proj";
+  for (const char* fits :
+       {"q_proj", "self_attn.q_proj", "^model.layers.11.self_attn.q_proj", "layers\\.\\d+\\.self_attn\\.[qk]_proj",
+        "(?P<x>q)_proj", "\\w+", "(?!k)._proj", "layers\\.1{2}\\..*", "(?i:Q)_proj", "k_proj|q_proj", "a)|(.*q_proj"})
+    EXPECT_EQ(alpha(fits, q), 5) << fits;
+  for (const char* other : {"_proj", "proj", "q_pro", "^q_proj", "layers.1.self_attn.q_proj", "layers\\.\\d\\..*",
+                            "Q_proj", "q_proj\\.", "(?!q)._proj", ""})
+    EXPECT_EQ(alpha(other, q), 1) << other;
 }
 
 TEST_F(AdapterRefuses, ABaseItDoesNotFit) {

@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "base/random.h"
 #include "nn/peft_experts.h"
-#include "text/regex.h"
+#include "text/python_regex.h"
 
 namespace glassbox {
 namespace {
@@ -20,16 +20,9 @@ constexpr std::string_view kPrefix = "base_model.model.";
 
 using Kind = AdaptableWeight::Kind;
 
-// Patterns match a path from its start or after a dot, to its end; with ^ before them, from its start.
-// Line ends stand for both ends: the expressions of text/regex.h have no anchors.
+// As peft's get_pattern_key: an expression for a whole path, or for how it ends after a dot.
 bool matches(std::string_view pattern, std::string_view path) {
-  const bool from_start = pattern.starts_with('^');
-  if (from_start) pattern.remove_prefix(1);
-  const auto expression =
-      Regex::compile(fmt::format("\n{}(?:{})\n", from_start ? "" : "(?:.*\\.)?", pattern), "pattern");
-  const std::string line = fmt::format("\n{}\n", path);
-  size_t begin = 0, end = 0;
-  return Regex::Matcher(expression, line).next(begin, end);
+  return PythonRegex::compile(fmt::format("(.*\\.)?({})$", pattern), "pattern").match(path);
 }
 
 bool names(std::string_view pattern, std::string_view path) {
@@ -124,8 +117,22 @@ float AdapterConfig::scale(std::string_view path, int64_t rows) const {
   return static_cast<float>(scale);
 }
 
+namespace {
+
+// Settings of peft's LoraConfig (0.21.2) that change what an adapter computes, beside those that are read here.
+std::string_view changes_the_adapter(std::string_view key) {
+  static constexpr std::string_view kKnown[] = {
+      "alora_invocation_tokens", "arrow_config", "corda_config",   "fan_in_fan_out",  "kasa_config",
+      "layer_replication",       "lora_bias",    "lora_ga_config", "megatron_config", "monteclora_config",
+      "trainable_token_indices", "use_bdlora",   "use_qalora",     "velora_config"};
+  return std::ranges::find(kKnown, key) == std::end(kKnown) ? "" : "peft";
+}
+
+}  // namespace
+
 AdapterConfig read_adapter_config(Config config) {
   AdapterConfig out;
+  config.judged_by(changes_the_adapter);
   config.choice("peft_type", {"LORA"});
   config.choice_or("task_type", "CAUSAL_LM", {"CAUSAL_LM"});
   out.rank = config.positive<int64_t>("r", 1 << 20);
@@ -167,6 +174,7 @@ AdapterConfig read_adapter_config(Config config) {
                    "layers_to_transform", "layers_pattern", "rank_pattern", "megatron_core", "qalora_group_size",
                    "eva_config", "runtime_config"});
   config.finish();
+  out.warnings = config.warnings();
   return out;
 }
 

@@ -28,8 +28,9 @@ struct AdapterConfig {
   std::vector<std::string> parameters;  // target_parameters
   std::vector<std::string> saved;       // modules_to_save
   bool ties = false;                    // ensure_weight_tying: what changes the embedding changes lm_head
-  // Regular expressions for a module's path, or for how it ends after a dot; the first that fits counts.
+  // Python's regular expressions for a module's path, or for how it ends after a dot; the first that fits counts.
   std::vector<std::pair<std::string, double>> alpha_pattern;
+  std::vector<std::string> warnings;  // keys that nothing reads, a line
 
   // Of the module (or parameter) at `path` with `rank` rows of A. Throws Error(unsupported) naming the expression,
   // Error(bad_file) for a scale beyond float32.

@@ -96,6 +96,7 @@ int serve(const ServeOptions& options) {
   for (const std::string& reference : options.models) {
     spdlog::info("loading {}", reference);
     models.push_back(open_model(reference, {options.ignore_keys}));
+    for (const std::string& warning : models.back()->warnings) spdlog::warn("{}", warning);
     service.models.push_back(make_generator(models.back(), options.engine));
     const ModelCard& card = service.models.back()->card();
     spdlog::info("{}: {} parameters, {}, context {}{}", card.id, card.parameters, card.dtype, card.context,
@@ -104,6 +105,7 @@ int serve(const ServeOptions& options) {
   for (const AdapterReference& reference : options.adapters) {
     const size_t base = base_of(reference, models, options.models);
     auto adapter = open_adapter(reference.folder, *models[base], options.engine.threads);
+    for (const std::string& warning : adapter_warnings(reference.folder)) spdlog::warn("{}", warning);
     spdlog::info("{}: an adapter over {}, {} weights changed", reference.name, models[base]->name,
                  adapter->changes().size());
     service.models.push_back(make_adapted_generator(service.models[base], reference.name, std::move(adapter),
