@@ -315,7 +315,8 @@ void GgufSource::State::open_checkpoint(Checkpoint from, const Json& config, con
   // Every key must be one that this program knows; sizes that the file leaves to the family are filled in.
   Config known(config, config_source, ignore_keys);
   const Quantization quantization = read_quantization(known);
-  PlannedWeights planned(DType::bf16);
+  recent->weights.emplace(*checkpoint, quantization);
+  PlannedWeights planned(DType::bf16, &*recent->weights);
   const ModelShape shape = build_model(known, planned)->shape();
   known.finish();
   vocabulary = shape.vocabulary;
@@ -329,19 +330,21 @@ void GgufSource::State::open_checkpoint(Checkpoint from, const Json& config, con
   fill("num_key_value_heads", shape.kv_heads);
   fill("head_dim", shape.head_dim);
   fill("max_position_embeddings", shape.context);
-  if (shape.tied) text["tie_word_embeddings"] = true;
+  text["tie_word_embeddings"] = shape.tied;
 
-  recent->weights.emplace(*checkpoint, quantization);
+  const std::string before(family->prefix), head = before + "lm_head.weight",
+                                            table = before + "model.embed_tokens.weight";
+  const bool only_head = shape.tied && !checkpoint->find(table);
   std::map<std::string, std::map<int64_t, Source>> stacks;
   std::map<std::string, const GgufNameRule*> rule_of;
   std::vector<Source> sources;
   int64_t drafts = 0;
   for (const std::string_view tensor : checkpoint->names()) {
-    if (tensor.ends_with("rotary_emb.inv_freq") || (shape.tied && tensor.ends_with("lm_head.weight"))) continue;
+    if (tensor.ends_with("rotary_emb.inv_freq") || (shape.tied && !only_head && tensor == head)) continue;
     if (!tensor.starts_with(family->prefix) && config.contains("vision_config")) continue;  // a person said so
     const auto source = source_of(tensor);
     if (!source) continue;
-    const auto places = gguf_places(*family, source->name);
+    const auto places = gguf_places(*family, only_head && tensor == head ? table : source->name);
     if (places.empty())
       fail(ErrorKind::unsupported, "{}: tensor {} has no name in GGUF", checkpoint->source(), quote(tensor));
     for (const GgufPlace& place : places) {

@@ -157,7 +157,7 @@ class DeepseekV3 : public LanguageModel {
 
 std::unique_ptr<LanguageModel> make_deepseek_v3(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<DeepseekV3Shape>();
-  static_cast<ModelShape&>(*shape) = read_shape(config);
+  static_cast<ModelShape&>(*shape) = read_shape(config, weights);
   shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->latent = read_latent(config, *shape, weights);
   shape->moe_intermediate = config.positive<int64_t>("moe_intermediate_size");

@@ -100,7 +100,7 @@ class Gemma2 : public LanguageModel {
 
 std::unique_ptr<LanguageModel> make_gemma2(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<Gemma2Shape>();
-  static_cast<ModelShape&>(*shape) = read_shape(config, {.tied = true, .head_dim = 256});
+  static_cast<ModelShape&>(*shape) = read_shape(config, weights, {.tied = true, .head_dim = 256});
   shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   // Both spellings of one activation, of which transformers reads the second.

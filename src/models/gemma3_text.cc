@@ -101,10 +101,19 @@ class Gemma3Text : public LanguageModel {
   LmHead lm_head_;
 };
 
-std::unique_ptr<LanguageModel> make(Config config, WeightSource& weights, const std::string& prefix) {
+// `tied`: where the model is part of another, whose configuration decides.
+std::unique_ptr<LanguageModel> make(Config config, WeightSource& weights, const std::string& prefix,
+                                    std::optional<bool> tied = {}) {
   auto shape = std::make_unique<Gemma3TextShape>();
-  static_cast<ModelShape&>(*shape) = read_shape(
-      config, {.tied = true, .head_dim = 256, .vocabulary = 262208, .heads = 8, .kv_heads = 4, .context = 131072});
+  static_cast<ModelShape&>(*shape) = read_shape(config, weights,
+                                                {.tied = true,
+                                                 .tied_outside = tied,
+                                                 .head_dim = 256,
+                                                 .vocabulary = 262208,
+                                                 .heads = 8,
+                                                 .kv_heads = 4,
+                                                 .context = 131072},
+                                                prefix);
   shape->rms_norm_eps = static_cast<float>(config.between_or<double>("rms_norm_eps", 1e-6, 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   // Both spellings of one activation, of which transformers reads the second.
@@ -141,10 +150,9 @@ std::unique_ptr<LanguageModel> make_gemma3(Config& config, WeightSource& weights
   // Where pictures would stand among the tokens. The tower that sees them, vision_config, is refused by name; who goes
   // on without it (--ignore-key) has its tensors left where they are.
   config.harmless({"boi_token_index", "eoi_token_index", "image_token_index", "mm_tokens_per_image"});
-  config.harmless_if("tie_word_embeddings", true);
   weights.leave("vision_tower");
   weights.leave("multi_modal_projector");
-  return make(*text, weights, "language_model");
+  return make(*text, weights, "language_model", config.get_or<bool>("tie_word_embeddings", true));
 }
 
 }  // namespace glassbox

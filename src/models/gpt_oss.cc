@@ -123,7 +123,7 @@ class GptOss : public LanguageModel {
 
 std::unique_ptr<LanguageModel> make_gpt_oss(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<GptOssShape>();
-  static_cast<ModelShape&>(*shape) = read_shape(config);
+  static_cast<ModelShape&>(*shape) = read_shape(config, weights);
   shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", true);
   shape->experts = read_experts(config);

@@ -101,7 +101,7 @@ class Llama : public LanguageModel {
 
 std::unique_ptr<LanguageModel> make_llama(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<LlamaShape>();
-  static_cast<ModelShape&>(*shape) = read_shape(config);
+  static_cast<ModelShape&>(*shape) = read_shape(config, weights);
   shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   shape->mlp_bias = config.get_or<bool>("mlp_bias", false);

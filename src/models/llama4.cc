@@ -192,9 +192,11 @@ bool read_temperature_tuning(const Config& config) {
   return config.get<int64_t>("attn_temperature_tuning") != 0;
 }
 
-std::unique_ptr<LanguageModel> make(Config config, WeightSource& source, const std::string& prefix) {
+// `tied`: where the model is part of another, whose configuration decides.
+std::unique_ptr<LanguageModel> make(Config config, WeightSource& source, const std::string& prefix,
+                                    std::optional<bool> tied = {}) {
   auto shape = std::make_unique<Llama4Shape>();
-  static_cast<ModelShape&>(*shape) = read_shape(config);
+  static_cast<ModelShape&>(*shape) = read_shape(config, source, {.tied_outside = tied}, prefix);
   shape->rms_norm_eps = static_cast<float>(config.between_or<double>("rms_norm_eps", 1e-5, 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   shape->use_qk_norm = config.get_or<bool>("use_qk_norm", true);
@@ -238,7 +240,7 @@ std::unique_ptr<LanguageModel> make_llama4(Config& config, WeightSource& weights
   config.harmless({"boi_token_index", "eoi_token_index", "image_token_index"});
   weights.leave("vision_model");
   weights.leave("multi_modal_projector");
-  return make(*text, weights, "language_model");
+  return make(*text, weights, "language_model", config.get_or<bool>("tie_word_embeddings", false));
 }
 
 }  // namespace glassbox

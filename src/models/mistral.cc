@@ -87,7 +87,7 @@ class Mistral : public LanguageModel {
 
 std::unique_ptr<LanguageModel> make_mistral(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<MistralShape>();
-  static_cast<ModelShape&>(*shape) = read_shape(config);
+  static_cast<ModelShape&>(*shape) = read_shape(config, weights);
   shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->sliding_window = config.positive_or<int64_t>("sliding_window", 0);
   config.choice_or("hidden_act", "silu", {"silu"});

@@ -84,7 +84,7 @@ class Olmo : public LanguageModel {
 
 std::unique_ptr<LanguageModel> make_olmo(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<OlmoShape>();
-  static_cast<ModelShape&>(*shape) = read_shape(config);
+  static_cast<ModelShape&>(*shape) = read_shape(config, weights);
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   shape->clip_qkv = static_cast<float>(config.between_or<double>("clip_qkv", 0, 1e-6, 1e6));
   config.choice_or("hidden_act", "silu", {"silu"});

@@ -91,7 +91,7 @@ class Olmo2 : public LanguageModel {
 
 std::unique_ptr<LanguageModel> make_olmo2(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<Olmo2Shape>();
-  static_cast<ModelShape&>(*shape) = read_shape(config);
+  static_cast<ModelShape&>(*shape) = read_shape(config, weights);
   shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   config.choice_or("hidden_act", "silu", {"silu"});

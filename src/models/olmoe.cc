@@ -123,7 +123,7 @@ class Olmoe : public LanguageModel {
 
 std::unique_ptr<LanguageModel> make_olmoe(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<OlmoeShape>();
-  static_cast<ModelShape&>(*shape) = read_shape(config);
+  static_cast<ModelShape&>(*shape) = read_shape(config, weights);
   shape->rms_norm_eps = static_cast<float>(config.between_or<double>("rms_norm_eps", 1e-5, 0, 1));
   shape->clip_qkv = static_cast<float>(config.between_or<double>("clip_qkv", 0, 1e-6, 1e6));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);

@@ -89,7 +89,7 @@ class Qwen2 : public LanguageModel {
 
 std::unique_ptr<LanguageModel> make_qwen2(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<Qwen2Shape>();
-  static_cast<ModelShape&>(*shape) = read_shape(config);
+  static_cast<ModelShape&>(*shape) = read_shape(config, weights);
   shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   config.choice_or("hidden_act", "silu", {"silu"});
   // A window is used only where use_sliding_window says so, and then on the layers from max_window_layers on.

@@ -93,7 +93,7 @@ class Qwen3 : public LanguageModel {
 
 std::unique_ptr<LanguageModel> make_qwen3(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<Qwen3Shape>();
-  static_cast<ModelShape&>(*shape) = read_shape(config, {.head_dim = 128});
+  static_cast<ModelShape&>(*shape) = read_shape(config, weights, {.head_dim = 128});
   shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   config.choice_or("hidden_act", "silu", {"silu"});

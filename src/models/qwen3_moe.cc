@@ -145,7 +145,7 @@ class Qwen3Moe : public LanguageModel {
 
 std::unique_ptr<LanguageModel> make_qwen3_moe(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<Qwen3MoeShape>();
-  static_cast<ModelShape&>(*shape) = read_shape(config);
+  static_cast<ModelShape&>(*shape) = read_shape(config, weights);
   shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   shape->experts = read_experts(config);

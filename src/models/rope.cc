@@ -7,7 +7,22 @@
 
 namespace glassbox {
 
-ModelShape read_shape(Config& config, const ShapeDefaults& defaults) {
+namespace {
+
+bool is_tied(const Config& config, WeightSource& weights, const ShapeDefaults& defaults, const std::string& prefix) {
+  const bool said = config.get_or<bool>("tie_word_embeddings", defaults.tied);
+  if (!defaults.tied_outside.value_or(said)) return false;
+  const std::string before = prefix.empty() ? "" : prefix + ".";
+  const std::string table = before + "model.embed_tokens.weight", head = before + "lm_head.weight";
+  if (weights.copy_of(table, head) != WeightSource::Copy::different) return true;
+  config.warn(fmt::format("{}: true, but the checkpoint has a {} with other numbers than {}: it is used",
+                          config.where("tie_word_embeddings"), head, table));
+  return false;
+}
+
+}  // namespace
+
+ModelShape read_shape(Config& config, WeightSource& weights, const ShapeDefaults& defaults, const std::string& prefix) {
   ModelShape shape;
   shape.model_type = config.get<std::string>("model_type");
   const auto counted = [&](std::string_view key, int64_t fallback, int64_t highest) {
@@ -32,7 +47,7 @@ ModelShape read_shape(Config& config, const ShapeDefaults& defaults) {
   if (shape.head_dim % 2 != 0)
     fail(ErrorKind::bad_file, "{}: expected an even number, got {}", config.where("head_dim"), shape.head_dim);
   shape.context = counted("max_position_embeddings", defaults.context, kMost);
-  shape.tied = config.get_or<bool>("tie_word_embeddings", defaults.tied);
+  shape.tied = is_tied(config, weights, defaults, prefix);
   return shape;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,16 +16,20 @@ namespace glassbox {
 // What a family takes for granted where its config.json does not say; 0: it has to say so.
 struct ShapeDefaults {
   bool tied = false;
+  std::optional<bool> tied_outside = {};                         // said by the configuration around this one
   int64_t head_dim = 0;                                          // 0: hidden_size / num_attention_heads
   int64_t vocabulary = 0, heads = 0, kv_heads = 0, context = 0;  // 0 kv_heads: as many as heads
 };
 
-// hidden_size, num_attention_heads and the rest, checked against each other. Throws Error(bad_file).
-ModelShape read_shape(Config& config, const ShapeDefaults& defaults = {});
+// hidden_size, num_attention_heads and the rest, checked against each other. `tied` is what the model is: where
+// config.json ties the output matrix to the table and `weights` have another one all the same, that one counts, as in
+// transformers 5 and llama.cpp, and a warning says so. `prefix`: what stands before `model` in the names of a model
+// that is part of another ("language_model"). Throws Error(bad_file).
+ModelShape read_shape(Config& config, WeightSource& weights, const ShapeDefaults& defaults = {},
+                      const std::string& prefix = "");
 
 // The cache holds float32 for float32 models, else bf16 (docs/design.md, Numbers). The embedding tells: files of
 // quantized weights keep their norms in float32.
-// `prefix`: what stands before `model` in the names of a model that is part of another ("language_model").
 DType cache_dtype(WeightSource& weights, const ModelShape& shape, const std::string& prefix = "");
 
 // theta^(-2i/E) in float32, i < E/2, and what the kind of scaling makes of them: Llama 3.1's (arXiv:2407.21783; its

@@ -95,7 +95,7 @@ class SmolLm3 : public LanguageModel {
 
 std::unique_ptr<LanguageModel> make_smollm3(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<SmolLm3Shape>();
-  static_cast<ModelShape&>(*shape) = read_shape(config, {.tied = true});
+  static_cast<ModelShape&>(*shape) = read_shape(config, weights, {.tied = true});
   shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   shape->mlp_bias = config.get_or<bool>("mlp_bias", false);

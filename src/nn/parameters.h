@@ -36,6 +36,9 @@ class Parameters : public WeightSource {
   bool has(const std::string& name) const override;
   Tensor get(const std::string& name, const Shape& shape) override;
   Tensor get_from_zero(const std::string& name, const Shape& shape) override;
+  Copy copy_of(const std::string& name, const std::string& copy) override {
+    return from_ ? from_->copy_of(name, copy) : Copy::none;
+  }
 
   DType dtype() const { return dtype_; }
   std::vector<Parameter>& all() { return parameters_; }

@@ -65,6 +65,7 @@ Tensor pack_int4(const Int4Layout& in, const RawTensor& q, const RawTensor& zero
 }  // namespace
 
 bool CheckpointWeights::has(const std::string& name) const {
+  if (stored_as_.contains(name)) return true;
   return checkpoint_.find(name) || (name.ends_with(".weight") && checkpoint_.find(packed_name(name, "qweight")));
 }
 
@@ -75,7 +76,24 @@ RawTensor CheckpointWeights::raw(const std::string& name) {
   return *raw;
 }
 
+WeightSource::Copy CheckpointWeights::copy_of(const std::string& name, const std::string& copy) {
+  if (!has(copy)) return Copy::none;
+  if (!has(name)) {
+    stored_as_[name] = copy;
+    return Copy::alone;
+  }
+  // Packed numbers and those with scales count as others: asked for by their own name, they are right either way.
+  const auto one = checkpoint_.find(name), other = checkpoint_.find(copy);
+  const bool plain = one && other && one->dtype != DType::f8_e4m3 && one->dtype != DType::f8_e5m2;
+  if (!plain || one->dtype != other->dtype || one->shape != other->shape ||
+      !std::ranges::equal(one->bytes, other->bytes))
+    return Copy::different;
+  used_.insert(copy);
+  return Copy::equal;
+}
+
 Tensor CheckpointWeights::get(const std::string& name, const Shape& shape) {
+  if (const auto stored = stored_as_.find(name); stored != stored_as_.end()) return get(stored->second, shape);
   const auto found = checkpoint_.find(name);
   if (!found) {
     if (checkpoint_.find(name + "_blocks")) return mxfp4(name, shape);

@@ -23,6 +23,11 @@ class WeightSource {
   virtual Tensor get(const std::string& name, const Shape& shape) = 0;
   // The same, of a vector that a fresh start fills with zeros where it would fill others with ones.
   virtual Tensor get_from_zero(const std::string& name, const Shape& shape) { return get(name, shape); }
+  // Of one matrix that has two names (a table that is the output matrix, too), how the file keeps `copy` beside
+  // `name`: not at all (none, also of numbers that come from no file); with the same numbers; with others; or alone,
+  // and from then on it is what `name` gives.
+  enum class Copy { none, equal, different, alone };
+  virtual Copy copy_of(const std::string& /*name*/, const std::string& /*copy*/) { return Copy::none; }
   // False if tensors have shapes only, and their numbers must not be touched.
   virtual bool readable() const { return true; }
   // Tensors under this path belong to a part that is known and not built: finish() lets them pass. For parts that
@@ -67,6 +72,7 @@ class CheckpointWeights : public WeightSource {
 
   bool has(const std::string& name) const override;
   Tensor get(const std::string& name, const Shape& shape) override;
+  Copy copy_of(const std::string& name, const std::string& copy) override;
   void leave(const std::string& path) override { left_.push_back(path + "."); }
   void finish() const override;
 
@@ -80,6 +86,7 @@ class CheckpointWeights : public WeightSource {
   Checkpoint checkpoint_;
   Quantization quantization_;
   std::set<std::string> used_;
+  std::map<std::string, std::string> stored_as_;  // of names that stand for another
   std::vector<std::string> left_;
 };
 
@@ -92,15 +99,20 @@ DType dtype_in_model(DType dtype, std::string_view name, const Shape& shape);
 // tensors have no memory behind them: a model made of them says its shape and cannot be walked.
 class PlannedWeights : public WeightSource {
  public:
-  explicit PlannedWeights(DType dtype) : dtype_(dtype) {}
+  // `published`: asked what only a file can tell, where there is one; must outlive this.
+  explicit PlannedWeights(DType dtype, WeightSource* published = nullptr) : dtype_(dtype), published_(published) {}
 
   bool has(const std::string& name) const override;
   Tensor get(const std::string& name, const Shape& shape) override;
+  Copy copy_of(const std::string& name, const std::string& copy) override {
+    return published_ ? published_->copy_of(name, copy) : Copy::none;
+  }
   bool readable() const override { return false; }
   std::vector<const TensorInfo*> tensors() const;  // sorted by name; valid while *this lives
 
  private:
   DType dtype_;
+  WeightSource* published_;
   std::map<std::string, TensorInfo> asked_;
 };
 

@@ -187,6 +187,8 @@ class TrainingRun {
     else
       parameters_.emplace(dtype, Checkpoint::open(recipe_.model.weights));
     model_ = make_model(config, *parameters_);
+    config_json_["tie_word_embeddings"] = model_->shape().tied;
+    for (const std::string& warning : config.warnings()) note("warning: " + warning);
     note(fmt::format("model: {} parameters, {} layers, hidden {}, vocabulary {}, {}", parameters_->count(),
                      model_->shape().layers, model_->shape().hidden, model_->shape().vocabulary, info(dtype).name));
   }
