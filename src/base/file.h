@@ -1,4 +1,4 @@
-// Files: read whole, written so that a crash leaves the old file or the new one. base/mapped_file.h maps them in place.
+// Files: read whole, written whole. base/mapped_file.h maps them in place, base/output.h writes them piece by piece.
 #pragma once
 
 #include <cstddef>
@@ -17,23 +17,5 @@ void write_file(const std::filesystem::path& file, std::string_view bytes);
 
 // The same for pieces that follow one another, none of which need be copied together first.
 void write_file(const std::filesystem::path& file, std::span<const std::span<const std::byte>> pieces);
-
-// Writes a file piece by piece, beside `file` until commit() renames it over: a crash, or an exception on the way,
-// leaves the old file. For one thread.
-class FileWriter {
- public:
-  explicit FileWriter(std::filesystem::path file);  // throws Error(io)
-  ~FileWriter();                                    // removes what was not committed
-  FileWriter(const FileWriter&) = delete;
-  FileWriter& operator=(const FileWriter&) = delete;
-
-  void append(std::span<const std::byte> bytes);  // throws Error(io)
-  // Syncs and renames; throws Error(io), also for a mapped file that became shorter: what was written may come from it.
-  void commit();
-
- private:
-  std::filesystem::path file_, beside_;
-  int fd_ = -1;
-};
 
 }  // namespace glassbox

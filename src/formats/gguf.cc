@@ -540,7 +540,7 @@ void append_text(std::string& bytes, std::string_view text) {
 
 void write_gguf(const std::filesystem::path& file, std::span<const GgufEntry> metadata,
                 std::span<const TensorPlan> tensors,
-                const std::function<void(size_t index, const AppendBytes& append)>& write) {
+                const std::function<void(size_t index, const AppendBytes& append)>& write, Existing existing) {
   uint64_t alignment = kAlignment;
   std::set<std::string_view> seen;
   std::string head(kMagic);
@@ -592,7 +592,7 @@ void write_gguf(const std::filesystem::path& file, std::span<const GgufEntry> me
   head.append(padding(head.size()), '\0');
 
   const std::string zeros(alignment, '\0');
-  FileWriter out(file);
+  FileWriter out(file, existing);
   out.append(std::as_bytes(std::span(head)));
   for (size_t i = 0; i < tensors.size(); ++i) {
     uint64_t left = sizes[i];

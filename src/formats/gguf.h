@@ -91,6 +91,7 @@ std::optional<DType> dtype_of_gguf(uint32_t type);
 // add up to its size; what `write` throws passes through. In each case the old file stays.
 void write_gguf(const std::filesystem::path& file, std::span<const GgufEntry> metadata,
                 std::span<const TensorPlan> tensors,
-                const std::function<void(size_t index, const AppendBytes& append)>& write);
+                const std::function<void(size_t index, const AppendBytes& append)>& write,
+                Existing existing = Existing::replaced);
 
 }  // namespace glassbox

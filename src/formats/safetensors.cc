@@ -336,8 +336,8 @@ int rank(DType type) {
 
 }  // namespace
 
-void write_safetensors(const std::filesystem::path& file, std::span<const RawTensor> tensors,
-                       const Metadata& metadata) {
+void write_safetensors(const std::filesystem::path& file, std::span<const RawTensor> tensors, const Metadata& metadata,
+                       Existing existing) {
   std::vector<TensorPlan> plans;
   for (const RawTensor& tensor : tensors) {
     if (!is_blocks(tensor.dtype) && tensor_bytes(tensor.dtype, tensor.shape) != tensor.bytes.size())
@@ -345,11 +345,12 @@ void write_safetensors(const std::filesystem::path& file, std::span<const RawTen
            quote(tensor.name), tensor.bytes.size(), dump_json(tensor.shape), info(tensor.dtype).name);
     plans.push_back({std::string(tensor.name), tensor.dtype, tensor.shape});
   }
-  write_safetensors(file, plans, metadata, [&](size_t i, const AppendBytes& append) { append(tensors[i].bytes); });
+  write_safetensors(
+      file, plans, metadata, [&](size_t i, const AppendBytes& append) { append(tensors[i].bytes); }, existing);
 }
 
 void write_safetensors(const std::filesystem::path& file, std::span<const TensorPlan> tensors, const Metadata& metadata,
-                       const std::function<void(size_t index, const AppendBytes& append)>& write) {
+                       const std::function<void(size_t index, const AppendBytes& append)>& write, Existing existing) {
   std::vector<size_t> order(tensors.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
@@ -394,7 +395,7 @@ void write_safetensors(const std::filesystem::path& file, std::span<const Tensor
   for (size_t i = 0; i < kLengthBytes; ++i) start[i] = static_cast<char>(uint64_t{text.size()} >> (8 * i));
   start += text;
 
-  FileWriter out(file);
+  FileWriter out(file, existing);
   out.append(std::as_bytes(std::span(start)));
   for (const size_t i : order) {
     uint64_t given = 0;

@@ -17,6 +17,7 @@
 
 #include "base/dtype.h"
 #include "base/mapped_file.h"
+#include "base/output.h"
 
 namespace glassbox {
 
@@ -99,7 +100,7 @@ class Checkpoint {
 // header is padded with spaces to a multiple of 8. Throws Error(io), and Error(bad_request) on a name given
 // twice, a reserved name, bytes that do not fit the shape, or a block type, which the format has no name for.
 void write_safetensors(const std::filesystem::path& file, std::span<const RawTensor> tensors,
-                       const Metadata& metadata = {});
+                       const Metadata& metadata = {}, Existing existing = Existing::replaced);
 
 // The same tensor by tensor, for what does not fit memory at once: `write(i, append)` is called once for each tensor,
 // in the order of the file, and hands over its bytes in pieces of any size. What it throws passes through; the old file
@@ -111,6 +112,7 @@ struct TensorPlan {
 };
 using AppendBytes = std::function<void(std::span<const std::byte>)>;
 void write_safetensors(const std::filesystem::path& file, std::span<const TensorPlan> tensors, const Metadata& metadata,
-                       const std::function<void(size_t index, const AppendBytes& append)>& write);
+                       const std::function<void(size_t index, const AppendBytes& append)>& write,
+                       Existing existing = Existing::replaced);
 
 }  // namespace glassbox
