@@ -348,6 +348,69 @@ TEST(Cli, GgufIsKnownByItsContentAndReadInParts) {
   EXPECT_THAT(missing.err, HasSubstr("cut-00002-of-00003.gguf: expected part 2 of 3 of the model, found no such file"));
 }
 
+// What is written never takes the place of what is read, nor of what is there unless a person says so.
+TEST(Cli, OutputsAreKeptApart) {
+  TemporaryFolder folder;
+  const std::string file = (folder / "p.gguf").string(), to = (folder / "m").string();
+  ASSERT_EQ(glassbox("convert glassbox/prism " + to).status, 0);
+  const std::string ask = R"( "What is 17 + 25?" --json --temperature 0 --max-tokens 60)";
+  EXPECT_EQ(answer_of(glassbox("run " + to + ask))["text"], answer_of(glassbox("run glassbox/prism" + ask))["text"]);
+  ASSERT_EQ(glassbox("convert " + to + " " + file + " --dtype f16").status, 0);
+  const std::string bytes = read_file(file);
+  for (const std::string& command :
+       {"quantize " + file + " Q4_0 --force --output " + folder.path().string() + "/./p.gguf",
+        "convert " + file + " " + file + " --dtype bf16 --force", "convert " + to + " " + to + " --force",
+        "trace " + file + " --tokens '1 2' --taps logits --force --out " + file,
+        "trace " + to + " --tokens '1 2' --taps logits --force --out " + to + "/model.safetensors",
+        "eval " + file + " --perplexity README.md --context 64 --force --imatrix README.md"}) {
+    const Ran ran = glassbox(command);
+    EXPECT_EQ(ran.status, 2) << command;
+    EXPECT_THAT(ran.err, HasSubstr("is what is read")) << command;
+  }
+  write_file(folder / "there", "old");
+  const std::string there = (folder / "there").string();
+  std::filesystem::copy(folder / "there", folder / "there.gguf");
+  for (const std::string& command :
+       {"convert glassbox/prism " + there + ".gguf", "quantize " + file + " Q8_0 --output " + there + ".gguf",
+        "trace glassbox/prism --tokens '1 2' --taps logits --out " + there,
+        "eval glassbox/prism --perplexity README.md --context 64 --windows 1 --imatrix " + there,
+        "convert glassbox/prism " + to}) {
+    const Ran ran = glassbox(command);
+    EXPECT_EQ(ran.status, 2) << command;
+    EXPECT_THAT(ran.err, HasSubstr("exists already: --force replaces it")) << command;
+    EXPECT_EQ(read_file(there), "old");
+    EXPECT_EQ(read_file(there + ".gguf"), "old");
+    EXPECT_EQ(glassbox(command + " --force").status, 0) << command;
+    write_file(there, "old");
+    write_file(there + ".gguf", "old");
+  }
+  EXPECT_EQ(read_file(file), bytes);
+  EXPECT_EQ(answer_of(glassbox("run " + to + ask))["text"], answer_of(glassbox("run glassbox/prism" + ask))["text"]);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path()))
+    EXPECT_EQ(entry.path().string().find(".partial"), std::string::npos) << entry.path();
+}
+
+TEST(Cli, AModelWithoutATokenizerDoesWhatNeedsNoText) {
+  TemporaryFolder folder;
+  const std::string model = (folder / "m").string();
+  std::filesystem::create_directories(folder / "m");
+  for (const char* name : {"config.json", "model.safetensors"})
+    std::filesystem::copy(published() / name, folder / "m" / name);
+  const Ran traced = glassbox("trace " + model + " --tokens '1 2 3' --taps logits --json");
+  EXPECT_EQ(traced.status, 0) << traced.err;
+  EXPECT_EQ(answer_of(traced)["name"], "logits");
+  EXPECT_EQ(glassbox("inspect " + model).status, 0);
+  EXPECT_EQ(glassbox("convert " + model + " " + model + ".gguf").status, 0);
+  EXPECT_EQ(glassbox("quantize " + model + " Q8_0 --output " + model + ".q8.gguf").status, 0);
+  for (const std::string& command :
+       {"run " + model + " hi", "tokenize " + model, "trace " + model + " hi --taps logits",
+        "eval " + model + " --perplexity README.md --context 64"}) {
+    const Ran ran = glassbox(command, "hi");
+    EXPECT_NE(ran.status, 0) << command;
+    EXPECT_THAT(ran.err, HasSubstr("no tokenizer here: expected tokenizer.json")) << command;
+  }
+}
+
 // Each command line of the README, with files of this test where it says path/to or SOURCE, and made short where it
 // would serve or train for long.
 TEST(Readme, ItsCommandsWork) {
@@ -381,6 +444,7 @@ TEST(Readme, ItsCommandsWork) {
       replace_all(line, std::string("< ") + name, "< " + (folder / name).string());
     for (const char* name : {"look.safetensors", "runs/prism"}) replace_all(line, name, (folder / name).string());
     replace_all(line, "llama-3.2-1b.json", "llama-3.2-1b.json --layers 1 --prefill 16 --decode 2");
+    if (line.find(" convert ") != std::string::npos) line += " --force";  // of what is there for other lines
     if (line.find(" train ") != std::string::npos) line += " --steps 1";
     if (kSanitized && line.find(" train ") != std::string::npos) line = kProgram + " train --help";  // minutes else
     if (line.find(" serve ") != std::string::npos) {

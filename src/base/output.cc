@@ -125,6 +125,10 @@ void check_output(const fs::path& output, std::span<const fs::path> inputs, bool
       fail(ErrorKind::bad_request, "{}: is what is read ({}): expected another name for what is written",
            output.string(), input.string());
   }
+  // A device or a pipe would be replaced by a file of its name.
+  if (const fs::file_type type = fs::status(output, failed).type();
+      type != fs::file_type::not_found && type != fs::file_type::regular && type != fs::file_type::directory)
+    fail(ErrorKind::bad_request, "{}: expected the name of a file or a folder, found something else", output.string());
   if (force || is_empty_folder(output)) return;
   if (fs::symlink_status(output, failed).type() != fs::file_type::not_found) fail_exists(output);
 }
@@ -209,6 +213,8 @@ FolderWriter::FolderWriter(fs::path folder, Existing existing) : folder_(std::mo
   std::error_code failed;
   if (folder_.has_parent_path()) fs::create_directories(folder_.parent_path(), failed);
   if (failed) fail(ErrorKind::io, "{}: cannot make the folder: {}", folder_.parent_path().string(), failed.message());
+  if (fs::exists(folder_, failed) && !fs::is_directory(folder_, failed))
+    fail(ErrorKind::bad_request, "{}: expected a folder, found a file", folder_.string());
   do {
     beside_ = beside(folder_);
     unfinished_ = {remember(beside_, Unfinished::folder)};

@@ -167,6 +167,9 @@ TEST(Output, IsNeverWhatIsRead) {
   for (const char* output : {"new", "m/new", "empty"})
     EXPECT_EQ(refusal([&] { check_output(folder / output, inputs, false); }), "none");
   EXPECT_EQ(refusal([&] { check_output(folder / "other", inputs, true); }), "none");
+  EXPECT_THAT(refusal([&] { check_output("/dev/null", inputs, true); }), HasSubstr("found something else"));
+  EXPECT_THAT(refusal([&] { FolderWriter file(folder / "other", Existing::replaced); }),
+              HasSubstr("other: expected a folder, found a file"));
 }
 
 TEST(FolderLock, IsOnePersonsAtATime) {

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <iterator>
 
+#include "engine/shipped.h"
 #include "formats/gguf_config.h"
 
 namespace glassbox {
@@ -13,6 +14,10 @@ void add_threads_option(CLI::App& command, int& threads) {
       ->check(CLI::Range(1, 1024));
 }
 
+void add_force_option(CLI::App& command, bool& force) {
+  command.add_flag("--force", force, "Replace what is written if it is there already");
+}
+
 void ModelOptions::add_to(CLI::App& command) {
   command.add_option("MODEL", model, "glassbox/prism, a folder as published, or a .gguf file")->required();
   command.add_option("--adapter", adapter, "A folder with a LoRA or DoRA adapter for the model, as PEFT saves it");
@@ -20,25 +25,11 @@ void ModelOptions::add_to(CLI::App& command) {
   add_threads_option(command, threads);
 }
 
-namespace {
-
-void say(const std::vector<std::string>& warnings) {
-  for (const std::string& warning : warnings) fmt::print(stderr, "warning: {}\n", warning);
-}
-
-}  // namespace
-
-std::shared_ptr<const Model> ModelOptions::open() const {
-  auto opened = open_model(model, {ignore_keys});
-  say(opened->warnings);
-  return opened;
-}
-
-std::shared_ptr<const Adapter> ModelOptions::open_adapter(const Model& over) const {
-  if (adapter.empty()) return nullptr;
-  auto opened = glassbox::open_adapter(adapter, over, threads);
-  say(adapter_warnings(adapter));
-  return opened;
+std::vector<std::filesystem::path> ModelOptions::files() const {
+  std::vector<std::filesystem::path> read;
+  if (!shipped_model(model)) read.emplace_back(model);
+  if (!adapter.empty()) read.emplace_back(adapter);
+  return read;
 }
 
 void SamplingOptions::add_to(CLI::App& command) {

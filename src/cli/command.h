@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -48,12 +49,16 @@ struct ModelOptions {
   std::vector<std::string> ignore_keys;
   int threads = 0;
 
-  void add_to(CLI::App& command);                                        // MODEL, --adapter, --ignore-key, --threads
-  std::shared_ptr<const Model> open() const;                             // says the model's warnings to stderr
-  std::shared_ptr<const Adapter> open_adapter(const Model& over) const;  // null where none was asked for
+  void add_to(CLI::App& command);  // MODEL, --adapter, --ignore-key, --threads
+  std::shared_ptr<const Model> open() const { return open_model(model, {ignore_keys}); }
+  std::shared_ptr<const Adapter> open_adapter(const Model& over) const {  // null where none was asked for
+    return adapter.empty() ? nullptr : glassbox::open_adapter(adapter, over, threads);
+  }
+  std::vector<std::filesystem::path> files() const;  // what is read of the disk: for check_output()
 };
 
 void add_threads_option(CLI::App& command, int& threads);
+void add_force_option(CLI::App& command, bool& force);
 
 struct SamplingOptions : AskedSampling {
   void add_to(CLI::App& command);

@@ -90,6 +90,7 @@ GenerationRequest Conversation::request() const {
 Answer Conversation::continue_text(const std::string& text, const Told& told) {
   GenerationRequest asked = request();
   ids_ = asked.prompt = model_->tokenizer.encode(text);
+  asked.continues = true;
   prompt_ = text;
   return ask(*engine_, std::move(asked), std::nullopt, told);
 }

@@ -1,8 +1,9 @@
-// glassbox convert: a model from safetensors to GGUF or back.
+// glassbox convert: a model in another format or dtype.
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/output.h"
 #include "cli/command.h"
 #include "engine/convert.h"
 
@@ -21,6 +22,7 @@ int run(const Options& given) {
     options.dtype = dtype_named(given.dtype);
     if (!options.dtype) fail(ErrorKind::bad_request, "--dtype: expected f32, f16 or bf16, got {}", given.dtype);
   }
+  remove_unfinished_on_signals();
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
   const Converted done = convert(given.source, given.target, options, [&](const Progress& p) {
     if (terminal) fmt::print(stderr, "\r\033[K{:>3} %  {}", p.total ? 100 * p.done / p.total : 100, p.tensor);
@@ -38,18 +40,19 @@ int run(const Options& given) {
 
 void add_convert_command(Commands& commands) {
   auto options = std::make_shared<Options>();
-  auto* command = commands.add("convert", "A folder of safetensors to a GGUF file, or the other way",
+  auto* command = commands.add("convert", "A model in another format or dtype: a folder of safetensors, or a GGUF file",
                                "glassbox convert glassbox/prism prism.gguf --dtype bf16", options, run);
   command->add_option("SOURCE", options->source, "glassbox/prism, a folder as published, or a .gguf file")->required();
   command->add_option("TARGET", options->target, "A name that ends in .gguf, or a folder to make")->required();
-  command->add_option(
-      "--dtype", options->dtype,
-      "f32, f16 or bf16 for matrices (default: as they are; GGUF's blocks as f32, FP8 and int4 as bf16)");
+  command->add_option("--dtype", options->dtype,
+                      "f32, f16 or bf16 for matrices (default: as they are; from GGUF its blocks as f32, to GGUF FP8 "
+                      "and int4 as bf16)");
   command->add_option("--shard-bytes", options->convert.shard_bytes, "Begin another safetensors file beyond this size")
       ->check(positive_number())
       ->capture_default_str();
   add_repeated(*command, "--ignore-key", options->convert.ignore_keys,
                "A key of config.json that the target need not say");
+  add_force_option(*command, options->convert.force);
   command->add_flag("--json", options->json, "One JSON object, for programs");
 }
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/output.h"
 #include "cli/command.h"
 #include "eval/importance.h"
 #include "eval/perplexity.h"
@@ -19,11 +20,17 @@ struct EvalOptions {
   std::string text;
   std::string imatrix;  // a file to write, or empty
   PerplexityOptions perplexity;
-  bool json = false;
+  bool force = false, json = false;
 };
 
 int eval(const EvalOptions& options) {
   if (options.text.empty()) fail(ErrorKind::bad_request, "eval: expected --perplexity and a file of text");
+  if (!options.imatrix.empty()) {
+    std::vector<std::filesystem::path> inputs = options.model.files();
+    inputs.emplace_back(options.text);
+    check_output(options.imatrix, inputs, options.force);
+    remove_unfinished_on_signals();
+  }
   const std::string text = read_file(options.text);
   const auto model = options.model.open();
   PerplexityOptions given = options.perplexity;
@@ -42,7 +49,7 @@ int eval(const EvalOptions& options) {
   if (terminal) fmt::print(stderr, "\r\033[K");
   if (importance)
     write_importance(options.imatrix, importance->sums(), std::filesystem::path(options.text).filename().string(),
-                     result.windows, given.context);
+                     result.windows, given.context, options.force ? Existing::replaced : Existing::refused);
   if (options.json)
     fmt::print("{}\n", OrderedJson({{"perplexity", result.perplexity},
                                     {"error", result.error},
@@ -71,6 +78,7 @@ void add_eval_command(Commands& commands) {
       ->check(positive_number());
   command->add_option("--imatrix", options->imatrix,
                       "Write how much each input matters, for quantize --imatrix (llama.cpp's GGUF format)");
+  add_force_option(*command, options->force);
   command->add_flag("--json", options->json, "One JSON object, for programs");
 }
 

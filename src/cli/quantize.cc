@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/output.h"
 #include "cli/command.h"
 #include "engine/quantize.h"
 #include "formats/gguf.h"
@@ -35,6 +36,7 @@ int run(const Options& given) {
   Options named = given;
   named.quantize.type = options.type;
   const std::string target = output_of(named);
+  remove_unfinished_on_signals();
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
   const auto tensors = quantize_model(given.model, target, options, [&](const QuantizedTensor& t, const Progress& p) {
     if (terminal) fmt::print(stderr, "\r\033[K");
@@ -105,6 +107,7 @@ void add_quantize_command(Commands& commands) {
                       "How much each input matters: a file of llama.cpp's, or of eval --imatrix");
   add_repeated(*command, "--ignore-key", options->quantize.ignore_keys,
                "A key of config.json that the target need not say");
+  add_force_option(*command, options->quantize.force);
   add_threads_option(*command, options->quantize.threads);
   command->add_flag("--json", options->json, "One JSON object, for programs");
 }

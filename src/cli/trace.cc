@@ -5,6 +5,7 @@
 #include "audit/trace.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/output.h"
 #include "cli/command.h"
 #include "formats/safetensors.h"
 
@@ -15,7 +16,7 @@ struct TraceOptions {
   ModelOptions model;
   std::string prompt, tokens, out;
   std::vector<std::string> taps;
-  bool list = false, json = false;
+  bool list = false, force = false, json = false;
 };
 
 std::vector<int32_t> parse_tokens(const std::string& text) {
@@ -52,6 +53,10 @@ void print_summary(const TracedValue& value, bool json) {
 }
 
 int run_trace(const TraceOptions& options) {
+  if (!options.out.empty()) {
+    check_output(options.out, options.model.files(), options.force);
+    remove_unfinished_on_signals();
+  }
   const auto model = options.model.open();
   Workspace workspace(options.model.threads);
   if (options.list) {
@@ -70,7 +75,8 @@ int run_trace(const TraceOptions& options) {
     std::vector<RawTensor> tensors;
     for (const TracedValue& value : traced)
       tensors.push_back({value.name, DType::f32, value.shape, std::as_bytes(std::span(value.values)), nullptr});
-    write_safetensors(options.out, tensors, {{"model", model->name}});
+    write_safetensors(options.out, tensors, {{"model", model->name}},
+                      options.force ? Existing::replaced : Existing::refused);
   }
   return 0;
 }
@@ -89,6 +95,7 @@ void add_trace_command(Commands& commands) {
   command->add_option("--taps", options->taps, "Names, with commas between; * and ? stand for any characters")
       ->delimiter(',');
   command->add_option("--out", options->out, "Write the values to this safetensors file");
+  add_force_option(*command, options->force);
   command->add_flag("--list", options->list, "Name every tap");
   command->add_flag("--json", options->json, "One JSON object a line");
 }

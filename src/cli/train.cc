@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "base/output.h"
 #include "cli/command.h"
 #include "prism/document.h"
 #include "train/run.h"
@@ -15,17 +16,17 @@ namespace {
 
 struct TrainCommand {
   std::string recipe, out;
-  bool resume = false, json = false;
+  bool resume = false, force = false, json = false;
   int threads = 0;
   std::optional<int64_t> steps;
 };
 
 std::atomic<bool> stop{false};
 
-// The first Ctrl-C asks for a checkpoint and an end; the second ends at once.
-void on_interrupt(int signal) {
+// The first Ctrl-C asks for a checkpoint and an end; the second ends at once, without what is half written.
+void on_interrupt(int) {
   stop.store(true);
-  std::signal(signal, SIG_DFL);
+  remove_unfinished_on_signals();
 }
 
 std::string duration(double seconds) {
@@ -52,6 +53,7 @@ int train(const TrainCommand& command) {
   RunOptions options;
   options.out = command.out.empty() ? std::filesystem::path("runs") / recipe.name : std::filesystem::path(command.out);
   options.resume = command.resume;
+  options.force = command.force;
   options.threads = command.threads;
   options.steps = command.steps;
   options.sources = sources();
@@ -102,6 +104,7 @@ void add_train_command(Commands& commands) {
   app->add_option("RECIPE", command->recipe, "the recipe: RECIPE.toml (docs/training.md)")->required();
   app->add_option("--out", command->out, "folder of the run: curve, checkpoints and the model (default: runs/NAME)");
   app->add_flag("--resume", command->resume, "go on from the last checkpoint in the folder");
+  app->add_flag("--force", command->force, "begin anew in a folder that holds a run or a model already");
   app->add_option("--steps", command->steps, "train so many steps in all, whatever the recipe says")
       ->check(positive_number());
   app->add_flag("--json", command->json, "print each point of the curve, then a summary, as JSON lines");

@@ -1,4 +1,4 @@
-// A model from one format to the other: a folder of safetensors to a GGUF file, a GGUF file to such a folder.
+// A model in another format or dtype: a folder of safetensors or a GGUF file, to either.
 #pragma once
 
 #include <functional>
@@ -15,6 +15,7 @@ struct ConvertOptions {
                                // as bf16, published MXFP4 as GGUF's and back
   uint64_t shard_bytes = 5'000'000'000;
   std::vector<std::string> ignore_keys;  // of config.json, that GGUF cannot express
+  bool force = false;                    // replace what is there
 };
 
 struct Progress {
@@ -30,10 +31,12 @@ struct Converted {
 // `source`: a folder as published, the shipped model's name, or a .gguf file; `target`: a name that ends in .gguf, or a
 // folder that is made. A folder's model card (README.md) goes into the file and comes back out of it; where numbers are
 // quantized it says of which model. Numbers that keep their dtype keep their bits; vectors and routers are float32 in
-// GGUF, as llama.cpp wants them, and take the matrices' dtype in a checkpoint where that loses nothing. Works row by
-// row: holds less than the largest tensor. Throws as the readers and writers of both, Error(bad_request) where source
-// and target are of one format, and Error(unsupported) naming what the target's format cannot hold; what was there
-// before stays.
+// GGUF, as llama.cpp wants them, and take the matrices' dtype in a checkpoint where that loses nothing. From a folder
+// to a folder, without a dtype, tensors stay as they are stored; with one all weights take it, whatever they were
+// packed as, and config.json says so; every other file goes along. Works row by row: holds less than the largest
+// tensor. Throws as the readers and writers of both; Error(bad_request) where the target is the source, holds it or is
+// there already (`force` replaces it: files of a folder that are no model's stay); and Error(unsupported) naming what
+// the target's format cannot hold, or a number that the dtype cannot. The target is whole or as it was before.
 Converted convert(const std::string& source, const std::string& target, const ConvertOptions& options,
                   const std::function<void(const Progress&)>& progress = {});
 

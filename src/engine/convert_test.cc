@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cstring>
+#include <functional>
 #include <map>
 
 #include "base/error.h"
@@ -208,6 +209,7 @@ TEST(Convert, NumbersMayComeOneALayer) {
            GgufValue::array(std::vector(3, static_cast<int32_t>(*file.integer("llama.attention.head_count_kv")))));
   QuantizeOptions options;
   options.type = "Q4_K_M";
+  options.force = true;
   const auto types = [&](const fs::path& from) {
     std::vector<DType> chosen;
     for (const QuantizedTensor& tensor : quantize_model(from.string(), (folder / "q.gguf").string(), options, {}))
@@ -378,10 +380,138 @@ TEST(Convert, RefusesWhatGgufCannotSay) {
   EXPECT_THAT(error("logit_scale", 3), HasSubstr("logit_scale"));
   EXPECT_THAT(error("hidden_act", "gelu"), HasSubstr("hidden_act"));
   EXPECT_THAT(error("model_type", "gpt9"), HasSubstr("gpt9"));
-  EXPECT_THROW(convert((folder / "model").string(), (folder / "other").string(), {}), Error);
 }
 
 // Folders whose tokenizer is no tokenizer.json.
+TEST(Convert, GoesFromFolderToFolderAndFromFileToFile) {
+  TemporaryFolder folder;
+  publish("llama32_tiny", folder / "m");
+  const fs::path m = folder / "m";
+  write_file(m / "generation_config.json", R"({"temperature":0.5})");
+  write_file(m / "README.md", "a card\n");
+  write_file(m / "chat_template.jinja", "{{ messages[0].content }}");
+  fs::create_directories(m / "additional_chat_templates");
+  write_file(m / "additional_chat_templates/tool.jinja", "tool");
+  write_file(m / "pytorch_model.bin", "a pickle stays where it is");
+  ConvertOptions half;
+  half.dtype = DType::bf16;
+  half.shard_bytes = 20000;
+  const Converted done = convert(m.string(), (folder / "half").string(), half);
+  EXPECT_TRUE(fs::exists(folder / "half/model.safetensors.index.json"));
+  const Checkpoint from = Checkpoint::open(m), to = Checkpoint::open(folder / "half");
+  EXPECT_EQ(done.tensors, from.names().size());
+  EXPECT_EQ(from.names(), to.names());
+  for (const TensorInfo* tensor : to.tensors()) {
+    EXPECT_EQ(tensor->dtype, DType::bf16) << tensor->name;
+    std::vector<float> meant = floats(*from.find(tensor->name));
+    for (float& value : meant) value = bf16_to_f32(f32_to_bf16(value));
+    EXPECT_EQ(floats(*to.find(tensor->name)), meant) << tensor->name;
+  }
+  Json config = read_json(m / "config.json"), written = read_json(folder / "half/config.json");
+  EXPECT_EQ(written.contains("dtype") ? written["dtype"] : written["torch_dtype"], "bfloat16");
+  for (Json* one : {&config, &written})
+    for (const char* key : {"dtype", "torch_dtype"}) one->erase(key);
+  EXPECT_EQ(config, written);
+  for (const char* name : {"generation_config.json", "README.md", "chat_template.jinja", "tokenizer.json",
+                           "tokenizer_config.json", "additional_chat_templates/tool.jinja"})
+    EXPECT_EQ(read_file(folder / "half" / name), read_file(m / name)) << name;
+  EXPECT_FALSE(fs::exists(folder / "half/pytorch_model.bin"));
+  EXPECT_EQ(open_model((folder / "half").string())->tokenizer.encode("%&"), Tokenizer::open(m).encode("%&"));
+
+  // A GGUF file in another dtype, as from the folder.
+  convert(m.string(), (folder / "m.gguf").string(), {});
+  convert((folder / "m.gguf").string(), (folder / "copy.gguf").string(), {});
+  EXPECT_EQ(logits(*from_gguf(folder / "copy.gguf")), logits(*from_folder(m)));
+  convert((folder / "m.gguf").string(), (folder / "half.gguf").string(), half);
+  convert(m.string(), (folder / "direct.gguf").string(), half);
+  EXPECT_EQ(logits(*from_gguf(folder / "half.gguf")), logits(*from_gguf(folder / "direct.gguf")));
+
+  convert("glassbox/prism", (folder / "prism").string(), {});
+  EXPECT_EQ(logits(*open_model((folder / "prism").string())->network), logits(*open_model("glassbox/prism")->network));
+  EXPECT_TRUE(fs::exists(folder / "prism/chat_template.jinja"));
+}
+
+std::string refused(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
+    return error.what();
+  }
+  return "nothing";
+}
+
+TEST(Convert, NeverLosesWhatItReadsOrWhatIsThere) {
+  TemporaryFolder folder;
+  publish("llama32_tiny", folder / "m");
+  const std::string m = (folder / "m").string(), file = (folder / "m.gguf").string();
+  convert(m, file, {});
+  const std::string bytes = read_file(file), weights = read_file(folder / "m/model.safetensors");
+  fs::create_symlink(file, folder / "link.gguf");
+  fs::create_hard_link(file, folder / "hard.gguf");
+  ConvertOptions force;
+  force.force = true;
+  QuantizeOptions quantize;
+  quantize.type = "Q8_0";
+  for (const bool forced : {false, true}) {
+    force.force = quantize.force = forced;
+    for (const std::string& target : {file, (folder / "./m.gguf").string(), (folder / "link.gguf").string(),
+                                     (folder / "hard.gguf").string(), (folder / "m/../m.gguf").string()}) {
+      EXPECT_THAT(refused([&] { quantize_model(file, target, quantize); }), HasSubstr("is what is read")) << target;
+      EXPECT_THAT(refused([&] { convert(file, target, force); }), HasSubstr("is what is read")) << target;
+    }
+    EXPECT_THAT(refused([&] { convert(m, m + "/", force); }), HasSubstr("is what is read"));
+    EXPECT_THAT(refused([&] { convert(file, folder.path().string(), force); }), HasSubstr("holds what is read"));
+  }
+  EXPECT_EQ(read_file(file), bytes);
+  EXPECT_EQ(read_file(folder / "m/model.safetensors"), weights);
+
+  // What is there is replaced only where a person says so, and whole.
+  write_file(folder / "old.gguf", "old");
+  EXPECT_THAT(refused([&] { convert(m, (folder / "old.gguf").string(), {}); }),
+              HasSubstr("old.gguf: exists already: --force replaces it"));
+  EXPECT_EQ(read_file(folder / "old.gguf"), "old");
+  convert(m, (folder / "old.gguf").string(), force);
+  EXPECT_EQ(read_file(folder / "old.gguf"), bytes);
+  ConvertOptions sharded = force;
+  sharded.shard_bytes = 20000;
+  convert(m, (folder / "to").string(), sharded);
+  write_file(folder / "to/mine.txt", "mine");
+  EXPECT_THAT(refused([&] { convert(m, (folder / "to").string(), {}); }), HasSubstr("to: exists already: --force"));
+  convert(file, (folder / "to").string(), force);
+  EXPECT_EQ(read_file(folder / "to/mine.txt"), "mine");
+  EXPECT_FALSE(fs::exists(folder / "to/model.safetensors.index.json"));
+  EXPECT_EQ(logits(*from_folder(folder / "to")), logits(*from_folder(m)));
+  for (const auto& entry : fs::recursive_directory_iterator(folder.path()))
+    EXPECT_EQ(entry.path().string().find(".partial"), std::string::npos) << entry.path();
+}
+
+TEST(Convert, NamesANumberThatTheDtypeCannotHold) {
+  TemporaryFolder folder;
+  publish("llama32_tiny", folder / "m");
+  const Checkpoint from = Checkpoint::open(golden("llama32_tiny"));
+  std::vector<RawTensor> tensors;
+  std::vector<float> large;
+  for (const std::string_view tensor : from.names()) {
+    RawTensor raw = *from.find(tensor);
+    if (raw.name.ends_with("layers.0.mlp.up_proj.weight")) {
+      large = floats(raw);
+      large[3] = 70000;
+      raw.bytes = std::as_bytes(std::span(large));
+    }
+    tensors.push_back(raw);
+  }
+  write_safetensors(folder / "m/model.safetensors", tensors);
+  ConvertOptions half;
+  half.dtype = DType::f16;
+  for (const char* target : {"to", "to.gguf"})
+    EXPECT_THAT(refused([&] { convert((folder / "m").string(), (folder / target).string(), half); }),
+                HasSubstr("70000 is more than F16 holds"))
+        << target;
+  EXPECT_FALSE(fs::exists(folder / "to"));
+  EXPECT_FALSE(fs::exists(folder / "to.gguf"));
+}
+
 TEST(Convert, TakesEveryFormOfTokenizerAlong) {
   GLASSBOX_NEEDS_DATA();
   const fs::path data = testing::data_folder() / "tokenizers";

@@ -13,6 +13,7 @@
 #include "engine/model_card.h"
 #include "engine/model_reference.h"
 #include "engine/shipped.h"
+#include "engine/stored_weights.h"
 #include "formats/config.h"
 #include "formats/gguf_config.h"
 #include "formats/gguf_families.h"
@@ -28,14 +29,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A weight of the source, by the checkpoint's name.
-struct Source {
-  std::string name;
-  DType dtype = DType::f32;    // f8_*, f4_e2m1 and i4 stand for all that belongs to them
-  std::vector<int64_t> shape;  // of a matrix, whatever it is packed as
-  RawTensor raw;               // as stored, where that is all there is
-  bool plain() const { return raw.bytes.data() != nullptr; }
-};
+using Source = StoredWeight;
 
 // Where the rows of one GGUF tensor lie.
 struct Rows {
@@ -141,15 +135,12 @@ struct GgufSource::State {
   std::vector<Rows> rows;  // beside them
   std::optional<Gguf> file;
   std::optional<Checkpoint> checkpoint;
+  std::optional<StoredWeights> stored;
   int64_t vocabulary = 0;
   std::vector<float> rope_factors;
 
-  // What was widened or packed last, as rows are asked for in order.
+  // What was widened last, as rows are asked for in order.
   struct Recent {
-    std::mutex lock;
-    std::optional<CheckpointWeights> weights;
-    std::string packed_name;
-    Tensor packed;
     const Source* source = nullptr;
     int64_t group = -1;
     std::vector<float> values;
@@ -165,12 +156,13 @@ struct GgufSource::State {
     rows.push_back(std::move(from));
   }
   void order();
-  std::optional<Source> source_of(std::string_view tensor) const;
   void put_stack(const std::string& tensor, Rows from, const Json& text);
   void note_dtypes(const std::vector<Source>& sources);
   void note_norm(const std::string& tensor, const Source& source);
 
-  void load(const Source& source, int64_t first, int64_t count, float* values) const;
+  void load(const Source& source, int64_t first, int64_t count, float* values) const {
+    return stored ? stored->read(source, first, count, values) : read_plain(source, first, count, values);
+  }
   void read(const Rows& from, const TensorPlan& plan, int64_t row, float* values) const;
   const float* group(const Source& source, int64_t index, int64_t first, int64_t count) const;
 };
@@ -199,41 +191,6 @@ void GgufSource::State::open_file(const fs::path& path) {
     put(tensor.name, tensor.dtype, tensor.shape,
         {{{tensor.name, tensor.dtype, tensor.shape, *file->tensor(tensor.name)}}});
   order();
-}
-
-// Nothing for a part of a weight that is stored in several tensors, but for the first.
-std::optional<Source> GgufSource::State::source_of(std::string_view tensor) const {
-  const auto beside = [&](std::string_view suffix, std::string_view other) -> std::optional<RawTensor> {
-    if (!tensor.ends_with(suffix)) return std::nullopt;
-    return checkpoint->find(std::string(tensor.substr(0, tensor.size() - suffix.size())) + std::string(other));
-  };
-  const auto is_f8 = [](const std::optional<RawTensor>& raw) {
-    return raw && (raw->dtype == DType::f8_e4m3 || raw->dtype == DType::f8_e5m2);
-  };
-  if (is_f8(beside("_scale_inv", "")) || is_f8(beside("_scale", "")) || is_f8(beside(".input_scale", ".weight")) ||
-      beside("_scales", "_blocks") || beside(".qzeros", ".qweight") || beside(".scales", ".qweight") ||
-      beside(".g_idx", ".qweight"))
-    return std::nullopt;
-  const RawTensor raw = *checkpoint->find(tensor);
-  const std::string name(tensor);
-  if (beside("_blocks", "_scales") && raw.shape.size() > 2) {
-    std::vector<int64_t> shape(raw.shape.begin(), raw.shape.end() - 1);
-    shape.back() *= 32;
-    return Source{name.substr(0, name.size() - 7), DType::f4_e2m1, std::move(shape), {}};
-  }
-  if (tensor.ends_with(".qweight") && raw.shape.size() == 2) {
-    const auto scales = beside(".qweight", ".scales");
-    if (!scales || scales->shape.size() != 2)
-      fail(ErrorKind::bad_file, "{}: tensor {}: expected scales beside it", checkpoint->source(), quote(tensor));
-    const int64_t outputs = scales->shape[1];
-    const int64_t inputs = raw.shape[1] == outputs ? raw.shape[0] * 8 : raw.shape[0];
-    return Source{name.substr(0, name.size() - 7) + "weight", DType::i4, {outputs, inputs}, {}};
-  }
-  if (is_f8(raw)) return Source{name, raw.dtype, raw.shape, {}};
-  if (!is_float(raw.dtype) && raw.dtype != DType::f64)
-    fail(ErrorKind::unsupported, "{}: tensor {}: dtype {} cannot be written as GGUF", checkpoint->source(),
-         quote(tensor), info(raw.dtype).name);
-  return Source{name, raw.dtype, raw.shape, raw};
 }
 
 // The GGUF tensor of a rule, from one tensor of the checkpoint or one of each expert.
@@ -315,8 +272,8 @@ void GgufSource::State::open_checkpoint(Checkpoint from, const Json& config, con
   // Every key must be one that this program knows; sizes that the file leaves to the family are filled in.
   Config known(config, config_source, ignore_keys);
   const Quantization quantization = read_quantization(known);
-  recent->weights.emplace(*checkpoint, quantization);
-  PlannedWeights planned(DType::bf16, &*recent->weights);
+  stored.emplace(*checkpoint, quantization);
+  PlannedWeights planned(DType::bf16, &stored->weights());
   const ModelShape shape = build_model(known, planned)->shape();
   known.finish();
   vocabulary = shape.vocabulary;
@@ -342,7 +299,7 @@ void GgufSource::State::open_checkpoint(Checkpoint from, const Json& config, con
   for (const std::string_view tensor : checkpoint->names()) {
     if (tensor.ends_with("rotary_emb.inv_freq") || (shape.tied && !only_head && tensor == head)) continue;
     if (!tensor.starts_with(family->prefix) && config.contains("vision_config")) continue;  // a person said so
-    const auto source = source_of(tensor);
+    const auto source = stored->of(tensor);
     if (!source) continue;
     const auto places = gguf_places(*family, only_head && tensor == head ? table : source->name);
     if (places.empty())
@@ -427,31 +384,6 @@ GgufSource GgufSource::open(const std::string& model, std::span<const std::strin
 const std::string& GgufSource::name() const { return state_->name; }
 const std::vector<GgufEntry>& GgufSource::metadata() const { return state_->metadata; }
 const std::vector<TensorPlan>& GgufSource::tensors() const { return state_->tensors; }
-
-// Rows of a weight as the checkpoint has them; of a stack, of all its matrices.
-void GgufSource::State::load(const Source& source, int64_t first, int64_t count, float* values) const {
-  const int64_t width = source.shape.empty() ? 1 : source.shape.back();
-  if (source.plain()) {
-    const size_t row = source.raw.bytes.size() / static_cast<size_t>(std::max<int64_t>(1, times(source.shape) / width));
-    return to_float(source.dtype,
-                    source.raw.bytes.subspan(static_cast<size_t>(first) * row, static_cast<size_t>(count) * row),
-                    values, count * width);
-  }
-  const std::lock_guard hold(recent->lock);
-  if (recent->packed_name != source.name) {
-    recent->packed = {};  // before another is made
-    recent->packed = recent->weights->get(source.name, Shape(std::span<const int64_t>(source.shape)));
-    recent->packed_name = source.name;
-  }
-  if (source.shape.size() == 2) return widen(recent->packed, first, count, values);
-  const int64_t rows = source.shape[source.shape.size() - 2];
-  for (int64_t done = 0; done < count;) {
-    const int64_t matrix = (first + done) / rows, row = (first + done) % rows;
-    const int64_t some = std::min(count - done, rows - row);
-    widen(recent->packed.slice(matrix), row, some, values + done * width);
-    done += some;
-  }
-}
 
 // `count` rows of a weight as float32, kept until others are asked for. REQUIRES: `turning` is held.
 const float* GgufSource::State::group(const Source& source, int64_t index, int64_t first, int64_t count) const {
@@ -589,25 +521,10 @@ void GgufSource::read(size_t tensor, int64_t first, int64_t count, float* values
 }
 
 void GgufSource::release(size_t tensor) const {
-  const auto release_named = [&](const std::string& name) {
-    if (const auto raw = state_->checkpoint->find(name)) state_->checkpoint->release(raw->bytes);
-  };
   for (const Source& part : state_->rows[tensor].parts) {
     if (state_->file) state_->file->release(part.raw.bytes);
-    if (!state_->checkpoint) continue;
-    if (part.plain()) {
-      state_->checkpoint->release(part.raw.bytes);
-    } else if (part.dtype == DType::f4_e2m1) {
-      release_named(part.name + "_blocks");
-    } else if (part.dtype == DType::i4) {
-      release_named(part.name.substr(0, part.name.rfind('.')) + ".qweight");
-    } else {
-      release_named(part.name);
-    }
+    if (state_->stored) state_->stored->release(part);
   }
-  const std::lock_guard hold(state_->recent->lock);
-  state_->recent->packed = {};
-  state_->recent->packed_name.clear();
 }
 
 }  // namespace glassbox

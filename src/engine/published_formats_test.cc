@@ -193,6 +193,36 @@ TEST_P(PublishedFormat, MeansTheSameInGguf) {
   EXPECT_GE(seen, 4);
 }
 
+// From folder to folder: byte by byte, or all weights in a dtype, by way of GGUF or not.
+TEST_P(PublishedFormat, MeansTheSameInAFolderOfAnotherDtype) {
+  TemporaryFolder folder;
+  publish(folder / "model", GetParam());
+  convert((folder / "model").string(), (folder / "same").string(), {});
+  const Checkpoint before = Checkpoint::open(folder / "model"), same = Checkpoint::open(folder / "same");
+  ASSERT_EQ(before.names(), same.names());
+  for (const std::string_view tensor : before.names())
+    EXPECT_TRUE(testing::same_bytes(before.find(tensor)->bytes, same.find(tensor)->bytes)) << tensor;
+  EXPECT_EQ(read_json(folder / "same/config.json"), read_json(folder / "model/config.json"));
+  EXPECT_EQ(read_file(folder / "same/tokenizer.json"), read_file(folder / "model/tokenizer.json"));
+
+  ConvertOptions wide;
+  wide.dtype = DType::bf16;
+  convert((folder / "model").string(), (folder / "wide").string(), wide);
+  convert((folder / "model").string(), (folder / "m.gguf").string(), wide);
+  convert((folder / "m.gguf").string(), (folder / "back").string(), wide);
+  const Checkpoint there = Checkpoint::open(folder / "wide"), back = Checkpoint::open(folder / "back");
+  ASSERT_EQ(there.names(), back.names());
+  for (const TensorInfo* tensor : there.tensors()) {
+    const RawTensor other = *back.find(tensor->name);
+    EXPECT_EQ(tensor->dtype, DType::bf16) << tensor->name;
+    EXPECT_EQ(tensor->shape, other.shape) << tensor->name;
+    EXPECT_TRUE(testing::same_bytes(there.find(tensor->name)->bytes, other.bytes)) << tensor->name;
+  }
+  EXPECT_FALSE(read_json(folder / "wide/config.json").contains("quantization_config"));
+  EXPECT_EQ(read_json(folder / "wide/config.json")["torch_dtype"], "bfloat16");
+  EXPECT_EQ(logits(*from_folder(folder / "wide")).size(), 40u * 64);
+}
+
 TEST_P(PublishedFormat, CanBeQuantized) {
   TemporaryFolder folder;
   publish(folder / "model", GetParam());

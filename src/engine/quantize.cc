@@ -10,6 +10,7 @@
 #include "base/mapped_file.h"
 #include "base/threads.h"
 #include "engine/gguf_source.h"
+#include "engine/shipped.h"
 #include "formats/gguf_file_type.h"
 #include "formats/quote.h"
 #include "tensor/blocks.h"
@@ -210,6 +211,10 @@ std::vector<QuantizedTensor> quantize_model(
          quote(options.type));
   if (!has_gguf_ending(target))
     fail(ErrorKind::bad_request, "quantize: expected a name that ends in .gguf, got {}", quote(target));
+  std::vector<fs::path> inputs;
+  if (!shipped_model(source_name)) inputs.emplace_back(source_name);
+  if (options.importance) inputs.emplace_back(options.importance->source);
+  check_output(target, inputs, options.force);
   const GgufSource source = GgufSource::open(source_name, options.ignore_keys);
 
   Chooser choose(*mix, source, options.importance.has_value());
@@ -248,59 +253,62 @@ std::vector<QuantizedTensor> quantize_model(
     set(metadata, "quantize.imatrix.file", GgufValue::of(fs::path(options.importance->source).filename().string()));
 
   ThreadPool pool(options.threads);
-  write_gguf(target, metadata, plans, [&](size_t i, const AppendBytes& append) {
-    const TensorPlan &from = source.tensors()[i], &to = plans[i];
-    const int64_t rows = rows_of(to), width = width_of(to);
-    const int64_t experts = to.shape.size() == 3 ? to.shape[0] : 1, rows_of_expert = rows / experts;
-    const bool as_is = from.dtype == to.dtype && source.as_stored(i);
-    const Importance::Inputs* inputs = nullptr;
-    if (options.importance && is_blocks(to.dtype)) {
-      const auto found = options.importance->of.find(to.name);
-      if (found != options.importance->of.end()) {
-        inputs = &found->second;
-        check_importance(*options.importance, to, *inputs);
-      }
-    }
-    Errors errors;
-    std::vector<float> values, back;
-    std::vector<std::byte> bytes;
-    const int64_t step = std::max<int64_t>(1, (int64_t{1} << 20) / width);
-    const size_t row_bytes = static_cast<size_t>(width) / info(to.dtype).block * info(to.dtype).bytes;
-    for (int64_t r = 0; r < rows;) {
-      const int64_t expert = r / rows_of_expert;
-      const int64_t count = std::min(step, (expert + 1) * rows_of_expert - r);
-      if (as_is) {
-        source.copy(i, r, count, append);
-      } else {
-        values.resize(static_cast<size_t>(count * width));
-        back.resize(values.size());
-        bytes.resize(static_cast<size_t>(count) * row_bytes);
-        source.read(i, r, count, values.data());
-        for (const float value : values)
-          if (!std::isfinite(value))
-            fail(ErrorKind::unsupported, "{}: tensor {}: a value is not finite", source_name, quote(to.name));
-        if (is_blocks(to.dtype))
-          quantize(pool, to.dtype, values.data(), count, width,
-                   inputs ? inputs->mean_square.data() + expert * width : nullptr, bytes.data());
-        else
-          from_float(to.dtype, values, bytes.data());
-        append(bytes);
-        to_float(to.dtype, bytes, back.data(), count * width);
-        errors.add(values, back);
-      }
-      r += count;
-    }
-    source.release(i);
-    QuantizedTensor& tensor = tensors[i];
-    if (errors.count > 0) {
-      tensor.rms = std::sqrt(errors.squared / static_cast<double>(errors.count));
-      tensor.relative = errors.source_squared > 0 ? std::sqrt(errors.squared / errors.source_squared) : 0;
-      tensor.largest = errors.largest;
-    }
-    so_far.tensor = to.name;
-    so_far.done += tensor.bytes;
-    if (report) report(tensor, so_far);
-  });
+  write_gguf(
+      target, metadata, plans,
+      [&](size_t i, const AppendBytes& append) {
+        const TensorPlan &from = source.tensors()[i], &to = plans[i];
+        const int64_t rows = rows_of(to), width = width_of(to);
+        const int64_t experts = to.shape.size() == 3 ? to.shape[0] : 1, rows_of_expert = rows / experts;
+        const bool as_is = from.dtype == to.dtype && source.as_stored(i);
+        const Importance::Inputs* inputs = nullptr;
+        if (options.importance && is_blocks(to.dtype)) {
+          const auto found = options.importance->of.find(to.name);
+          if (found != options.importance->of.end()) {
+            inputs = &found->second;
+            check_importance(*options.importance, to, *inputs);
+          }
+        }
+        Errors errors;
+        std::vector<float> values, back;
+        std::vector<std::byte> bytes;
+        const int64_t step = std::max<int64_t>(1, (int64_t{1} << 20) / width);
+        const size_t row_bytes = static_cast<size_t>(width) / info(to.dtype).block * info(to.dtype).bytes;
+        for (int64_t r = 0; r < rows;) {
+          const int64_t expert = r / rows_of_expert;
+          const int64_t count = std::min(step, (expert + 1) * rows_of_expert - r);
+          if (as_is) {
+            source.copy(i, r, count, append);
+          } else {
+            values.resize(static_cast<size_t>(count * width));
+            back.resize(values.size());
+            bytes.resize(static_cast<size_t>(count) * row_bytes);
+            source.read(i, r, count, values.data());
+            for (const float value : values)
+              if (!std::isfinite(value))
+                fail(ErrorKind::unsupported, "{}: tensor {}: a value is not finite", source_name, quote(to.name));
+            if (is_blocks(to.dtype))
+              quantize(pool, to.dtype, values.data(), count, width,
+                       inputs ? inputs->mean_square.data() + expert * width : nullptr, bytes.data());
+            else
+              from_float(to.dtype, values, bytes.data());
+            append(bytes);
+            to_float(to.dtype, bytes, back.data(), count * width);
+            errors.add(values, back);
+          }
+          r += count;
+        }
+        source.release(i);
+        QuantizedTensor& tensor = tensors[i];
+        if (errors.count > 0) {
+          tensor.rms = std::sqrt(errors.squared / static_cast<double>(errors.count));
+          tensor.relative = errors.source_squared > 0 ? std::sqrt(errors.squared / errors.source_squared) : 0;
+          tensor.largest = errors.largest;
+        }
+        so_far.tensor = to.name;
+        so_far.done += tensor.bytes;
+        if (report) report(tensor, so_far);
+      },
+      options.force ? Existing::replaced : Existing::refused);
   return tensors;
 }
 
@@ -371,7 +379,7 @@ Importance Importance::open(const fs::path& file) {
 }
 
 void write_importance(const fs::path& file, const std::map<std::string, ImportanceSums>& sums,
-                      const std::string& dataset, int64_t windows, int64_t context) {
+                      const std::string& dataset, int64_t windows, int64_t context, Existing existing) {
   const std::vector<std::string> datasets = {dataset};
   const GgufEntry metadata[] = {{"general.type", GgufValue::of("imatrix")},
                                 {"imatrix.datasets", GgufValue::array(datasets)},
@@ -386,8 +394,9 @@ void write_importance(const fs::path& file, const std::map<std::string, Importan
     plans.push_back({name + ".counts", DType::f32, {experts, 1}});
     data.emplace_back(sum.rows.begin(), sum.rows.end());
   }
-  write_gguf(file, metadata, plans,
-             [&](size_t i, const AppendBytes& append) { append(std::as_bytes(std::span(data[i]))); });
+  write_gguf(
+      file, metadata, plans, [&](size_t i, const AppendBytes& append) { append(std::as_bytes(std::span(data[i]))); },
+      existing);
 }
 
 }  // namespace glassbox

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/output.h"
 #include "engine/convert.h"
 
 namespace glassbox {
@@ -26,13 +27,15 @@ struct Importance {
   static Importance open(const std::filesystem::path& file);
 };
 
-// As llama.cpp's GGUF files of importance: sums of squares and counts. Throws Error(io).
+// As llama.cpp's GGUF files of importance: sums of squares and counts. Throws Error(io), and Error(bad_request) for a
+// file that is there and not to be replaced.
 struct ImportanceSums {
   std::vector<float> squares;  // of each input; of stacked experts one after another
   std::vector<int64_t> rows;   // of each expert, or one
 };
 void write_importance(const std::filesystem::path& file, const std::map<std::string, ImportanceSums>& sums,
-                      const std::string& dataset, int64_t windows, int64_t context);
+                      const std::string& dataset, int64_t windows, int64_t context,
+                      Existing existing = Existing::replaced);
 
 struct QuantizedTensor {
   std::string name;
@@ -48,6 +51,7 @@ struct QuantizeOptions {
   std::optional<Importance> importance;
   int threads = 0;
   std::vector<std::string> ignore_keys;  // of config.json
+  bool force = false;                    // replace what is there
 };
 
 // The names of all mixes.

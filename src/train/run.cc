@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/output.h"
 #include "base/random.h"
 #include "models/registry.h"
 #include "tensor/machine.h"
@@ -135,14 +136,32 @@ class TrainingRun {
 
   void prepare_folder() {
     const bool holds_a_run = std::filesystem::exists(state_file());
-    if (holds_a_run && !options_.resume)
-      fail(ErrorKind::bad_request, "{}: holds a run already: --resume goes on with it, another --out leaves it alone",
+    if (holds_a_run && !options_.resume && !options_.force)
+      fail(ErrorKind::bad_request,
+           "{}: holds a run already: --resume goes on with it, --force begins anew, another --out leaves it alone",
            options_.out.string());
-    resuming_ = holds_a_run;
+    resuming_ = holds_a_run && options_.resume;
+    if (!resuming_) {
+      const std::filesystem::path inputs[] = {recipe_.model.weights, recipe_.tokenizer.path};
+      check_output(model_folder(), inputs, true);
+    }
+    for (const char* of_a_model : {"config.json", "model.safetensors"})
+      if (!holds_a_run && !options_.force && std::filesystem::exists(model_folder() / of_a_model))
+        fail(ErrorKind::bad_request, "{}: holds a model that no run made: --force replaces it",
+             model_folder().string());
     std::error_code error;
     std::filesystem::create_directories(options_.out / "checkpoints", error);
     if (!error) std::filesystem::create_directories(model_folder(), error);
     if (error) fail(ErrorKind::io, "{}: cannot make the folder: {}", options_.out.string(), error.message());
+    lock_.emplace(options_.out);
+    for (const auto& folder : {options_.out, options_.out / "checkpoints", model_folder()})
+      remove_unfinished_in(folder);
+    if (!holds_a_run || resuming_) return;
+    // What would be gone on from goes first.
+    std::filesystem::remove(state_file(), error);
+    std::filesystem::remove(options_.out / "loss.json", error);
+    for (const auto& entry : std::filesystem::directory_iterator(options_.out / "checkpoints", error))
+      if (entry.path().extension() == ".safetensors") std::filesystem::remove(entry.path(), error);
   }
 
   void prepare_tokenizer() {
@@ -178,6 +197,7 @@ class TrainingRun {
   void open_model() {
     config_json_ = complete_config(recipe_, tokenizer_->tokenizer);
     Config config(config_json_, "the recipe's [model]");
+    config.judged_by([](std::string_view) -> std::string_view { return "a recipe"; });  // no tool leaves notes there
     const DType dtype = read_dtype(config).value_or(DType::bf16);
     if (dtype != DType::f32 && dtype != DType::bf16)
       fail(ErrorKind::unsupported, "model.torch_dtype: models are trained as float32 or bfloat16, not {}",
@@ -358,6 +378,7 @@ class TrainingRun {
   Documents documents_;
   std::optional<PublishedTokenizer> tokenizer_;
   Json config_json_;
+  std::optional<FolderLock> lock_;
   std::optional<Parameters> parameters_;
   std::unique_ptr<LanguageModel> model_;
   Corpus corpus_, held_out_;

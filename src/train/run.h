@@ -34,6 +34,7 @@ struct RunWatcher {
 struct RunOptions {
   std::filesystem::path out;
   bool resume = false;  // go on from OUT's last checkpoint, where there is one
+  bool force = false;   // begin anew where a run or a model is already
   int threads = 0;
   std::optional<int64_t> steps;             // instead of what the recipe says
   std::vector<DocumentSource> sources;      // programs that recipes may name
