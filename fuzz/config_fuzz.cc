@@ -51,6 +51,7 @@ void read_config(const Json& json) {
   attempt([&] { require(read_sliding_layers(config, 4, [](int64_t) { return true; }).size() == 4); });
   attempt([&] { config.finish(); });
   config.ignored();
+  for (const std::string& warning : config.warnings()) require_one_line(warning);
 }
 
 }  // namespace
@@ -61,7 +62,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const Json json = parse_json(text, "config.json");
     attempt([&] { read_config(json); });
     attempt([&] {
-      for (const int32_t id : read_generation_config(json, json).eos) require(id >= 0);
+      const GenerationConfig generation = read_generation_config(json, json);
+      for (const int32_t id : generation.eos) require(id >= 0);
+      for (const std::string& warning : generation.warnings) require_one_line(warning);
     });
   });
   return 0;

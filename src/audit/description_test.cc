@@ -117,6 +117,22 @@ TEST(Description, SaysWhatIsKnownWhereOnlyAKeyStopsIt) {
   EXPECT_EQ(ignoring["architecture"]["ignored_keys"], OrderedJson({"attention_multiplier"}));
 }
 
+TEST(Description, NamesKeysThatNothingReads) {
+  const testing::TemporaryFolder folder;
+  std::filesystem::copy(testing::fixture("models/llama2_tiny"), folder.path(),
+                        std::filesystem::copy_options::recursive);
+  Json config = read_json(folder / "config.json");
+  config["_model_name_or_path"] = "x";
+  config["unk_token_id"] = 0;
+  std::ofstream(folder / "config.json") << config.dump();
+  const OrderedJson said = describe(folder.path().string(), {});
+  EXPECT_EQ(said["architecture"]["supported"], true);
+  ASSERT_EQ(said["architecture"]["warnings"].size(), 1u);
+  EXPECT_THAT(said["architecture"]["warnings"][0].get<std::string>(),
+              HasSubstr("\"_model_name_or_path\", \"unk_token_id\": read by nothing"));
+  EXPECT_THAT(said["text"]["why"].get<std::string>(), HasSubstr("no tokenizer here: expected tokenizer.json"));
+}
+
 // How its numbers are written is unknown, not how many there are.
 TEST(Description, CountsWhatIsWrittenInAWayUnknown) {
   const testing::TemporaryFolder folder;

@@ -456,7 +456,7 @@ TEST(Convert, NeverLosesWhatItReadsOrWhatIsThere) {
   for (const bool forced : {false, true}) {
     force.force = quantize.force = forced;
     for (const std::string& target : {file, (folder / "./m.gguf").string(), (folder / "link.gguf").string(),
-                                     (folder / "hard.gguf").string(), (folder / "m/../m.gguf").string()}) {
+                                      (folder / "hard.gguf").string(), (folder / "m/../m.gguf").string()}) {
       EXPECT_THAT(refused([&] { quantize_model(file, target, quantize); }), HasSubstr("is what is read")) << target;
       EXPECT_THAT(refused([&] { convert(file, target, force); }), HasSubstr("is what is read")) << target;
     }

@@ -103,6 +103,13 @@ std::vector<int64_t> share_prefill(std::span<const int64_t> unread, int64_t chun
   return shares;
 }
 
+// Whether anything but special tokens is there: else what follows is the beginning of a text.
+bool has_text(const std::vector<int32_t>& tokens, const Tokenizer& tokenizer) {
+  return std::ranges::any_of(tokens, [&](int32_t id) {
+    return id < static_cast<int32_t>(tokenizer.size()) && !tokenizer.is_special(id) && !tokenizer.piece(id).empty();
+  });
+}
+
 // A request that runs: `tokens` are the prompt and what was said; all but the last `pending` of them are in the cache.
 struct Session {
   Engine::RequestId id;
@@ -132,7 +139,7 @@ struct Session {
         tokens(request.prompt),
         cache(std::move(empty)),
         sampler(request.sampling, request.prompt, request.choice),
-        decoder(model.tokenizer, !model.chat_template),
+        decoder(model.tokenizer, request.continues && has_text(request.prompt, model.tokenizer)),
         stop(request.stop) {
     finished.prompt_tokens = static_cast<int64_t>(request.prompt.size());
     finished.seed = *request.sampling.seed;
@@ -658,8 +665,7 @@ Engine::RequestId Engine::submit(GenerationRequest request, OnToken on_token, On
     fail(ErrorKind::full, "prompt: {} tokens leave no room for an answer in a context of {}{}", prompt, context(),
          impl_->context_limit);
   for (const int32_t token : request.prompt)
-    if (token < 0 || token >= vocabulary)
-      fail(ErrorKind::bad_request, "prompt: expected token ids from 0 to {}, got {}", vocabulary - 1, token);
+    if (token < 0 || token >= vocabulary) fail(ErrorKind::bad_request, "prompt: {}", model().beyond_the_table(token));
   if (request.logprobs > 20)
     fail(ErrorKind::bad_request, "logprobs: expected at most 20 alternatives, got {}", request.logprobs);
   if (request.max_tokens < -1 || request.max_tokens == 0)

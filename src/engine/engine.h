@@ -52,8 +52,11 @@ struct GenerationRequest {
   int64_t max_tokens = -1;        // -1: until the context is full
   std::vector<std::string> stop;  // text that ends the answer and is not part of it
   bool ignore_eos = false;
-  bool skip_special = false;               // special tokens add no text, though `stop` may name them
-  std::set<int32_t> kept_special;          // save these: marks that whoever reads the answer needs
+  bool skip_special = false;       // special tokens add no text, though `stop` may name them
+  std::set<int32_t> kept_special;  // save these: marks that whoever reads the answer needs
+  // The answer goes on where the prompt's text ends, so that its first word's space belongs to it; else it is a text of
+  // its own (a turn), which begins without.
+  bool continues = false;
   int logprobs = -1;                       // -1: none; else how many alternatives beside the chosen one (0 to 20)
   uint64_t choice = 0;                     // index among n answers to one prompt: part of the key of its draws
   std::shared_ptr<const Adapter> adapter;  // of open_adapter(); null: the model as it is

@@ -1,5 +1,7 @@
 #include "engine/gguf_tokenizer.h"
 
+#include <optional>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "text/chat_template.h"
@@ -36,7 +38,14 @@ std::string json_of(const Tokenizer& tokenizer) {
 
 std::vector<GgufEntry> gguf_tokenizer(const fs::path& folder, int64_t vocabulary) {
   const auto chat = open_chat_template(folder);
-  const Tokenizer tokenizer = Tokenizer::open(folder);
+  std::optional<Tokenizer> opened;
+  try {
+    opened = Tokenizer::open(folder);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return {{"tokenizer.ggml.model", GgufValue::of("none")}};  // as llama.cpp has it of models without
+  }
+  const Tokenizer& tokenizer = *opened;
   const fs::path published = folder / "tokenizer.json";
   return entries_of(tokenizer, fs::exists(published) ? read_file(published) : json_of(tokenizer),
                     chat ? chat->source() : "", vocabulary);
@@ -51,7 +60,14 @@ std::vector<GgufEntry> gguf_tokenizer(std::string_view tokenizer_json, std::stri
 std::vector<NamedText> tokenizer_files(const Gguf& file) {
   const auto key = [](std::string_view name) { return fmt::format("tokenizer.ggml.{}", name); };
   std::vector<NamedText> files;
-  const Tokenizer tokenizer = Tokenizer::from_gguf(file);
+  std::optional<Tokenizer> opened;
+  try {
+    opened = Tokenizer::from_gguf(file);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return {};
+  }
+  const Tokenizer& tokenizer = *opened;
   const auto whole = file.string("tokenizer.huggingface.json");
   files.push_back({"tokenizer.json", whole ? *whole : tokenizer.to_json()});
 

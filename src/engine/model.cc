@@ -7,6 +7,7 @@
 #include "engine/model_reference.h"
 #include "engine/shipped.h"
 #include "formats/gguf_config.h"
+#include "formats/quote.h"
 #include "models/registry.h"
 #include "nn/gguf_weights.h"
 
@@ -24,37 +25,49 @@ std::unique_ptr<LanguageModel> build(Config& config, Checkpoint checkpoint) {
   return make_model(config, weights);
 }
 
-std::shared_ptr<Model> checked(Model model) {
+// The tokenizer, or what says that there is none: of the model by its name, since clients may be told.
+template <class Open>
+Tokenizer tokenizer_or_none(const std::string& name, const std::filesystem::path& path, const Open& open) {
+  try {
+    return open();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    std::string why = error.what();
+    if (why.starts_with(path.string())) why.replace(0, path.string().size(), name);
+    return Tokenizer::none(std::move(why));
+  }
+}
+
+std::shared_ptr<Model> finished(Model model) {
   std::ranges::move(model.generation.warnings, std::back_inserter(model.warnings));
-  const auto vocabulary = static_cast<size_t>(model.network->shape().vocabulary);
-  if (model.tokenizer.size() > vocabulary)
-    fail(ErrorKind::bad_file, "{}: the tokenizer has {} tokens, the model only {}", model.name, model.tokenizer.size(),
-         vocabulary);
+  if (const std::string why = model.tokenizer.why_none(); !why.empty())
+    model.warnings.push_back(why + ": only what needs no text works");
   return std::make_shared<Model>(std::move(model));
 }
 
 std::shared_ptr<Model> open_folder(const std::filesystem::path& folder, const OpenOptions& options) {
   Config config = Config::open(folder, options.ignore_keys);
-  Tokenizer tokenizer = Tokenizer::open(folder);
-  const auto eos = eos_of(tokenizer);
   auto name = std::filesystem::weakly_canonical(folder).filename().string();
+  Tokenizer tokenizer = tokenizer_or_none(name, folder, [&] { return Tokenizer::open(folder); });
+  const auto eos = eos_of(tokenizer);
   auto network = build(config, Checkpoint::open(folder));
-  return checked({std::move(name), folder, std::move(network), tokenizer, open_chat_template(folder),
-                  read_generation_config(folder, eos, options.ignore_keys), config.warnings()});
+  return finished({std::move(name), folder, std::move(network), tokenizer, open_chat_template(folder),
+                   read_generation_config(folder, eos, options.ignore_keys), config.warnings()});
 }
 
 std::shared_ptr<Model> open_gguf(const std::filesystem::path& path, const OpenOptions& options) {
   const GgufCheckpoint checkpoint(Gguf::open(path));
   const Gguf& file = checkpoint.file();
-  Tokenizer tokenizer = Tokenizer::from_gguf(file);
+  Tokenizer tokenizer =
+      tokenizer_or_none(gguf_model_name(file, path), file.source(), [&] { return Tokenizer::from_gguf(file); });
   const auto eos = eos_of(tokenizer);
   Config config(checkpoint.config(), path.string(), options.ignore_keys);
   GgufWeights weights(checkpoint);
   auto network = make_model(config, weights);
   auto chat_template = gguf_chat_template(file, tokenizer);
   auto generation = read_generation_config(gguf_generation_config(file), checkpoint.config(), eos, options.ignore_keys);
-  return checked({gguf_model_name(file, path), path, std::move(network), std::move(tokenizer), std::move(chat_template),
-                  std::move(generation), config.warnings()});
+  return finished({gguf_model_name(file, path), path, std::move(network), std::move(tokenizer),
+                   std::move(chat_template), std::move(generation), config.warnings()});
 }
 
 std::shared_ptr<Model> open_shipped(const ShippedModel& files, const OpenOptions& options) {
@@ -72,7 +85,7 @@ std::shared_ptr<Model> open_shipped(const ShippedModel& files, const OpenOptions
   say("eos_token", tokenizer.eos());
   auto chat_template =
       ChatTemplate::parse(files.chat_template, source + "/chat_template.jinja").with_variables(std::move(variables));
-  return checked(
+  return finished(
       {source,
        {},
        build(config, Checkpoint::of(SafeTensors::from_bytes(files.weights, nullptr, source + "/model.safetensors"))),
@@ -106,6 +119,13 @@ std::vector<int32_t> Model::encode_prompt(std::string_view rendered) const {
   // A template that leaves BOS to the tokenizer still needs it; one that wrote it must not get a second.
   if (tokenizer.adds_bos() && (ids.empty() || ids[0] != *tokenizer.bos())) ids.insert(ids.begin(), *tokenizer.bos());
   return ids;
+}
+
+std::string Model::beyond_the_table(int32_t token) const {
+  const std::string name = token >= 0 && static_cast<size_t>(token) < tokenizer.size()
+                               ? fmt::format(" ({})", quote(tokenizer.token(token)))
+                               : "";
+  return fmt::format("expected token ids from 0 to {}, got {}{}", network->shape().vocabulary - 1, token, name);
 }
 
 std::shared_ptr<const Model> open_model(std::string_view reference, const OpenOptions& options) {

@@ -18,14 +18,14 @@
 namespace glassbox {
 
 struct OpenOptions {
-  std::vector<std::string> ignore_keys;  // of config.json (docs/design.md, promise 4)
+  std::vector<std::string> ignore_keys;  // of config.json (docs/design.md, promise 3)
 };
 
 struct Model {
   std::string name;              // as APIs show it: "glassbox/prism", or the folder's or file's name
   std::filesystem::path folder;  // or the .gguf file; empty for the model that is shipped
   std::unique_ptr<LanguageModel> network;
-  Tokenizer tokenizer;
+  Tokenizer tokenizer;  // Tokenizer::none() where the files have none: all that needs no text works
   std::optional<ChatTemplate> chat_template;  // absent: the model only continues text
   GenerationConfig generation;                // with the union of end-of-sequence ids
   std::vector<std::string> warnings = {};     // of its files, a line each: they stop nothing, people should know
@@ -39,6 +39,9 @@ struct Model {
   // with no second BOS. Throws Error(unsupported) where the model has no template.
   std::string render(const OrderedJson& context) const;
   std::vector<int32_t> encode_prompt(std::string_view rendered) const;
+
+  // What is wrong with a token that the model has no row for: a tokenizer may have more than the model.
+  std::string beyond_the_table(int32_t token) const;
 };
 
 // `reference`: "glassbox/prism" (shipped in the binary), a folder as published, or a .gguf file. Throws Error(not_found

@@ -39,6 +39,9 @@ Perplexity measure_perplexity(const Model& model, std::span<const int32_t> token
   if (length < 2 * context)
     fail(ErrorKind::bad_request, "perplexity: expected a text of at least {} tokens (two windows), got {}", 2 * context,
          length);
+  for (const int32_t token : tokens)
+    if (token < 0 || token >= model.network->shape().vocabulary)
+      fail(ErrorKind::bad_request, "perplexity: {}", model.beyond_the_table(token));
   const int64_t windows = options.windows > 0 ? std::min(options.windows, length / context) : length / context;
   const int64_t first = context / 2;
 

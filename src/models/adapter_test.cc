@@ -305,9 +305,9 @@ TEST_F(AdapterRefuses, WhatItDoesNotDoByName) {
   EXPECT_THAT(message([](Json& c) { c["layer_replication"] = {{0, 1}}; }), HasSubstr("layer_replication"));
   EXPECT_THAT(message([](Json& c) { c["fan_in_fan_out"] = true; }), HasSubstr("fan_in_fan_out"));
   EXPECT_THAT(message([](Json& c) { c["lora_bias"] = true; }), HasSubstr("lora_bias"));
-  EXPECT_THAT(message([](Json& c) { c["alpha_pattern"] = {{"(layers", 3}}; }), HasSubstr("alpha_pattern.(layers"));
+  EXPECT_THAT(message([](Json& c) { c["alpha_pattern"] = {{"(layers", 3}}; }), HasSubstr("alpha_pattern.\"(layers\""));
   EXPECT_THAT(message([](Json& c) { c["alpha_pattern"] = {{"(?a)q_proj", 3}}; }),
-              HasSubstr("alpha_pattern.(?a)q_proj"));
+              HasSubstr("alpha_pattern.\"(?a)q_proj\""));
   EXPECT_THAT(message([](Json& c) { c["use_dora"] = true; }), HasSubstr("magnitude"));
   EXPECT_THAT(message([](Json& c) { c["r"] = 0; }), HasSubstr("r: "));
 }

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/random.h"
+#include "formats/quote.h"
 #include "nn/peft_experts.h"
 #include "text/python_regex.h"
 
@@ -151,11 +152,12 @@ AdapterConfig read_adapter_config(Config config) {
     if (!patterns->is_object()) fail(ErrorKind::bad_file, "{}: expected an object", config.where("alpha_pattern"));
     for (const auto& [pattern, value] : patterns->items()) {
       if (!value.is_number())
-        fail(ErrorKind::bad_file, "{}.{}: expected a number", config.where("alpha_pattern"), pattern);
+        fail(ErrorKind::bad_file, "{}.{}: expected a number, got {}", config.where("alpha_pattern"), quote(pattern),
+             brief(value));
       try {
         matches(pattern, "");
       } catch (const Error& error) {
-        fail(error.kind(), "{}.{}: {}", config.where("alpha_pattern"), pattern, error.what());
+        fail(error.kind(), "{}.{}: {}", config.where("alpha_pattern"), quote(pattern), error.what());
       }
       out.alpha_pattern.emplace_back(pattern, value.get<double>());
     }

@@ -390,6 +390,7 @@ void Service::State::chat(const Request& request, const std::shared_ptr<Response
   OrderedJson body = openai::parse_body(request.body);
   auto generator = model(openai::model_of(body));
   openai::ChatRequest chat = openai::parse_chat(body, generator->card());
+  chat.generation.continues = chat.continues;
   check_room(*generator, static_cast<size_t>(chat.n));
   std::string rendered =
       openai::render_prompt(chat, [&](const OrderedJson& context) { return generator->render(context); });
@@ -416,6 +417,7 @@ void Service::State::complete(const Request& request, const std::shared_ptr<Resp
   OrderedJson body = openai::parse_body(request.body);
   auto generator = model(openai::model_of(body));
   openai::CompletionRequest completion = openai::parse_completion(body, generator->card());
+  completion.generation.continues = true;
   size_t total = completion.prompts.size() * static_cast<size_t>(completion.n);
   check_room(*generator, total);
   std::vector<std::vector<int32_t>> prompts;

@@ -188,7 +188,12 @@ Tokenizer Tokenizer::Impl::finish(TokenizerParts given) {
   return Tokenizer(std::move(impl));
 }
 
+void Tokenizer::Impl::check_some() const {
+  if (!why_none.empty()) fail(ErrorKind::unsupported, "{}: text needs one", why_none);
+}
+
 void Tokenizer::Impl::check_id(int32_t id) const {
+  check_some();
   if (id < 0 || static_cast<size_t>(id) >= size())
     fail(ErrorKind::bad_request, "token id {} is outside [0, {}) of {}", id, size(), parts.source);
 }
@@ -218,6 +223,7 @@ std::string Tokenizer::Impl::first_piece(int32_t id) const {
 }
 
 void Tokenizer::Impl::encode(std::string_view text, bool with_special, std::vector<int32_t>& out) const {
+  check_some();
   const bool well_formed = unicode::valid_prefix(text) == text.size();
   TokenModel::Scratch scratch;
   std::string storage;
@@ -248,12 +254,21 @@ void Tokenizer::Impl::encode(std::string_view text, bool with_special, std::vect
   });
 }
 
+Tokenizer Tokenizer::none(std::string why) {
+  auto impl = std::make_shared<Impl>();
+  impl->parts.kind = "none";
+  impl->why_none = std::move(why);
+  return Tokenizer(std::move(impl));
+}
+
+const std::string& Tokenizer::why_none() const { return impl_->why_none; }
+
 Tokenizer Tokenizer::from_json(std::string_view tokenizer_json, std::string_view source,
                                std::string_view tokenizer_config_json) {
   TokenizerParts parts = read_tokenizer_json(parse_vocabulary_json(tokenizer_json, source), source);
   if (!tokenizer_config_json.empty()) {
     const std::string config_source = std::string(source) + " (tokenizer_config)";
-    apply_config(parts, parse_json(tokenizer_config_json, config_source), nullptr, nullptr, config_source);
+    apply_config(parts, parse_json(tokenizer_config_json, config_source), nullptr, nullptr, config_source, true);
   }
   return Impl::finish(std::move(parts));
 }

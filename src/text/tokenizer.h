@@ -30,6 +30,11 @@ class Tokenizer {
   // whose meaning is not exactly kept is refused by name.
   static Tokenizer open(const std::filesystem::path& path);
 
+  // Of a model whose files have none: size() is 0, no token has text, and what would encode or decode throws
+  // Error(unsupported) with `why`.
+  static Tokenizer none(std::string why);
+  const std::string& why_none() const;  // empty for all others
+
   // The text of a tokenizer.json and, where there is one, of its tokenizer_config.json. `source` names them in errors.
   static Tokenizer from_json(std::string_view tokenizer_json, std::string_view source,
                              std::string_view tokenizer_config_json = {});
@@ -49,8 +54,9 @@ class Tokenizer {
   // to `vocabulary`. What GGUF has no key for (normalization, whole words, how added tokens are looked for) is in the
   // tokenizer.json that the caller adds as "tokenizer.huggingface.json", where from_gguf() looks for it. Throws
   // Error(unsupported) for what neither says: a way to split text without a name, merges without scores, CLIP,
-  // WordPiece, and a Unigram that is not SentencePiece's; Error(bad_file) for ids outside [0, vocabulary). User defined
-  // pieces as above: llama.cpp too finds them in the text itself.
+  // WordPiece, and a Unigram that is not SentencePiece's; Error(bad_file) for ids outside [0, vocabulary), but for
+  // added tokens, which the model then has no row for and GGUF does not hold. User defined pieces as above: llama.cpp
+  // too finds them in the text itself.
   std::vector<GgufEntry> to_gguf(int64_t vocabulary) const;
 
   // Added and special tokens written out in `text` become their ids, as the reference does. `add_special` puts what

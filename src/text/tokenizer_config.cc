@@ -20,7 +20,7 @@ std::optional<std::string> named_token(const Json& config, const char* key, std:
 }  // namespace
 
 void apply_config(TokenizerParts& parts, const Json& config, const Json& special_map, const Json& added,
-                  std::string_view source) {
+                  std::string_view source, bool from_json) {
   if (!config.is_null() && !config.is_object())
     fail(ErrorKind::bad_file, "{}: expected an object, got {}", source, config.type_name());
   auto name = [&](const char* key, std::optional<std::string>& into) {
@@ -103,8 +103,8 @@ void apply_config(TokenizerParts& parts, const Json& config, const Json& special
     }
   }
 
-  // A configuration that says whether a BOS or EOS goes around the text says all of it, as in transformers.
-  if (config.is_object() && (config.contains("add_bos_token") || config.contains("add_eos_token"))) {
+  // Beside files without a post_processor, one that says whether a BOS or EOS goes around the text says all of it.
+  if (!from_json && config.is_object() && (config.contains("add_bos_token") || config.contains("add_eos_token"))) {
     parts.before.clear();
     parts.after.clear();
     const bool bos = json_bool(config, "add_bos_token", false, source, "tokenizer_config");

@@ -404,7 +404,9 @@ Tokenizer Tokenizer::open(const std::filesystem::path& path) {
     for (const char* name : {"tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt"})
       if (file = path / name; fs::exists(file)) break;
     if (!fs::exists(file))
-      fail(ErrorKind::not_found, "{}: no tokenizer.json, tokenizer.model, spiece.model, vocab.json or vocab.txt here",
+      fail(ErrorKind::not_found,
+           "{}: no tokenizer here: expected tokenizer.json, tokenizer.model, spiece.model, vocab.json or vocab.txt, as "
+           "published with the model",
            path.string());
   }
   const fs::path folder = file.parent_path();
@@ -417,7 +419,8 @@ Tokenizer Tokenizer::open(const std::filesystem::path& path) {
   const std::string file_name = file.filename().string();
   const size_t begin = bytes.find_first_not_of(" \t\r\n");
   TokenizerParts parts;
-  if (begin != std::string::npos && bytes[begin] == '{' && file_name != "vocab.json") {
+  const bool from_json = begin != std::string::npos && bytes[begin] == '{' && file_name != "vocab.json";
+  if (from_json) {
     parts = read_tokenizer_json(parse_vocabulary_json(bytes, source), source);
   } else if (file_name == "vocab.json" || file_name == "merges.txt") {
     const fs::path vocab = folder / "vocab.json", merges = folder / "merges.txt";
@@ -432,7 +435,7 @@ Tokenizer Tokenizer::open(const std::filesystem::path& path) {
     parts = read_sentencepiece(bytes, source, config);
   }
   apply_config(parts, config, special_map, added,
-               folder.empty() ? "tokenizer_config.json" : (folder / "tokenizer_config.json").string());
+               folder.empty() ? "tokenizer_config.json" : (folder / "tokenizer_config.json").string(), from_json);
   return Impl::finish(std::move(parts));
 }
 

@@ -150,7 +150,11 @@ TokenizerParts read_merges(const Gguf& file, const Contents& contents) {
     parts.normalizer = Normalizer::from_json(part(published, "normalizer"), source);
     if (const Json& model = part(published, "model"); model.is_object())
       whole_words = json_bool(model, "ignore_merges", false, source, "model");
-    published_tokens = part(published, "added_tokens");
+    if (const Json& added = part(published, "added_tokens"); added.is_array())
+      for (const Json& token : added)  // but for those that the model has no row for
+        if (!token.is_object() || !token.value("id", Json()).is_number_integer() ||
+            token["id"] < static_cast<int64_t>(contents.tokens.size()))
+          published_tokens.push_back(token);
   }
   VocabularyJson vocabulary;
   vocabulary.has_vocab = vocabulary.has_merges = true;
@@ -238,7 +242,9 @@ Tokenizer Tokenizer::from_gguf(const Gguf& file) {
   Contents contents;
   contents.source = file.source();
   const auto kind = file.string(key("model"));
-  if (!kind) fail(ErrorKind::not_found, "{}: no tokenizer: {} is missing", contents.source, key("model"));
+  if (!kind || *kind == "none" || *kind == "no_vocab")
+    fail(ErrorKind::not_found, "{}: no tokenizer here: {} {}", contents.source, key("model"),
+         kind ? "says so" : "is missing");
   const auto tokens = file.strings(key("tokens"));
   if (!tokens || tokens->empty() || tokens->size() > INT32_MAX)
     fail(ErrorKind::bad_file, "{}: {} is missing or empty", contents.source, key("tokens"));

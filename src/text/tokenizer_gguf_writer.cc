@@ -87,9 +87,16 @@ Preparation preparation_of(const TokenizerParts& parts, bool cuts) {
 std::vector<GgufEntry> Tokenizer::to_gguf(int64_t vocabulary) const {
   const Impl& impl = *impl_;
   const TokenizerParts& parts = impl.parts;
-  if (vocabulary < static_cast<int64_t>(size()) || vocabulary > INT32_MAX)
-    fail(ErrorKind::bad_file, "{}: expected token ids from 0 to {}, got one of {}", parts.source, vocabulary - 1,
-         size() - 1);
+  impl.check_some();
+  // A token added beyond the model's rows is no token of the model; one that texts are cut into would be.
+  const auto beyond = [&](int32_t id) { return id >= vocabulary; };
+  for (int64_t id = std::max<int64_t>(vocabulary, 0); id < static_cast<int64_t>(size()); ++id)
+    if (parts.model->defined(static_cast<uint32_t>(id)))
+      fail(ErrorKind::bad_file, "{}: expected token ids from 0 to {}, got one of {}", parts.source, vocabulary - 1, id);
+  for (const auto& id : {bos(), eos(), unk()})
+    if (vocabulary < 1 || vocabulary > INT32_MAX || (id && beyond(*id)))
+      fail(ErrorKind::bad_file, "{}: expected token ids from 0 to {}, got one of {}", parts.source, vocabulary - 1,
+           id.value_or(0));
   const auto* unigram = dynamic_cast<const Unigram*>(parts.model.get());
   const bool merges = impl.bpe && parts.pretokenizer.byte_level();
   const Bpe::Options* bpe = impl.bpe ? &impl.bpe->options() : nullptr;
@@ -111,7 +118,7 @@ std::vector<GgufEntry> Tokenizer::to_gguf(int64_t vocabulary) const {
   if (impl.bpe)
     for (const uint32_t id : impl.bpe->options().bytes) types[id] = static_cast<int32_t>(PieceType::byte);
   for (const AddedToken& token : parts.added) {
-    if (token.content.empty()) continue;
+    if (token.content.empty() || beyond(token.id)) continue;
     const auto id = static_cast<size_t>(token.id);
     types[id] = static_cast<int32_t>(token.special ? PieceType::control : PieceType::user_defined);
     tokens[id] = token.content;
@@ -175,7 +182,7 @@ std::vector<GgufEntry> Tokenizer::to_gguf(int64_t vocabulary) const {
   }
   for (const auto& [name, id] :
        {std::pair{"bos", bos()}, std::pair{"eos", eos()}, std::pair{"unknown", unk()}, std::pair{"padding", pad()}})
-    if (id) put(fmt::format("{}_token_id", name), GgufValue::of(static_cast<uint32_t>(*id)));
+    if (id && !beyond(*id)) put(fmt::format("{}_token_id", name), GgufValue::of(static_cast<uint32_t>(*id)));
   const auto around = [&](const std::vector<int32_t>& ids, std::optional<int32_t> only) {
     if (!ids.empty() && (ids.size() > 1 || ids[0] != only))
       fail(ErrorKind::unsupported, "{}: around a text GGUF puts its BOS and its EOS; here are {} other tokens",

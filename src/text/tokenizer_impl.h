@@ -67,6 +67,7 @@ struct Tokenizer::Impl {
   std::map<int32_t, std::string>
       added_text;  // what they decode from: their names, normalized where they are looked for so
   std::optional<int32_t> bos, eos, unk, pad;
+  std::string why_none;  // of no tokenizer at all
 
   // What one token covers of a text at most, for least_tokens().
   struct Coverage {
@@ -82,6 +83,7 @@ struct Tokenizer::Impl {
   // The piece as the first of a text.
   std::string first_piece(int32_t id) const;
   void check_id(int32_t id) const;
+  void check_some() const;  // throws where there is none
   void encode(std::string_view text, bool with_special, std::vector<int32_t>& out) const;
   static Tokenizer finish(TokenizerParts parts);
 };
@@ -122,8 +124,10 @@ TokenizerParts read_vocab_txt(std::string_view bytes, std::string_view source, c
 TokenizerParts read_vocab_and_merges(std::string_view vocab_json, std::string_view merges, std::string_view source,
                                      const Json& config);
 
-// Adds what tokenizer_config.json, special_tokens_map.json and added_tokens.json (null where absent) say.
+// Adds what tokenizer_config.json, special_tokens_map.json and added_tokens.json (null where absent) say. Whether BOS
+// and EOS go around a text is the post_processor's to say where there is one to look at, in a tokenizer.json
+// (`from_json`): transformers 5 drops add_bos_token and add_eos_token then, whatever class reads it.
 void apply_config(TokenizerParts& parts, const Json& config, const Json& special_map, const Json& added,
-                  std::string_view source);
+                  std::string_view source, bool from_json);
 
 }  // namespace glassbox

@@ -150,6 +150,7 @@ Json Normalizer::to_json(std::string_view source) const {
 }
 
 std::string Tokenizer::to_json() const {
+  impl_->check_some();
   const Impl& impl = *impl_;
   const TokenizerParts& parts = impl.parts;
   Json vocabulary = Json::object(), model;

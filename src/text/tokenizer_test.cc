@@ -93,7 +93,7 @@ TEST_P(Fixture, IsTheSameWrittenAndReadAgain) {
   const bool has_name = name == "llama3" || name == "crossing" || name == "nfc" || name == "metaspace_first";
   try {
     const auto size = static_cast<int64_t>(tokenizer_.size());
-    EXPECT_THROW(tokenizer_.to_gguf(size - 1), Error);
+    EXPECT_THROW(tokenizer_.to_gguf(size / 2), Error);
     std::vector<GgufEntry> entries = tokenizer_.to_gguf(size + 3);
     EXPECT_TRUE(has_name) << name;
     entries.push_back({"tokenizer.huggingface.json", GgufValue::of(tokenizer_.to_json())});
@@ -271,12 +271,69 @@ TEST(Tokenizer, ConfigurationNamesAndAdds) {
   EXPECT_FALSE(tokenizer.adds_bos());
   EXPECT_EQ(tokenizer.eos(), tokenizer.id_of("<|eot_id|>"));
   EXPECT_EQ(tokenizer.pad(), std::nullopt);
-  EXPECT_EQ(tokenizer.encode("  <new>"), Ids{next});
+  EXPECT_EQ(tokenizer.encode("  <new>", false), Ids{next});
   EXPECT_EQ(tokenizer.encode_plain("<new>").size(), 5u);
   EXPECT_TRUE(tokenizer.is_special(next));
   EXPECT_TRUE(tokenizer.is_special(*tokenizer.id_of("Ġlantern")));
   EXPECT_FALSE(tokenizer.is_special(next + 1));
   EXPECT_NE(tokenizer.describe().find("byte-level BPE"), std::string::npos);
+}
+
+// As AutoTokenizer of transformers 5.24 has it, whichever class tokenizer_config.json names.
+TEST(Tokenizer, ThePostProcessorAloneAddsBos) {
+  Json json = read_json(testing::fixture("tokenizers/llama3.json"))["tokenizer"];
+  const Json with_bos = json["post_processor"];
+  const Json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", false}, {"use_regex", true}};
+  const Json both = {{"type", "Sequence"}, {"processors", {bytes, with_bos}}};
+  for (const auto& [post, adds] :
+       {std::pair(Json(), false), std::pair(with_bos, true), std::pair(bytes, false), std::pair(both, true)})
+    for (const char* kind : {"PreTrainedTokenizerFast", "LlamaTokenizerFast", "TokenizersBackend"})
+      for (const char* said : {"", R"("add_bos_token":true,)", R"("add_bos_token":false,"add_eos_token":true,)"}) {
+        json["post_processor"] = post;
+        const Tokenizer tokenizer = Tokenizer::from_json(
+            dump_json(json), "test",
+            fmt::format(R"({{{}"bos_token":"<|begin_of_text|>","eos_token":"<|eot_id|>","tokenizer_class":"{}"}})",
+                        said, kind));
+        EXPECT_EQ(tokenizer.adds_bos(), adds) << dump_json(post) << said << kind;
+        Ids expected = tokenizer.encode("hi", false);
+        if (adds) expected.insert(expected.begin(), *tokenizer.bos());
+        EXPECT_EQ(tokenizer.encode("hi"), expected) << dump_json(post) << said << kind;
+      }
+}
+
+TEST(Tokenizer, AnAddedTokenBeyondTheModelsRowsIsNotWritten) {
+  Json json = read_json(testing::fixture("tokenizers/llama3.json"))["tokenizer"];
+  const auto rows = static_cast<int64_t>(Tokenizer::from_json(dump_json(json), "test").size());
+  json["added_tokens"].push_back({{"id", rows}, {"content", "[PAD]"}, {"special", true}});
+  const Tokenizer tokenizer = Tokenizer::from_json(dump_json(json), "test", R"({"pad_token":"[PAD]"})");
+  EXPECT_EQ(tokenizer.pad(), rows);
+  std::vector<GgufEntry> entries = tokenizer.to_gguf(rows);
+  entries.push_back({"tokenizer.huggingface.json", GgufValue::of(dump_json(json))});
+  const Tokenizer again = Tokenizer::from_gguf(Gguf::planned(entries, {}, "gguf"));
+  EXPECT_EQ(again.size(), static_cast<size_t>(rows));
+  EXPECT_EQ(again.encode("hi there"), tokenizer.encode("hi there"));
+  EXPECT_THROW(tokenizer.to_gguf(rows / 2), Error);
+}
+
+TEST(Tokenizer, NoneHasNoText) {
+  const Tokenizer none = Tokenizer::none("m: no tokenizer here");
+  EXPECT_EQ(none.size(), 0u);
+  EXPECT_EQ(none.eos(), std::nullopt);
+  EXPECT_FALSE(none.adds_bos());
+  EXPECT_FALSE(none.is_special(3));
+  const auto refusal = [](const auto& act) -> std::string {
+    try {
+      act();
+    } catch (const Error& error) { return error.what(); }
+    return "nothing";
+  };
+  const std::string why = "m: no tokenizer here: text needs one";
+  EXPECT_EQ(refusal([&] { none.encode("hi"); }), why);
+  EXPECT_EQ(refusal([&] { none.encode_plain(""); }), why);
+  EXPECT_EQ(refusal([&] { none.decode(Ids{3}); }), why);
+  EXPECT_EQ(refusal([&] { none.piece(3); }), why);
+  EXPECT_EQ(refusal([&] { none.to_json(); }), why);
+  EXPECT_EQ(refusal([&] { none.to_gguf(100); }), why);
 }
 
 TEST(Tokenizer, AddedTokensDecodeToWhatTheySay) {
