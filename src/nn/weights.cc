@@ -392,6 +392,7 @@ Tensor RandomWeights::get(const std::string& name, const Shape& shape) {
     }
   };
   if (random_blocks(dtype, key, to, period)) {
+    // Values cannot be quantized to such a type.
   } else if (is_blocks(dtype)) {
     ThreadPool here(1);
     quantize(here, dtype, values.data(), rows, width, nullptr, to);
