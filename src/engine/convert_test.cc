@@ -269,6 +269,7 @@ TEST(Convert, TypesThatAreOnlyReadRun) {
 
     QuantizeOptions options;
     options.type = "Q8_0";
+    options.force = true;
     const auto from = [&](const fs::path& source) {
       quantize_model(source.string(), (folder / "q.gguf").string(), options, {});
       return read_file(folder / "q.gguf");
