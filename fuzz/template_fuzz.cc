@@ -1,4 +1,7 @@
-// Any text as a chat template: an Error of one line, or a text within the limits; the same text the second time.
+// Any text as a chat template: an Error of one line, or a text within the limits, each byte of it trusted or not; the
+// same the second time.
+#include <fmt/ranges.h>
+
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -28,11 +31,18 @@ const OrderedJson& context() {
 
 std::string attempt(const ChatTemplate& chat, const RenderLimits& limits) {
   try {
-    GenerationSpans spans;
-    std::string text = chat.render(context(), limits, &spans);
+    const auto [text, trusted, generation] = chat.render(context(), limits);
     require(text.size() <= limits.output_bytes);
-    for (const auto& [first, second] : spans) require(first <= second && second <= text.size());
-    return text;
+    for (const auto& [first, second] : generation) require(first <= second && second <= text.size());
+    size_t at = 0;  // spans ascend, and between two there is something
+    for (const auto& [first, second] : trusted) {
+      require(first < second && second <= text.size() && (first > at || (at == 0 && first == 0)));
+      at = second;
+    }
+    std::string back;
+    MixedText(text, trusted).each_run([&](std::string_view run, bool) { back += run; });
+    require(back == text);
+    return text + fmt::format("{}", fmt::join(trusted, ","));
   } catch (const Error& error) {
     require_one_line(error.what());
     return std::string("!") + error.what();

@@ -1,4 +1,5 @@
 // Any bytes as text for tokenizers that know every byte: it comes back as it was, and streams as it decodes.
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -47,6 +48,26 @@ Tokenizer byte_fallback() {
       "byte fallback");
 }
 
+// The first byte says where the text is trusted: nowhere, everywhere, or in runs of so many bytes. Control tokens are
+// found in these alone, and what is encoded is the text.
+void check_spans(const Tokenizer& tokenizer, const std::string& text) {
+  const std::vector<bool> all(tokenizer.size(), true), none(tokenizer.size(), false);
+  const size_t run = text.empty() ? 0 : static_cast<unsigned char>(text[0]) % 16;
+  TrustedSpans trusted;
+  for (size_t at = 0; run > 0 && at < text.size(); at += 2 * run)
+    trusted.emplace_back(at, std::min(at + run, text.size()));
+  const TrustedSpans whole = text.empty() ? TrustedSpans() : TrustedSpans{{0, text.size()}};
+  require(tokenizer.encode(text, whole, all) == tokenizer.encode(text, false));
+  require(tokenizer.encode(text, {}, none) == tokenizer.encode(text, false));
+  require(tokenizer.encode(text, {}, all) == tokenizer.encode_plain(text));
+  const auto ids = tokenizer.encode(text, trusted, all);
+  size_t control = 0, allowed = 0;
+  for (int32_t id : ids) control += tokenizer.is_special(id);
+  for (const auto& [begin, end] : trusted)
+    for (int32_t id : tokenizer.encode(text.substr(begin, end - begin), false)) allowed += tokenizer.is_special(id);
+  require(control <= allowed);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -69,6 +90,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       streamed += stream.finish();
       require(streamed == unicode::replace_broken(back));
     }
+    check_spans(tokenizer, text);
   }
   return 0;
 }

@@ -56,10 +56,10 @@ TEST(RealModels, SmolLm2AnswersAsTransformersDoes) {
   const Json golden = read_json(testing::fixture("smollm2_greedy.json"));
   ASSERT_EQ(golden["cases"].size(), 10u);
   for (const Json& expected : golden["cases"]) {
-    const std::string rendered =
+    const Rendered rendered =
         model->render({{"messages", {{{"role", "user"}, {"content", expected["prompt"].get<std::string>()}}}},
                        {"add_generation_prompt", true}});
-    EXPECT_EQ(rendered, expected["rendered"].get<std::string>());
+    EXPECT_EQ(rendered.text, expected["rendered"].get<std::string>());
     GenerationRequest request;
     request.prompt = model->encode_prompt(rendered);
     ASSERT_EQ(request.prompt, expected["prompt_ids"].get<std::vector<int32_t>>());

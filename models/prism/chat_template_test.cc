@@ -18,10 +18,13 @@ OrderedJson context(const std::string& messages, bool prompt) {
 }
 
 TEST(PrismTemplate, WritesAConversation) {
-  EXPECT_EQ(shipped().render(context(R"([{"role":"system","content":"S"},{"role":"user","content":" Q\n"}])", true)),
-            "<|begin|><|system|>S<|end|><|user|> Q\n<|end|><|assistant|>");
-  EXPECT_EQ(shipped().render(context(
-                R"([{"role":"user","content":"Q"},{"role":"assistant","content":"<think>R</think>A"}])", false)),
+  EXPECT_EQ(
+      shipped().render(context(R"([{"role":"system","content":"S"},{"role":"user","content":" Q\n"}])", true)).text,
+      "<|begin|><|system|>S<|end|><|user|> Q\n<|end|><|assistant|>");
+  EXPECT_EQ(shipped()
+                .render(context(R"([{"role":"user","content":"Q"},{"role":"assistant","content":"<think>R</think>A"}])",
+                                false))
+                .text,
             "<|begin|><|user|>Q<|end|><|assistant|><think>R</think>A<|end|>");
   EXPECT_THROW(shipped().render(context(R"([{"role":"tool","content":"4"}])", true)), Error);
 }
@@ -32,7 +35,7 @@ TEST(PrismTemplate, MarksWhatIsLearnt) {
   for (uint64_t i = 0; i < 300; ++i) {
     Document document = make_document(1, i);
     std::string expected = "<|begin|>";
-    GenerationSpans learnt, marked;
+    GenerationSpans learnt;
     for (const Message& message : document.messages) {
       expected += fmt::format("<|{}|>", name(message.role));
       size_t begin = expected.size();
@@ -40,8 +43,9 @@ TEST(PrismTemplate, MarksWhatIsLearnt) {
       if (message.role == Role::assistant && message.learn) learnt.emplace_back(begin, expected.size());
       unlearnt += !message.learn;
     }
-    EXPECT_EQ(shipped().render(context(dump_json(to_json(document.messages)), false), {}, &marked), expected);
-    EXPECT_EQ(marked, learnt);
+    const Rendered rendered = shipped().render(context(dump_json(to_json(document.messages)), false));
+    EXPECT_EQ(rendered.text, expected);
+    EXPECT_EQ(rendered.generation, learnt);
   }
   EXPECT_GT(unlearnt, 5);
 }

@@ -100,9 +100,10 @@ Answer Conversation::answer_messages(const Told& told) {
   if (!settings_.system.empty()) all.push_back({{"role", "system"}, {"content", settings_.system}});
   for (const OrderedJson& message : messages_) all.push_back(message);
   GenerationRequest asked = request();
-  prompt_ = model_->render({{"messages", std::move(all)}, {"add_generation_prompt", true}});
-  ids_ = asked.prompt = model_->encode_prompt(prompt_);
-  const ChatSyntax syntax = ChatSyntax::of_template(model_->chat_template->source());
+  Rendered prompt = model_->render({{"messages", std::move(all)}, {"add_generation_prompt", true}});
+  ids_ = asked.prompt = model_->encode_prompt(prompt);
+  prompt_ = std::move(prompt.text);
+  const ChatSyntax syntax = ChatSyntax::of_template(model_->chat_template->all_sources());
   const SpecialTokens specials = special_tokens(model_->tokenizer);
   asked.kept_special = syntax.special_marks(specials, false);
   AnswerParser parser(syntax, nullptr, prompt_, texts_of(specials, asked.kept_special));

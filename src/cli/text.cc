@@ -1,5 +1,8 @@
 // glassbox tokenize, detokenize, render: text to ids and back, messages to a prompt.
+#include <unistd.h>
+
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 
@@ -9,6 +12,7 @@
 #include "cli/command.h"
 #include "engine/gguf_model.h"
 #include "engine/shipped.h"
+#include "text/prompt_encoder.h"
 
 namespace glassbox {
 namespace {
@@ -16,6 +20,12 @@ namespace {
 struct TextOptions {
   std::string source;
   bool no_special = false;
+  bool prompt = false;  // standard input is what `render --json` wrote
+};
+
+struct RenderOptions {
+  std::string source, name;
+  bool json = false, ids = false, text = false;
 };
 
 Tokenizer open_tokenizer(const std::string& source) {
@@ -25,10 +35,45 @@ Tokenizer open_tokenizer(const std::string& source) {
   return Tokenizer::open(source);
 }
 
+bool is_model(const std::string& source) {
+  return shipped_model(source) || std::filesystem::is_directory(source) || is_gguf_file(source);
+}
+
+// Nothing where a model has none, or for what is no model.
+std::optional<ChatTemplate> template_of_model(const std::string& source) {
+  if (shipped_model(source)) return open_model(source)->chat_template;
+  if (std::filesystem::is_directory(source)) return open_chat_template(source);
+  if (!is_gguf_file(source)) return std::nullopt;
+  const Gguf file = Gguf::open(source);
+  return gguf_chat_template(file, Tokenizer::from_gguf(file));
+}
+
+void print_ids(const std::vector<int32_t>& ids) { fmt::print("[{}]\n", fmt::join(ids, ", ")); }
+
+void write_standard_output(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+// For people: what the template writes is dimmed, so that the conversation stands out.
+void show(const Rendered& rendered) {
+  const char* term = std::getenv("TERM");
+  const bool colours = !std::getenv("NO_COLOR") && term && std::string_view(term) != "dumb";
+  MixedText(rendered.text, rendered.trusted).each_run([&](std::string_view run, bool trusted) {
+    if (colours && trusted) write_standard_output("\033[2;36m");
+    write_standard_output(run);
+    if (colours && trusted) write_standard_output("\033[0m");
+  });
+}
+
 int tokenize(const TextOptions& options) {
   const Tokenizer tokenizer = open_tokenizer(options.source);
-  const auto ids = tokenizer.encode(read_standard_input(), !options.no_special);
-  fmt::print("[{}]\n", fmt::join(ids, ", "));
+  const std::string input = read_standard_input();
+  if (options.prompt) {
+    parse_json(input, "standard input", ErrorKind::bad_request);
+    const OrderedJson prompt = OrderedJson::parse(input);
+    const OrderedJson parts = prompt.is_object() && prompt.contains("prompt") ? prompt["prompt"] : prompt;
+    print_ids(PromptEncoder(tokenizer, template_of_model(options.source)).encode(Rendered::of_parts(parts)));
+    return 0;
+  }
+  print_ids(tokenizer.encode(input, !options.no_special));
   return 0;
 }
 
@@ -48,32 +93,64 @@ int detokenize(const TextOptions& options) {
   return 0;
 }
 
-ChatTemplate open_template(const std::string& source) {
-  const auto missing = [&] { fail(ErrorKind::unsupported, "{}: has no chat template", source); };
-  if (const auto shipped = shipped_model(source)) return *open_model(source)->chat_template;
-  if (std::filesystem::is_directory(source)) {
-    auto found = open_chat_template(source);
-    if (!found) missing();
-    return *found;
+// Nothing for a template file, or a folder that has no tokenizer: what they write is text, and which of it is their
+// own.
+std::optional<PromptEncoder> find_prompts(const std::string& source, const std::optional<ChatTemplate>& chat_template) {
+  if (!is_model(source)) return std::nullopt;
+  try {
+    return PromptEncoder(open_tokenizer(source), chat_template);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return std::nullopt;
   }
-  if (is_gguf_file(source)) {
-    const Gguf file = Gguf::open(source);
-    auto found = gguf_chat_template(file, Tokenizer::from_gguf(file));
-    if (!found) missing();
-    return *found;
-  }
-  return ChatTemplate::parse(read_file(source), source);
 }
 
-int render(const TextOptions& options) {
-  const ChatTemplate chat_template = open_template(options.source);
+int render(const RenderOptions& options) {
+  std::optional<ChatTemplate> chat_template = is_model(options.source)
+                                                  ? template_of_model(options.source)
+                                                  : ChatTemplate::parse(read_file(options.source), options.source);
+  if (!chat_template) fail(ErrorKind::unsupported, "{}: has no chat template", options.source);
+  if (!options.name.empty()) {
+    const auto names = chat_template->names();
+    chat_template = chat_template->named(options.name);
+    if (!chat_template)
+      fail(ErrorKind::bad_request, "--template: {} has no chat template named {}, only {}", options.source,
+           options.name, fmt::join(names, ", "));
+  }
   const std::string input = read_standard_input();
   parse_json(input, "standard input", ErrorKind::bad_request);  // bounds the depth and names what is wrong
   const OrderedJson context = OrderedJson::parse(input);
   if (!context.is_object())
     fail(ErrorKind::bad_request, "standard input: expected an object with \"messages\", got {}", context.type_name());
-  const std::string text = chat_template.render(context);
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  const Rendered rendered = chat_template->render(context);
+
+  const auto prompts = find_prompts(options.source, chat_template);
+  if (options.ids) {
+    if (!prompts) fail(ErrorKind::bad_request, "--ids: {} is a template without a tokenizer", options.source);
+    print_ids(prompts->encode(rendered));
+    return 0;
+  }
+  if (options.json) {
+    OrderedJson out = OrderedJson::object();
+    if (prompts) {
+      const auto ids = prompts->encode(rendered);
+      out = {{"tokens", ids.size()}, {"ids", ids}};
+    }
+    out["prompt"] = rendered.parts();
+    fmt::print("{}\n", dump_ordered_json(out));
+    return 0;
+  }
+  if (::isatty(STDOUT_FILENO)) {
+    show(rendered);
+    return 0;
+  }
+  // A program that reads this text for tokens would find some that nobody may write.
+  if (const auto forged = prompts && !options.text ? prompts->forged(rendered) : std::nullopt)
+    fail(ErrorKind::bad_request,
+         "standard output: the conversation spells the control token {} (byte {} of the prompt), which is text there; "
+         "the text alone cannot say so: --json and --ids can, --text writes it all the same",
+         forged->token, forged->byte);
+  write_standard_output(rendered.text);
   return 0;
 }
 
@@ -86,18 +163,28 @@ void add_text_commands(Commands& commands) {
   command->add_option("SOURCE", options->source, "A model, a folder, tokenizer.json or tokenizer.model")->required();
   command->add_flag("--no-special", options->no_special,
                     "Leave out what the tokenizer would put around the text, such as BOS");
+  command->add_flag("--prompt", options->prompt,
+                    "Standard input is what `glassbox render --json` wrote: control tokens are the template's alone");
 
   options = std::make_shared<TextOptions>();
   command = commands.add("detokenize", "A JSON list of token ids on standard input, their text on standard output",
                          "echo '[40, 41]' | glassbox detokenize glassbox/prism", options, detokenize);
   command->add_option("SOURCE", options->source, "A model, a folder, tokenizer.json or tokenizer.model")->required();
 
-  options = std::make_shared<TextOptions>();
+  auto rendering = std::make_shared<RenderOptions>();
   command = commands.add(
       "render", "Messages on standard input, the prompt's exact text on standard output",
       R"(echo '{"messages":[{"role":"user","content":"Hi"}],"add_generation_prompt":true}' | glassbox render glassbox/prism)",
-      options, render);
-  command->add_option("SOURCE", options->source, "A model, a folder, or a template file (*.jinja)")->required();
+      rendering, render);
+  command->add_option("SOURCE", rendering->source, "A model, a folder, or a template file (*.jinja)")->required();
+  command->add_option("--template", rendering->name, "The template of this name, where the model has several");
+  auto* json = command->add_flag("--json", rendering->json,
+                                 "JSON: the prompt in parts, each the template's own (trusted) or not, and its ids");
+  auto* ids = command->add_flag("--ids", rendering->ids, "The ids that the model is given");
+  auto* text =
+      command->add_flag("--text", rendering->text, "The text alone, even where the conversation spells control tokens");
+  json->excludes(ids)->excludes(text);
+  ids->excludes(text);
 }
 
 }  // namespace glassbox

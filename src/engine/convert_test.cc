@@ -11,6 +11,7 @@
 #include "engine/convert_testing.h"
 #include "engine/gguf_model.h"
 #include "engine/gguf_source.h"
+#include "engine/gguf_model.h"
 #include "engine/gguf_tokenizer.h"
 #include "engine/model.h"
 #include "engine/quantize.h"
@@ -542,6 +543,30 @@ TEST(Convert, TakesEveryFormOfTokenizerAlong) {
     EXPECT_EQ(back.bos(), published.bos());
     EXPECT_EQ(back.eos(), published.eos());
   }
+}
+
+TEST(Convert, TakesNamedTemplatesAlong) {
+  TemporaryFolder folder;
+  publish("llama32_tiny", folder / "model");
+  fs::create_directories(folder / "model/additional_chat_templates");
+  write_file(folder / "model/chat_template.jinja", "plain {{ bos_token }}");
+  write_file(folder / "model/additional_chat_templates/tool_use.jinja", "tools");
+  const auto published = open_chat_template(folder / "model");
+  const Gguf file = Gguf::planned(gguf_tokenizer(folder / "model", 64), {}, "m.gguf");
+  const auto inside = gguf_chat_template(file, Tokenizer::from_gguf(file));
+  fs::create_directories(folder / "back");
+  for (const NamedText& one : tokenizer_files(file)) write_file(folder / "back" / one.name, one.text);
+  for (const auto& chat : {inside, open_chat_template(folder / "back")}) {
+    ASSERT_TRUE(chat);
+    EXPECT_EQ(chat->names(), published->names());
+    for (const OrderedJson& context : {OrderedJson::object(), OrderedJson{{"tools", OrderedJson::array()}}})
+      EXPECT_EQ(chat->render(context).text, published->render(context).text);
+  }
+  const Gguf one = Gguf::planned(
+      std::vector<GgufEntry>{{"tokenizer.chat_templates", GgufValue::array(std::vector<std::string>{"rag"})},
+                             {"tokenizer.chat_template.rag", GgufValue::of("r")}},
+      {}, "one.gguf");
+  EXPECT_EQ(gguf_chat_template(one, Tokenizer::open(folder / "model"))->names(), std::vector<std::string>{"rag"});
 }
 
 TEST(Quantize, TypesAreLlamaCppsAndErrorsAreTrue) {

@@ -7,8 +7,16 @@
 namespace glassbox {
 
 std::optional<ChatTemplate> gguf_chat_template(const Gguf& file, const Tokenizer& tokenizer) {
-  const auto text = file.string("tokenizer.chat_template");
-  if (!text) return std::nullopt;
+  std::map<std::string, ChatTemplate> named;
+  const auto add = [&](const std::string& name, const std::string& key) {
+    if (const auto text = file.string(key))
+      named.insert_or_assign(name, ChatTemplate::parse(*text, file.source() + ": " + key));
+  };
+  const std::string key = "tokenizer.chat_template";
+  for (const std::string_view name : file.strings("tokenizer.chat_templates").value_or(std::vector<std::string_view>()))
+    add(std::string(name), key + "." + std::string(name));
+  add("default", key);
+  if (named.empty()) return std::nullopt;
   OrderedJson variables = OrderedJson::object();
   const auto say = [&](const char* variable, std::optional<int32_t> id) {
     if (id) variables[variable] = tokenizer.token(*id);
@@ -17,15 +25,7 @@ std::optional<ChatTemplate> gguf_chat_template(const Gguf& file, const Tokenizer
   say("eos_token", tokenizer.eos());
   say("unk_token", tokenizer.unk());
   say("pad_token", tokenizer.pad());
-  const std::string where = file.source() + ": tokenizer.chat_template";
-  ChatTemplate chat = ChatTemplate::parse(*text, where).with_variables(std::move(variables));
-  for (const std::string_view name :
-       file.strings("tokenizer.chat_templates").value_or(std::vector<std::string_view>())) {
-    const auto other = file.string("tokenizer.chat_template." + std::string(name));
-    if (other && name != "default")
-      chat = chat.with_alternative(name, ChatTemplate::parse(*other, where + "." + std::string(name)));
-  }
-  return chat;
+  return ChatTemplate::of_named(named, file.source()).with_variables(std::move(variables));
 }
 
 std::string gguf_model_name(const Gguf& file, const std::filesystem::path& path) {

@@ -17,10 +17,18 @@ namespace fs = std::filesystem;
 enum Kind : int64_t { control = 3, user_defined = 4 };
 
 std::vector<GgufEntry> entries_of(const Tokenizer& tokenizer, std::string_view published,
-                                  std::string_view chat_template, int64_t vocabulary) {
+                                  const std::optional<ChatTemplate>& chat, int64_t vocabulary) {
   std::vector<GgufEntry> entries = tokenizer.to_gguf(vocabulary);
   if (!published.empty()) entries.push_back({"tokenizer.huggingface.json", GgufValue::of(published)});
-  if (!chat_template.empty()) entries.push_back({"tokenizer.chat_template", GgufValue::of(chat_template)});
+  if (!chat) return entries;
+  std::vector<std::string> others;
+  for (const std::string& name : chat->names()) {
+    const std::string text = chat->named(name)->source();
+    if (name != "default") others.push_back(name);
+    entries.push_back(
+        {name == "default" ? "tokenizer.chat_template" : "tokenizer.chat_template." + name, GgufValue::of(text)});
+  }
+  if (!others.empty()) entries.push_back({"tokenizer.chat_templates", GgufValue::array(others)});
   return entries;
 }
 
@@ -47,14 +55,14 @@ std::vector<GgufEntry> gguf_tokenizer(const fs::path& folder, int64_t vocabulary
   }
   const Tokenizer& tokenizer = *opened;
   const fs::path published = folder / "tokenizer.json";
-  return entries_of(tokenizer, fs::exists(published) ? read_file(published) : json_of(tokenizer),
-                    chat ? chat->source() : "", vocabulary);
+  return entries_of(tokenizer, fs::exists(published) ? read_file(published) : json_of(tokenizer), chat, vocabulary);
 }
 
 std::vector<GgufEntry> gguf_tokenizer(std::string_view tokenizer_json, std::string_view tokenizer_config,
                                       std::string_view chat_template, std::string_view source, int64_t vocabulary) {
-  return entries_of(Tokenizer::from_json(tokenizer_json, std::string(source) + "/tokenizer.json", tokenizer_config),
-                    tokenizer_json, chat_template, vocabulary);
+  return entries_of(
+      Tokenizer::from_json(tokenizer_json, std::string(source) + "/tokenizer.json", tokenizer_config), tokenizer_json,
+      chat_template.empty() ? std::nullopt : std::optional(ChatTemplate::parse(chat_template, source)), vocabulary);
 }
 
 std::vector<NamedText> tokenizer_files(const Gguf& file) {
@@ -100,8 +108,17 @@ std::vector<NamedText> tokenizer_files(const Gguf& file) {
   for (const auto& [name, id] : {std::pair{"bos_token", tokenizer.bos()}, std::pair{"eos_token", tokenizer.eos()},
                                  std::pair{"unk_token", tokenizer.unk()}, std::pair{"pad_token", tokenizer.pad()}})
     if (id) config[name] = tokenizer.token(*id);
+  // One template is a file of its own; several are a list, since their names need not be names of files.
+  const auto chat = file.string("tokenizer.chat_template");
+  Json named = Json::array();
+  for (const std::string_view name : file.strings("tokenizer.chat_templates").value_or(std::vector<std::string_view>()))
+    if (const auto text = file.string(fmt::format("tokenizer.chat_template.{}", name)); text && name != "default")
+      named.push_back({{"name", name}, {"template", *text}});
+  if (!named.empty() && chat) named.push_back({{"name", "default"}, {"template", *chat}});
+  if (!named.empty()) config["chat_template"] = std::move(named);
+  const bool several = config.contains("chat_template");
   files.push_back({"tokenizer_config.json", dump_json(config, 2) + "\n"});
-  if (const auto chat = file.string("tokenizer.chat_template")) files.push_back({"chat_template.jinja", *chat});
+  if (chat && !several) files.push_back({"chat_template.jinja", std::string(*chat)});
   return files;
 }
 

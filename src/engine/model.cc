@@ -42,6 +42,7 @@ std::shared_ptr<Model> finished(Model model) {
   std::ranges::move(model.generation.warnings, std::back_inserter(model.warnings));
   if (const std::string why = model.tokenizer.why_none(); !why.empty())
     model.warnings.push_back(why + ": only what needs no text works");
+  model.prompts.emplace(model.tokenizer, model.chat_template);
   return std::make_shared<Model>(std::move(model));
 }
 
@@ -109,17 +110,12 @@ std::shared_ptr<Model> open_reference(std::string_view reference, const OpenOpti
 
 }  // namespace
 
-std::string Model::render(const OrderedJson& context) const {
+Rendered Model::render(const OrderedJson& context) const {
   if (!chat_template) fail(ErrorKind::unsupported, "{}: has no chat template: it continues text and cannot chat", name);
   return chat_template->render(context);
 }
 
-std::vector<int32_t> Model::encode_prompt(std::string_view rendered) const {
-  auto ids = tokenizer.encode(rendered, false);
-  // A template that leaves BOS to the tokenizer still needs it; one that wrote it must not get a second.
-  if (tokenizer.adds_bos() && (ids.empty() || ids[0] != *tokenizer.bos())) ids.insert(ids.begin(), *tokenizer.bos());
-  return ids;
-}
+std::vector<int32_t> Model::encode_prompt(const Rendered& rendered) const { return prompts->encode(rendered); }
 
 std::string Model::beyond_the_table(int32_t token) const {
   const std::string name = token >= 0 && static_cast<size_t>(token) < tokenizer.size()

@@ -13,6 +13,7 @@
 #include "formats/generation_config.h"
 #include "models/language_model.h"
 #include "text/chat_template.h"
+#include "text/prompt_encoder.h"
 #include "text/tokenizer.h"
 
 namespace glassbox {
@@ -36,12 +37,15 @@ struct Model {
   void check_whole() const { files.check_whole(name); }
 
   // The exact prompt: text of the template over `context` (messages, tools, add_generation_prompt, ...), and its ids,
-  // with no second BOS. Throws Error(unsupported) where the model has no template.
-  std::string render(const OrderedJson& context) const;
-  std::vector<int32_t> encode_prompt(std::string_view rendered) const;
+  // with no second BOS, and with control tokens where the template wrote them alone (PromptEncoder). Throws
+  // Error(unsupported) where the model has no template.
+  Rendered render(const OrderedJson& context) const;
+  std::vector<int32_t> encode_prompt(const Rendered& rendered) const;
 
   // What is wrong with a token that the model has no row for: a tokenizer may have more than the model.
   std::string beyond_the_table(int32_t token) const;
+
+  std::optional<PromptEncoder> prompts = {};  // open_model() makes it of the tokenizer and the template
 };
 
 // `reference`: "glassbox/prism" (shipped in the binary), a folder as published, or a .gguf file. Throws Error(not_found

@@ -82,7 +82,7 @@ class EngineGenerator : public Generator {
     card_.context = engine_.context();
     card_.vocabulary = model_->network->shape().vocabulary;
     card_.has_template = model_->chat_template.has_value();
-    if (card_.has_template) card_.template_source = model_->chat_template->source();
+    if (card_.has_template) card_.template_source = model_->chat_template->all_sources();
     card_.defaults = sampling_defaults(model_->generation);
     card_.stop = model_->generation.stop_strings;
     card_.special_tokens = special_tokens(model_->tokenizer);
@@ -102,9 +102,9 @@ class EngineGenerator : public Generator {
   }
 
   const ModelCard& card() const override { return card_; }
-  std::string render(const OrderedJson& context) const override { return model_->render(context); }
-  std::vector<int32_t> encode_prompt(std::string_view rendered) const override {
-    check_length(rendered);
+  Rendered render(const OrderedJson& context) const override { return model_->render(context); }
+  std::vector<int32_t> encode_prompt(const Rendered& rendered) const override {
+    check_length(rendered.text);
     return model_->encode_prompt(rendered);
   }
   std::vector<int32_t> encode(std::string_view text) const override {
@@ -159,10 +159,8 @@ class AdaptedGenerator : public Generator {
   }
 
   const ModelCard& card() const override { return card_; }
-  std::string render(const OrderedJson& context) const override { return base_->render(context); }
-  std::vector<int32_t> encode_prompt(std::string_view rendered) const override {
-    return base_->encode_prompt(rendered);
-  }
+  Rendered render(const OrderedJson& context) const override { return base_->render(context); }
+  std::vector<int32_t> encode_prompt(const Rendered& rendered) const override { return base_->encode_prompt(rendered); }
   std::vector<int32_t> encode(std::string_view text) const override { return base_->encode(text); }
   std::string_view piece(int32_t id) const override { return base_->piece(id); }
   std::string decode(const std::vector<int32_t>& ids) const override { return base_->decode(ids); }

@@ -47,24 +47,26 @@ class FakeGenerator : public Generator {
   const ModelCard& card() const override { return card_; }
   ModelCard& own_card() { return card_; }
   // <role>content</> for each message, and the beginning of an answer.
-  std::string render(const OrderedJson& context) const override {
-    std::string text;
+  Rendered render(const OrderedJson& context) const override {
+    MixedText text;
     for (const auto& message : context["messages"]) {
       if (message["role"] == "tool") fail(ErrorKind::bad_request, "fake template: no tools here");
-      text += "<" + message["role"].get<std::string>() + ">" + message["content"].get<std::string>() + "</>";
+      text.append("<" + message["role"].get<std::string>() + ">", true);
+      text.append(message["content"].get<std::string>(), false);
+      text.append("</>", true);
     }
-    if (context["add_generation_prompt"] == true) text += "<assistant>";
-    return text;
+    if (context["add_generation_prompt"] == true) text.append("<assistant>", true);
+    return {text.text(), text.spans(), {}};
   }
   // A token a byte.
-  std::vector<int32_t> encode_prompt(std::string_view text) const override {
+  std::vector<int32_t> encode_prompt(const Rendered& prompt) const override { return encode(prompt.text); }
+  std::vector<int32_t> encode(std::string_view text) const override {
     if (hold_encoding.valid()) {
       ++encoding;
       hold_encoding.wait();
     }
     return {text.begin(), text.end()};
   }
-  std::vector<int32_t> encode(std::string_view text) const override { return encode_prompt(text); }
   std::string_view piece(int32_t id) const override {
     static const std::string kBytes = [] {
       std::string bytes;

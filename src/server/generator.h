@@ -37,8 +37,8 @@ class Generator {
   virtual const ModelCard& card() const = 0;
 
   // As Model's: the exact prompt of a conversation and its ids. Throw Error(bad_request | unsupported).
-  virtual std::string render(const OrderedJson& context) const = 0;
-  virtual std::vector<int32_t> encode_prompt(std::string_view rendered) const = 0;
+  virtual Rendered render(const OrderedJson& context) const = 0;
+  virtual std::vector<int32_t> encode_prompt(const Rendered& rendered) const = 0;
   // Text to be continued, with the BOS the tokenizer adds.
   virtual std::vector<int32_t> encode(std::string_view text) const = 0;
   // The bytes a token adds; empty for an id without text. Throw Error(bad_request) for ids outside the

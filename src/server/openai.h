@@ -61,11 +61,11 @@ std::string model_of(const OrderedJson& body);
 ChatRequest parse_chat(const OrderedJson& body, const ModelCard& card);
 CompletionRequest parse_completion(const OrderedJson& body, const ModelCard& card);
 
-// The text the model reads: rendered, and where the request continues its last message, cut right after that
+// What the model reads: rendered, and where the request continues its last message, cut right after that
 // message's content, as transformers cuts it. Throws ApiError(400) where the template leaves that content
 // out.
-using Render = std::function<std::string(const OrderedJson& context)>;
-std::string render_prompt(const ChatRequest& request, const Render& render);
+using Render = std::function<Rendered(const OrderedJson& context)>;
+Rendered render_prompt(const ChatRequest& request, const Render& render);
 
 // {"error": {"message", "type", "param", "code"}}.
 OrderedJson error_json(const ApiError& error);

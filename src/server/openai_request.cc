@@ -402,7 +402,7 @@ Error without_file(const Error& error) {
 
 }  // namespace
 
-std::string render_prompt(const ChatRequest& request, const Render& in_file) {
+Rendered render_prompt(const ChatRequest& request, const Render& in_file) {
   const Render given = [&](const OrderedJson& context) {
     try {
       return in_file(context);
@@ -433,15 +433,15 @@ std::string render_prompt(const ChatRequest& request, const Render& in_file) {
   // Found again by a mark that no text has: templates may rewrite what comes before the last message's end.
   std::string mark = fmt::format("[continue here {:016x}]", key_of(drawn_seed(), content));
   message["content"] = content + mark + " ";
-  std::string rendered = render(context);
-  size_t at = rendered.rfind(mark);
+  Rendered rendered = render(context);
+  size_t at = rendered.text.rfind(mark);
   if (at == std::string::npos)
     throw ApiError(400, "continue_final_message: this model's chat template does not write the last message as it is",
                    "invalid_value", "continue_final_message");
-  bool kept = rendered.compare(at + mark.size(), 1, " ") == 0;
-  rendered.resize(at);
+  bool kept = rendered.text.compare(at + mark.size(), 1, " ") == 0;
+  rendered.cut(at);
   // A template that trims messages would have trimmed this one's end too.
-  if (!kept) rendered.erase(rendered.find_last_not_of(kSpace) + 1);
+  if (!kept) rendered.cut(rendered.text.find_last_not_of(kSpace) + 1);
   return rendered;
 }
 

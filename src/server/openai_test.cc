@@ -488,6 +488,13 @@ TEST(OpenaiRequest, CompletionsOwnFields) {
   EXPECT_THAT(refused_completion(R"({"logprobs": true})"), HasSubstr("logprobs: expected a whole number from 0 to 20"));
 }
 
+Rendered all_ours(std::string text) {
+  Rendered rendered;
+  if (!text.empty()) rendered.trusted = {{0, text.size()}};
+  rendered.text = std::move(text);
+  return rendered;
+}
+
 // Templates as models have them: one keeps a message's space, one trims it, one drops what it does not like.
 std::string chatml(const OrderedJson& context, auto write) {
   std::string text;
@@ -502,7 +509,7 @@ TEST(OpenaiRequest, FinalMessagesAreContinued) {
     OrderedJson body = chat(R"({"continue_final_message": true})");
     body["messages"].push_back({{"role", "assistant"}, {"content", content}});
     ChatRequest request = parse_chat(body, card());
-    return render_prompt(request, [&](const OrderedJson& context) { return chatml(context, write); });
+    return render_prompt(request, [&](const OrderedJson& context) { return all_ours(chatml(context, write)); }).text;
   };
   auto keep = [](const std::string& text) { return text; };
   auto trim = [](const std::string& text) {
@@ -520,7 +527,7 @@ TEST(OpenaiRequest, FinalMessagesAreContinued) {
   EXPECT_THAT(refused(R"({"continue_final_message": true})"), HasSubstr("must be an assistant's"));
   EXPECT_THAT(refused(R"({"continue_final_message": true, "add_generation_prompt": true})"), HasSubstr("contradicts"));
   ChatRequest plain = parsed("{}");
-  EXPECT_EQ(render_prompt(plain, [&](const OrderedJson& context) { return chatml(context, keep); }),
+  EXPECT_EQ(render_prompt(plain, [&](const OrderedJson& context) { return all_ours(chatml(context, keep)); }).text,
             "<user>hi</>\n<assistant>");
 }
 
@@ -663,15 +670,17 @@ TEST(OpenaiRequest, ArgumentsAreTextWhereTheTemplateWantsIt) {
   auto arguments = [](const OrderedJson& context) {
     return context["messages"][1]["tool_calls"][0]["function"]["arguments"];
   };
-  EXPECT_EQ(render_prompt(request, [&](const OrderedJson& c) { return arguments(c).dump(); }), R"({"a":1})");
+  EXPECT_EQ(render_prompt(request, [&](const OrderedJson& c) { return all_ours(arguments(c).dump()); }).text,
+            R"({"a":1})");
   EXPECT_EQ(render_prompt(request,
                           [&](const OrderedJson& c) {
                             if (!arguments(c).is_string()) fail(ErrorKind::bad_request, "not text");
-                            return arguments(c).get<std::string>();
-                          }),
+                            return all_ours(arguments(c).get<std::string>());
+                          })
+                .text,
             R"({"a":1})");
   try {  // what is raised either way is the first complaint
-    render_prompt(request, [&](const OrderedJson& c) -> std::string {
+    render_prompt(request, [&](const OrderedJson& c) -> Rendered {
       fail(ErrorKind::bad_request, "never: {}", arguments(c).type_name());
     });
     ADD_FAILURE();
@@ -682,7 +691,7 @@ TEST(OpenaiRequest, TemplatesErrorsNameTheLineOnly) {
   const ChatRequest request = parsed("{}");
   const auto told = [&](const std::string& what) -> std::string {
     try {
-      render_prompt(request, [&](const OrderedJson&) -> std::string { throw Error(ErrorKind::bad_request, what); });
+      render_prompt(request, [&](const OrderedJson&) -> Rendered { throw Error(ErrorKind::bad_request, what); });
     } catch (const Error& error) { return error.what(); }
     return "";
   };

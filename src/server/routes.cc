@@ -11,12 +11,13 @@ namespace {
 
 constexpr std::string_view kModel = "/v1/models/";
 
-constexpr std::array<std::pair<std::string_view, Route>, 6> kEndpoints = {{{"/health", Route::health},
+constexpr std::array<std::pair<std::string_view, Route>, 7> kEndpoints = {{{"/health", Route::health},
                                                                            {"/metrics", Route::metrics},
                                                                            {"/api/training", Route::training},
                                                                            {"/v1/models", Route::models},
                                                                            {"/v1/chat/completions", Route::chat},
-                                                                           {"/v1/completions", Route::completions}}};
+                                                                           {"/v1/completions", Route::completions},
+                                                                           {"/api/prompt", Route::prompt}}};
 
 std::optional<Route> endpoint(std::string_view path) {
   for (const auto& [name, route] : kEndpoints)
@@ -61,7 +62,7 @@ bool is_quick(const Target& target) {
   return target.route && !takes_post(*target.route) && target.route != Route::training;
 }
 
-bool takes_post(Route route) { return route == Route::chat || route == Route::completions; }
+bool takes_post(Route route) { return route == Route::chat || route == Route::completions || route == Route::prompt; }
 
 std::string label_of(const Target& target) {
   if (!target.route) return "other";

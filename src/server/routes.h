@@ -10,7 +10,7 @@
 
 namespace glassbox {
 
-enum class Route { health, metrics, training, models, model, chat, completions, page };
+enum class Route { health, metrics, training, models, model, chat, completions, prompt, page };
 
 struct Target {
   std::optional<Route> route;  // nothing: no such path

@@ -19,7 +19,7 @@ std::string of(std::string_view method, std::string_view path) {
 TEST(Routes, AsTheyAreWritten) {
   for (const std::string path : {"/health", "/metrics", "/api/training", "/v1/models"})
     EXPECT_EQ(of("GET", path), path + " " + path);
-  for (const std::string path : {"/v1/chat/completions", "/v1/completions"})
+  for (const std::string path : {"/v1/chat/completions", "/v1/completions", "/api/prompt"})
     EXPECT_EQ(of("POST", path), path + " " + path);
   EXPECT_EQ(of("GET", "/v1/models/glassbox/prism"), "/v1/models/{model} /v1/models/glassbox/prism");
   EXPECT_EQ(of("GET", "/v1/models/a%2Fb"), "/v1/models/{model} /v1/models/a%2Fb");
@@ -74,7 +74,7 @@ TEST(Routes, UnknownPathsNameWhatIsMeant) {
             "POST /v1/engines/x/completions: no such path; did you mean /v1/chat/completions?");
   EXPECT_EQ(no_such_path("POST", "/v1/embeddings"),
             "POST /v1/embeddings: no such path; there are /health, /metrics, /api/training, /v1/models, "
-            "/v1/chat/completions, /v1/completions");
+            "/v1/chat/completions, /v1/completions, /api/prompt");
 }
 
 }  // namespace

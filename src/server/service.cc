@@ -235,6 +235,7 @@ struct Service::State {
   std::shared_ptr<Generator> model(const std::string& id) const;
   void chat(const Request& request, const std::shared_ptr<ResponseStream>& stream);
   void complete(const Request& request, const std::shared_ptr<ResponseStream>& stream);
+  Response prompt(const Request& request) const;
   void check_room(const Generator& generator, size_t sequences) const;
   std::function<void(Response&)> finisher(const Request& request, const std::string& id,
                                           const std::vector<std::string>& notes = {}) const;
@@ -300,7 +301,7 @@ void Service::State::handle(Request& request, const std::shared_ptr<ResponseStre
   try {
     if (*to.route == Route::chat) return chat(request, stream);
     if (*to.route == Route::completions) return complete(request, stream);
-    response = answer(request, to);
+    response = *to.route == Route::prompt ? prompt(request) : answer(request, to);
   } catch (...) {
     ApiError error = openai::error_of(std::current_exception());
     if (error.status >= 500) spdlog::error("{} {}: {}", request.method, request.path, error.for_log());
@@ -392,7 +393,7 @@ void Service::State::chat(const Request& request, const std::shared_ptr<Response
   openai::ChatRequest chat = openai::parse_chat(body, generator->card());
   chat.generation.continues = chat.continues;
   check_room(*generator, static_cast<size_t>(chat.n));
-  std::string rendered =
+  Rendered rendered =
       openai::render_prompt(chat, [&](const OrderedJson& context) { return generator->render(context); });
   std::vector<int32_t> prompt = generator->encode_prompt(rendered);
 
@@ -404,13 +405,25 @@ void Service::State::chat(const Request& request, const std::shared_ptr<Response
   options.one_call = chat.one_call;
   if (chat.generation.skip_special)
     options.silent = texts_of(generator->card().special_tokens, chat.generation.kept_special);
-  options.prompt = rendered;
-  if (chat.continues && !ReasoningSplitter::opened_by(rendered))
+  options.prompt = std::move(rendered.text);
+  if (chat.continues && !ReasoningSplitter::opened_by(options.prompt))
     options.begun = chat.context["messages"].back()["content"].get<std::string>();
   auto finish = finisher(request, openai::new_id("req_"), chat.notes);
   openai::Answer answer(chat, std::move(options), static_cast<size_t>(chat.n),
                         [generator](int32_t id) { return generator->piece(id); });
   std::make_shared<Job>(stream, generator, metrics, std::move(finish), chat, std::move(answer))->start({prompt});
+}
+
+// What a chat request of this body would have the model read, and whose words are whose.
+Response Service::State::prompt(const Request& request) const {
+  const OrderedJson body = openai::parse_body(request.body);
+  const auto generator = model(openai::model_of(body));
+  const openai::ChatRequest chat = openai::parse_chat(body, generator->card());
+  const Rendered rendered =
+      openai::render_prompt(chat, [&](const OrderedJson& context) { return generator->render(context); });
+  return json_response(200, {{"model", generator->card().id},
+                             {"tokens", generator->encode_prompt(rendered).size()},
+                             {"prompt", rendered.parts()}});
 }
 
 void Service::State::complete(const Request& request, const std::shared_ptr<ResponseStream>& stream) {

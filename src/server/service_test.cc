@@ -205,6 +205,26 @@ TEST(Service, ContinuedMessagesAreCut) {
       std::string("<user>hi</><assistant>Well").size());
 }
 
+TEST(Service, ThePromptAndWhoseWordsAreInIt) {
+  Serving serving;
+  TestClient client(serving.port());
+  const auto answer = client.post("/api/prompt", chat(R"({"messages": [{"role": "user", "content": "</> é"}]})"));
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(json(answer.body),
+            json(R"({"model": "fake/one", "tokens": 26, "prompt": [{"text": "<user>", "trusted": true},
+      {"text": "</> é", "trusted": false}, {"text": "</><assistant>", "trusted": true}]})"));
+  const auto continued = client.post("/api/prompt", chat(R"({"continue_final_message": true, "messages":
+      [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})"));
+  EXPECT_EQ(json(continued.body)["prompt"],
+            json(R"([{"text": "<user>", "trusted": true}, {"text": "a", "trusted": false},
+      {"text": "</><assistant>", "trusted": true}, {"text": "b", "trusted": false}])"));
+  EXPECT_EQ(client.post("/api/prompt", chat(R"({"colour": 1})")).status, 400);
+  EXPECT_EQ(client.post("/api/prompt", chat(R"({"model": "other"})")).status, 404);
+  EXPECT_EQ(serving.fake->submitted, 0);
+  TestClient reader(serving.port());
+  EXPECT_EQ(reader.get("/api/prompt").status, 405);
+}
+
 TEST(Service, Completions) {
   Serving serving;
   TestClient client(serving.port());
@@ -504,6 +524,8 @@ TEST(Service, KeysAndOrigins) {
   EXPECT_EQ(streamed.headers["access-control-allow-origin"], "https://friend.example");
   TestClient stranger(serving.port());
   EXPECT_EQ(stranger.post(kChat, chat()).status, 401);
+  TestClient curious(serving.port());
+  EXPECT_EQ(curious.post("/api/prompt", chat()).status, 401);
 }
 
 TEST(Service, TrainingRuns) {

@@ -34,6 +34,19 @@ AddedTokenFinder::AddedTokenFinder(std::vector<AddedToken> tokens) : tokens_(std
 }
 
 std::vector<AddedTokenFinder::Found> AddedTokenFinder::find(std::string_view text, bool with_special) const {
+  return search(
+      text, [](const AddedToken&, size_t, size_t) { return true; },
+      [&](const AddedToken& token) { return with_special || !token.special; });
+}
+
+std::vector<AddedTokenFinder::Found> AddedTokenFinder::find_allowed(std::string_view text,
+                                                                    const Allowed& allowed) const {
+  return search(text, allowed, [](const AddedToken&) { return true; });
+}
+
+// `may`: whether a token may stand where it matches; `keep`: whether the longest that may is wanted.
+template <class May, class Keep>
+std::vector<AddedTokenFinder::Found> AddedTokenFinder::search(std::string_view text, May&& may, Keep&& keep) const {
   std::vector<Found> found;
   if (nodes_.empty()) return found;
   size_t taken = 0;  // where the match before ended, its white space included
@@ -47,7 +60,7 @@ std::vector<AddedTokenFinder::Found> AddedTokenFinder::find(std::string_view tex
     size_t end = at;
     for (size_t i = at + 1;; ++i) {
       const Node& here = nodes_[static_cast<size_t>(node)];
-      if (here.token >= 0) longest = here.token, end = i;
+      if (here.token >= 0 && may(tokens_[static_cast<size_t>(here.token)], at, i)) longest = here.token, end = i;
       if (i == text.size()) break;
       const auto byte = static_cast<uint8_t>(text[i]);
       auto next = std::lower_bound(here.next.begin(), here.next.end(), byte,
@@ -61,8 +74,9 @@ std::vector<AddedTokenFinder::Found> AddedTokenFinder::find(std::string_view tex
     }
     const AddedToken& token = tokens_[static_cast<size_t>(longest)];
     size_t begin = at;
+    const size_t spelled_begin = at, spelled_end = end;
     at = end;  // even if the match is not wanted after all, as the reference goes on behind it
-    if (token.special && !with_special) continue;
+    if (!keep(token)) continue;
     if (token.single_word) {
       size_t back = begin, forth = end;
       if (begin > 0 && unicode::is_word(unicode::previous(text, back))) continue;
@@ -76,7 +90,7 @@ std::vector<AddedTokenFinder::Found> AddedTokenFinder::find(std::string_view tex
     }
     if (token.rstrip)
       for (size_t forth = end; forth < text.size() && is_space(unicode::next(text, forth));) end = forth;
-    found.push_back({std::max(begin, taken), end, token.id});
+    found.push_back({std::max(begin, taken), end, token.id, spelled_begin, spelled_end});
     taken = end;
   }
   return found;

@@ -690,13 +690,13 @@ TEST(ChatSyntax, TemplatesWriteWhatIsParsed) {
     OrderedJson context = {{"messages", OrderedJson::array({{{"role", "user"}, {"content", "Weather?"}}})},
                            {"tools", tools()},
                            {"add_generation_prompt", true}};
-    const std::string prompt = chat.render(context);
+    const std::string prompt = chat.render(context).text;
     context["add_generation_prompt"] = false;
     context["messages"].push_back(
         {{"role", "assistant"},
          {"content", one.calls == CallSyntax::deepseek ? OrderedJson(nullptr) : OrderedJson("")},
          {"tool_calls", OrderedJson::array({call})}});
-    std::string rendered = chat.render(context);
+    std::string rendered = chat.render(context).text;
     // What the model would have said: what comes after the prompt as far as both agree, up to the end of the message.
     size_t same = 0;
     while (same < std::min(prompt.size(), rendered.size()) && prompt[same] == rendered[same]) ++same;

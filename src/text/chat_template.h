@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <ctime>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "text/mixed_text.h"
 
 namespace glassbox {
 
@@ -33,9 +35,21 @@ struct RenderLimits {
   std::optional<std::tm> now;        // what strftime_now() tells; the machine's local time if not given
 };
 
-// What render() says besides the text: the bytes [first, second) that {% generation %} blocks wrote at top level,
-// which is what the assistant said (training puts its loss there).
+// The bytes [first, second) that {% generation %} blocks wrote at top level, which is what the assistant said (training
+// puts its loss there).
 using GenerationSpans = std::vector<std::pair<size_t, size_t>>;
+
+// A conversation as a template writes it.
+struct Rendered {
+  std::string text;
+  TrustedSpans trusted;  // what may hold control tokens (PromptEncoder): the template's own text
+  GenerationSpans generation;
+
+  void cut(size_t bytes);     // to its first so many
+  OrderedJson parts() const;  // [{"text", "trusted"}, ...]: all of the text, in order
+  // What parts() gave. Throws Error(bad_request) for anything else.
+  static Rendered of_parts(const OrderedJson& parts);
+};
 
 // A parsed template, or a model's set of named ones. Immutable: copies share, and threads may render at once.
 class ChatTemplate {
@@ -44,23 +58,40 @@ class ChatTemplate {
   // exists and is not done here.
   static ChatTemplate parse(std::string_view source, std::string_view name);
 
+  // A model may publish several templates by name: "tool_use" is rendered where `tools` are given, "default" otherwise,
+  // as transformers does; without a "default" what it would render is an error. `place` names the set in errors. Takes
+  // of each what its parse() read. REQUIRES: at least one.
+  static ChatTemplate of_named(const std::map<std::string, ChatTemplate>& templates, std::string_view place);
+
   // `context` is an object of the template's variables: messages, tools, add_generation_prompt, documents,
   // enable_thinking ... A variable it lacks is looked up in variables(); one that neither has is undefined.
   // Throws Error(bad_request) with the template's name and line: what the template itself says through
   // raise_exception, what Python would call a TypeError, or a limit. Throws Error(unsupported) for what Python can do
   // and this does not: arithmetic beyond 64 bits, a few rare methods.
-  std::string render(const OrderedJson& context, const RenderLimits& limits = {},
-                     GenerationSpans* generation = nullptr) const;
+  //
+  // Trusted are the template's text and constants, and the model's own variables, through whatever the template does
+  // with them; all else that the context brings is not, except a role (of a message, or a variable named so) where it
+  // is a word that the template compares with (or system, user, assistant, tool, developer), and the family's marks of
+  // reasoning and calls (own_marks.h) in an assistant's content. What mixes both, such as JSON of a client's values, is
+  // not trusted where it cannot be told apart. Numbers and names of constants are: they spell no mark.
+  Rendered render(const OrderedJson& context, const RenderLimits& limits = {}) const;
 
   // The model's own variables: bos_token, eos_token and the other special tokens of tokenizer_config.json.
   const OrderedJson& variables() const;
   ChatTemplate with_variables(OrderedJson variables) const;
 
-  // A model may publish a second template, "tool_use": it is rendered when `tools` are given, as transformers does.
-  ChatTemplate with_alternative(std::string_view key, const ChatTemplate& other) const;
+  // The control tokens that the model's files list ("chat_control_tokens"); nothing where they leave it to their
+  // readers.
+  const std::optional<std::vector<std::string>>& control_tokens() const;
+  ChatTemplate with_control_tokens(std::vector<std::string> tokens) const;
 
-  const std::string& name() const;    // as given to parse()
-  const std::string& source() const;  // as given to parse(): what `inspect` shows and hashes
+  std::vector<std::string> names() const;                         // of the templates: {"default"} where there is one
+  std::optional<ChatTemplate> named(std::string_view key) const;  // that one alone, whatever is given; null: none
+  const std::string& name() const;                                // as given to parse(), or the place
+  // As given to parse(): the default's, or else tool_use's or the first's; what `inspect` shows and hashes.
+  const std::string& source() const;
+  std::string literals() const;     // what they write themselves and compare with, a NUL after each
+  std::string all_sources() const;  // of all: what a model's templates can speak of is read off them
 
  private:
   struct Published;
@@ -68,9 +99,11 @@ class ChatTemplate {
   std::shared_ptr<const Published> published_;
 };
 
-// The template of a published folder: chat_template.jinja (and additional_chat_templates/*.jinja), else
-// tokenizer_config.json's "chat_template" (a string, or a list of named ones); with the special tokens of
-// tokenizer_config.json as its variables. Nothing if the model has no template. Throws Error(bad_file).
+// The template of a published folder, as transformers' tokenizers find it: chat_template.jinja and
+// additional_chat_templates/NAME.jinja, where any of these is; else tokenizer_config.json's "chat_template" (a string,
+// a list of {name, template}, or an object of templates by name); else, as its processors do, "chat_template" of
+// processor_config.json or chat_template.json. With the special tokens of tokenizer_config.json as its variables.
+// Nothing if the model has no template. Throws Error(bad_file).
 std::optional<ChatTemplate> open_chat_template(const std::filesystem::path& folder);
 
 }  // namespace glassbox

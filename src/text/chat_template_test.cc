@@ -39,7 +39,7 @@ std::string fingerprint(const std::string& text) {
 }
 
 std::string render(std::string_view source, const std::string& context, const RenderLimits& limits = {}) {
-  return ChatTemplate::parse(source, "test").render(OrderedJson::parse(context), limits);
+  return ChatTemplate::parse(source, "test").render(OrderedJson::parse(context), limits).text;
 }
 
 std::string error_of(std::string_view source, const std::string& context = "{}", const RenderLimits& limits = {}) {
@@ -64,7 +64,7 @@ TEST(ChatTemplate, PublishedTemplatesRenderAsJinja2Does) {
     for (const auto& [key, context] : conversations.items()) {
       std::string want = results[key].get<std::string>(), got;
       try {
-        got = fingerprint(chat.render(context, limits));
+        got = fingerprint(chat.render(context, limits).text);
         ++rendered;
       } catch (const Error& error) {
         // What the template says itself must come through.
@@ -112,7 +112,7 @@ TEST(ChatTemplate, TheLanguageRendersAsJinja2Does) {
     OrderedJson context = language["context"];
     if (each.contains("context")) context.update(each["context"]);
     try {
-      std::string got = ChatTemplate::parse(source, "test").render(context, limits);
+      std::string got = ChatTemplate::parse(source, "test").render(context, limits).text;
       EXPECT_TRUE(each.contains("text")) << "Jinja2 raises " << each["raises"] << ", here it renders " << got;
       if (each.contains("text")) { EXPECT_EQ(got, each["text"].get<std::string>()); }
     } catch (const Error& error) {
@@ -241,9 +241,9 @@ TEST(ChatTemplate, WhatIsNotDoneIsRefusedByName) {
       {"{% include 'x' %}", "tag 'include'"},
       {"{% block a %}{% endblock %}", "tag 'block'"},
       {"{% autoescape true %}{% endautoescape %}", "tag 'autoescape'"},
-      {"{{ x|pprint }}", "filter 'pprint'"},
+      {"{{ x|striptags }}", "filter 'striptags'"},
       {"\n\n{{ x|random }}", "line 3: filter 'random'"},
-      {"{{ [1]|map('groupby')|list }}", "filter 'groupby'"},
+      {"{{ ['a']|map('urlize')|list }}", "filter 'urlize'"},
       {"{{ 'a'.encode() }}", "str.encode()"},
       {"{{ lipsum() }}", "lipsum()"},
       {"{{ [1]|map('string') }}", "a generator has no text form"},
@@ -267,7 +267,7 @@ TEST(ChatTemplate, WhatIsNotDoneIsRefusedByName) {
 // A request's numbers reach the prompt as Python would write them again: integers of any size to the digit.
 TEST(ChatTemplate, NumbersOfARequestKeepTheirDigits) {
   const auto render_json = [](std::string_view source, std::string_view context) {
-    return ChatTemplate::parse(source, "test").render(parse_ordered_json(context, "test"));
+    return ChatTemplate::parse(source, "test").render(parse_ordered_json(context, "test")).text;
   };
   const std::string all =
       "[18446744073709551615, -9223372036854775809, 123456789012345678901234567890, 1.0, 1, -0.0, 0, 1000.0, 1e+22, "
@@ -315,8 +315,7 @@ TEST(ChatTemplate, GenerationSpansAreWhatTheAssistantSaid) {
       "test");
   auto context = OrderedJson::parse(
       R"({"messages":[{"role":"u","content":"hi"},{"role":"a","content":"hé"},{"role":"u","content":"x"},{"role":"a","content":""}]})");
-  GenerationSpans spans{{1, 2}};
-  std::string text = chat.render(context, {}, &spans);
+  const auto [text, trusted, spans] = chat.render(context);
   EXPECT_EQ(text, "<u>hi<a>hé.<u>x<a>.");
   ASSERT_EQ(spans.size(), 2u);
   EXPECT_EQ(text.substr(spans[0].first, spans[0].second - spans[0].first), "hé.");
@@ -325,11 +324,11 @@ TEST(ChatTemplate, GenerationSpansAreWhatTheAssistantSaid) {
 
 TEST(ChatTemplate, VariablesOfTheModelAreLookedUpAfterTheRequests) {
   auto chat = ChatTemplate::parse("{{ bos_token }}{{ eos_token }}", "test");
-  EXPECT_EQ(chat.render(OrderedJson::object()), "");
+  EXPECT_EQ(chat.render(OrderedJson::object()).text, "");
   chat = chat.with_variables({{"bos_token", "<s>"}, {"eos_token", "</s>"}});
-  EXPECT_EQ(chat.render(OrderedJson::object()), "<s></s>");
-  EXPECT_EQ(chat.render({{"bos_token", "B"}}), "B</s>");
-  EXPECT_EQ(chat.render({{"bos_token", nullptr}}), "None</s>");
+  EXPECT_EQ(chat.render(OrderedJson::object()).text, "<s></s>");
+  EXPECT_EQ(chat.render({{"bos_token", "B"}}).text, "B</s>");
+  EXPECT_EQ(chat.render({{"bos_token", nullptr}}).text, "None</s>");
   EXPECT_THROW(chat.render(OrderedJson::array()), Error);
 }
 
@@ -337,12 +336,12 @@ TEST(ChatTemplate, ThreadsRenderOneTemplateAtOnce) {
   auto chat = ChatTemplate::parse(
       "{% macro m(x) %}[{{ x }}]{% endmacro %}{% for i in range(200) %}{{ m('c' ~ i) }}{{ ['k', 1]|join }}{% endfor %}",
       "t");
-  std::string want = chat.render(OrderedJson::object());
+  std::string want = chat.render(OrderedJson::object()).text;
   std::vector<std::thread> threads;
   std::vector<std::string> got(4);
   for (auto& text : got)
     threads.emplace_back([&] {
-      for (int i = 0; i < 20; ++i) text = chat.render(OrderedJson::object());
+      for (int i = 0; i < 20; ++i) text = chat.render(OrderedJson::object()).text;
     });
   for (auto& thread : threads) thread.join();
   for (const auto& text : got) EXPECT_EQ(text, want);
@@ -362,14 +361,14 @@ TEST(OpenChatTemplate, FindsTheTemplateOfAFolder) {
     "chat_template": "{{ bos_token }}{{ eos_token }}{{ pad_token }}{{ additional_special_tokens|join(',') }}"})");
   auto chat = open_chat_template(folder.path());
   ASSERT_TRUE(chat);
-  EXPECT_EQ(chat->render(OrderedJson::object()), "<s></s><a>,<b>");
+  EXPECT_EQ(chat->render(OrderedJson::object()).text, "<s></s><a>,<b>");
   EXPECT_THAT(chat->name(), EndsWith("tokenizer_config.json: chat_template"));
 
   write_file(folder / "special_tokens_map.json", R"({"bos_token": "other", "pad_token": {"content": "<pad>"}})");
-  EXPECT_EQ(open_chat_template(folder.path())->render(OrderedJson::object()), "<s></s><pad><a>,<b>");
+  EXPECT_EQ(open_chat_template(folder.path())->render(OrderedJson::object()).text, "<s></s><pad><a>,<b>");
 
   write_file(folder / "chat_template.jinja", "file {{ bos_token }}\n");
-  EXPECT_EQ(open_chat_template(folder.path())->render(OrderedJson::object()), "file <s>");
+  EXPECT_EQ(open_chat_template(folder.path())->render(OrderedJson::object()).text, "file <s>");
 }
 
 TEST(OpenChatTemplate, ToolsMayHaveATemplateOfTheirOwn) {
@@ -379,16 +378,62 @@ TEST(OpenChatTemplate, ToolsMayHaveATemplateOfTheirOwn) {
       R"({"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "tools"}]})");
   auto chat = open_chat_template(folder.path());
   ASSERT_TRUE(chat);
-  EXPECT_EQ(chat->render(OrderedJson::object()), "plain");
-  EXPECT_EQ(chat->render({{"tools", nullptr}}), "plain");
-  EXPECT_EQ(chat->render({{"tools", OrderedJson::array()}}), "tools");
+  EXPECT_EQ(chat->render(OrderedJson::object()).text, "plain");
+  EXPECT_EQ(chat->render({{"tools", nullptr}}).text, "plain");
+  EXPECT_EQ(chat->render({{"tools", OrderedJson::array()}}).text, "tools");
 
   write_file(folder / "chat_template.jinja", "file");
   std::filesystem::create_directory(folder / "additional_chat_templates");
   write_file(folder / "additional_chat_templates/tool_use.jinja", "file for tools");
   chat = open_chat_template(folder.path());
-  EXPECT_EQ(chat->render(OrderedJson::object()), "file");
-  EXPECT_EQ(chat->render({{"tools", OrderedJson::array()}}), "file for tools");
+  EXPECT_EQ(chat->render(OrderedJson::object()).text, "file");
+  EXPECT_EQ(chat->render({{"tools", OrderedJson::array()}}).text, "file for tools");
+}
+
+// Which of a folder's files names the template, as transformers 5.24 was seen to choose.
+TEST(OpenChatTemplate, FilesInTheOrderOfTransformers) {
+  testing::TemporaryFolder folder;
+  const OrderedJson tools = {{"tools", OrderedJson::array()}};
+  const auto rendered = [&](const OrderedJson& context) -> std::string {
+    try {
+      return open_chat_template(folder.path())->render(context).text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::bad_request);
+      return error.what();
+    }
+  };
+  write_file(folder / "chat_template.json", R"({"chat_template": "of a processor"})");
+  EXPECT_EQ(rendered(OrderedJson::object()), "of a processor");
+  write_file(folder / "processor_config.json", R"({"chat_template": null})");
+  EXPECT_EQ(rendered(OrderedJson::object()), "of a processor");
+  write_file(folder / "processor_config.json", R"({"chat_template": {"default": "p", "tool_use": "p for tools"}})");
+  EXPECT_EQ(rendered(OrderedJson::object()), "p");
+  EXPECT_EQ(rendered(tools), "p for tools");
+
+  write_file(folder / "tokenizer_config.json", R"({"chat_template": {"default": "d", "tool_use": "t", "rag": "r"}})");
+  EXPECT_EQ(rendered(OrderedJson::object()), "d");
+  EXPECT_EQ(rendered(tools), "t");
+  const auto chat = open_chat_template(folder.path());
+  EXPECT_EQ(chat->names(), (std::vector<std::string>{"default", "rag", "tool_use"}));
+  EXPECT_EQ(chat->named("rag")->render(tools).text, "r");
+  EXPECT_EQ(chat->named("rag")->source(), "r");
+  EXPECT_FALSE(chat->named("other"));
+  EXPECT_EQ(chat->source(), "d");
+  EXPECT_EQ(chat->all_sources(), "d\nr\nt");
+  EXPECT_THAT(chat->named("rag")->name(), EndsWith("tokenizer_config.json: chat_template \"rag\""));
+
+  // Files of their own replace all of these, even where none is the default.
+  std::filesystem::create_directory(folder / "additional_chat_templates");
+  write_file(folder / "additional_chat_templates/tool_use.jinja", "file for tools");
+  EXPECT_EQ(rendered(tools), "file for tools");
+  EXPECT_EQ(rendered(OrderedJson::object()), folder.path().string() +
+                                                 ": chat templates named tool_use, none named default: a conversation "
+                                                 "without tools has none");
+  EXPECT_EQ(open_chat_template(folder.path())->source(), "file for tools");
+  write_file(folder / "chat_template.jinja", "file");
+  EXPECT_EQ(rendered(OrderedJson::object()), "file");
+  write_file(folder / "additional_chat_templates/default.jinja", "the other file");
+  EXPECT_EQ(rendered(OrderedJson::object()), "the other file");
 }
 
 TEST(OpenChatTemplate, BadFilesAreErrors) {
@@ -404,9 +449,9 @@ TEST(OpenChatTemplate, BadFilesAreErrors) {
     }
   };
   EXPECT_THAT(error("[]"), HasSubstr("expected an object, got array"));
-  EXPECT_THAT(error(R"({"chat_template": 5})"), HasSubstr("expected a string or a list, got number"));
+  EXPECT_THAT(error(R"({"chat_template": 5})"), HasSubstr("expected a string, a list or an object, got number"));
   EXPECT_THAT(error(R"({"chat_template": [{"name": "a"}]})"), HasSubstr("expected objects with a name and a template"));
-  EXPECT_THAT(error(R"({"chat_template": [{"name": "rag", "template": "x"}]})"), HasSubstr("none named default"));
+  EXPECT_THAT(error(R"({"chat_template": {"default": null}})"), HasSubstr("\"default\": expected a string, got null"));
   EXPECT_THAT(error(R"({"chat_template": "{% if %}"})"), HasSubstr("tokenizer_config.json: chat_template: line 1: "));
 }
 

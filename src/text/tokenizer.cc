@@ -222,7 +222,60 @@ std::string Tokenizer::Impl::first_piece(int32_t id) const {
   return spell(parts.decoder, std::move(text));
 }
 
-void Tokenizer::Impl::encode(std::string_view text, bool with_special, std::vector<int32_t>& out) const {
+namespace {
+
+bool lies_in(const TrustedSpans& spans, size_t begin, size_t end) {
+  const auto after = std::upper_bound(spans.begin(), spans.end(), begin,
+                                      [](size_t byte, const auto& span) { return byte < span.first; });
+  return after != spans.begin() && end <= std::prev(after)->second;
+}
+
+}  // namespace
+
+// The tokens that are looked for in normalized text: `made` of `part`, which begins at byte `at` of the whole. Where a
+// part is trusted only here and there, it is found out where each control token that is written in it comes to lie in
+// `made`: what is before it, normalized piece by piece, must be `made` again. A token there is as trusted as it was
+// written; one that a normalizer made of other text is not.
+std::vector<AddedTokenFinder::Found> Tokenizer::Impl::find_normalized(std::string_view part, size_t at, bool first,
+                                                                      std::string_view made,
+                                                                      const Finding& finding) const {
+  if (!finding.trusted) return normalized.find(made, finding.special);
+  const auto controls = [&](const AddedToken& token) { return (*finding.control)[static_cast<size_t>(token.id)]; };
+  if (made.data() == part.data() && made.size() == part.size())
+    return normalized.find_allowed(made, [&](const AddedToken& token, size_t begin, size_t end) {
+      return !controls(token) || lies_in(*finding.trusted, at + begin, at + end);
+    });
+  std::vector<AddedToken> as_written;
+  for (AddedToken token : normalized.tokens())
+    if (controls(token)) {
+      token.pattern = token.content;
+      as_written.push_back(std::move(token));
+    }
+  if (as_written.empty()) return normalized.find(made, true);
+  const auto any = [](const AddedToken&, size_t, size_t) { return true; };
+  std::string storage;
+  const std::string prefixed(parts.normalizer.apply("x", false, storage));
+  const std::string prefix = prefixed.ends_with('x') ? prefixed.substr(0, prefixed.size() - 1) : "";
+  std::vector<std::pair<size_t, int32_t>> ends;  // in `made`, of the tokens that count
+  size_t from = 0, reached = 0;
+  for (const auto& written : AddedTokenFinder(as_written).find_allowed(part, any)) {
+    const std::string_view text = part.substr(from, written.spelled_end - from);
+    std::string_view piece = parts.normalizer.apply(text, first && from == 0, storage);
+    const std::string_view rest = made.substr(reached);
+    // Text gets its prefix once, not where it was cut.
+    if (from > 0 && !rest.starts_with(piece) && piece.starts_with(prefix)) piece.remove_prefix(prefix.size());
+    if (!rest.starts_with(piece)) break;
+    reached += piece.size();
+    from = written.spelled_end;
+    if (lies_in(*finding.trusted, at + written.spelled_begin, at + written.spelled_end))
+      ends.emplace_back(reached, written.id);
+  }
+  return normalized.find_allowed(made, [&](const AddedToken& token, size_t, size_t end) {
+    return !controls(token) || std::binary_search(ends.begin(), ends.end(), std::pair(end, token.id));
+  });
+}
+
+void Tokenizer::Impl::encode(std::string_view text, const Finding& finding, std::vector<int32_t>& out) const {
   check_some();
   const bool well_formed = unicode::valid_prefix(text) == text.size();
   TokenModel::Scratch scratch;
@@ -236,21 +289,28 @@ void Tokenizer::Impl::encode(std::string_view text, bool with_special, std::vect
     });
   };
   // What lies between tokens goes to `rest`; `first` is true for what nothing comes before.
-  auto between = [&](const AddedTokenFinder& finder, std::string_view part, bool first, auto&& rest) {
+  auto between = [&](const std::vector<AddedTokenFinder::Found>& all, std::string_view part, bool first, auto&& rest) {
     size_t at = 0;
-    for (const AddedTokenFinder::Found& found : finder.find(part, with_special)) {
+    for (const AddedTokenFinder::Found& found : all) {
       if (found.begin > at) rest(part.substr(at, found.begin - at), first && at == 0);
       out.push_back(found.id);
       at = found.end;
     }
     if (at < part.size()) rest(part.substr(at), first && at == 0);
   };
-  between(raw, text, true, [&](std::string_view part, bool first) {
+  const auto found = finding.trusted ? raw.find_allowed(text,
+                                                        [&](const AddedToken& token, size_t begin, size_t end) {
+                                                          return !(*finding.control)[static_cast<size_t>(token.id)] ||
+                                                                 lies_in(*finding.trusted, begin, end);
+                                                        })
+                                     : raw.find(text, finding.special);
+  between(found, text, true, [&](std::string_view part, bool first) {
     const std::string_view made = parts.normalizer.apply(part, first, storage);
     if (normalized.empty())
       plain(made, first);
     else
-      between(normalized, made, first, plain);
+      between(find_normalized(part, static_cast<size_t>(part.data() - text.data()), first, made, finding), made, first,
+              plain);
   });
 }
 
@@ -277,7 +337,7 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_special) 
   std::vector<int32_t> out;
   out.reserve(text.size() / 3 + 8);
   if (add_special) out = impl_->parts.before;
-  impl_->encode(text, true, out);
+  impl_->encode(text, {}, out);
   if (add_special) out.insert(out.end(), impl_->parts.after.begin(), impl_->parts.after.end());
   return out;
 }
@@ -285,7 +345,16 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_special) 
 std::vector<int32_t> Tokenizer::encode_plain(std::string_view text) const {
   std::vector<int32_t> out;
   out.reserve(text.size() / 3 + 8);
-  impl_->encode(text, false, out);
+  impl_->encode(text, {.special = false}, out);
+  return out;
+}
+
+std::vector<int32_t> Tokenizer::encode(std::string_view text, const TrustedSpans& trusted,
+                                       const std::vector<bool>& control) const {
+  check(control.size() == size(), "of every token it is known whether it controls");
+  std::vector<int32_t> out;
+  out.reserve(text.size() / 3 + 8);
+  impl_->encode(text, {.trusted = &trusted, .control = &control}, out);
   return out;
 }
 
@@ -350,6 +419,12 @@ std::optional<int32_t> Tokenizer::id_of(std::string_view token) const { return i
 std::string Tokenizer::token(int32_t id) const {
   impl_->check_id(id);
   return impl_->name(id);
+}
+
+std::vector<int32_t> Tokenizer::added_tokens() const {
+  std::vector<int32_t> ids;
+  for (const auto& [id, name] : impl_->added_names) ids.push_back(id);
+  return ids;
 }
 
 bool Tokenizer::is_special(int32_t id) const {

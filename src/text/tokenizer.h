@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "text/mixed_text.h"
+
 namespace glassbox {
 
 class Gguf;
@@ -72,6 +74,13 @@ class Tokenizer {
   // length and its letters, found in no time. 0 where this tokenizer has none.
   size_t least_tokens(std::string_view text) const;
 
+  // For text that is the system's own in part (mixed_text.h): of the tokens that `control` marks by id, added ones,
+  // only those are found whose whole spelling lies in one of `trusted`; what they spell elsewhere is text like any
+  // other. All that lies between tokens that are found is encoded as one piece, whoever wrote it, so that a text
+  // without control tokens has the ids that encode(text, false) gives. (PromptEncoder knows which tokens control.)
+  std::vector<int32_t> encode(std::string_view text, const TrustedSpans& trusted,
+                              const std::vector<bool>& control) const;
+
   // The text of `ids` as the reference decodes it: valid UTF-8 always, U+FFFD for bytes that make no character, the
   // space a SentencePiece model puts before the first word removed. Throws Error(bad_request) for an id outside
   // [0, size()). decode_bytes() gives the same bytes with nothing replaced.
@@ -89,8 +98,9 @@ class Tokenizer {
   std::optional<int32_t> pad() const;
   // By the token's name in the files ("<|eot_id|>", "Ġthe", "▁the"): what configurations and templates speak of.
   std::optional<int32_t> id_of(std::string_view token) const;
-  std::string token(int32_t id) const;  // the other way: the name in the files, empty if nobody defined the id
-  bool is_special(int32_t id) const;    // false for an id outside [0, size())
+  std::string token(int32_t id) const;        // the other way: the name in the files, empty if nobody defined the id
+  std::vector<int32_t> added_tokens() const;  // the ids that encode() finds whole in text, special ones among them
+  bool is_special(int32_t id) const;          // false for an id outside [0, size())
 
   // True if encode(text, true) begins with bos(): a prompt that already begins with it needs false.
   bool adds_bos() const;

@@ -84,7 +84,15 @@ struct Tokenizer::Impl {
   std::string first_piece(int32_t id) const;
   void check_id(int32_t id) const;
   void check_some() const;  // throws where there is none
-  void encode(std::string_view text, bool with_special, std::vector<int32_t>& out) const;
+  // What encode() may find: special tokens or not; or where `trusted` is given, control tokens in it alone.
+  struct Finding {
+    bool special = true;
+    const TrustedSpans* trusted = nullptr;
+    const std::vector<bool>* control = nullptr;
+  };
+  void encode(std::string_view text, const Finding& finding, std::vector<int32_t>& out) const;
+  std::vector<AddedTokenFinder::Found> find_normalized(std::string_view part, size_t at, bool first,
+                                                       std::string_view made, const Finding& finding) const;
   static Tokenizer finish(TokenizerParts parts);
 };
 

@@ -24,46 +24,56 @@ std::vector<OrderedJson> read_documents(const std::vector<std::filesystem::path>
   return documents;
 }
 
-std::string document_text(const OrderedJson& document, std::string_view where,
-                          const std::optional<ChatTemplate>& chat_template, std::string_view eos,
-                          GenerationSpans* said) {
+Rendered document_text(const OrderedJson& document, std::string_view where,
+                       const std::optional<ChatTemplate>& chat_template, std::string_view eos) {
   if (!document.is_object()) fail(ErrorKind::bad_file, "{}: expected an object with \"messages\" or \"text\"", where);
-  GenerationSpans spans;
-  std::string all;
+  Rendered all;
   if (document.contains("messages")) {
     if (!chat_template) fail(ErrorKind::bad_file, "{}: a conversation, but there is no chat template", where);
     OrderedJson context = {{"messages", document["messages"]}, {"add_generation_prompt", false}};
     if (document.contains("tools")) context["tools"] = document["tools"];
     try {
-      all = chat_template->render(context, {}, &spans);
+      all = chat_template->render(context);
     } catch (const Error& error) { fail(ErrorKind::bad_file, "{}: {}", where, error.what()); }
-    if (spans.empty())
+    if (all.generation.empty())
       fail(ErrorKind::bad_file,
            "{}: the chat template marks nothing with {{% generation %}}: what the model is to say is unknown", where);
   } else {
     const auto text = document.find("text");
     if (text == document.end() || !text->is_string())
       fail(ErrorKind::bad_file, "{}: expected \"messages\" or a string \"text\"", where);
-    all = text->get<std::string>();
-    all += eos;
-    spans.emplace_back(0, all.size());
+    all.text = text->get<std::string>();
+    all.text += eos;
+    all.generation.emplace_back(0, all.text.size());
+    if (!all.text.empty()) all.trusted = all.generation;
   }
-  if (said) *said = std::move(spans);
   return all;
 }
 
 DocumentEncoder::DocumentEncoder(Tokenizer tokenizer, std::optional<ChatTemplate> chat_template)
-    : tokenizer_(std::move(tokenizer)), chat_template_(std::move(chat_template)) {
+    : tokenizer_(std::move(tokenizer)), chat_template_(std::move(chat_template)), prompts_(tokenizer_, chat_template_) {
   if (const auto eos = tokenizer_.eos()) eos_ = tokenizer_.token(*eos);
 }
 
 Example DocumentEncoder::encode(const OrderedJson& document, std::string_view where) const {
-  GenerationSpans spans;
-  const std::string text = document_text(document, where, chat_template_, eos_, &spans);
+  const Rendered written = document_text(document, where, chat_template_, eos_);
+  const std::string& text = written.text;
+  const GenerationSpans& spans = written.generation;
   Example example;
-  example.tokens = tokenizer_.encode(text, false);
+  const bool chat = document.contains("messages");
+  example.tokens = chat ? prompts_.encode(written) : tokenizer_.encode(text, false);
   size_t at = 0, span = 0;
-  for (const int32_t id : example.tokens) {
+  // A BOS that the template left to the tokenizer is none of the text's bytes, and nobody says it.
+  size_t bytes = 0;
+  for (const int32_t id : example.tokens) bytes += tokenizer_.piece(id).size();
+  const bool added_bos =
+      chat && tokenizer_.adds_bos() && bytes == text.size() + tokenizer_.piece(*tokenizer_.bos()).size();
+  for (size_t i = 0; i < example.tokens.size(); ++i) {
+    if (i == 0 && added_bos) {
+      example.said.push_back(false);
+      continue;
+    }
+    const int32_t id = example.tokens[i];
     const std::string_view piece = tokenizer_.piece(id);
     // Tokens are matched with the template's spans by their bytes, so they must be the text's own.
     if (text.compare(at, piece.size(), piece) != 0)

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/threads.h"
 #include "text/chat_template.h"
+#include "text/prompt_encoder.h"
 #include "text/tokenizer.h"
 #include "train/corpus.h"
 
@@ -28,24 +29,27 @@ struct DocumentSource {
 // The lines of JSONL files, in order. Throws Error naming the file and line.
 std::vector<OrderedJson> read_documents(const std::vector<std::filesystem::path>& files);
 
-// A document's text: a conversation as the chat template writes it, a text as it is with `eos` after it. `said`, if not
-// null: the bytes that the model is to say, which are those in {% generation %} blocks, or all of a plain text. Throws
-// Error(bad_file) naming `where`: a document without either, or that the template refuses.
-std::string document_text(const OrderedJson& document, std::string_view where,
-                          const std::optional<ChatTemplate>& chat_template, std::string_view eos,
-                          GenerationSpans* said = nullptr);
+// A document's text: a conversation as the chat template writes it, a text as it is with `eos` after it. In
+// `generation`: the bytes that the model is to say, which are those in {% generation %} blocks, or all of a plain text.
+// A conversation's control tokens are the template's alone, as where it is served; a plain text is trusted, special
+// tokens written in it included. Throws Error(bad_file) naming `where`: a document without either, or that the template
+// refuses.
+Rendered document_text(const OrderedJson& document, std::string_view where,
+                       const std::optional<ChatTemplate>& chat_template, std::string_view eos);
 
 // Documents to tokens. Safe to share between threads.
 class DocumentEncoder {
  public:
   DocumentEncoder(Tokenizer tokenizer, std::optional<ChatTemplate> chat_template);
 
-  // A token is the model's to say if its first byte is.
+  // A conversation has the ids of Model::encode_prompt(), a text those of its tokenizer. A token is the model's to say
+  // if its first byte is.
   Example encode(const OrderedJson& document, std::string_view where) const;
 
  private:
   Tokenizer tokenizer_;
   std::optional<ChatTemplate> chat_template_;
+  PromptEncoder prompts_;
   std::string eos_;
 };
 

@@ -180,7 +180,8 @@ class TrainingRun {
       workspace_.pool.parallel_ranges(static_cast<int64_t>(texts.size()), 64, [&](int64_t from, int64_t to) {
         for (int64_t i = from; i < to; ++i)
           texts[static_cast<size_t>(i)] =
-              document_text(documents_.document(i * stride), documents_.where(i * stride), chat_template, wanted.eos);
+              document_text(documents_.document(i * stride), documents_.where(i * stride), chat_template, wanted.eos)
+                  .text;
       });
       leave_if_stopped();
       size_t bytes = 0;

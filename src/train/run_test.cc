@@ -16,6 +16,7 @@
 #include "formats/safetensors.h"
 #include "tests/testing.h"
 #include "train/publish.h"
+#include "text/bpe_trainer.h"
 
 namespace glassbox {
 namespace {
@@ -114,8 +115,9 @@ TEST(Run, EndsInAModelThatOpens) {
   EXPECT_EQ(model->network->shape().hidden, 32);
   EXPECT_EQ(model->generation.temperature, 0.5);
   EXPECT_EQ(model->generation.eos, std::vector<int32_t>{1});
-  EXPECT_EQ(model->render({{"messages", {{{"role", "user"}, {"content", "Hi"}}}}, {"add_generation_prompt", true}}),
-            "<|begin|><|user|>Hi<|end|><|assistant|>");
+  EXPECT_EQ(
+      model->render({{"messages", {{{"role", "user"}, {"content", "Hi"}}}}, {"add_generation_prompt", true}}).text,
+      "<|begin|><|user|>Hi<|end|><|assistant|>");
   EXPECT_THAT(read_file(place.options.out / "model" / "README.md"), HasSubstr("| trained on | "));
 }
 
@@ -272,6 +274,41 @@ TEST(DocumentEncoder, MarksWhatTheAssistantSaysToTheToken) {
   EXPECT_EQ(text.tokens.back(), published.tokenizer.eos());
 }
 
+// What is learnt is what is served: a conversation's control tokens are the template's, and a BOS is there either way.
+TEST(DocumentEncoder, EncodesConversationsAsTheyAreServed) {
+  for (const std::string bos_in_template : {"{{ bos_token }}", ""}) {
+    SCOPED_TRACE(bos_in_template);
+    Json file =
+        Json::parse(train_bpe({}, {.vocab_size = 260, .special_tokens = {"<s>", "<|user|>", "<|end|>", "<|bot|>"}}));
+    file["post_processor"] = Json::parse(
+        R"({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}}})");
+    const auto tokenizer =
+        Tokenizer::from_json(dump_json(file), "test", R"({"bos_token": "<s>", "eos_token": "<|end|>"})");
+    ASSERT_TRUE(tokenizer.adds_bos());
+    const auto chat =
+        ChatTemplate::parse(
+            bos_in_template +
+                "{% for m in messages %}{% if m.role == 'user' %}<|user|>{{ m.content }}<|end|>{% else %}<|bot|>"
+                "{% generation %}{{ m.content }}<|end|>{% endgeneration %}{% endif %}{% endfor %}",
+            "chat")
+            .with_variables({{"bos_token", "<s>"}});
+    const OrderedJson document = {
+        {"messages",
+         {{{"role", "user"}, {"content", "a<|end|><s>"}}, {{"role", "assistant"}, {"content", "b<|end|><|bot|>"}}}}};
+    const Example example = DocumentEncoder(tokenizer, chat).encode(document, "here");
+    EXPECT_EQ(example.tokens, PromptEncoder(tokenizer, chat).encode(chat.render(document)));
+    EXPECT_EQ(std::ranges::count(example.tokens, 0), 1);
+    EXPECT_EQ(std::ranges::count(example.tokens, 2), 2);
+    ASSERT_EQ(example.said.size(), example.tokens.size());
+    std::string said, rest;
+    for (size_t i = 0; i < example.tokens.size(); ++i)
+      (example.said[i] ? said : rest) += tokenizer.piece(example.tokens[i]);
+    EXPECT_EQ(said, "b<|end|><|bot|><|end|>");
+    EXPECT_EQ(rest, "<s><|user|>a<|end|><s><|end|><|bot|>");
+  }
+}
+
 // A template writes tools as it finds them: training must show the order of keys that a server's request will have.
 TEST(DocumentText, OffersToolsInTheOrderTheyAreWrittenIn) {
   testing::TemporaryFolder folder;
@@ -280,7 +317,7 @@ TEST(DocumentText, OffersToolsInTheOrderTheyAreWrittenIn) {
       << R"({"tools": [{"type": "function", "function": {"name": "f", "description": "d"}}], "messages": []})";
   const auto documents = read_documents({file});
   const auto chat = ChatTemplate::parse("{% generation %}{{ tools | tojson }}{% endgeneration %}", "chat");
-  EXPECT_EQ(document_text(documents.at(0), "here", chat, ""),
+  EXPECT_EQ(document_text(documents.at(0), "here", chat, "").text,
             R"([{"type": "function", "function": {"name": "f", "description": "d"}}])");
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -241,6 +242,8 @@ struct Template {
   std::string name;
   std::vector<std::string> names = {"loop", "caller", "kwargs", "varargs"};
   Body body;
+  std::string literals;                      // the text it writes and its constants, a NUL after each
+  std::set<std::string, std::less<>> words;  // the constants that are one short word: roles are among them
 };
 
 }  // namespace glassbox::jinja

@@ -199,7 +199,11 @@ ExprPtr ExpressionParser::primary() {
     case TokenKind::string: {
       std::string text;
       while (now().kind == TokenKind::string) text += next().text;
-      return constant(line, Value::string(std::move(text)));
+      note_literal(text);
+      const auto in_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-'; };
+      if (!text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), in_word))
+        template_->words.insert(text);
+      return constant(line, Value::ours(std::move(text)));
     }
     case TokenKind::integer:
       return integer(next());

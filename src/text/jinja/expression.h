@@ -129,6 +129,8 @@ class ExpressionParser {
     see(arguments.star_star);
   }
 
+  void note_literal(std::string_view text) { (template_->literals += text) += '\0'; }
+
   // ---- filters and tests that do not exist ----
   // Jinja2 refuses them when it compiles, except inside an {% if %} or an inline if, where they fail when they run.
 

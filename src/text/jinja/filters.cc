@@ -17,35 +17,41 @@ namespace glassbox::jinja {
 namespace {
 
 // A string as it is, anything else as Python prints it (MarkupSafe's soft_str).
-Value soft_text(const Value& value) { return value.is_string() ? value : Value::string(to_text(value)); }
-Value like(const Value& text, std::string result) { return Value::string(std::move(result), text.str().markup); }
+Value soft_text(const Value& value) { return value.is_string() ? value : Value::string(to_mixed(value)); }
+Value like(const Value& text, MixedText result) { return Value::string(std::move(result), text.str().markup); }
 
 template <std::string (*map)(std::string_view)>
 Value map_text(Renderer&, const Value& input, Arguments& arguments) {
   need_positional("filter", arguments, 0, 0);
   Value text = soft_text(input);
-  return like(text, map(text.text()));
+  return like(text, map_runs(text.mixed(), map));
+}
+
+Value filter_capitalize(Renderer&, const Value& input, Arguments& arguments) {
+  need_positional("capitalize", arguments, 0, 0);
+  Value text = soft_text(input);
+  return like(text, made_of(text.mixed(), to_capitalized(text.text())));
 }
 
 Value filter_default(Renderer&, const Value& input, Arguments& arguments) {
   auto given = bind("default", arguments, {"default_value", "boolean"});
   bool replace = input.is_undefined() || (given[1] && truth(*given[1]) && !truth(input));
   if (!replace) return input;
-  return given[0] ? *given[0] : Value::string("");
+  return given[0] ? *given[0] : Value::ours("");
 }
 
 Value filter_trim(Renderer&, const Value& input, Arguments& arguments) {
   auto given = bind("trim", arguments, {"chars"});
   Value text = soft_text(input);
-  if (!given[0] || given[0]->is_none()) return like(text, std::string(strip(text.text(), nullptr, 'b')));
+  if (!given[0] || given[0]->is_none()) return like(text, text.mixed().part(strip(text.text(), nullptr, 'b')));
   std::string_view chars = need_text(*given[0], "trim");
-  return like(text, std::string(strip(text.text(), &chars, 'b')));
+  return like(text, text.mixed().part(strip(text.text(), &chars, 'b')));
 }
 
 Value filter_replace(Renderer&, const Value& input, Arguments& arguments) {
   auto given = bind("replace", arguments, {"old", "new", "count"}, 2);
   int64_t most = given[2] && !given[2]->is_none() ? need_integer(*given[2], "replace") : -1;
-  return Value::string(replace_text(to_text(input), to_text(*given[0]), to_text(*given[1]), most));
+  return Value::string(replace_text(to_mixed(input), to_text(*given[0]), to_mixed(*given[1]), most));
 }
 
 // Words begin after white space, '-', '(', '{', '[' and '<'.
@@ -62,7 +68,7 @@ Value filter_title(Renderer&, const Value& input, Arguments& arguments) {
     out += to_upper(rest.substr(0, first)) + to_lower(rest.substr(first, end - first));
     rest = rest.substr(end);
   }
-  return Value::string(std::move(out));
+  return Value::string(made_of(text.mixed(), std::move(out)));
 }
 
 Value filter_string(Renderer&, const Value& input, Arguments& arguments) {
@@ -72,7 +78,7 @@ Value filter_string(Renderer&, const Value& input, Arguments& arguments) {
 
 Value filter_safe(Renderer&, const Value& input, Arguments& arguments) {
   need_positional("safe", arguments, 0, 0);
-  return Value::string(to_text(input), true);
+  return Value::string(to_mixed(input), true);
 }
 
 Value filter_escape(Renderer&, const Value& input, Arguments& arguments) {
@@ -82,29 +88,30 @@ Value filter_escape(Renderer&, const Value& input, Arguments& arguments) {
 
 Value filter_force_escape(Renderer&, const Value& input, Arguments& arguments) {
   need_positional("forceescape", arguments, 0, 0);
-  return Value::string(escape_html(to_text(input)), true);
+  return Value::string(map_runs(to_mixed(input), escape_html), true);
 }
 
 Value filter_indent(Renderer&, const Value& input, Arguments& arguments) {
   auto given = bind("indent", arguments, {"width", "first", "blank"});
   need_text(input, "indent");
-  std::string indention(4, ' ');
+  MixedText indention(std::string(4, ' '), true);
   if (given[0]) {
     if (given[0]->is_string()) {
-      indention = given[0]->text();
+      indention = given[0]->mixed();
     } else {
       int64_t width = std::max<int64_t>(need_integer(*given[0], "indent"), 0);
       check_string_size(1, static_cast<size_t>(width));
-      indention.assign(static_cast<size_t>(width), ' ');
+      indention = MixedText(std::string(static_cast<size_t>(width), ' '), true);
     }
   }
   bool first = given[1] && truth(*given[1]), blank = given[2] && truth(*given[2]);
-  std::string text = input.text() + "\n", out;
-  auto lines = split_lines(text, false);
+  MixedText text = input.mixed(), out;
+  text.append("\n", true);
+  auto lines = split_lines(text.text(), false);
   for (size_t i = 0; i < lines.size(); ++i) {
-    if (i > 0) out += '\n';
-    if (i == 0 ? first : blank || !lines[i].empty()) out += indention;
-    out += lines[i];
+    if (i > 0) out.append("\n", true);
+    if (i == 0 ? first : blank || !lines[i].empty()) out.append(indention);
+    out.append(text.part(lines[i]));
     check_string_size(out.size());
   }
   return like(input, std::move(out));
@@ -113,7 +120,8 @@ Value filter_indent(Renderer&, const Value& input, Arguments& arguments) {
 Value filter_center(Renderer&, const Value& input, Arguments& arguments) {
   auto given = bind("center", arguments, {"width"});
   Value text = soft_text(input);
-  return like(text, justify(text.text(), given[0] ? need_integer(*given[0], "center") : 80, '^', " "));
+  const int64_t width = given[0] ? need_integer(*given[0], "center") : 80;
+  return like(text, justify(text.mixed(), width, '^', MixedText(" ", true)));
 }
 
 Value filter_format(Renderer&, const Value& input, Arguments& arguments) {
@@ -129,17 +137,20 @@ Value filter_truncate(Renderer&, const Value& input, Arguments& arguments) {
   auto given = bind("truncate", arguments, {"length", "killwords", "end", "leeway"});
   need_text(input, "truncate");
   int64_t length = given[0] ? need_integer(*given[0], "truncate") : 255;
-  std::string end = given[2] ? need_text(*given[2], "truncate") : "...";
+  if (given[2]) need_text(*given[2], "truncate");
+  MixedText end = given[2] ? given[2]->mixed() : MixedText("...", true);
   int64_t leeway = given[3] && !given[3]->is_none() ? need_integer(*given[3], "truncate") : 5;
-  auto end_length = static_cast<int64_t>(count_code_points(end));
+  auto end_length = static_cast<int64_t>(count_code_points(end.text()));
   if (length < end_length) raise("truncate: expected length >= {}, got {}", end_length, length);
   if (leeway < 0) raise("truncate: expected leeway >= 0, got {}", leeway);
   if (static_cast<__int128>(input.str().length) <= static_cast<__int128>(length) + leeway) return input;
   std::string_view kept = input.text();
   kept = kept.substr(0, prefix_bytes(kept, static_cast<size_t>(length - end_length)));
   if (!given[1] || !truth(*given[1])) kept = split_at(kept, " ", 1, true)[0];
-  if (input.str().markup && !(given[2] && given[2]->str().markup)) end = escape_html(end);
-  return like(input, std::string(kept) + end);
+  if (input.str().markup && !(given[2] && given[2]->str().markup)) end = map_runs(end, escape_html);
+  MixedText out = input.mixed().part(kept);
+  out.append(end);
+  return like(input, std::move(out));
 }
 
 Value filter_word_count(Renderer&, const Value& input, Arguments& arguments) {
@@ -173,19 +184,24 @@ std::string quote_url(const std::string& text, bool for_query) {
 
 Value filter_url_encode(Renderer&, const Value& input, Arguments& arguments) {
   need_positional("urlencode", arguments, 0, 0);
-  if (input.is_string() || !try_iterate(input)) return Value::string(quote_url(to_text(input), false));
+  if (input.is_string() || !try_iterate(input)) {
+    const MixedText text = to_mixed(input);
+    return Value::string(made_of(text, quote_url(text.text(), false)));
+  }
   Value pairs = input;
   if (input.is(Type::dict)) pairs = Value::of(new DictView(input, DictView::Kind::items));
   std::string out;
+  bool trusted = true;
   auto iterator = iterate(pairs);
   for (Value pair; iterator->next(pair);) {
     auto parts = collect(pair);
     if (parts.size() != 2) raise("urlencode: expected pairs, got {} values", parts.size());
+    trusted = trusted && to_mixed(parts[0]).trusted() && to_mixed(parts[1]).trusted();
     if (!out.empty()) out += '&';
     out += quote_url(to_text(parts[0]), true) + "=" + quote_url(to_text(parts[1]), true);
     check_string_size(out.size());
   }
-  return Value::string(std::move(out));
+  return Value::string({std::move(out), trusted});
 }
 
 Value filter_to_json(Renderer&, const Value& input, Arguments& arguments) {
@@ -294,7 +310,7 @@ const std::vector<FilterEntry> kTextFilters = {{"default", filter_default},
                                                {"d", filter_default},
                                                {"upper", map_text<to_upper>},
                                                {"lower", map_text<to_lower>},
-                                               {"capitalize", map_text<to_capitalized>},
+                                               {"capitalize", filter_capitalize},
                                                {"title", filter_title},
                                                {"trim", filter_trim},
                                                {"replace", filter_replace},
@@ -318,7 +334,7 @@ const std::vector<FilterEntry> kTextFilters = {{"default", filter_default},
 const FilterEntry* find_filter(std::string_view name) {
   static const auto kAll = [] {
     std::unordered_map<std::string_view, const FilterEntry*> all;
-    for (const auto* table : {&kTextFilters, &kSequenceFilters})
+    for (const auto* table : {&kTextFilters, &kLayoutFilters, &kSequenceFilters})
       for (const FilterEntry& entry : *table) all.emplace(entry.name, &entry);
     return all;
   }();
@@ -326,8 +342,7 @@ const FilterEntry* find_filter(std::string_view name) {
 }
 
 bool filter_exists_in_jinja(std::string_view name) {
-  for (const char* refused :
-       {"filesizeformat", "groupby", "pprint", "random", "striptags", "urlize", "wordwrap", "xmlattr"})
+  for (const char* refused : {"random", "striptags", "urlize"})
     if (name == refused) return true;
   return find_filter(name) != nullptr;
 }

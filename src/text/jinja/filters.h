@@ -33,7 +33,7 @@ std::vector<const Value*> bind(const char* function, const Arguments& arguments,
                                std::initializer_list<const char*> parameters, size_t required = 0);
 
 // The tables, one per file.
-extern const std::vector<FilterEntry> kTextFilters, kSequenceFilters;
+extern const std::vector<FilterEntry> kTextFilters, kLayoutFilters, kSequenceFilters;
 extern const std::vector<TestEntry> kTests;
 
 }  // namespace glassbox::jinja

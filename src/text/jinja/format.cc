@@ -7,6 +7,7 @@
 #include "text/jinja/numbers.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/render.h"
+#include "text/jinja/text.h"
 #include "text/jinja/unicode.h"
 #include "text/unicode.h"
 
@@ -39,26 +40,31 @@ int parse_count(std::string_view text, size_t& at) {
   return count;
 }
 
-std::string pad(std::string text, const Spec& spec, char default_align) {
+MixedText pad(MixedText body, const Spec& spec, char default_align) {
+  const std::string& text = body.text();
   size_t length = count_code_points(text), width = static_cast<size_t>(spec.width);
-  if (length >= width) return text;
+  if (length >= width) return body;
   size_t missing = width - length;
   char align = spec.align ? spec.align : default_align;
   size_t left = align == '<' ? 0 : align == '^' ? missing / 2 : missing;
   check_string_size(spec.fill.size(), missing);
-  std::string out;
+  MixedText out;
   size_t prefix = 0;
   if (align == '=') {  // after the sign and the base
     prefix = !text.empty() && (text[0] == '-' || text[0] == '+' || text[0] == ' ');
     if (spec.alternate && text.size() > prefix + 1 && text[prefix] == '0' &&
         std::isalpha(static_cast<unsigned char>(text[prefix + 1])))
       prefix += 2;
-    out = text.substr(0, prefix);
+    out = body.part(0, prefix);
   }
-  for (size_t i = 0; i < left; ++i) out += spec.fill;
-  out += text.substr(prefix);
-  for (size_t i = left; i < missing; ++i) out += spec.fill;
+  for (size_t i = 0; i < left; ++i) out.append(spec.fill, true);
+  out.append(body, prefix, body.size());
+  for (size_t i = left; i < missing; ++i) out.append(spec.fill, true);
   return out;
+}
+
+MixedText pad_ours(std::string text, const Spec& spec, char default_align) {
+  return pad({std::move(text), true}, spec, default_align);
 }
 
 std::string with_sign(bool negative, std::string digits, char sign) {
@@ -171,8 +177,8 @@ Spec parse_spec(std::string_view text) {
 }
 
 // format(value, spec)
-std::string format_value(const Value& value, std::string_view text) {
-  if (text.empty()) return to_text(value);
+MixedText format_value(const Value& value, std::string_view text) {
+  if (text.empty()) return to_mixed(value);
   Spec spec = parse_spec(text);
   auto unknown = [&]() { raise("unknown format code '{}' for an object of type '{}'", spec.type, type_name(value)); };
   if (value.is_string()) {
@@ -183,7 +189,7 @@ std::string format_value(const Value& value, std::string_view text) {
     if (spec.align == '=') spec.align = '<';
     std::string_view body = value.text();
     if (spec.precision >= 0) body = body.substr(0, prefix_bytes(body, static_cast<size_t>(spec.precision)));
-    return pad(std::string(body), spec, '<');
+    return pad(value.mixed().part(body), spec, '<');
   }
   bool as_int = value.is_integral() && (!spec.type || one_of(spec.type, "bdoxXcn"));
   if (value.is(Type::boolean) && !spec.type) spec.type = 'd';
@@ -194,24 +200,24 @@ std::string format_value(const Value& value, std::string_view text) {
       if (c < 0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) raise("%c arg not in range(0x110000)");
       std::string out;
       unicode::append(out, static_cast<uint32_t>(c));
-      return pad(out, spec, '<');
+      return pad_ours(out, spec, '<');
     }
-    return pad(with_sign(value.integer() < 0, base_prefix(spec) + format_int(value.integer(), spec), spec.sign), spec,
-               '>');
+    return pad_ours(with_sign(value.integer() < 0, base_prefix(spec) + format_int(value.integer(), spec), spec.sign),
+                    spec, '>');
   }
   if (value.is_number()) {
     if (spec.type && !one_of(spec.type, "eEfFgGn%")) unknown();
     if (spec.type == 'n') spec.type = 'g';
     double number = value.number();
-    return pad(with_sign(std::signbit(number) && !std::isnan(number),
-                         group(format_float(number, spec), spec.grouping, 3), spec.sign),
-               spec, '>');
+    return pad_ours(with_sign(std::signbit(number) && !std::isnan(number),
+                              group(format_float(number, spec), spec.grouping, 3), spec.sign),
+                    spec, '>');
   }
   raise("unsupported format string passed to {}.__format__", type_name(value));
 }
 
 // One conversion of a '%' format, its flags already read.
-std::string convert_percent(const Spec& spec, const Value& value, bool left, bool escapes) {
+MixedText convert_percent(const Spec& spec, const Value& value, bool left, bool escapes) {
   Spec padded = spec;
   padded.align = left ? '<' : '>';
   switch (spec.type) {
@@ -219,13 +225,13 @@ std::string convert_percent(const Spec& spec, const Value& value, bool left, boo
     case 'r':
     case 'a': {
       if (spec.type == 'a') refuse("%a in a format");
-      std::string body = spec.type == 's' ? to_text(value) : repr(value);
-      if (escapes && !(spec.type == 's' && value.is_string() && value.str().markup)) body = escape_html(body);
-      if (spec.precision >= 0) body.resize(prefix_bytes(body, static_cast<size_t>(spec.precision)));
+      MixedText body = spec.type == 's' ? to_mixed(value) : mixed_repr(value);
+      if (escapes && !(spec.type == 's' && value.is_string() && value.str().markup)) body = map_runs(body, escape_html);
+      if (spec.precision >= 0) body = body.part(0, prefix_bytes(body.text(), static_cast<size_t>(spec.precision)));
       return pad(body, padded, '>');
     }
     case 'c': {
-      if (value.is_string() && value.str().length == 1) return pad(value.text(), padded, '>');
+      if (value.is_string() && value.str().length == 1) return pad(value.mixed(), padded, '>');
       Spec code = padded;
       code.type = 'c';
       if (!value.is_integral()) raise("%c requires int or char");
@@ -254,7 +260,16 @@ std::string convert_percent(const Spec& spec, const Value& value, bool left, boo
     digits = format_float(value.number(), spec);
   }
   if (spec.zero && !left) padded.align = '=', padded.fill = "0";
-  return pad(with_sign(negative, digits, spec.sign), padded, '>');
+  return pad_ours(with_sign(negative, digits, spec.sign), padded, '>');
+}
+
+}  // namespace
+
+namespace {
+
+// A stranger's format chooses what is put together, a piece of any value at a time: all it makes is a stranger's.
+MixedText by_format(const Value& format, MixedText made) {
+  return format.mixed().trusted() ? std::move(made) : MixedText(std::move(made).take(), false);
 }
 
 }  // namespace
@@ -270,11 +285,11 @@ Value format_percent(const Value& format, const Value& values) {
   else
     given.push_back(values);
   size_t used = 0;
-  std::string out;
+  MixedText out;
   for (size_t at = 0; at < text.size();) {
     if (text[at] != '%') {
       size_t next = std::min(text.find('%', at), text.size());
-      out.append(text, at, next - at);
+      out.append(format.mixed(), at, next);
       at = next;
       continue;
     }
@@ -334,18 +349,18 @@ Value format_percent(const Value& format, const Value& values) {
     if (at >= text.size()) raise("incomplete format");
     spec.type = text[at++];
     if (spec.type == '%') {
-      out += '%';
+      out.append("%", true);
       continue;
     }
     if (!one_of(spec.type, "diuoxXeEfFgGcrsa")) {
       raise("unsupported format character '{}' at index {}", spec.type, at - 1);
     }
     if (!has_value) value = next_value();
-    out += convert_percent(spec, value, left, markup);
+    out.append(convert_percent(spec, value, left, markup));
     check_string_size(out.size());
   }
   if (used < given.size() && !mapping) raise("not all arguments converted during string formatting");
-  return Value::string(std::move(out), markup);
+  return Value::string(by_format(format, std::move(out)), markup);
 }
 
 namespace {
@@ -355,23 +370,23 @@ class BraceFormatter {
   BraceFormatter(Renderer& renderer, const Arguments& arguments, bool markup)
       : renderer_(renderer), arguments_(arguments), markup_(markup) {}
 
-  std::string format(std::string_view text, int depth) {
+  MixedText format(std::string_view text, int depth) {
     if (depth > 3) raise("max string recursion exceeded");
-    std::string out;
+    MixedText out;
     for (size_t at = 0; at < text.size();) {
       char c = text[at];
       if (c != '{' && c != '}') {
         size_t next = std::min(text.find_first_of("{}", at), text.size());
-        out += text.substr(at, next - at);
+        out.append(text.substr(at, next - at), true);
         at = next;
       } else if (at + 1 < text.size() && text[at + 1] == c) {
-        out += c;
+        out.append(text.substr(at, 1), true);
         at += 2;
       } else if (c == '}') {
         raise("single '}}' encountered in format string");
       } else {
         size_t end = closing(text, at + 1);
-        out += field(text.substr(at + 1, end - at - 1), depth);
+        out.append(field(text.substr(at + 1, end - at - 1), depth));
         at = end + 1;
       }
       check_string_size(out.size());
@@ -388,7 +403,7 @@ class BraceFormatter {
     raise("single '{{' encountered in format string");
   }
 
-  std::string field(std::string_view text, int depth) {
+  MixedText field(std::string_view text, int depth) {
     spend_items(1);
     size_t end = text.find_first_of(":!");
     // A ':' or '!' inside an index belongs to the index.
@@ -408,18 +423,19 @@ class BraceFormatter {
     }
     Value value = lookup(name);
     if (conversion == "r")
-      value = Value::string(repr(value));
+      value = Value::string(mixed_repr(value));
     else if (conversion == "s")
-      value = Value::string(to_text(value));
+      value = Value::string(to_mixed(value));
     else if (!conversion.empty())
       refuse("conversion '!{}' in a format string", conversion);
-    std::string expanded = format(spec, depth + 1);
-    if (!markup_) return format_value(value, expanded);
-    if (value.is_string() && value.str().markup) {
+    const MixedText expanded = format(spec, depth + 1);
+    if (markup_ && value.is_string() && value.str().markup) {
       if (!expanded.empty()) raise("unsupported format specification for Markup");
-      return value.text();
+      return value.mixed();
     }
-    return escape_html(format_value(value, expanded));
+    MixedText made = format_value(value, expanded.text());
+    if (!expanded.trusted()) made = MixedText(std::move(made).take(), false);
+    return markup_ ? map_runs(made, escape_html) : made;
   }
 
   Value lookup(std::string_view path) {
@@ -438,7 +454,7 @@ class BraceFormatter {
         std::string index(path.substr(at + 1, close - at - 1));
         if (index.empty()) raise("empty attribute in format string");
         bool number = index.find_first_not_of("0123456789") == std::string::npos && index.size() < 18;
-        value = get_item(renderer_, value, number ? Value(int64_t{std::stoll(index)}) : Value::string(index));
+        value = get_item(renderer_, value, number ? Value(int64_t{std::stoll(index)}) : Value::ours(index));
         at = close + 1;
         if (at < path.size() && path[at] != '.' && path[at] != '[')
           raise("only '.' or '[' may follow ']' in format field specifier");
@@ -476,7 +492,7 @@ class BraceFormatter {
 
 Value format_braces(Renderer& renderer, const Value& format, const Arguments& arguments) {
   bool markup = format.str().markup;
-  return Value::string(BraceFormatter(renderer, arguments, markup).format(format.text(), 1), markup);
+  return Value::string(by_format(format, BraceFormatter(renderer, arguments, markup).format(format.text(), 1)), markup);
 }
 
 std::string format_time(const std::tm& time, const std::string& format) {

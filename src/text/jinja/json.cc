@@ -12,16 +12,20 @@
 namespace glassbox::jinja {
 namespace {
 
-Value checked_text(const std::string& text) {
+const std::string& checked_text(const std::string& text) {
   if (size_t good = unicode::valid_prefix(text); good != text.size())
     raise("text of the context is not UTF-8 at byte {}", good);
-  return Value::string(text);
+  return text;
 }
 
-Value convert(const nlohmann::ordered_json& json, size_t depth) {
-  using Kind = nlohmann::ordered_json::value_t;
+void check_depth(size_t depth) {
   size_t deepest = Meter::current() ? Meter::current()->depth() : 1000;
   if (depth > deepest) raise("values nested deeper than {}", deepest);
+}
+
+Value convert(const nlohmann::ordered_json& json, size_t depth, bool trusted) {
+  using Kind = nlohmann::ordered_json::value_t;
+  check_depth(depth);
   switch (json.type()) {
     case Kind::null:
       return Value();
@@ -36,17 +40,18 @@ Value convert(const nlohmann::ordered_json& json, size_t depth) {
     case Kind::number_float:
       return Value(json.get<double>());
     case Kind::string:
-      return checked_text(json.get_ref<const std::string&>());
+      return Value::string({checked_text(json.get_ref<const std::string&>()), trusted});
     case Kind::array: {
       std::vector<Value> items;
       items.reserve(json.size());
-      for (const auto& item : json) items.push_back(convert(item, depth + 1));
+      for (const auto& item : json) items.push_back(convert(item, depth + 1, trusted));
       return Value::list(std::move(items));
     }
     case Kind::object: {
       auto* dict = new Dict();
       Value value = Value::of(dict);
-      for (const auto& [key, item] : json.items()) dict->set(checked_text(key), convert(item, depth + 1));
+      for (const auto& [key, item] : json.items())
+        dict->set(Value::string({checked_text(key), trusted}), convert(item, depth + 1, trusted));
       return value;
     }
     case Kind::binary:
@@ -56,6 +61,79 @@ Value convert(const nlohmann::ordered_json& json, size_t depth) {
       raise("a context of something that JSON does not have");
   }
 }
+
+// A message, its depth in the context 2.
+class Message {
+ public:
+  Message(const nlohmann::ordered_json& message, const OwnWords& own) : message_(message), own_(own) {
+    const auto role = message.find("role");
+    assistant_ = role != message.end() && *role == "assistant";
+  }
+
+  Value convert() const {
+    check_depth(2);
+    auto* dict = new Dict();
+    Value value = Value::of(dict);
+    for (const auto& [key, item] : message_.items()) {
+      Value name = Value::string({checked_text(key), false});
+      if (key == "role" && item.is_string() && own_.is_role(item.get_ref<const std::string&>()))
+        dict->set(name, jinja::from_json(item, true));
+      else if (key == "content" && assistant_)
+        dict->set(name, content(item, 3));
+      else
+        dict->set(name, jinja::convert(item, 3, false));
+    }
+    return value;
+  }
+
+ private:
+  // A text, or a list of parts whose text it is.
+  Value content(const nlohmann::ordered_json& json, size_t depth) const {
+    if (json.is_string()) return Value::string(with_marks(checked_text(json.get_ref<const std::string&>())));
+    if (!json.is_array() || depth > 3) return jinja::convert(json, depth, false);
+    std::vector<Value> parts;
+    for (const auto& part : json) {
+      check_depth(depth + 1);
+      if (!part.is_object()) {
+        parts.push_back(content(part, depth + 1));
+        continue;
+      }
+      auto* dict = new Dict();
+      parts.push_back(Value::of(dict));
+      for (const auto& [key, item] : part.items())
+        dict->set(Value::string({checked_text(key), false}), key == "text" && item.is_string()
+                                                                 ? content(item, depth + 2)
+                                                                 : jinja::convert(item, depth + 2, false));
+    }
+    return Value::list(std::move(parts));
+  }
+
+  MixedText with_marks(std::string_view text) const {
+    MixedText out;
+    spend_bytes(text.size() * own_.own_marks.size());
+    // Where each mark comes next; npos where it does not.
+    std::vector<size_t> next;
+    for (const std::string& mark : own_.own_marks) next.push_back(text.find(mark));
+    for (size_t at = 0;;) {
+      size_t first = text.npos, which = 0;
+      for (size_t i = 0; i < next.size(); ++i) {
+        if (next[i] != text.npos && next[i] < at) next[i] = text.find(own_.own_marks[i], at);
+        if (next[i] < first) first = next[i], which = i;
+      }
+      if (first == text.npos) {
+        out.append(text.substr(at), false);
+        return out;
+      }
+      out.append(text.substr(at, first - at), false);
+      out.append(own_.own_marks[which], true);
+      at = first + own_.own_marks[which].size();
+    }
+  }
+
+  const nlohmann::ordered_json& message_;
+  const OwnWords& own_;
+  bool assistant_;
+};
 
 class Writer {
  public:
@@ -77,7 +155,7 @@ class Writer {
         number(value.number());
         break;
       case Type::string:
-        text(value.text());
+        text(value.text(), value.mixed());
         break;
       case Type::list:
       case Type::tuple:
@@ -96,7 +174,10 @@ class Writer {
     check_string_size(out_.size());
   }
 
-  std::string take() { return std::move(out_); }
+  MixedText take() {
+    if (!strange_) return {std::move(out_), true};
+    return {std::move(out_), trusted_};
+  }
 
  private:
   void number(double value) {
@@ -108,7 +189,19 @@ class Writer {
       out_ += float_repr(value);
   }
 
-  void text(std::string_view text) {
+  // A text in its quotes. Where it is mixed, all of it is a stranger's: escapes move its bytes.
+  void text(std::string_view text, const MixedText& mixed) {
+    const size_t begin = out_.size();
+    write_text(text);
+    if (!mixed.trusted())
+      strange_ = true;
+    else if (!trusted_.empty() && trusted_.back().second == begin)
+      trusted_.back().second = out_.size();
+    else
+      trusted_.emplace_back(begin, out_.size());
+  }
+
+  void write_text(std::string_view text) {
     spend_bytes(text.size());
     out_ += '"';
     for (size_t at = 0; at < text.size();) {
@@ -173,8 +266,6 @@ class Writer {
 
   static std::string key_text(const Value& key) {
     switch (key.type()) {
-      case Type::string:
-        return key.text();
       case Type::none:
         return "null";
       case Type::boolean:
@@ -184,7 +275,7 @@ class Writer {
       case Type::floating: {
         Writer writer({});
         writer.number(key.number());
-        return writer.take();
+        return std::move(writer.out_);
       }
       default:
         raise("keys must be str, int, float, bool or None, not {}", type_name(key));
@@ -205,7 +296,11 @@ class Writer {
     for (size_t i = 0; i < entries.size(); ++i) {
       if (i > 0) out_ += style_.item_separator;
       line(depth + 1);
-      text(key_text(entries[i]->first));
+      const Value& key = entries[i]->first;
+      if (key.is_string())
+        text(key.text(), key.mixed());
+      else
+        write_text(key_text(key));
       out_ += style_.key_separator;
       write(entries[i]->second, depth + 1);
     }
@@ -215,13 +310,24 @@ class Writer {
 
   const JsonStyle style_;
   std::string out_;
+  TrustedSpans trusted_;  // texts
+  bool strange_ = false;  // a text that is not
 };
 
 }  // namespace
 
-Value from_json(const nlohmann::ordered_json& json) { return convert(json, 1); }
+Value from_json(const nlohmann::ordered_json& json, bool trusted) { return convert(json, 1, trusted); }
 
-std::string dump_json(const Value& value, const JsonStyle& style) {
+Value from_messages(const nlohmann::ordered_json& messages, const OwnWords& own) {
+  if (!messages.is_array()) return from_json(messages, false);
+  std::vector<Value> items;
+  items.reserve(messages.size());
+  for (const auto& message : messages)
+    items.push_back(message.is_object() ? Message(message, own).convert() : convert(message, 2, false));
+  return Value::list(std::move(items));
+}
+
+MixedText dump_json(const Value& value, const JsonStyle& style) {
   Writer writer(style);
   writer.write(value, 0);
   return writer.take();

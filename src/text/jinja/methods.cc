@@ -12,8 +12,9 @@
 namespace glassbox::jinja {
 namespace {
 
-Value like(const Value& self, std::string text) { return Value::string(std::move(text), self.str().markup); }
-Value like(const Value& self, std::string_view text) { return like(self, std::string(text)); }
+Value like(const Value& self, MixedText text) { return Value::string(std::move(text), self.str().markup); }
+// A part of its text.
+Value part(const Value& self, std::string_view view) { return like(self, self.mixed().part(view)); }
 
 const Value* given(const Arguments& arguments, size_t i) {
   return i < arguments.positional.size() ? &arguments.positional[i] : nullptr;
@@ -23,15 +24,22 @@ template <char ends>
 Value strip_method(Renderer&, const Value& self, Arguments& arguments) {
   need_positional("strip", arguments, 0, 1);
   const Value* chars = given(arguments, 0);
-  if (!chars || chars->is_none()) return like(self, strip(self.text(), nullptr, ends));
+  if (!chars || chars->is_none()) return part(self, strip(self.text(), nullptr, ends));
   std::string_view set = need_text(*chars, "strip");
-  return like(self, strip(self.text(), &set, ends));
+  return part(self, strip(self.text(), &set, ends));
 }
 
 template <std::string (*map)(std::string_view)>
 Value map_method(Renderer&, const Value& self, Arguments& arguments) {
   need_positional("str method", arguments, 0, 0);
-  return like(self, map(self.text()));
+  return like(self, map_runs(self.mixed(), map));
+}
+
+// For a map in which it counts what comes before a character.
+template <std::string (*map)(std::string_view)>
+Value map_whole_method(Renderer&, const Value& self, Arguments& arguments) {
+  need_positional("str method", arguments, 0, 0);
+  return like(self, made_of(self.mixed(), map(self.text())));
 }
 
 // All characters are of a kind, and there is one.
@@ -168,16 +176,16 @@ Value count_method(Renderer&, const Value& self, Arguments& arguments) {
 Value replace_method(Renderer&, const Value& self, Arguments& arguments) {
   need_positional("replace", arguments, 2, 3);
   const std::string& from = need_text(arguments.positional[0], "replace");
-  std::string to = need_text(arguments.positional[1], "replace");
-  if (self.str().markup) to = escape(arguments.positional[1]).text();
+  need_text(arguments.positional[1], "replace");
+  const Value to = self.str().markup ? escape(arguments.positional[1]) : arguments.positional[1];
   int64_t most = arguments.positional.size() > 2 ? need_integer(arguments.positional[2], "replace") : -1;
-  return like(self, replace_text(self.text(), from, to, most));
+  return like(self, replace_text(self.mixed(), from, to.mixed(), most));
 }
 
 Value list_of(const Value& self, const std::vector<std::string_view>& parts) {
   std::vector<Value> items;
   items.reserve(parts.size());
-  for (auto part : parts) items.push_back(like(self, part));
+  for (auto each : parts) items.push_back(part(self, each));
   return Value::list(std::move(items));
 }
 
@@ -203,25 +211,29 @@ Value partition_method(Renderer&, const Value& self, Arguments& arguments) {
   const std::string& separator = need_text(arguments.positional[0], "partition");
   if (separator.empty()) raise("empty separator");
   auto parts = split_at(self.text(), separator, 1, from_right);
-  Value nothing = like(self, std::string_view());
-  if (parts.size() == 2) return Value::tuple({like(self, parts[0]), like(self, separator), like(self, parts[1])});
+  Value nothing = like(self, {});
+  if (parts.size() == 2) {
+    const size_t at = parts[0].size();
+    return Value::tuple(
+        {part(self, parts[0]), like(self, self.mixed().part(at, at + separator.size())), part(self, parts[1])});
+  }
   if (from_right) return Value::tuple({nothing, nothing, self});
   return Value::tuple({self, nothing, nothing});
 }
 
 Value join_method(Renderer&, const Value& self, Arguments& arguments) {
   need_positional("join", arguments, 1, 1);
-  std::string out;
+  MixedText out;
   bool first = true, markup = self.str().markup;
   auto iterator = iterate(arguments.positional[0]);
   for (Value item; iterator->next(item);) {
-    if (!first) out += self.text();
+    if (!first) out.append(self.mixed());
     first = false;
     if (!item.is_string() && !markup) {
       need_defined(item);
       raise("sequence item: expected str instance, {} found", type_name(item));
     }
-    out += markup ? escape(item).text() : item.text();
+    out.append(markup ? escape(item).mixed() : item.mixed());
     check_string_size(out.size());
   }
   return like(self, std::move(out));
@@ -230,31 +242,29 @@ Value join_method(Renderer&, const Value& self, Arguments& arguments) {
 template <char align>
 Value justify_method(Renderer&, const Value& self, Arguments& arguments) {
   need_positional("justify", arguments, 1, 2);
-  std::string fill = " ";
+  MixedText fill(" ", true);
   if (const Value* given_fill = given(arguments, 1)) {
     if (need_text(*given_fill, "justify"); given_fill->str().length != 1)
       raise("the fill character must be exactly one character long");
-    fill = given_fill->text();
+    fill = given_fill->mixed();
   }
-  return like(self, justify(self.text(), need_integer(arguments.positional[0], "justify"), align, fill));
+  return like(self, justify(self.mixed(), need_integer(arguments.positional[0], "justify"), align, fill));
 }
 
 Value zero_fill_method(Renderer&, const Value& self, Arguments& arguments) {
   need_positional("zfill", arguments, 1, 1);
-  std::string_view text = self.text();
-  std::string sign;
-  if (!text.empty() && (text[0] == '+' || text[0] == '-')) {
-    sign = text[0];
-    text.remove_prefix(1);
-  }
-  int64_t width = need_integer(arguments.positional[0], "zfill") - static_cast<int64_t>(sign.size());
-  return like(self, sign + justify(text, width, '>', "0"));
+  const std::string_view text = self.text();
+  const size_t sign = !text.empty() && (text[0] == '+' || text[0] == '-') ? 1 : 0;
+  int64_t width = need_integer(arguments.positional[0], "zfill") - static_cast<int64_t>(sign);
+  MixedText out = self.mixed().part(0, sign);
+  out.append(justify(self.mixed().part(sign, text.size()), width, '>', MixedText("0", true)));
+  return like(self, std::move(out));
 }
 
 Value expand_tabs_method(Renderer&, const Value& self, Arguments& arguments) {
   auto given = bind("expandtabs", arguments, {"tabsize"});
   int64_t size = given[0] ? need_integer(*given[0], "expandtabs") : 8;
-  std::string out;
+  MixedText out;
   int64_t column = 0;
   for (size_t at = 0; at < self.text().size();) {
     size_t start = at;
@@ -262,10 +272,10 @@ Value expand_tabs_method(Renderer&, const Value& self, Arguments& arguments) {
     if (c == '\t') {
       int64_t spaces = size > 0 ? size - column % size : 0;
       check_string_size(out.size() + static_cast<size_t>(spaces));
-      out.append(static_cast<size_t>(spaces), ' ');
+      out.append(std::string(static_cast<size_t>(spaces), ' '), self.mixed().trusted_at(start));
       column += spaces;
     } else {
-      out.append(self.text(), start, at - start);
+      out.append(self.mixed(), start, at);
       column = c == '\n' || c == '\r' ? 0 : column + 1;
     }
   }
@@ -279,7 +289,7 @@ Value remove_affix_method(Renderer&, const Value& self, Arguments& arguments) {
   std::string_view text = self.text();
   if (suffix ? text.ends_with(affix) : text.starts_with(affix))
     text = suffix ? text.substr(0, text.size() - affix.size()) : text.substr(affix.size());
-  return like(self, text);
+  return part(self, text);
 }
 
 Value format_method(Renderer& renderer, const Value& self, Arguments& arguments) {
@@ -306,8 +316,8 @@ constexpr MethodEntry kTextMethods[] = {{"strip", strip_method<'b'>},
                                         {"replace", replace_method},
                                         {"upper", map_method<to_upper>},
                                         {"lower", map_method<to_lower>},
-                                        {"title", map_method<to_title>},
-                                        {"capitalize", map_method<to_capitalized>},
+                                        {"title", map_whole_method<to_title>},
+                                        {"capitalize", map_whole_method<to_capitalized>},
                                         {"swapcase", map_method<to_swapped>},
                                         {"casefold", map_method<to_folded>},
                                         {"join", join_method},

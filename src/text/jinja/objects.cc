@@ -6,6 +6,7 @@
 #include "text/jinja/format.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/render.h"
+#include "text/jinja/text.h"
 #include "text/jinja/unicode.h"
 
 namespace glassbox::jinja {
@@ -84,7 +85,7 @@ class Joiner final : public Other {
   bool callable() const override { return true; }
   Value call(Renderer&, Arguments& arguments) const override {
     need_positional("joiner", arguments, 0, 0);
-    return std::exchange(used_, true) ? separator_ : Value::string("");
+    return std::exchange(used_, true) ? separator_ : Value::ours("");
   }
   std::optional<Value> attribute(std::string_view name) const override {
     if (name == "sep") return separator_;
@@ -129,7 +130,8 @@ Value call_raise_exception(Renderer&, Arguments& arguments) {
 
 Value call_strftime_now(Renderer& renderer, Arguments& arguments) {
   auto format = bind("strftime_now", arguments, {"format"}, 1);
-  return Value::string(format_time(renderer.now(), need_text(*format[0], "strftime_now")));
+  const std::string& wanted = need_text(*format[0], "strftime_now");
+  return Value::string(made_of(format[0]->mixed(), format_time(renderer.now(), wanted)));
 }
 
 Value call_cycler(Renderer&, Arguments& arguments) {
@@ -140,7 +142,7 @@ Value call_cycler(Renderer&, Arguments& arguments) {
 
 Value call_joiner(Renderer&, Arguments& arguments) {
   auto given = bind("joiner", arguments, {"sep"});
-  return Value::of(new Joiner(given[0] ? *given[0] : Value::string(", ")));
+  return Value::of(new Joiner(given[0] ? *given[0] : Value::ours(", ")));
 }
 
 }  // namespace
@@ -227,7 +229,8 @@ Value make_dict(const Arguments& arguments) {
       }
     }
   }
-  for (const auto& [name, value] : arguments.keyword) dict->set(Value::string(name), value);
+  // A name may be a key that **dict gave.
+  for (const auto& [name, value] : arguments.keyword) dict->set(Value::string({name, false}), value);
   return result;
 }
 
@@ -274,6 +277,12 @@ std::optional<Value> find_attribute(const Value& object, std::string_view name) 
     case Type::floating:
       if (name == "real") return object;
       if (name == "imag") return Value(0.0);
+      break;
+    case Type::tuple:
+      if (static_cast<const Sequence*>(object.object())->group) {
+        if (name == "grouper") return object.items()[0];
+        if (name == "list") return object.items()[1];
+      }
       break;
     default:
       break;

@@ -6,6 +6,7 @@
 #include "text/jinja/format.h"
 #include "text/jinja/numbers.h"
 #include "text/jinja/objects.h"
+#include "text/jinja/text.h"
 #include "text/jinja/unicode.h"
 #include "text/unicode.h"
 
@@ -116,14 +117,20 @@ Value float_arithmetic(Operator op, double a, double b) {
   return Value();
 }
 
+Value joined(const Value& a, const Value& b, bool markup) {
+  check_string_size(a.text().size() + b.text().size());
+  MixedText out = a.mixed();
+  out.append(b.mixed());
+  return Value::string(std::move(out), markup);
+}
+
 Value repeat(const Value& value, int64_t times) {
   size_t count = times > 0 ? static_cast<size_t>(times) : 0;
   if (value.is_string()) {
     check_string_size(value.text().size(), count);
-    std::string out;
-    out.reserve(value.text().size() * count);
+    MixedText out;
     if (!value.text().empty())
-      for (size_t i = 0; i < count; ++i) out += value.text();
+      for (size_t i = 0; i < count; ++i) out.append(value.mixed());
     return Value::string(std::move(out), value.str().markup);
   }
   size_t total = 0;
@@ -166,30 +173,33 @@ Extent extent(const Value& start, const Value& stop, const Value& step, int64_t 
 }
 
 Value character(const Str& text, size_t index) {
-  if (text.ascii()) return Value::string(text.text.substr(index, 1), text.markup);
+  if (text.ascii()) return Value::string(text.text.part(index, index + 1), text.markup);
   spend_bytes(text.text.size());
-  size_t start = prefix_bytes(text.text, index), end = start;
-  next_code_point(text.text, end);
-  return Value::string(text.text.substr(start, end - start), text.markup);
+  size_t start = prefix_bytes(text.text.text(), index), end = start;
+  next_code_point(text.text.text(), end);
+  return Value::string(text.text.part(start, end), text.markup);
 }
 
 Value slice_text(const Str& text, const Extent& take) {
-  std::string out;
+  const std::string_view all = text.text.text();
   if (take.step == 1) {
-    if (text.ascii()) {
-      out = text.text.substr(static_cast<size_t>(take.start), static_cast<size_t>(take.count));
-    } else {
-      std::string_view rest = text.text;
-      spend_bytes(rest.size());
-      rest = rest.substr(prefix_bytes(rest, static_cast<size_t>(take.start)));
-      out = rest.substr(0, prefix_bytes(rest, static_cast<size_t>(take.count)));
-    }
-    return Value::string(std::move(out), text.markup);
+    if (text.ascii())
+      return Value::string(text.text.part(all.substr(static_cast<size_t>(take.start), static_cast<size_t>(take.count))),
+                           text.markup);
+    spend_bytes(all.size());
+    const std::string_view rest = all.substr(prefix_bytes(all, static_cast<size_t>(take.start)));
+    return Value::string(text.text.part(rest.substr(0, prefix_bytes(rest, static_cast<size_t>(take.count)))),
+                         text.markup);
   }
   spend_items(static_cast<size_t>(take.count));
-  auto characters = code_points(text.text);
-  for (int64_t i = 0; i < take.count; ++i)
-    unicode::append(out, characters[static_cast<size_t>(take.start + i * take.step)]);
+  std::vector<size_t> begins;
+  for (size_t at = 0; at < all.size(); next_code_point(all, at)) begins.push_back(at);
+  begins.push_back(all.size());
+  MixedText out;
+  for (int64_t i = 0; i < take.count; ++i) {
+    const auto at = static_cast<size_t>(take.start + i * take.step);
+    out.append(text.text, begins[at], begins[at + 1]);
+  }
   return Value::string(std::move(out), text.markup);
 }
 
@@ -250,11 +260,9 @@ Value arithmetic(Operator op, const Value& a, const Value& b) {
     if (a.is_string() && b.is_string()) {
       if (a.str().markup != b.str().markup) {
         Value left = escape(a), right = escape(b);
-        check_string_size(left.text().size() + right.text().size());
-        return Value::string(left.text() + right.text(), true);
+        return joined(left, right, true);
       }
-      check_string_size(a.text().size() + b.text().size());
-      return Value::string(a.text() + b.text(), a.str().markup);
+      return joined(a, b, a.str().markup);
     }
     if (a.is_sequence() && a.type() == b.type()) {
       std::vector<Value> items = a.items();
@@ -322,7 +330,7 @@ Value get_attribute(Renderer&, const Value& object, std::string_view name) {
   if (object.is(Type::dict)) {
     if (const Value* found = object.dict().find(name)) return *found;
   }
-  return Value::missing(object, Value::string(std::string(name)));
+  return Value::missing(object, Value::ours(std::string(name)));
 }
 
 Value get_item(Renderer&, const Value& object, const Value& key) {
@@ -388,7 +396,7 @@ std::string escape_html(std::string_view text) {
 
 Value escape(const Value& value) {
   if (value.is_string() && value.str().markup) return value;
-  return Value::string(escape_html(to_text(value)), true);
+  return Value::string(map_runs(to_mixed(value), escape_html), true);
 }
 
 }  // namespace glassbox::jinja

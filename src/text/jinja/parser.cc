@@ -32,6 +32,7 @@ class Parser : private ExpressionParser {
       int line = now().line;
       switch (now().kind) {
         case TokenKind::data:
+          note_literal(now().text);
           statements.push_back(std::make_unique<Text>(line, next().text));
           break;
         case TokenKind::variable_begin: {

@@ -39,7 +39,7 @@ class Renderer::Capture {
  public:
   explicit Capture(Renderer& renderer) : renderer_(renderer), outer_(std::exchange(renderer.out_, &text_)) {}
   ~Capture() { close(); }
-  std::string take() {
+  MixedText take() {
     close();
     return std::move(text_);
   }
@@ -51,8 +51,8 @@ class Renderer::Capture {
     renderer_.out_ = std::exchange(outer_, nullptr);
   }
   Renderer& renderer_;
-  std::string text_;
-  std::string* outer_;
+  MixedText text_;
+  MixedText* outer_;
 };
 
 // `for target in iterable if condition`: the items for which the condition holds when they are reached.
@@ -101,10 +101,10 @@ std::string Macro::print() const {
 }
 
 std::optional<Value> Macro::attribute(std::string_view name) const {
-  if (name == "name") return signature.name.empty() ? Value() : Value::string(signature.name);
+  if (name == "name") return signature.name.empty() ? Value() : Value::ours(signature.name);
   if (name == "arguments") {
     std::vector<Value> names;
-    for (const auto& parameter : signature.parameters) names.push_back(Value::string(parameter.second));
+    for (const auto& parameter : signature.parameters) names.push_back(Value::ours(parameter.second));
     return Value::tuple(std::move(names));
   }
   if (name == "caller") return Value(signature.uses_caller);
@@ -140,7 +140,7 @@ Renderer::~Renderer() {
   for (auto& scope : closures_) scope->names.clear();
 }
 
-std::string Renderer::run(std::vector<std::pair<size_t, size_t>>* generation) {
+MixedText Renderer::run(std::vector<std::pair<size_t, size_t>>* generation) {
   generation_ = generation;
   out_ = &text_;
   scope_ = Ref<Scope>(new Scope({}));
@@ -148,12 +148,21 @@ std::string Renderer::run(std::vector<std::pair<size_t, size_t>>* generation) {
   return std::move(text_);
 }
 
-void Renderer::write(std::string_view text) {
-  if (text.size() > settings_.output_bytes - written_)
+void Renderer::admit(size_t bytes) {
+  if (bytes > settings_.output_bytes - written_)
     raise("the template writes more than {} bytes", settings_.output_bytes);
-  written_ += text.size();
-  spend_bytes(text.size());
+  written_ += bytes;
+  spend_bytes(bytes);
+}
+
+void Renderer::write(const MixedText& text) {
+  admit(text.size());
   out_->append(text);
+}
+
+void Renderer::write_ours(std::string_view text) {
+  admit(text.size());
+  out_->append(text, true);
 }
 
 // ---- statements ----
@@ -172,11 +181,14 @@ Renderer::Flow Renderer::run(const Statement& statement) {
   line_ = statement.line;
   switch (statement.kind) {
     case StatementKind::text:
-      write(static_cast<const Text&>(statement).text);
+      write_ours(static_cast<const Text&>(statement).text);
       break;
     case StatementKind::print: {
       Value value = eval(*static_cast<const Print&>(statement).value);
-      write(value.is_string() ? value.text() : to_text(value));
+      if (value.is_string())
+        write(value.mixed());
+      else
+        write(to_mixed(value));
       break;
     }
     case StatementKind::set: {
@@ -307,7 +319,7 @@ void Renderer::filter_block(const FilterBlock& node) {
     run(node.body);
     text = Value::string(capture.take());
   }
-  write(to_text(eval_filter(static_cast<const FilterCall&>(*node.filter), &text)));
+  write(to_mixed(eval_filter(static_cast<const FilterCall&>(*node.filter), &text)));
 }
 
 void Renderer::with(const With& node) {
@@ -320,7 +332,7 @@ void Renderer::with(const With& node) {
 
 void Renderer::call_block(const CallBlock& node) {
   Value caller = new_macro(node.signature);
-  write(to_text(eval_call(static_cast<const Call&>(*node.call), &caller)));
+  write(to_mixed(eval_call(static_cast<const Call&>(*node.call), &caller)));
 }
 
 void Renderer::generation(const Generation& node) {
@@ -476,7 +488,10 @@ Value Renderer::eval_name(Symbol symbol) {
       if (!variables->is_object()) continue;
       auto found = variables->find(name);
       if (found == variables->end()) continue;
-      *outer = from_json(*found);
+      const bool role = name.find("role") != name.npos && found->is_string() &&
+                        settings_.own.is_role(found->get_ref<const std::string&>());
+      const bool ours = variables == &defaults_ || role || (defaults_.contains(name) && defaults_[name] == *found);
+      *outer = name == "messages" ? from_messages(*found, settings_.own) : from_json(*found, ours);
       break;
     }
     if (!*outer) *outer = find_global(name);
@@ -510,9 +525,12 @@ Value Renderer::eval_compare(const Compare& node) {
 }
 
 Value Renderer::eval_concatenation(const Listing& node) {
-  std::string out;
+  MixedText out;
   for (const Value& item : eval_all(node.items)) {
-    out += item.is_string() ? item.text() : to_text(item);
+    if (item.is_string())
+      out.append(item.mixed());
+    else
+      out.append(to_mixed(item));
     check_string_size(out.size());
   }
   return Value::string(std::move(out));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "text/jinja/ast.h"
+#include "text/jinja/json.h"
 #include "text/jinja/objects.h"
 #include "text/jinja/value.h"
 
@@ -46,17 +47,19 @@ class Renderer {
   struct Settings {
     size_t output_bytes, depth;
     std::optional<std::tm> now;
+    OwnWords own;  // of the context's messages
   };
-  // Everything given must outlive the renderer, as must the meter that is current. `defaults` is looked up where
-  // the context lacks a name.
+  // Everything given must outlive the renderer, as must the meter that is current. `defaults`, the model's own, is
+  // looked up where the context lacks a name; a value of the context that equals it is the model's own too.
   Renderer(const Template& source, const nlohmann::ordered_json& context, const nlohmann::ordered_json& defaults,
            const Settings& settings);
   ~Renderer();
   Renderer(const Renderer&) = delete;
   Renderer& operator=(const Renderer&) = delete;
 
-  // The text; throws Failure. Where {% generation %} blocks wrote at top level goes to `generation`, if given.
-  std::string run(std::vector<std::pair<size_t, size_t>>* generation);
+  // The text: what the template writes is trusted, what the context brought is not. Throws Failure. Where
+  // {% generation %} blocks wrote at top level goes to `generation`, if given.
+  MixedText run(std::vector<std::pair<size_t, size_t>>* generation);
   int line() const { return line_; }  // where it is, or failed
 
   // ---- for functions, macros and loops ----
@@ -82,7 +85,9 @@ class Renderer {
   Flow branch(const Branch& node);
   Flow loop(const Loop& node, const Value& iterable, int64_t depth);
   void assign(const Target& target, const Value& value);
-  void write(std::string_view text);
+  void write(const MixedText& text);
+  void write_ours(std::string_view text);
+  void admit(size_t bytes);
 
   Value eval(const Expr& expr);
   Value eval_inner(const Expr& expr);
@@ -106,8 +111,8 @@ class Renderer {
   std::tm now_{};
   std::vector<std::optional<std::optional<Value>>> outer_names_;  // by symbol: looked up? there?
   Ref<Scope> scope_;
-  std::string* out_ = nullptr;  // where text goes
-  std::string text_;
+  MixedText* out_ = nullptr;  // where text goes
+  MixedText text_;
   size_t written_ = 0;  // bytes in all open captures
   std::vector<std::pair<size_t, size_t>>* generation_ = nullptr;
   std::vector<Ref<Namespace>> spaces_;

@@ -52,7 +52,7 @@ struct Path {
     }
     for (auto part : split_at(attribute.text(), ".", -1, false)) {
       bool number = !part.empty() && part.find_first_not_of("0123456789") == part.npos && part.size() < 18;
-      path.parts.push_back(number ? Value(int64_t{std::stoll(std::string(part))}) : Value::string(std::string(part)));
+      path.parts.push_back(number ? Value(int64_t{std::stoll(std::string(part))}) : Value::ours(std::string(part)));
     }
     return path;
   }
@@ -66,7 +66,7 @@ struct Path {
 };
 
 Value ignore_case(const Value& value) {
-  return value.is_string() ? Value::string(to_lower(value.text()), value.str().markup) : value;
+  return value.is_string() ? Value::string(map_runs(value.mixed(), to_lower), value.str().markup) : value;
 }
 
 bool is_true(const Value* value) { return value && truth(*value); }
@@ -273,14 +273,15 @@ Value filter_last(Renderer&, const Value& input, Arguments& given) {
 
 Value filter_join(Renderer& renderer, const Value& input, Arguments& given) {
   auto bound = bind("join", given, {"d", "attribute"});
-  std::string separator = bound[0] ? to_text(*bound[0]) : "", out;
+  const MixedText separator = bound[0] ? to_mixed(*bound[0]) : MixedText();
+  MixedText out;
   Path path = Path::of(bound[1] ? *bound[1] : Value());
   auto iterator = iterate(input);
   bool first = true;
   for (Value item; iterator->next(item);) {
-    if (!first) out += separator;
+    if (!first) out.append(separator);
     first = false;
-    out += to_text(path.look(renderer, item));
+    out.append(to_mixed(path.look(renderer, item)));
     check_string_size(out.size());
   }
   return Value::string(std::move(out));
@@ -306,7 +307,7 @@ Value filter_sort(Renderer& renderer, const Value& input, Arguments& given) {
   std::vector<Path> paths;
   if (bound[2] && bound[2]->is_string()) {
     for (auto part : split_at(bound[2]->text(), ",", -1, false))
-      paths.push_back(Path::of(Value::string(std::string(part))));
+      paths.push_back(Path::of(Value::ours(std::string(part))));
   } else {
     paths.push_back(Path::of(bound[2] ? *bound[2] : Value()));
   }
@@ -321,6 +322,30 @@ Value filter_sort(Renderer& renderer, const Value& input, Arguments& given) {
   }
   sort_by(keyed, is_true(bound[0]));
   return values_of(std::move(keyed));
+}
+
+Value filter_group_by(Renderer& renderer, const Value& input, Arguments& given) {
+  auto bound = bind("groupby", given, {"attribute", "default", "case_sensitive"}, 1);
+  Path path = Path::of(*bound[0]);
+  if (bound[1] && !bound[1]->is_none()) path.otherwise = *bound[1];
+  std::vector<std::pair<Value, Value>> keyed;
+  for (Value& item : collect(input)) {
+    Value key = path.look(renderer, item);
+    keyed.emplace_back(is_true(bound[2]) ? key : ignore_case(key), item);
+  }
+  sort_by(keyed, false);
+  std::vector<Value> groups;
+  for (size_t at = 0; at < keyed.size();) {
+    const Value key = keyed[at].first;
+    std::vector<Value> members;
+    while (at < keyed.size() && equal(keyed[at].first, key)) members.push_back(keyed[at++].second);
+    // A group is named as its first member is, not as they were compared.
+    Value name = path.look(renderer, members[0]);
+    auto* group = new Sequence(Type::tuple, {std::move(name), Value::list(std::move(members))});
+    group->group = true;
+    groups.push_back(Value::of(group));
+  }
+  return Value::list(std::move(groups));
 }
 
 Value filter_dict_sort(Renderer&, const Value& input, Arguments& given) {
@@ -392,6 +417,7 @@ const std::vector<FilterEntry> kSequenceFilters = {{"length", filter_length},
                                                    {"max", filter_extreme<true>},
                                                    {"sum", filter_sum},
                                                    {"items", filter_items},
+                                                   {"groupby", filter_group_by},
                                                    {"dictsort", filter_dict_sort},
                                                    {"batch", filter_batch},
                                                    {"slice", filter_slice},

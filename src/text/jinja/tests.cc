@@ -39,7 +39,7 @@ template <const char* method>
 bool asks_method(Renderer& renderer, const Value& input, Arguments& arguments) {
   need_positional("test", arguments, 0, 0);
   Arguments none;
-  Value text = Value::string(to_text(input));
+  Value text = Value::string(to_mixed(input));
   return truth(find_text_method(method, false)->apply(renderer, text, none));
 }
 constexpr char kIsLower[] = "islower", kIsUpper[] = "isupper";

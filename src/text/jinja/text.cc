@@ -26,33 +26,34 @@ size_t find_last_text(std::string_view text, std::string_view needle) {
   return at == text.npos ? text.npos : text.size() - at - needle.size();
 }
 
-std::string replace_text(std::string_view text, std::string_view from, std::string_view to, int64_t most) {
-  std::string out;
+MixedText replace_text(const MixedText& mixed, std::string_view from, const MixedText& to, int64_t most) {
+  MixedText out;
+  const std::string_view text = mixed.text();
   size_t at = 0;
   spend_bytes(text.size());
-  auto put = [&](std::string_view part) {
-    out += part;
+  auto put = [&](const MixedText& part, size_t begin, size_t end) {
+    out.append(part, begin, end);
     check_string_size(out.size());
   };
   if (from.empty()) {
     for (; most != 0; --most) {
-      put(to);
+      put(to, 0, to.size());
       if (at >= text.size()) return out;
       size_t start = at;
       next_code_point(text, at);
-      put(text.substr(start, at - start));
+      put(mixed, start, at);
       spend_items(1);
     }
   } else {
     for (; most != 0; --most) {
       size_t found = find_text(text, from, at);
       if (found == text.npos) break;
-      put(text.substr(at, found - at));
-      put(to);
+      put(mixed, at, found);
+      put(to, 0, to.size());
       at = found + from.size();
     }
   }
-  put(text.substr(at));
+  put(mixed, at, text.size());
   return out;
 }
 
@@ -124,17 +125,17 @@ std::string one_line(std::string_view text) {
   return out;
 }
 
-std::string justify(std::string_view text, int64_t width, char align, std::string_view fill) {
-  auto length = static_cast<int64_t>(count_code_points(text));
-  if (length >= width) return std::string(text);
+MixedText justify(const MixedText& text, int64_t width, char align, const MixedText& fill) {
+  auto length = static_cast<int64_t>(count_code_points(text.text()));
+  if (length >= width) return text;
   int64_t missing = width - length;
   check_string_size(fill.size(), static_cast<size_t>(missing));
   // CPython puts the odd one left only if the width is odd too.
   int64_t left = align == '<' ? 0 : align == '>' ? missing : missing / 2 + (missing & width & 1);
-  std::string out;
-  for (int64_t i = 0; i < left; ++i) out += fill;
-  out += text;
-  for (int64_t i = left; i < missing; ++i) out += fill;
+  MixedText out;
+  for (int64_t i = 0; i < left; ++i) out.append(fill);
+  out.append(text);
+  for (int64_t i = left; i < missing; ++i) out.append(fill);
   return out;
 }
 

@@ -59,7 +59,7 @@ class CharacterIterator final : public Iterator {
     if (at_ >= text.size()) return false;
     size_t start = at_;
     next_code_point(text, at_);
-    item = Value::string(text.substr(start, at_ - start));
+    item = Value::string(value_.mixed().part(start, at_));
     return true;
   }
 
@@ -96,14 +96,6 @@ int compare_numbers(const Value& a, const Value& b) {
 }
 
 bool is_nan(const Value& value) { return value.is(Type::floating) && std::isnan(value.number()); }
-
-void print_items(std::string& out, const std::vector<Value>& items) {
-  for (size_t i = 0; i < items.size(); ++i) {
-    if (i > 0) out += ", ";
-    out += repr(items[i]);
-    check_string_size(out.size());
-  }
-}
 
 size_t text_key_index_from = 8;  // entries: below, a scan is as fast
 
@@ -163,10 +155,13 @@ void Object::enclose(const Value& inner) {
   height = std::max<uint16_t>(height, static_cast<uint16_t>(outer));
 }
 
-Str::Str(std::string value, bool markup)
-    : Object(Type::string, sizeof(Str)), text(std::move(value)), length(count_code_points(text)), markup(markup) {
+Str::Str(MixedText value, bool markup)
+    : Object(Type::string, sizeof(Str)),
+      text(std::move(value)),
+      length(count_code_points(text.text())),
+      markup(markup) {
   check_string_size(text.size());
-  charge(text.size());
+  charge(text.size() + (text.runs() - 1) * sizeof(size_t));
   spend_bytes(text.size());
 }
 
@@ -244,7 +239,8 @@ Value Value::of(Object* object) {
   return value;
 }
 
-Value Value::string(std::string text, bool markup) { return of(new Str(std::move(text), markup)); }
+Value Value::string(MixedText text, bool markup) { return of(new Str(std::move(text), markup)); }
+Value Value::ours(std::string text, bool markup) { return string({std::move(text), true}, markup); }
 Value Value::list(std::vector<Value> items) { return of(new Sequence(Type::list, std::move(items))); }
 Value Value::tuple(std::vector<Value> items) { return of(new Sequence(Type::tuple, std::move(items))); }
 
@@ -393,64 +389,107 @@ int order(const Value& a, const Value& b, const char* symbol) {
   raise("'{}' not supported between instances of '{}' and '{}'", symbol, type_name(a), type_name(b));
 }
 
-std::string repr(const Value& value) {
-  // Values are bounded in depth, except that a namespace may hold itself: Python then runs out of stack too.
-  static thread_local int depth = 0;
-  struct Deeper {
-    Deeper() {
-      if (depth >= 2000) raise("maximum recursion depth exceeded while printing a value");
-      ++depth;
-    }
-    ~Deeper() { --depth; }
-  } deeper;
-  std::string out;
-  switch (value.type()) {
-    case Type::undefined:
-      return "Undefined";
-    case Type::none:
-      return "None";
-    case Type::boolean:
-      return value.boolean() ? "True" : "False";
-    case Type::integer:
-      return std::to_string(value.integer());
-    case Type::floating:
-      return float_repr(value.number());
-    case Type::string:
-      spend_bytes(value.text().size());
-      out = quote(value.text());
-      return value.str().markup ? "Markup(" + out + ")" : out;
-    case Type::list:
-      out = "[";
-      print_items(out, value.items());
-      return out + "]";
-    case Type::tuple:
-      out = "(";
-      print_items(out, value.items());
-      return out + (value.items().size() == 1 ? ",)" : ")");
-    case Type::dict:
-      out = "{";
-      for (const auto& [key, item] : value.dict().entries) {
-        if (out.size() > 1) out += ", ";
-        out += repr(key) + ": " + repr(item);
-        check_string_size(out.size());
+namespace {
+
+// Writes a repr. Punctuation is held to be a stranger's until it is known that none of the text is.
+class Printer {
+ public:
+  void print(const Value& value) {
+    // Values are bounded in depth, except that a namespace may hold itself: Python then runs out of stack too.
+    static thread_local int depth = 0;
+    struct Deeper {
+      Deeper() {
+        if (depth >= 2000) raise("maximum recursion depth exceeded while printing a value");
+        ++depth;
       }
-      return out + "}";
-    case Type::range: {
-      const Range& range = value.range();
-      std::string step = range.step == 1 ? "" : fmt::format(", {}", range.step);
-      return fmt::format("range({}, {}{})", range.start, range.stop, step);
+      ~Deeper() { --depth; }
+    } deeper;
+    switch (value.type()) {
+      case Type::undefined:
+        return plain("Undefined");
+      case Type::none:
+        return plain("None");
+      case Type::boolean:
+        return plain(value.boolean() ? "True" : "False");
+      case Type::integer:
+        return plain(std::to_string(value.integer()));
+      case Type::floating:
+        return plain(float_repr(value.number()));
+      case Type::string:
+        return text(value);
+      case Type::list:
+        plain("[");
+        items(value.items());
+        return plain("]");
+      case Type::tuple:
+        plain("(");
+        items(value.items());
+        return plain(value.items().size() == 1 ? ",)" : ")");
+      case Type::dict: {
+        plain("{");
+        bool first = true;
+        for (const auto& [key, item] : value.dict().entries) {
+          if (!std::exchange(first, false)) plain(", ");
+          print(key);
+          plain(": ");
+          print(item);
+          check_string_size(out_.size());
+        }
+        return plain("}");
+      }
+      case Type::range: {
+        const Range& range = value.range();
+        std::string step = range.step == 1 ? "" : fmt::format(", {}", range.step);
+        return plain(fmt::format("range({}, {}{})", range.start, range.stop, step));
+      }
+      case Type::other:
+        strange_ = true;  // what a namespace or a view holds is anyone's
+        return plain(value.other().print());
     }
-    case Type::other:
-      return value.other().print();
   }
-  return out;
+
+  MixedText take() {
+    if (!strange_) return {std::move(out_).take(), true};
+    return std::move(out_);
+  }
+
+ private:
+  void plain(std::string_view text) { out_.append(text, false); }
+
+  void text(const Value& value) {
+    spend_bytes(value.text().size());
+    const bool trusted = value.mixed().trusted();
+    strange_ |= !trusted;
+    if (value.str().markup) plain("Markup(");
+    out_.append(quote(value.text()), trusted);
+    if (value.str().markup) plain(")");
+  }
+
+  void items(const std::vector<Value>& items) {
+    for (size_t i = 0; i < items.size(); ++i) {
+      if (i > 0) plain(", ");
+      print(items[i]);
+      check_string_size(out_.size());
+    }
+  }
+
+  MixedText out_;
+  bool strange_ = false;
+};
+
+}  // namespace
+
+MixedText mixed_repr(const Value& value) {
+  Printer printer;
+  printer.print(value);
+  return printer.take();
 }
 
-std::string to_text(const Value& value) {
-  if (value.is_string()) return value.text();
-  if (value.is_undefined()) return "";
+MixedText to_mixed(const Value& value) {
+  if (value.is_string()) return value.mixed();
+  if (value.is_undefined()) return {};
   spend_items(1);
-  std::string text = repr(value);
+  MixedText text = mixed_repr(value);
   spend_bytes(text.size());
   return text;
 }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "text/mixed_text.h"
 
 namespace glassbox::jinja {
 
@@ -165,7 +166,9 @@ class Value {
     if (has_object() && bits_.object->uses_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete bits_.object;
   }
 
-  static Value string(std::string text, bool markup = false);
+  static Value string(MixedText text, bool markup = false);
+  // Text that the engine makes, or that the template itself writes: trusted.
+  static Value ours(std::string text, bool markup = false);
   static Value list(std::vector<Value> items);
   static Value tuple(std::vector<Value> items);
   static Value size(size_t count) { return Value(static_cast<int64_t>(count)); }
@@ -191,6 +194,7 @@ class Value {
   double number() const { return type_ == Type::floating ? bits_.floating : static_cast<double>(integer()); }
   const Str& str() const;
   const std::string& text() const;
+  const MixedText& mixed() const;           // of a string: its text, and which of it is trusted
   const std::vector<Value>& items() const;  // of a list or tuple
   const Dict& dict() const;
   const Range& range() const;
@@ -223,8 +227,8 @@ class Value {
 // UTF-8, counted in code points as Python counts. `markup`: what |safe makes of it (MarkupSafe's Markup), which
 // escapes plain text that is added to it.
 struct Str final : Object {
-  Str(std::string text, bool markup);
-  std::string text;
+  Str(MixedText text, bool markup);
+  MixedText text;
   size_t length;
   bool markup;
   bool ascii() const { return length == text.size(); }
@@ -233,6 +237,7 @@ struct Str final : Object {
 struct Sequence final : Object {  // list and tuple
   Sequence(Type type, std::vector<Value> items);
   std::vector<Value> items;
+  bool group = false;  // what |groupby makes: a tuple whose items are called grouper and list too
 };
 
 // In the order of insertion. Keys as Python has them: 1, 1.0 and True are one key.
@@ -300,8 +305,12 @@ bool truth(const Value& value);
 bool equal(const Value& a, const Value& b);
 // <0, 0, >0; fails where Python has no order. `symbol` is for the message.
 int order(const Value& a, const Value& b, const char* symbol);
-std::string to_text(const Value& value);  // str(value)
-std::string repr(const Value& value);
+// str(value) and repr(value). What numbers, names of constants and the punctuation between them come to is trusted
+// unless a stranger's text is among it; text keeps what it is, except where a repr has to escape a mixed one.
+MixedText to_mixed(const Value& value);
+MixedText mixed_repr(const Value& value);
+inline std::string to_text(const Value& value) { return to_mixed(value).take(); }
+inline std::string repr(const Value& value) { return mixed_repr(value).take(); }
 std::optional<size_t> length(const Value& value);  // nothing where len() fails
 size_t need_length(const Value& value);
 Ref<Iterator> iterate(const Value& value);      // fails: not iterable
@@ -315,7 +324,8 @@ void need_defined(const Value& value);  // fails if it is undefined
 int64_t need_integer(const Value& value, const char* what);
 const std::string& need_text(const Value& value, const char* what);
 
-inline const std::string& Value::text() const { return static_cast<const Str*>(bits_.object)->text; }
+inline const MixedText& Value::mixed() const { return static_cast<const Str*>(bits_.object)->text; }
+inline const std::string& Value::text() const { return mixed().text(); }
 inline const Str& Value::str() const { return *static_cast<const Str*>(bits_.object); }
 inline const std::vector<Value>& Value::items() const { return static_cast<const Sequence*>(bits_.object)->items; }
 inline const Dict& Value::dict() const { return *static_cast<const Dict*>(bits_.object); }
