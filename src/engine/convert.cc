@@ -517,8 +517,7 @@ Converted convert(const std::string& source, const std::string& target, const Co
     if (const fs::path holder = fs::weakly_canonical(source, failed).parent_path();
         !to_file && fs::is_directory(target, failed) && fs::equivalent(holder, target, failed))
       fail(ErrorKind::bad_request, "{}: holds what is read ({}): expected another folder", target, source);
-    const fs::path inputs[] = {source};
-    check_output(target, inputs, options.force);
+    check_output(target, from_gguf ? gguf_files(source) : std::vector<fs::path>{source}, options.force);
   } else {
     check_output(target, {}, options.force);
   }

@@ -212,7 +212,8 @@ std::vector<QuantizedTensor> quantize_model(
   if (!has_gguf_ending(target))
     fail(ErrorKind::bad_request, "quantize: expected a name that ends in .gguf, got {}", quote(target));
   std::vector<fs::path> inputs;
-  if (!shipped_model(source_name)) inputs.emplace_back(source_name);
+  if (!shipped_model(source_name))
+    inputs = is_gguf_file(source_name) ? gguf_files(source_name) : std::vector<fs::path>{source_name};
   if (options.importance) inputs.emplace_back(options.importance->source);
   check_output(target, inputs, options.force);
   const GgufSource source = GgufSource::open(source_name, options.ignore_keys);

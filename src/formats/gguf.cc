@@ -219,6 +219,16 @@ std::string gguf_stem(const std::filesystem::path& file) {
   return name;
 }
 
+std::vector<std::filesystem::path> gguf_files(const std::filesystem::path& file) {
+  const std::string stem = gguf_stem(file), name = file.filename().string();
+  constexpr size_t kCount = 10;  // 00002.gguf
+  if (!name.ends_with(".gguf") || name.size() <= stem.size() + kCount) return {file};
+  const int64_t count = std::stoll(name.substr(name.size() - kCount, 5));  // digits: gguf_stem() took them off
+  std::vector<std::filesystem::path> files;
+  for (int64_t i = 0; i < count; ++i) files.push_back(file.parent_path() / (stem + part_suffix(i, count)));
+  return files;
+}
+
 std::optional<uint32_t> gguf_type_of(DType dtype) {
   for (const TensorType& type : kTensorTypes)
     if (type.dtype == dtype) return type.number;

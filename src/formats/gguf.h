@@ -27,6 +27,9 @@ bool has_gguf_ending(const std::filesystem::path& file);  // .gguf, in letters o
 // The file's name without its ending, and without what numbers it among the parts of a model.
 std::string gguf_stem(const std::filesystem::path& file);
 
+// The files of the model that `file` is, or is a part of, by their names; they need not be there.
+std::vector<std::filesystem::path> gguf_files(const std::filesystem::path& file);
+
 // One model: a file, or files in parts. Opening checks metadata and tensor table against the file's real size; strings,
 // arrays and tensors stay in the page cache until something reads them. A cheap handle to shared, immutable state: safe
 // to copy and to share between threads. Names are GGUF's own ("blk.0.attn_q.weight"); shapes are row-major: the

@@ -395,6 +395,14 @@ TEST(Gguf, StemsLeaveOutEndingAndPart) {
   EXPECT_EQ(gguf_stem("-00001-of-00002.gguf"), "-00001-of-00002");
 }
 
+TEST(Gguf, FilesOfAModel) {
+  using Files = std::vector<std::filesystem::path>;
+  EXPECT_EQ(gguf_files("a/b.gguf"), Files{"a/b.gguf"});
+  EXPECT_EQ(gguf_files("a/sha256-0123456789abcdef"), Files{"a/sha256-0123456789abcdef"});
+  EXPECT_EQ(gguf_files("a/b-00002-of-00003.gguf"),
+            (Files{"a/b-00001-of-00003.gguf", "a/b-00002-of-00003.gguf", "a/b-00003-of-00003.gguf"}));
+}
+
 class GgufParts : public ::testing::Test {
  protected:
   TemporaryFolder folder_;
