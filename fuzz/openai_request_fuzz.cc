@@ -97,7 +97,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (chat.continues) begun = chat.context["messages"].back()["content"].get<std::string>();
       answer(chat, true, {}, begun);
       attempt([&] {
-        openai::render_prompt(chat, [](const OrderedJson& context) { return dump_ordered_json(context["messages"]); });
+        openai::render_prompt(
+            chat, [](const OrderedJson& context) { return Rendered{dump_ordered_json(context["messages"]), {}, {}}; });
       });
     });
     attempt([&] {

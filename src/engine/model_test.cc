@@ -54,7 +54,7 @@ TEST(Model, WithoutATokenizerDoesWhatNeedsNoText) {
   const auto meant = logits(*from_folder(golden("llama32_tiny")));
   EXPECT_EQ(logits(*model->network), meant);
   EXPECT_THAT(refusal([&] { model->tokenizer.encode("hi"); }), HasSubstr("no tokenizer here: expected tokenizer.json"));
-  const std::string error = refusal([&] { model->encode_prompt("hi"); });
+  const std::string error = refusal([&] { model->encode_prompt({.text = "hi", .trusted = {}, .generation = {}}); });
   EXPECT_THAT(error, ::testing::StartsWith("m: no tokenizer here"));  // no place of the disk
   EXPECT_THAT(error, HasSubstr("text needs one"));
 

@@ -404,6 +404,7 @@ constexpr KnownKey kKnown[] = {
     {"qk_norm", "olmo3"},
     {"qk_rope_head_dim", "deepseek_v2"},
     {"qkv_bias", "qwen2_moe"},
+    {"quant_algo", "modelopt"},
     {"quant_method", "llama"},
     {"quantization_config", "llama"},
     {"query_pre_attn_scalar", "gemma2"},

@@ -135,6 +135,22 @@ std::string ChatTemplate::literals() const {
   return all;
 }
 
+namespace {
+
+// Where a template is asked for the beginning of an answer and writes nothing after the last message, whose turn it is
+// is the client's to say, as in a completion: no turn can be forged that the template would have marked.
+void trust_open_end(const OrderedJson& context, Rendered& rendered) {
+  const auto asked = context.find("add_generation_prompt");
+  if (asked == context.end() || !asked->is_boolean() || !asked->get<bool>()) return;
+  if (rendered.trusted.empty()) {
+    if (!rendered.text.empty()) rendered.trusted.emplace_back(0, rendered.text.size());
+  } else {
+    rendered.trusted.back().second = rendered.text.size();
+  }
+}
+
+}  // namespace
+
 Rendered ChatTemplate::render(const OrderedJson& context, const RenderLimits& limits) const {
   if (!context.is_object()) fail(ErrorKind::bad_request, "{}: the variables of a template are a JSON object", name());
   const auto tools = context.find("tools");
@@ -159,6 +175,7 @@ Rendered ChatTemplate::render(const OrderedJson& context, const RenderLimits& li
     MixedText text = renderer.run(&rendered.generation);
     rendered.trusted = text.spans();
     rendered.text = std::move(text).take();
+    trust_open_end(context, rendered);
     return rendered;
   } catch (const jinja::Failure& failure) {
     fail(failure.kind, "{}: line {}: {}", program->name, renderer.line(), jinja::one_line(failure.what()));

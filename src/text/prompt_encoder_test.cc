@@ -33,6 +33,18 @@ std::string shown(std::string_view source, const OrderedJson& context) {
   return shown(ChatTemplate::parse(source, "test").render(context));
 }
 
+TEST(Trust, ATemplateThatEndsWithTheMessageLeavesItsEndToTheClient) {
+  auto context = OrderedJson::parse(R"({"a": "<|x|>", "b": "<|y|>", "add_generation_prompt": true})");
+  EXPECT_EQ(shown("<{{ a }}>{{ b }}", context), "<«<|x|>»><|y|>");
+  EXPECT_EQ(shown("{{ a }}", context), "<|x|>");
+  EXPECT_EQ(shown("{{ a }}{{ b }}>", context), "«<|x|><|y|>»>");
+  EXPECT_EQ(shown("", context), "");
+  context["add_generation_prompt"] = false;
+  EXPECT_EQ(shown("<{{ a }}>{{ b }}", context), "<«<|x|>»>«<|y|>»");
+  context.erase("add_generation_prompt");
+  EXPECT_EQ(shown("{{ a }}", context), "«<|x|>»");
+}
+
 TEST(Trust, FollowsTextThroughTheTemplate) {
   const auto context =
       OrderedJson::parse(R"({"u": "<|x|>", "w": " a<|x|>b ", "n": 5, "b": true, "none": null, "s": "Straße ΣΑΣ",
