@@ -27,8 +27,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();
-
 // Files of /proc have no size: they are read to their end.
 std::string text_of(const fs::path& file) {
   std::ifstream stream(file);

@@ -62,7 +62,10 @@ Failure failure_of(const std::exception_ptr& thrown) {
   } catch (const std::bad_alloc&) {
     return {Failure::Kind::full, "memory: the system has no more of it for this request"};
   } catch (const Error& error) {
-    return {error.kind() == ErrorKind::full ? Failure::Kind::full : Failure::Kind::internal, error.what()};
+    return {error.kind() == ErrorKind::full ? Failure::Kind::full
+            : error.kind() == ErrorKind::io ? Failure::Kind::damaged
+                                            : Failure::Kind::internal,
+            error.what()};
   } catch (const std::exception& error) { return {Failure::Kind::internal, error.what()}; } catch (...) {
     return {Failure::Kind::internal, "an error without a name"};
   }

@@ -77,6 +77,7 @@ struct Failure {
   enum class Kind {
     not_finite,  // the model's numbers, or the adapter's, became NaN or infinite
     full,        // memory ran out
+    damaged,     // a file that the model or the adapter is read from was cut (base/mapped_file.h)
     internal,    // anything else
   };
   Kind kind;

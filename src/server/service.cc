@@ -77,6 +77,8 @@ ApiError error_of(const Failure& failure) {
       return ApiError(500, failure.message, "not_finite");
     case Failure::Kind::full:
       return ApiError(503, failure.message, "out_of_memory");
+    case Failure::Kind::damaged:
+      return ApiError(503, failure.message, "model_damaged");
     case Failure::Kind::internal:
       break;
   }
@@ -132,12 +134,17 @@ class Job : public std::enable_shared_from_this<Job> {
     one.choice = choice;
     size_t i = ids_.size();
     auto self = shared_from_this();
-    ids_.push_back(generator_->submit(
-        std::move(one),
-        [self, i](const TokenEvent& event) { self->stream_->post([self, i, event] { self->token(i, event); }); },
-        [self, i](const Finished& finished) {
-          self->stream_->post([self, i, finished] { self->finished(i, finished); });
-        }));
+    try {
+      ids_.push_back(generator_->submit(
+          std::move(one),
+          [self, i](const TokenEvent& event) { self->stream_->post([self, i, event] { self->token(i, event); }); },
+          [self, i](const Finished& finished) {
+            self->stream_->post([self, i, finished] { self->finished(i, finished); });
+          }));
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::io) throw error_of(Failure{Failure::Kind::damaged, error.what()});
+      throw;
+    }
   }
 
   void token(size_t choice, const TokenEvent& event) {

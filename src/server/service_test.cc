@@ -318,6 +318,11 @@ TEST(Service, AnEngineThatFails) {
   auto not_finite = client.post(kChat, chat());
   EXPECT_EQ(not_finite.status, 500);
   EXPECT_EQ(error_of(not_finite)["code"], "not_finite");
+  serving.fake->failure = Failure{Failure::Kind::damaged, "prism: model.safetensors became shorter"};
+  auto damaged = client.post(kChat, chat());
+  EXPECT_EQ(damaged.status, 503);
+  EXPECT_EQ(error_of(damaged)["code"], "model_damaged");
+  EXPECT_EQ(error_of(damaged)["message"], "prism: model.safetensors became shorter");
   serving.fake->failure = Failure{Failure::Kind::full, "memory: no more"};
   auto full = client.post(kChat, chat());
   EXPECT_EQ(full.status, 503);
