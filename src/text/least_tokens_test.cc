@@ -73,7 +73,7 @@ std::vector<std::string> tight_texts(const Tokenizer& tokenizer) {
   }
   for (uint64_t i = 0; i < 100; ++i) {  // bytes that are no text
     std::string random;
-    for (uint64_t k = 0; k < 200; ++k) random += static_cast<char>(uniform(i, k) * 256);
+    for (uint64_t k = 0; k < 200; ++k) random += static_cast<char>(static_cast<unsigned char>(uniform(i, k) * 256));
     texts.push_back(random);
   }
   return texts;
