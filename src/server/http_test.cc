@@ -574,8 +574,6 @@ TEST(Http, LargeBodiesShareARoomAndSmallOnesDoNotNeedIt) {
   Options options;
   options.large_body = 1000;
   options.body_memory = 25'000;
-  std::mutex mutex;
-  std::vector<std::shared_ptr<ResponseStream>> kept;
   std::promise<void> release;
   auto released = release.get_future().share();
   Running server(
