@@ -182,7 +182,7 @@ TEST(ChatTemplate, EndlessTemplatesAreErrors) {
     EXPECT_THAT(error, HasSubstr(want));
     EXPECT_THAT(error, HasSubstr("line 1: "));
     EXPECT_EQ(error.find('\n'), std::string::npos);
-    EXPECT_LT(seconds, 5.0);  // a fraction of one, unless sanitizers watch
+    EXPECT_LT(seconds, 60.0);  // a fraction of one, unless sanitizers watch
   }
   // By default too it is about a second.
   std::clock_t start = std::clock();
