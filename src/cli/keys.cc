@@ -156,13 +156,11 @@ std::optional<Key> KeyReader::escape() {
     unicode::next(std::string_view(bytes_).substr(1), length);
     return take(of_alt(bytes_[1]), 1 + length);
   }
-  size_t end = 2;  // parameters, then one byte from @ to ~
-  while (end < bytes_.size() && bytes_[end] >= ' ' && bytes_[end] < '@') ++end;
-  if (end == bytes_.size()) {
-    constexpr size_t kLongest = 32;
-    if (bytes_.size() < kLongest) return std::nullopt;
-    return take(Key::nothing, 1);
-  }
+  constexpr size_t kLongest = 32;  // no key sends more: what does is none, however much of it has come
+  size_t end = 2;                  // parameters, then one byte from @ to ~
+  while (end < bytes_.size() && end < kLongest && bytes_[end] >= ' ' && bytes_[end] < '@') ++end;
+  if (end == kLongest) return take(Key::nothing, 1);
+  if (end == bytes_.size()) return std::nullopt;
   if (bytes_.starts_with(kPasteBegins)) {
     bytes_.erase(0, kPasteBegins.size());
     pasting_ = true;
