@@ -350,8 +350,8 @@ TEST(Engine, ACrowdThatComesAndGoesInLittleMemory) {
     alone.push_back(solo.generate(requests.back()));
   }
   for (const int64_t blocks : {6, 14}) {
+    std::list<Asked> all;  // outlives the engine that calls into it, though the test may end early
     Engine engine(model, {.threads = 2, .cache_tokens = blocks * 64, .max_batch = 16, .prefill_chunk = 32});
-    std::list<Asked> all;
     for (const GenerationRequest& request : requests) all.emplace_back(engine, request);
     for (size_t i = 0; auto& asked : all) {
       if (i % 6 == 3) std::this_thread::sleep_for(std::chrono::milliseconds(3));  // some have begun, some wait
@@ -366,7 +366,9 @@ TEST(Engine, ACrowdThatComesAndGoesInLittleMemory) {
         ASSERT_EQ(i % 3, 0u);
         ASSERT_LE(answer.tokens.size(), alone[i].tokens.size());
         for (size_t t = 0; t < answer.tokens.size(); ++t) ASSERT_EQ(answer.tokens[t].id, alone[i].tokens[t].id);
-        ASSERT_EQ(alone[i].text.find(answer.text), 0u);
+        // What was held back at the end may be half a character, which is told as U+FFFD.
+        const size_t certain = answer.text.size() - answer.finished.text.size();
+        ASSERT_EQ(alone[i].text.substr(0, certain), answer.text.substr(0, certain));
       }
       ++i;
     }
