@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "text/pattern_reader.h"
 #include "text/unicode.h"
 
 namespace glassbox {
@@ -22,9 +23,9 @@ constexpr int64_t kMostRepeats = 65535;  // PCRE2's
 constexpr std::string_view kSpace = R"(\t-\r\x{1c}-\x{20})", kDigit = "0-9", kWord = "0-9A-Za-z_";
 
 // Python's spelling to PCRE2's, a construct at a time: what is not known here is refused.
-class Translator {
+class Translator : PatternReader {
  public:
-  Translator(std::string_view text, std::string_view source) : text_(text), source_(source) {}
+  Translator(std::string_view text, std::string_view source) : PatternReader(text, source) {}
 
   std::string run() {
     // Flags for all of it stand first.
@@ -40,27 +41,6 @@ class Translator {
     bool ignore_case = false, multiline = false, dot_all = false, verbose = false;
   };
 
-  [[noreturn]] void malformed(std::string_view why) const {
-    fail(ErrorKind::bad_file, "{}: regular expression {}: {} at byte {}", source_, unicode::shown(text_), why, at_);
-  }
-  [[noreturn]] void unsupported(std::string_view what) const {
-    fail(ErrorKind::unsupported, "{}: regular expression {}: {} at byte {} is not supported", source_,
-         unicode::shown(text_), what, at_);
-  }
-
-  bool more() const { return at_ < text_.size(); }
-  bool sees(std::string_view what) const { return text_.substr(at_, what.size()) == what; }
-  bool take(std::string_view what) {
-    if (!sees(what)) return false;
-    at_ += what.size();
-    return true;
-  }
-  char32_t take_char() {
-    if (!more()) malformed("the end");
-    const char32_t c = unicode::next(text_, at_);
-    if (c == unicode::kBroken) malformed("a byte that is not UTF-8");
-    return c;
-  }
   std::string_view take_until(char end) {
     const size_t found = text_.find(end, at_);
     if (found == text_.npos) malformed(fmt::format("missing {}", end));
@@ -459,8 +439,6 @@ class Translator {
     return one;
   }
 
-  std::string_view text_, source_;
-  size_t at_ = 0;
   std::string out_;
   Flags flags_;
   int groups_ = 0;

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "text/pattern_reader.h"
 #include "text/unicode.h"
 
 namespace glassbox {
@@ -40,9 +41,9 @@ std::string newer(std::string_view category) {
   return out;
 }
 
-class Translator {
+class Translator : PatternReader {
  public:
-  Translator(std::string_view text, std::string_view source) : text_(text), source_(source) {}
+  Translator(std::string_view text, std::string_view source) : PatternReader(text, source) {}
 
   std::string run() {
     alternatives(0);
@@ -51,28 +52,6 @@ class Translator {
   }
 
  private:
-  [[noreturn]] void malformed(std::string_view why) {
-    fail(ErrorKind::bad_file, "{}: regular expression {}: {} at byte {}", source_, unicode::shown(text_), why, at_);
-  }
-  [[noreturn]] void unsupported(std::string_view what) {
-    fail(ErrorKind::unsupported, "{}: regular expression {}: {} at byte {} is not supported", source_,
-         unicode::shown(text_), what, at_);
-  }
-
-  bool more() const { return at_ < text_.size(); }
-  bool sees(std::string_view what) const { return text_.substr(at_, what.size()) == what; }
-  bool take(std::string_view what) {
-    if (!sees(what)) return false;
-    at_ += what.size();
-    return true;
-  }
-  char32_t take_char() {
-    if (!more()) malformed("the end");
-    const char32_t c = unicode::next(text_, at_);
-    if (c == unicode::kBroken) malformed("a byte that is not UTF-8");
-    return c;
-  }
-
   void alternatives(int depth) {
     if (depth > 50) unsupported("nesting deeper than 50");
     while (more() && !sees(")")) {
@@ -299,9 +278,6 @@ class Translator {
     out_ += ']';
   }
 
-  std::string_view text_;
-  std::string_view source_;
-  size_t at_ = 0;
   std::string out_;
 };
 
