@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <future>
+#include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -43,6 +44,28 @@ class ModelFiles : public ::testing::Test {
  protected:
   TemporaryFolder folder;
 };
+
+TEST_F(ModelFiles, ACutFileIsAFailureOfItsOwnKind) {
+  const auto cut = copy_to(folder / "cut");
+  std::optional<Failure> failure;
+  {
+    Engine engine(open_model(cut.string()), {.threads = 1});
+    std::promise<void> done;
+    int told = 0;
+    engine.submit(
+        ask(200),
+        [&](const TokenEvent&) {
+          if (++told == 3) std::filesystem::resize_file(cut / "model.safetensors", 4096);
+        },
+        [&](const Finished& finished) {
+          failure = finished.failure;
+          done.set_value();
+        });
+    done.get_future().wait();
+  }
+  ASSERT_TRUE(failure);
+  EXPECT_EQ(failure->kind, Failure::Kind::damaged) << failure->message;
+}
 
 TEST_F(ModelFiles, AModelWhoseFileIsCutFailsAndTheOthersGoOn) {
   const auto cut = copy_to(folder / "cut"), whole = copy_to(folder / "whole");
