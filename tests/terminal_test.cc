@@ -273,6 +273,7 @@ TEST(Talk, ADumbTerminalGetsNoSequences) {
   session.terminal.until(session.prompt);
   session.terminal.type("half\x03");
   session.terminal.until("leaves)");
+  session.terminal.until(session.prompt);
   session.terminal.type("\x03");
   EXPECT_EQ(session.terminal.status(), 0);
 }

@@ -1,6 +1,8 @@
 #include "cli/line_editor.h"
 
 #include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -17,24 +19,41 @@
 namespace glassbox {
 namespace {
 
-std::atomic<int> signalled = 0;
-
-// While it lives, these signals end a read() instead of what they would do.
-class CatchSignals {
+// While it lives, these signals end a wait for bytes instead of what they would do. They come by a counter that is
+// waited for beside the bytes, so that one that falls before the wait, or on another thread, is not lost.
+class CaughtSignals {
  public:
-  CatchSignals() {
+  CaughtSignals() {
+    last_ = 0;
+    counter_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     struct sigaction action{};
-    action.sa_handler = [](int signal) { signalled = signal; };  // no SA_RESTART: the read returns
+    action.sa_handler = [](int signal) {
+      const int before = errno;
+      last_ = signal;
+      eventfd_write(counter_, 1);
+      errno = before;
+    };
+    action.sa_flags = SA_RESTART;
     for (size_t i = 0; i < std::size(kCaught); ++i) sigaction(kCaught[i], &action, &before_[i]);
   }
-  ~CatchSignals() {
+  ~CaughtSignals() {
     for (size_t i = 0; i < std::size(kCaught); ++i) sigaction(kCaught[i], &before_[i], nullptr);
+    close(counter_);
   }
-  CatchSignals(const CatchSignals&) = delete;
-  CatchSignals& operator=(const CatchSignals&) = delete;
+  CaughtSignals(const CaughtSignals&) = delete;
+  CaughtSignals& operator=(const CaughtSignals&) = delete;
+
+  // Waits for a signal or for something to read: the signal, or 0.
+  int wait_beside(int fd) {
+    pollfd waited[] = {{fd, POLLIN, 0}, {counter_, POLLIN, 0}};
+    while (poll(waited, std::size(waited), -1) < 0 && errno == EINTR) {}
+    eventfd_t count = 0;
+    return eventfd_read(counter_, &count) == 0 ? last_.exchange(0) : 0;
+  }
 
  private:
   static constexpr int kCaught[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGCONT};
+  static inline std::atomic<int> last_ = 0, counter_ = -1;
   struct sigaction before_[std::size(kCaught)];
 };
 
@@ -102,7 +121,7 @@ void LineEditor::write(std::string_view text) const {
 
 Line LineEditor::read(const std::string& prompt) {
   if (!is_smart_terminal(out_) || !isatty(STDIN_FILENO)) return read_plain(prompt);
-  const CatchSignals catching;
+  CaughtSignals signals;
   RawMode raw(out_);
   prompt_ = prompt;
   buffer_.set("");
@@ -111,7 +130,6 @@ Line LineEditor::read(const std::string& prompt) {
   query_.reset();
   drawn_ = {};
   drawn_row_ = 0;
-  signalled = 0;
   draw();
   for (;;) {
     while (const auto key = keys_.next()) {
@@ -126,14 +144,14 @@ Line LineEditor::read(const std::string& prompt) {
       }
     }
     draw();
-    char bytes[4096];
-    const ssize_t count = ::read(STDIN_FILENO, bytes, sizeof bytes);
-    if (count > 0) {
-      keys_.push({bytes, static_cast<size_t>(count)});
-    } else if (count == 0 || errno != EINTR) {
-      return {Line::end, ""};
-    }
-    switch (const int signal = signalled.exchange(0)) {
+    switch (const int signal = signals.wait_beside(STDIN_FILENO)) {
+      case 0: {
+        char bytes[4096];
+        const ssize_t count = ::read(STDIN_FILENO, bytes, sizeof bytes);
+        if (count <= 0) return {Line::end, ""};
+        keys_.push({bytes, static_cast<size_t>(count)});
+        break;
+      }
       case SIGTERM:
       case SIGHUP: {
         raw.leave();
@@ -265,8 +283,7 @@ void LineEditor::draw(bool at_end) {
 }
 
 Line LineEditor::read_plain(const std::string& prompt) {
-  const CatchSignals catching;
-  signalled = 0;
+  CaughtSignals signals;
   write(prompt);
   for (;;) {
     if (const size_t end = end_of_line(pending_); end != std::string::npos) {
@@ -274,23 +291,22 @@ Line LineEditor::read_plain(const std::string& prompt) {
       pending_.erase(0, end + 1);
       return line;
     }
-    char bytes[4096];
-    const ssize_t count = ::read(STDIN_FILENO, bytes, sizeof bytes);
-    if (count > 0) {
-      pending_.append(bytes, static_cast<size_t>(count));
-    } else if (count == 0 || errno != EINTR) {
-      if (pending_.empty()) {
-        write("\n");
-        return {Line::end, ""};
-      }
-      return {Line::text, unicode::replace_broken(std::exchange(pending_, ""))};
-    }
-    const int signal = signalled.exchange(0);
+    const int signal = signals.wait_beside(STDIN_FILENO);
     if (signal == SIGINT) {
       write("\n");
       return {Line::interrupted, std::exchange(pending_, "")};
     }
     if (signal == SIGTERM || signal == SIGHUP) return {Line::end, ""};
+    if (signal != 0) continue;
+    char bytes[4096];
+    const ssize_t count = ::read(STDIN_FILENO, bytes, sizeof bytes);
+    if (count > 0) {
+      pending_.append(bytes, static_cast<size_t>(count));
+      continue;
+    }
+    if (!pending_.empty()) return {Line::text, unicode::replace_broken(std::exchange(pending_, ""))};
+    write("\n");
+    return {Line::end, ""};
   }
 }
 
