@@ -1,11 +1,10 @@
 #include "base/threads.h"
 
-#include <atomic>
 #include <algorithm>
-#include <condition_variable>
+#include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <exception>
-#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -33,6 +32,9 @@ namespace {
 
 thread_local bool inside_loop = false;
 
+// The cores this process may use.
+int cores() { return static_cast<int>(std::max(1u, std::thread::hardware_concurrency())); }
+
 int threads_wanted(int asked) {
   if (asked > 0) return asked;
   if (const char* set = std::getenv("GLASSBOX_THREADS")) {
@@ -42,104 +44,162 @@ int threads_wanted(int asked) {
       fail(ErrorKind::bad_request, "GLASSBOX_THREADS: expected a number from 1 to 1024, got \"{}\"", set);
     return static_cast<int>(value);
   }
-  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return cores();
+}
+
+constexpr auto kAwake = std::chrono::microseconds(200);
+
+// Until done() holds, for as long as `patience`; whether it holds.
+template <class Done>
+bool look_for(std::chrono::microseconds patience, const Done& done) {
+  if (done()) return true;
+  if (patience.count() == 0) return false;
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  do {
+    for (int i = 0; i < 32; ++i) {
+      if (done()) return true;
+#if defined(__x86_64__)
+      if (i % 4 == 3) _mm_pause();
+#endif
+    }
+  } while (std::chrono::steady_clock::now() < deadline);
+  return false;
 }
 
 }  // namespace
 
 struct ThreadPool::State {
-  std::mutex mutex;
-  std::condition_variable wake, finished;
-  uint64_t loop = 0;  // counts loops, so that a worker knows a new one from the last
-  bool stopping = false;
-  int working = 0;  // workers that have not left the current loop
-
-  const std::function<void(int64_t)>* body = nullptr;
-  int64_t parts = 0;
+  // The gate: how many workers are within (low bits), whether it is open, whether the caller sleeps until they have
+  // left, whether the pool ends; above, the number of the loop. What a loop is stands beside it, in the same line of
+  // the cache, and changes only while the gate is shut and nobody is within.
+  static constexpr uint64_t kWithin = 0xffff, kOpen = 1 << 16, kCallerSleeps = 1 << 17, kEnd = 1 << 18,
+                            kNumber = 1 << 19;
+  alignas(64) std::atomic<uint64_t> gate{0};
+  Loop loop{};
   std::atomic<int64_t> next{0};
-  std::atomic<uint64_t> published{0};
+
+  alignas(64) std::atomic<uint32_t> sleeping{0};  // workers that sleep, or are about to
+  std::atomic<uint32_t> woken{0};                 // what they sleep on
+  std::atomic<uint32_t> left{0};                  // what the caller sleeps on
+  std::atomic<bool> failed{false};
   std::exception_ptr error;
 
+  std::chrono::microseconds patience = kAwake;
   std::vector<std::jthread> workers;
 
-  void run_parts() {
+  // The next share of the loop, or an empty one.
+  std::pair<int64_t, int64_t> take() {
+    if (loop.most <= loop.grain) {
+      const int64_t begin = next.fetch_add(loop.grain, std::memory_order_relaxed);
+      return {std::min(begin, loop.n), std::min(begin + loop.grain, loop.n)};
+    }
+    const auto threads = static_cast<int64_t>(workers.size()) + 1;
+    int64_t begin = next.load(std::memory_order_relaxed), end;
+    do {
+      if (begin >= loop.n) return {loop.n, loop.n};
+      const int64_t share = (loop.n - begin) / (2 * threads) / loop.grain * loop.grain;
+      end = std::min(loop.n, begin + std::clamp(share, loop.grain, loop.most));
+    } while (!next.compare_exchange_weak(begin, end, std::memory_order_relaxed));
+    return {begin, end};
+  }
+
+  void run_shares() {
     const FlushDenormals flush;
     inside_loop = true;
     try {
-      for (int64_t part; (part = next.fetch_add(1, std::memory_order_relaxed)) < parts;) (*body)(part);
+      for (auto share = take(); share.first < share.second; share = take())
+        loop.call(loop.body, share.first, share.second);
     } catch (...) {
-      const std::lock_guard lock(mutex);
-      if (!error) error = std::current_exception();
-      next.store(parts, std::memory_order_relaxed);
+      if (!failed.exchange(true, std::memory_order_relaxed)) error = std::current_exception();
+      next.store(loop.n, std::memory_order_relaxed);
     }
     inside_loop = false;
   }
 
   void work() {
-    for (uint64_t seen = 0;;) {
-      // A loop follows a loop within microseconds while a model runs: look for it a while before sleeping.
-      for (int spins = 0; spins < 4000 && published.load(std::memory_order_relaxed) == seen; ++spins) {
-#if defined(__x86_64__)
-        _mm_pause();
-#endif
+    uint64_t done = 0;  // the last loop it was in
+    // A gate that is open to a loop that is new, or the end.
+    const auto calls = [&](uint64_t g) { return ((g & kOpen) != 0 && g / kNumber != done) || (g & kEnd) != 0; };
+    for (;;) {
+      uint64_t g = 0;
+      const auto called = [&] { return calls(g = gate.load(std::memory_order_acquire)); };
+      while (!look_for(patience, called)) {
+        // Who sleeps says so before it looks once more, and who opens the gate looks for sleepers afterwards: one of
+        // the two sees the other.
+        const uint32_t before = woken.load();
+        ++sleeping;
+        if (!calls(gate.load())) woken.wait(before);
+        --sleeping;
       }
-      {
-        std::unique_lock lock(mutex);
-        wake.wait(lock, [&] { return stopping || loop != seen; });
-        if (stopping) return;
-        seen = loop;
+      if ((g & kEnd) != 0) return;
+      if (!gate.compare_exchange_strong(g, g + 1, std::memory_order_acquire)) continue;
+      done = g / kNumber;
+      run_shares();
+      g = gate.fetch_sub(1, std::memory_order_release);
+      if ((g & kCallerSleeps) != 0 && (g & kWithin) == 1) {
+        ++left;
+        left.notify_one();
       }
-      run_parts();
-      const std::lock_guard lock(mutex);
-      if (--working == 0) finished.notify_one();
+    }
+  }
+
+  void open(const Loop& next_loop) {
+    const uint64_t before = gate.load(std::memory_order_relaxed);
+    check((before & (kWithin | kOpen)) == 0, "ThreadPool: one loop at a time");
+    loop = next_loop;
+    next.store(0, std::memory_order_relaxed);
+    gate.store((before / kNumber + 1) * kNumber | kOpen);
+    wake();
+  }
+
+  void wake() {
+    if (sleeping.load() == 0) return;
+    ++woken;
+    woken.notify_all();
+  }
+
+  // Shuts the gate and waits until nobody is within.
+  void close() {
+    gate.fetch_and(~kOpen, std::memory_order_relaxed);
+    const auto empty = [&] { return (gate.load(std::memory_order_acquire) & kWithin) == 0; };
+    // A worker may wait for its core. If this one falls asleep, the system can give it this thread's.
+    while (!look_for(patience, empty)) {
+      const uint32_t before = left.load();
+      if ((gate.fetch_or(kCallerSleeps) & kWithin) != 0) left.wait(before);
     }
   }
 };
 
 ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
-  for (int i = threads_wanted(threads); i > 1; --i) state_->workers.emplace_back([s = state_.get()] { s->work(); });
+  const int count = threads_wanted(threads);
+  if (count > cores()) state_->patience = std::chrono::microseconds(0);
+  for (int i = count; i > 1; --i) state_->workers.emplace_back([s = state_.get()] { s->work(); });
 }
 
 ThreadPool::~ThreadPool() {
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->stopping = true;
-    state_->published.fetch_add(1);
-  }
-  state_->wake.notify_all();
+  state_->gate.store(State::kEnd);
+  state_->wake();
 }
 
 int ThreadPool::threads() const { return static_cast<int>(state_->workers.size()) + 1; }
 
-void ThreadPool::parallel_for(int64_t parts, const std::function<void(int64_t)>& body) {
-  if (parts <= 0) return;
-  if (inside_loop || parts == 1 || state_->workers.empty()) {
+void ThreadPool::run(const Loop& loop) {
+  check(loop.grain > 0 && loop.most > 0 && loop.most % loop.grain == 0, "ThreadPool: shares of no grain");
+  if (loop.n <= 0) return;
+  State& state = *state_;
+  if (inside_loop || loop.n <= loop.grain || state.workers.empty()) {
     const FlushDenormals flush;
-    for (int64_t part = 0; part < parts; ++part) body(part);
+    for (int64_t begin = 0; begin < loop.n; begin += loop.most)
+      loop.call(loop.body, begin, std::min(loop.n, begin + loop.most));
     return;
   }
-  State& state = *state_;
-  {
-    const std::lock_guard lock(state.mutex);
-    check(state.working == 0, "ThreadPool: one loop at a time");
-    state.body = &body;
-    state.parts = parts;
-    state.next.store(0, std::memory_order_relaxed);
-    state.error = nullptr;
-    state.working = static_cast<int>(state.workers.size());
-    ++state.loop;
-    state.published.store(state.loop, std::memory_order_relaxed);
+  state.open(loop);
+  state.run_shares();
+  state.close();
+  if (state.failed.load(std::memory_order_relaxed)) {
+    state.failed.store(false, std::memory_order_relaxed);
+    std::rethrow_exception(std::exchange(state.error, nullptr));
   }
-  state.wake.notify_all();
-  state.run_parts();
-  std::unique_lock lock(state.mutex);
-  state.finished.wait(lock, [&] { return state.working == 0; });
-  if (state.error) std::rethrow_exception(std::exchange(state.error, nullptr));
-}
-
-void ThreadPool::parallel_ranges(int64_t n, int64_t grain, const std::function<void(int64_t, int64_t)>& body) {
-  check(grain > 0, "ThreadPool: grain must be positive");
-  parallel_for((n + grain - 1) / grain, [&](int64_t part) { body(part * grain, std::min(n, (part + 1) * grain)); });
 }
 
 }  // namespace glassbox

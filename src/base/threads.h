@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 
 namespace glassbox {
@@ -32,6 +31,11 @@ class KeepDenormals {
   unsigned saved_;
 };
 
+// Loops follow each other within microseconds while a model runs, some hundred for a token, so a loop must cost less
+// than a microsecond beside its work. Nothing is locked: the caller opens a gate, workers that are awake pass it and
+// take parts, and the caller closes it behind the last part and waits for those within. Workers look for the next loop
+// for kAwake and then sleep, so between passes nothing burns; one that is asleep, or that another program keeps from
+// its core, is not waited for. With more threads than cores nobody looks: all sleep at once.
 class ThreadPool {
  public:
   // `threads` in all, the calling one included. 0: GLASSBOX_THREADS, else one a core.
@@ -44,12 +48,35 @@ class ThreadPool {
 
   // Calls body(i) for every i in [0, parts), each once, on whichever thread is free, with denormals flushed; returns
   // when all are done. The first exception is rethrown here. One loop at a time; a call from inside a body runs inline.
-  void parallel_for(int64_t parts, const std::function<void(int64_t)>& body);
+  template <class Body>
+  void parallel_for(int64_t parts, const Body& body) {
+    parallel_shares(parts, 1, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) body(i);
+    });
+  }
 
   // The same over [0, n) in ranges of `grain` (the last may be shorter).
-  void parallel_ranges(int64_t n, int64_t grain, const std::function<void(int64_t begin, int64_t end)>& body);
+  template <class Body>
+  void parallel_ranges(int64_t n, int64_t grain, const Body& body) {
+    parallel_shares(n, grain, grain, body);
+  }
+
+  // The same in shares that end together: large ones first, of at most `most`, then smaller ones down to `grain`, both
+  // positive. All begin at a multiple of grain. REQUIRES: most is a multiple of grain.
+  template <class Body>
+  void parallel_shares(int64_t n, int64_t grain, int64_t most, const Body& body) {
+    run({n, grain, most, &body,
+         [](const void* b, int64_t begin, int64_t end) { (*static_cast<const Body*>(b))(begin, end); }});
+  }
 
  private:
+  struct Loop {
+    int64_t n, grain, most;
+    const void* body;
+    void (*call)(const void* body, int64_t begin, int64_t end);
+  };
+  void run(const Loop& loop);
+
   struct State;
   std::unique_ptr<State> state_;
 };
