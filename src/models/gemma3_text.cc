@@ -41,9 +41,10 @@ struct Attention {
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const bool local = shape.sliding[static_cast<size_t>(layer)];
     const Rotary& rotary = local ? shape.local : shape.full;
-    const Tensor q = rope(q_norm(split(q_proj(x), shape.heads)), rotary);     // [T, H, E]
-    const Tensor k = rope(k_norm(split(k_proj(x), shape.kv_heads)), rotary);  // [T, K, E]
-    const Tensor v = split(v_proj(x), shape.kv_heads);                        // [T, K, E]
+    const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
+    const Tensor q = rope(q_norm(split(queries, shape.heads)), rotary);  // [T, H, E]
+    const Tensor k = rope(k_norm(split(keys, shape.kv_heads)), rotary);  // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                      // [T, K, E]
     Look look = shape.look;
     if (local) look.window = shape.sliding_window;
     return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), look)));  // [T, D]

@@ -30,38 +30,26 @@ struct Attention {
         v_proj(w["v_proj"], s.kv_heads * s.head_dim, s.hidden, s.attention_bias),
         o_proj(w["o_proj"], s.hidden, s.heads * s.head_dim, s.attention_bias) {}
 
-  Tensor operator()(const Tensor& x) const {                                // [T, D]
-    const Tensor q = rope(split(q_proj(x), shape.heads), shape.rotary);     // [T, H, E]
-    const Tensor k = rope(split(k_proj(x), shape.kv_heads), shape.rotary);  // [T, K, E]
-    const Tensor v = split(v_proj(x), shape.kv_heads);                      // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));    // [T, D]
+  Tensor operator()(const Tensor& x) const {  // [T, D]
+    const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
+    const Tensor q = rope(split(queries, shape.heads), shape.rotary);     // [T, H, E]
+    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);     // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                       // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));  // [T, D]
   }
-};
-
-struct Mlp {
-  Named<Linear> gate_proj, up_proj, down_proj;
-
-  Mlp(const Weights& w, const LlamaShape& s)
-      : gate_proj(w["gate_proj"], s.intermediate, s.hidden, s.mlp_bias),
-        up_proj(w["up_proj"], s.intermediate, s.hidden, s.mlp_bias),
-        down_proj(w["down_proj"], s.hidden, s.intermediate, s.mlp_bias) {}
-
-  Tensor operator()(const Tensor& x) const {
-    return down_proj(silu(gate_proj(x)) * up_proj(x));
-  }  // [T, D], by way of [T, I]
 };
 
 struct Block {
   Named<RmsNorm> input_layernorm;
   Named<Attention> self_attn;
   Named<RmsNorm> post_attention_layernorm;
-  Named<Mlp> mlp;
+  Named<GatedMlp> mlp;
 
   Block(const Weights& w, const LlamaShape& s, int64_t layer)
       : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
         self_attn(w["self_attn"], s, layer),
         post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
-        mlp(w["mlp"], s) {}
+        mlp(w["mlp"], s.hidden, s.intermediate, silu, s.mlp_bias) {}
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const Tensor h = x + self_attn(input_layernorm(x));

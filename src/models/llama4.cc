@@ -56,9 +56,10 @@ struct Attention {
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const auto i = static_cast<size_t>(layer);
-    Tensor q = split(q_proj(x), shape.heads);           // [T, H, E]
-    Tensor k = split(k_proj(x), shape.kv_heads);        // [T, K, E]
-    const Tensor v = split(v_proj(x), shape.kv_heads);  // [T, K, E]
+    const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
+    Tensor q = split(queries, shape.heads);          // [T, H, E]
+    Tensor k = split(keys, shape.kv_heads);          // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);  // [T, K, E]
     if (shape.turns[i]) {
       q = turned(q);
       k = turned(k);

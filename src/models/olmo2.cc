@@ -33,11 +33,12 @@ struct Attention {
         q_norm(w["q_norm"], s.heads * s.head_dim, s.rms_norm_eps),
         k_norm(w["k_norm"], s.kv_heads * s.head_dim, s.rms_norm_eps) {}
 
-  Tensor operator()(const Tensor& x) const {                                        // [T, D]
-    const Tensor q = rope(split(q_norm(q_proj(x)), shape.heads), shape.rotary);     // [T, H, E]
-    const Tensor k = rope(split(k_norm(k_proj(x)), shape.kv_heads), shape.rotary);  // [T, K, E]
-    const Tensor v = split(v_proj(x), shape.kv_heads);                              // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));            // [T, D]
+  Tensor operator()(const Tensor& x) const {  // [T, D]
+    const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
+    const Tensor q = rope(split(q_norm(queries), shape.heads), shape.rotary);  // [T, H, E]
+    const Tensor k = rope(split(k_norm(keys), shape.kv_heads), shape.rotary);  // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                            // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));       // [T, D]
   }
 };
 

@@ -35,11 +35,12 @@ struct Attention {
 
   Tensor clipped(const Tensor& x) const { return shape.clip_qkv > 0 ? clamp(x, -shape.clip_qkv, shape.clip_qkv) : x; }
 
-  Tensor operator()(const Tensor& x) const {                                                 // [T, D]
-    const Tensor q = rope(split(clipped(q_norm(q_proj(x))), shape.heads), shape.rotary);     // [T, H, E]
-    const Tensor k = rope(split(clipped(k_norm(k_proj(x))), shape.kv_heads), shape.rotary);  // [T, K, E]
-    const Tensor v = split(clipped(v_proj(x)), shape.kv_heads);                              // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));                     // [T, D]
+  Tensor operator()(const Tensor& x) const {  // [T, D]
+    const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
+    const Tensor q = rope(split(clipped(q_norm(queries)), shape.heads), shape.rotary);  // [T, H, E]
+    const Tensor k = rope(split(clipped(k_norm(keys)), shape.kv_heads), shape.rotary);  // [T, K, E]
+    const Tensor v = split(clipped(values), shape.kv_heads);                            // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));                // [T, D]
   }
 };
 

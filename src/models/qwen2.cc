@@ -30,10 +30,11 @@ struct Attention {
         v_proj(w["v_proj"], s.kv_heads * s.head_dim, s.hidden, true),
         o_proj(w["o_proj"], s.hidden, s.heads * s.head_dim) {}
 
-  Tensor operator()(const Tensor& x) const {                                // [T, D]
-    const Tensor q = rope(split(q_proj(x), shape.heads), shape.rotary);     // [T, H, E]
-    const Tensor k = rope(split(k_proj(x), shape.kv_heads), shape.rotary);  // [T, K, E]
-    const Tensor v = split(v_proj(x), shape.kv_heads);                      // [T, K, E]
+  Tensor operator()(const Tensor& x) const {  // [T, D]
+    const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
+    const Tensor q = rope(split(queries, shape.heads), shape.rotary);  // [T, H, E]
+    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);  // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                    // [T, K, E]
     const int64_t window = shape.windows[static_cast<size_t>(layer)];
     return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), {.window = window})));  // [T, D]
   }

@@ -34,10 +34,11 @@ struct Attention {
         q_norm(w["q_norm"], s.head_dim, s.rms_norm_eps),
         k_norm(w["k_norm"], s.head_dim, s.rms_norm_eps) {}
 
-  Tensor operator()(const Tensor& x) const {                                        // [T, D]
-    const Tensor q = rope(q_norm(split(q_proj(x), shape.heads)), shape.rotary);     // [T, H, E]
-    const Tensor k = rope(k_norm(split(k_proj(x), shape.kv_heads)), shape.rotary);  // [T, K, E]
-    const Tensor v = split(v_proj(x), shape.kv_heads);                              // [T, K, E]
+  Tensor operator()(const Tensor& x) const {  // [T, D]
+    const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
+    const Tensor q = rope(q_norm(split(queries, shape.heads)), shape.rotary);  // [T, H, E]
+    const Tensor k = rope(k_norm(split(keys, shape.kv_heads)), shape.rotary);  // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                            // [T, K, E]
     const int64_t window = shape.windows[static_cast<size_t>(layer)];
     return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), {.window = window})));  // [T, D]
   }

@@ -44,23 +44,13 @@ struct Attention {
         q_norm(w["q_norm"], s.head_dim, s.rms_norm_eps),
         k_norm(w["k_norm"], s.head_dim, s.rms_norm_eps) {}
 
-  Tensor operator()(const Tensor& x) const {                                        // [T, D]
-    const Tensor q = rope(q_norm(split(q_proj(x), shape.heads)), shape.rotary);     // [T, H, E]
-    const Tensor k = rope(k_norm(split(k_proj(x), shape.kv_heads)), shape.rotary);  // [T, K, E]
-    const Tensor v = split(v_proj(x), shape.kv_heads);                              // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));            // [T, D]
+  Tensor operator()(const Tensor& x) const {  // [T, D]
+    const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
+    const Tensor q = rope(q_norm(split(queries, shape.heads)), shape.rotary);  // [T, H, E]
+    const Tensor k = rope(k_norm(split(keys, shape.kv_heads)), shape.rotary);  // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                            // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));       // [T, D]
   }
-};
-
-struct Mlp {
-  Named<Linear> gate_proj, up_proj, down_proj;
-
-  Mlp(const Weights& w, const Qwen3MoeShape& s)
-      : gate_proj(w["gate_proj"], s.intermediate, s.hidden),
-        up_proj(w["up_proj"], s.intermediate, s.hidden),
-        down_proj(w["down_proj"], s.hidden, s.intermediate) {}
-
-  Tensor operator()(const Tensor& x) const { return down_proj(silu(gate_proj(x)) * up_proj(x)); }
 };
 
 struct Experts {
@@ -97,7 +87,7 @@ struct Block {
   Named<RmsNorm> input_layernorm;
   Named<Attention> self_attn;
   Named<RmsNorm> post_attention_layernorm;
-  using Either = std::variant<Named<SparseMoe>, Named<Mlp>>;
+  using Either = std::variant<Named<SparseMoe>, Named<GatedMlp>>;
   Either mlp;
 
   Block(const Weights& w, const Qwen3MoeShape& s, int64_t layer)
@@ -105,7 +95,7 @@ struct Block {
         self_attn(w["self_attn"], s, layer),
         post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
         mlp(s.sparse(layer) ? Either(std::in_place_type<Named<SparseMoe>>, w["mlp"], s)
-                            : Either(std::in_place_type<Named<Mlp>>, w["mlp"], s)) {}
+                            : Either(std::in_place_type<Named<GatedMlp>>, w["mlp"], s.hidden, s.intermediate, silu)) {}
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const Tensor h = x + self_attn(input_layernorm(x));

@@ -2,9 +2,11 @@
 // is the name of their taps: `model.layers.3.self_attn.in` and `.out`.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "nn/weights.h"
 #include "tensor/adapter.h"
@@ -63,6 +65,18 @@ struct Linear {
   }
 };
 
+// What each of these makes of the same input, in one loop where nobody looks at them one by one.
+template <class... Linears>
+std::array<Tensor, sizeof...(Linears)> project(const Tensor& x, const Linears&... linears) {
+  Pass& pass = *x.pass();
+  if (pass.taps() || pass.adapts() || pass.visitor()) return {linears(x)...};
+  const Tensor* const weights[] = {&linears->weight...};
+  const std::vector<Tensor> products = matmul_each(x, weights);
+  const Tensor* y = products.data();
+  const auto biased = [&](const Linear& linear) { return linear.bias ? add_bias(*y++, *linear.bias) : *y++; };
+  return {biased(*linears)...};
+}
+
 // The output matrix: of its own, or the embedding's, whose place `w` then is. Adapters know it as lm_head either way.
 struct LmHead : Linear {
   std::string path;
@@ -103,7 +117,10 @@ struct GatedMlp {
         up_proj(w["up_proj"], inner, width, has_bias),
         down_proj(w["down_proj"], width, inner, has_bias),
         activation(activation) {}
-  Tensor operator()(const Tensor& x) const { return down_proj(activation(gate_proj(x)) * up_proj(x)); }
+  Tensor operator()(const Tensor& x) const {
+    const auto [up, gate] = project(x, up_proj, gate_proj);  // in the order in which x's gradient has summed them
+    return down_proj(activation(gate) * up);
+  }
 };
 
 struct Embedding {

@@ -283,19 +283,13 @@ Tensor rope(const Tensor& x, const Rotary& rotary) {
   const int64_t tokens = x.shape()[0], heads = x.shape()[1], width = x.width();
   const auto n = static_cast<int64_t>(rotary.frequencies.size());
   check(2 * n <= width, "rope: more pairs than a head has");
-  Tensor angles = pass.empty({tokens, 2, n});  // cosines, then sines
+  const Tensor angles = pass.angles(rotary);
   Tensor y = pass.empty(x.shape());
   pass.pool().parallel_ranges(tokens, 16, [&](int64_t begin, int64_t end) {
-    std::vector<float> beside(static_cast<size_t>(2 * n));
+    std::vector<float> beside(static_cast<size_t>(rotary.interleaved ? 2 * n : 0));
     for (int64_t t = begin; t < end; ++t) {
-      float* cosine = Pass::mutable_f32(angles) + t * 2 * n;
-      float* sine = cosine + n;
-      const auto position = static_cast<float>(pass.positions()[static_cast<size_t>(t)]);
-      for (int64_t i = 0; i < n; ++i) {
-        const double angle = position * rotary.frequencies[static_cast<size_t>(i)];
-        cosine[i] = static_cast<float>(std::cos(angle)) * rotary.scale;
-        sine[i] = static_cast<float>(std::sin(angle)) * rotary.scale;
-      }
+      const float* cosine = angles.f32() + t * 2 * n;
+      const float* sine = cosine + n;
       float* to = Pass::mutable_f32(y) + t * heads * width;
       std::memcpy(to, x.f32() + t * heads * width, static_cast<size_t>(heads * width) * sizeof(float));
       for (int64_t h = 0; h < heads; ++h) turn(rotary, cosine, sine, to + h * width, beside.data());

@@ -1,5 +1,8 @@
 // Products with weights. A sum is never split: threads share out rows and outputs.
 #include <algorithm>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "kernels/kernels.h"
@@ -9,23 +12,60 @@
 namespace glassbox {
 namespace {
 
-struct Tile {
-  int64_t row, rows, output, outputs;
+// One of the products of a loop: y [rows, n] = x w^T.
+struct Product {
+  const Entered* x;
+  const Tensor* w;
+  float* y;
+  int64_t outputs() const { return w->shape()[0]; }
+
+  void operator()(int64_t row, int64_t rows, int64_t output, int64_t count) const {
+    product(*x, row, rows, *w, output, count, y + row * outputs() + output, outputs());
+  }
 };
 
-// Cuts [rows, outputs] into tiles for threads to take: outputs first, since a tile widens or transposes its weights
-// once.
-template <class Body>
-void for_tiles(ThreadPool& pool, int64_t rows, int64_t outputs, const Body& body) {
-  const int64_t wanted = pool.threads() * (rows <= 4 ? 4 : 3);
-  const int64_t per_tile = std::clamp<int64_t>((outputs / wanted + 31) / 32 * 32, 32, 2048);
-  const int64_t output_tiles = (outputs + per_tile - 1) / per_tile;
-  const int64_t row_tiles =
-      std::clamp<int64_t>(wanted / std::max<int64_t>(1, output_tiles), 1, std::max<int64_t>(1, rows / 192));
-  const int64_t rows_per_tile = (rows + row_tiles - 1) / row_tiles;
-  pool.parallel_for(output_tiles * row_tiles, [&](int64_t part) {
-    const int64_t row = part % row_tiles * rows_per_tile, output = part / row_tiles * per_tile;
-    body(Tile{row, std::min(rows_per_tile, rows - row), output, std::min(per_tile, outputs - output)});
+// A token or few: outputs in shares that end together, as one range over all products.
+void few_rows(ThreadPool& pool, int64_t rows, std::span<const Product> products) {
+  constexpr int64_t kLeastBytes = 1 << 13, kMost = 2048;  // of weights, half a microsecond; outputs
+  int64_t outputs = 0, bytes = 0;
+  for (const Product& p : products) {
+    outputs += p.outputs();
+    bytes += static_cast<int64_t>(p.w->bytes());
+  }
+  const int64_t row_bytes = std::max<int64_t>(1, bytes / std::max<int64_t>(1, outputs));
+  const int64_t grain = std::clamp<int64_t>((kLeastBytes / row_bytes + 15) / 16 * 16, 16, 256);
+  pool.parallel_shares(outputs, grain, kMost / grain * grain, [&](int64_t begin, int64_t end) {
+    int64_t first = 0;  // of this product's outputs
+    for (const Product& p : products) {
+      const int64_t from = std::max(begin, first), to = std::min(end, first + p.outputs());
+      if (from < to) p(0, rows, from - first, to - from);
+      first += p.outputs();
+    }
+  });
+}
+
+// Many: tiles [rows, outputs] for threads to take, outputs first, since a tile widens or transposes its weights once.
+void many_rows(ThreadPool& pool, int64_t rows, std::span<const Product> products) {
+  struct Tiles {
+    int64_t rows, outputs, down, count;  // of a tile; tiles of rows; tiles in all
+  };
+  const int64_t wanted = pool.threads() * 3;
+  std::vector<Tiles> cut;
+  int64_t tiles = 0;
+  for (const Product& p : products) {
+    const int64_t per_tile = std::clamp<int64_t>((p.outputs() / wanted + 31) / 32 * 32, 32, 2048);
+    const int64_t across = (p.outputs() + per_tile - 1) / per_tile;
+    const int64_t down =
+        std::clamp<int64_t>(wanted / std::max<int64_t>(1, across), 1, std::max<int64_t>(1, rows / 192));
+    cut.push_back({(rows + down - 1) / down, per_tile, down, across * down});
+    tiles += across * down;
+  }
+  pool.parallel_for(tiles, [&](int64_t part) {
+    size_t i = 0;
+    for (; part >= cut[i].count; ++i) part -= cut[i].count;
+    const Tiles& t = cut[i];
+    const int64_t row = part % t.down * t.rows, output = part / t.down * t.outputs;
+    products[i](row, std::min(t.rows, rows - row), output, std::min(t.outputs, products[i].outputs() - output));
   });
 }
 
@@ -60,20 +100,35 @@ void matmul_backward(Pass& pass, const float* dy, const Entered& seen, const Ten
 
 }  // namespace
 
-Tensor matmul(const Tensor& x, const Tensor& w) {
-  check(w.shape().rank() == 2 && x.width() == w.width(), "matmul: widths differ");
+std::vector<Tensor> matmul_each(const Tensor& x, std::span<const Tensor* const> weights) {
   Pass& pass = *x.pass();
-  const int64_t rows = x.rows(), n = w.shape()[0];
-  const Entered seen = entered(x, w);
-  Tensor y = pass.empty({rows, n});
-  float* out = Pass::mutable_f32(y);
-  for_tiles(pass.pool(), rows, n, [&](const Tile& t) {
-    product(seen, t.row, t.rows, w, t.output, t.outputs, out + t.row * n + t.output, n);
-  });
-  pass.record(y, {&x, &w}, [&pass, x, seen, w](const float* dy) {
-    matmul_backward(pass, dy, seen, w, pass.accumulate(x), pass.accumulate(w));
-  });
-  return y;
+  const int64_t rows = x.rows();
+  std::vector<Entered> seen;
+  std::vector<Product> products;
+  std::vector<Tensor> results;
+  seen.reserve(weights.size());  // products point into it
+  std::vector<size_t> of;        // for each weight, what of seen it takes
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const Tensor& w = *weights[i];
+    check(w.shape().rank() == 2 && x.width() == w.width(), "matmul: widths differ");
+    size_t like = 0;
+    while (like < i && !enter_alike(*weights[like], w)) ++like;
+    if (like == i) seen.push_back(entered(x, w));
+    of.push_back(like == i ? seen.size() - 1 : of[like]);
+    const Tensor& y = results.emplace_back(pass.empty({rows, w.shape()[0]}));
+    products.push_back({&seen[of.back()], &w, Pass::mutable_f32(y)});
+  }
+  rows <= 4 ? few_rows(pass.pool(), rows, products) : many_rows(pass.pool(), rows, products);
+  for (size_t i = 0; i < weights.size(); ++i)
+    pass.record(results[i], {&x, weights[i]}, [&pass, x, as = seen[of[i]], w = *weights[i]](const float* dy) {
+      matmul_backward(pass, dy, as, w, pass.accumulate(x), pass.accumulate(w));
+    });
+  return results;
+}
+
+Tensor matmul(const Tensor& x, const Tensor& w) {
+  const Tensor* const weights[] = {&w};
+  return std::move(matmul_each(x, weights).front());
 }
 
 }  // namespace glassbox

@@ -1,5 +1,6 @@
 #include "tensor/pass.h"
 
+#include <cmath>
 #include <cstring>
 
 #include "base/error.h"
@@ -115,6 +116,25 @@ bool Pass::hand_on(const Tensor& t) {
   if (t.gradient()->memory) return false;
   t.gradient()->memory = std::move(running_->memory);
   return true;
+}
+
+Tensor Pass::angles(const Rotary& rotary) {
+  for (const auto& [known, angles] : angles_)
+    if (known == rotary) return angles;
+  const auto tokens = static_cast<int64_t>(tokens_.size()), n = static_cast<int64_t>(rotary.frequencies.size());
+  const Tensor angles = empty({tokens, 2, n});
+  pool().parallel_ranges(tokens, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      float* cosine = mutable_f32(angles) + t * 2 * n;
+      const auto position = static_cast<float>(positions_[static_cast<size_t>(t)]);
+      for (int64_t i = 0; i < n; ++i) {
+        const double angle = position * rotary.frequencies[static_cast<size_t>(i)];
+        cosine[i] = static_cast<float>(std::cos(angle)) * rotary.scale;
+        cosine[n + i] = static_cast<float>(std::sin(angle)) * rotary.scale;
+      }
+    }
+  });
+  return angles_.emplace_back(rotary, angles).second;
 }
 
 void Pass::open_caches(const CacheShape& shape) {

@@ -20,6 +20,7 @@
 #include "tensor/adapter.h"
 #include "tensor/arena.h"
 #include "tensor/kv_cache.h"
+#include "tensor/rotary.h"
 #include "tensor/tensor.h"
 
 namespace glassbox {
@@ -116,6 +117,9 @@ class Pass {
   // The step may not read it afterwards. False if `t` has a sum already: then it is for the step to add.
   bool hand_on(const Tensor& t);
 
+  // Cosines, then sines, of each token's position: [T, 2, n]. Made once for all layers.
+  Tensor angles(const Rotary& rotary);
+
   // Makes sure every run has a cache of this shape with room for its tokens.
   void open_caches(const CacheShape& shape);
 
@@ -139,6 +143,7 @@ class Pass {
   std::vector<Run> runs_;
   std::deque<KvCache> own_caches_;  // of runs that came without
   bool caches_open_ = false, adapts_ = false;
+  std::vector<std::pair<Rotary, Tensor>> angles_;
   std::vector<Step> tape_;
   Gradient* running_ = nullptr;  // of the step of the tape that runs
   std::string_view here_;

@@ -135,6 +135,24 @@ Tensor ordered(const Tensor& x, const std::vector<int32_t>& order) {
 
 }  // namespace
 
+bool enter_alike(const Tensor& a, const Tensor& b) {
+  const auto form = [](const Tensor& w) {
+    switch (w.dtype()) {
+      case DType::f32:
+      case DType::f16:
+        return int64_t{0};
+      case DType::bf16:
+      case DType::f8_e4m3:
+      case DType::f8_e5m2:
+        return int64_t{1};
+      default:
+        return activation_block(w.dtype());
+    }
+  };
+  const auto *order = a.input_order(), *other = b.input_order();
+  return form(a) == form(b) && (order == other || (order && other && *order == *other));
+}
+
 Entered entered(const Tensor& given, const Tensor& w) {
   const Tensor x = w.input_order() ? ordered(given, *w.input_order()) : given;
   Entered result{x, x.rows(), x.width()};

@@ -19,6 +19,8 @@ struct Entered {
 // x, prepared for products with w and every weight of its dtype, scales and order of inputs. Works on all threads of
 // x's pass. Throws Error(unsupported) if no product takes weights of that dtype.
 Entered entered(const Tensor& x, const Tensor& w);
+// Whether what was entered for one serves the other.
+bool enter_alike(const Tensor& a, const Tensor& b);
 
 // Rows [row, row + rows) of x times outputs [output, output + outputs) of w, [n, width]: y[r * ldy + o] for both
 // counted from 0. On the calling thread. REQUIRES: x was entered for w's dtype.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tensor/pass.h"
+#include "tensor/rotary.h"
 #include "tensor/tensor.h"
 
 namespace glassbox {
@@ -17,6 +18,8 @@ namespace glassbox {
 // weights take x as it is; bf16 weights take x rounded to bf16, weights in blocks take it as int8 in blocks; both
 // straight-through in the gradient.
 Tensor matmul(const Tensor& x, const Tensor& w);
+// The same with several weights, each as alone, in one loop: x is prepared once for those that take it alike.
+std::vector<Tensor> matmul_each(const Tensor& x, std::span<const Tensor* const> weights);
 
 Tensor operator+(const Tensor& a, const Tensor& b);  // same shape
 Tensor operator*(const Tensor& a, const Tensor& b);  // same shape, elementwise
@@ -42,12 +45,6 @@ Tensor embed(Pass& pass, const Tensor& table, std::span<const int32_t> ids);  //
 Tensor split(const Tensor& x, int64_t heads);
 Tensor merge(const Tensor& x);
 
-// How far each pair of a head's numbers turns from one position to the next.
-struct Rotary {
-  std::vector<float> frequencies;  // of n <= E/2 pairs; the rest of a head does not turn
-  float scale = 1;                 // of cosine and sine
-  bool interleaved = false;        // pairs are (2i, 2i + 1), else (i, i + n) as most published checkpoints have them
-};
 // Rotary position embedding (arXiv:2104.09864): angle = position * frequency in float32, its sine and cosine through
 // double.
 Tensor rope(const Tensor& x, const Rotary& rotary);  // [T, heads, E]
