@@ -45,27 +45,36 @@ double together(int threads, Body body) {
 
 std::atomic<float> nobody_reads{0};  // so that what was read counts as used
 
-}  // namespace
-
-double fma_ceiling(const Kernels& set, int threads, double seconds) {
-  check(threads > 0, "fma_ceiling: threads must be positive");
+// Operations per second of `burn`, which does a number of rounds and says how many operations they were.
+double ceiling_of(double (*burn)(int64_t) noexcept, int threads, double seconds) {
+  check(threads > 0, "a ceiling: threads must be positive");
   // Rounds of about a millisecond: short enough that some run is left alone by whatever else the machine does.
   int64_t rounds = 1000;
   for (;; rounds *= 2) {
     const Clock::time_point start = Clock::now();
-    set.burn_fma(rounds);
+    burn(rounds);
     if (seconds_since(start) > 1e-3 || rounds > (int64_t{1} << 40)) break;
   }
   double best = 0;
   const Clock::time_point start = Clock::now();
   do {
     std::vector<double> operations(static_cast<size_t>(threads));
-    const double took = together(threads, [&](int t) { operations[static_cast<size_t>(t)] = set.burn_fma(rounds); });
+    const double took = together(threads, [&](int t) { operations[static_cast<size_t>(t)] = burn(rounds); });
     double all = 0;
     for (const double o : operations) all += o;
     best = std::max(best, all / took);
   } while (seconds_since(start) < seconds);
   return best;
+}
+
+}  // namespace
+
+double fma_ceiling(const Kernels& set, int threads, double seconds) {
+  return ceiling_of(set.burn_fma, threads, seconds);
+}
+
+double int8_ceiling(const Kernels& set, int threads, double seconds) {
+  return ceiling_of(set.burn_int8, threads, seconds);
 }
 
 MemoryCeiling::MemoryCeiling(int threads, int64_t bytes) : threads_(threads), bytes_(bytes) {

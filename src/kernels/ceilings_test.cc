@@ -12,6 +12,7 @@ TEST(Ceilings, ArePlausible) {
   EXPECT_EQ(memory.bytes(), 64 << 20);
   for (const Kernels* set : available_kernels()) {
     EXPECT_GT(fma_ceiling(*set, 1, 0.002), 1e6) << set->name;
+    EXPECT_GT(int8_ceiling(*set, 1, 0.002), 1e6) << set->name;
     EXPECT_GT(memory.read_bandwidth(*set, 1), 1e6) << set->name;
   }
 }
@@ -21,6 +22,7 @@ TEST(Ceilings, CountWhatTheyDo) {
   for (const Kernels* set : available_kernels()) {
     EXPECT_EQ(set->read_memory(ones.data(), 64 * 9), 64 * 9) << set->name;  // every float was read
     EXPECT_EQ(set->burn_fma(20), 2 * set->burn_fma(10)) << set->name;
+    EXPECT_EQ(set->burn_int8(20), 2 * set->burn_int8(10)) << set->name;
   }
 }
 

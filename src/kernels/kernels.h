@@ -185,6 +185,8 @@ struct Kernels {
 
   // Rounds of fused multiply-adds that wait for nothing; how many floating-point operations that was.
   double (*burn_fma)(int64_t rounds) noexcept;
+  // The same of products of bytes summed in int32, as matmul_blocks makes them; a multiply-add counts as two.
+  double (*burn_int8)(int64_t rounds) noexcept;
   // Reads n floats, a multiple of 64, as fast as memory gives them; a value that depends on them.
   float (*read_memory)(const float* from, int64_t n) noexcept;
 };

@@ -12,6 +12,8 @@ std::string_view kernel_set();  // "plain", "avx2", "avx512"
 // Floating-point operations per second of float32 fused multiply-adds from registers with the kernels in use, measured
 // now.
 double measured_fma_ceiling(int threads);
+// The same of products of bytes.
+double measured_int8_ceiling(int threads);
 
 // Memory to measure read bandwidth with, held so that a measurement can stand beside each run it is compared with.
 class BandwidthCeiling {

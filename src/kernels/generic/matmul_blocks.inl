@@ -393,7 +393,27 @@ void f8_to_bf16(DType type, const uint8_t* x, uint16_t* y, int64_t n) noexcept {
   store(y + i, widen_f8(type, load_bytes(last)), n - i);
 }
 
+// --- what the machine can do ---
+
+double burn_int8(int64_t rounds) noexcept {
+  constexpr int chains = kBlockRows * kBlockVectors;  // as many sums as a tile of matmul_blocks has
+  I sum[chains];
+  UNROLL
+  for (int i = 0; i < chains; ++i) sum[i] = integer(i);
+  const I w = integer(0x01020304);
+  for (int64_t round = 0; round < rounds; ++round) {
+    // A sum is its own other factor, so that no compiler knows the result beforehand.
+    UNROLL
+    for (int i = 0; i < chains; ++i) sum[i] = dot<true>(sum[i], w, sum[i]);
+  }
+  I all = integer(0);
+  UNROLL
+  for (int i = 0; i < chains; ++i) all = bit_or(all, sum[i]);
+  return static_cast<double>(rounds) * chains * 64 * 2 + (tree(to_float(all)) == 12345.0f ? 1 : 0);
+}
+
 inline void fill_matmul_blocks(Kernels& k) {
+  k.burn_int8 = burn_int8;
   k.matmul_blocks = matmul_blocks;
   k.to_blocks = to_blocks;
   k.f8_to_bf16 = f8_to_bf16;
