@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
@@ -67,16 +69,21 @@ Json with_layers(Json config, int64_t layers) {
   return config;
 }
 
-Throughput measure_throughput(const ThroughputOptions& options) {
-  Json json = read_json(options.shape);
+Throughput measure_throughput(const RandomModel& random, const ThroughputOptions& options) {
+  Json json = read_json(random.shape);
   if (!json.is_object())
-    fail(ErrorKind::bad_file, "{}: expected a JSON object, got {}", options.shape.string(), json.type_name());
-  if (options.layers > 0) json = with_layers(std::move(json), options.layers);
+    fail(ErrorKind::bad_file, "{}: expected a JSON object, got {}", random.shape.string(), json.type_name());
+  if (random.layers > 0) json = with_layers(std::move(json), random.layers);
   json.erase("quantization_config");
-  Config config(std::move(json), options.shape.string());
-  RandomWeights weights(options.dtype);
-  const auto model = make_model(config, weights);
-  const ModelShape& shape = model->shape();
+  Config config(std::move(json), random.shape.string());
+  RandomWeights weights(random.dtype);
+  return measure_throughput(*make_model(config, weights), options);
+}
+
+Throughput measure_throughput(const LanguageModel& model, const ThroughputOptions& options) {
+  const ModelShape& shape = model.shape();
+  if (options.prefill + options.decode == 0)
+    fail(ErrorKind::bad_request, "bench: neither tokens of prompt nor of answer to measure");
   if (options.prefill + options.decode > shape.context)
     fail(ErrorKind::bad_request, "bench: {} + {} tokens exceed the context of {}", options.prefill, options.decode,
          shape.context);
@@ -93,21 +100,24 @@ Throughput measure_throughput(const ThroughputOptions& options) {
   const auto measure_ceilings = [&] {
     result.read_bandwidth = std::max(result.read_bandwidth, memory.measure());
     result.matmul_ceiling = std::max(result.matmul_ceiling, measured_fma_ceiling(threads));
+    result.int8_ceiling = std::max(result.int8_ceiling, measured_int8_ceiling(threads));
   };
-  KvCache cache(model->cache_shape());
+  KvCache cache(model.cache_shape());
   const auto walk = [&](std::span<const int32_t> run) {
     Pass pass(workspace);
     pass.add(run, &cache, Logits::last);
-    (*model)(pass);
+    model(pass);
   };
-  walk(all.first(static_cast<size_t>(options.prefill)));  // pages in the weights, grows the arena
+  const std::span<const int32_t> prompt = all.first(static_cast<size_t>(options.prefill));
+  // Pages in the weights, grows the arena.
+  walk(all.first(static_cast<size_t>(std::clamp<int64_t>(options.prefill, 1, 512))));
   // Speeds and ceilings in turn, the best of each: on a machine that others use too, one look at either says little.
-  const int64_t rounds = std::min<int64_t>(3, options.decode);
+  const int64_t rounds = options.decode > 0 ? std::min(options.rounds, options.decode) : options.rounds;
   for (int64_t round = 0; round < rounds; ++round) {
     measure_ceilings();
     cache.resize(0);
     auto start = Clock::now();
-    walk(all.first(static_cast<size_t>(options.prefill)));
+    if (!prompt.empty()) walk(prompt);
     result.prefill_tokens_per_s =
         std::max(result.prefill_tokens_per_s, static_cast<double>(options.prefill) / seconds_since(start));
     const int64_t count = options.decode / rounds + (round < options.decode % rounds);
@@ -123,11 +133,13 @@ Throughput measure_throughput(const ThroughputOptions& options) {
   double in_layers = 0;
   const double table = static_cast<double>(shape.vocabulary * shape.hidden);
   result.bytes_per_token =
-      static_cast<double>(model->cache_shape().position_bytes()) *
+      static_cast<double>(model.cache_shape().position_bytes()) *
       (static_cast<double>(options.prefill) + static_cast<double>(options.decode) / static_cast<double>(2 * rounds));
-  for (const auto& [name, weight] : weights.made()) {
+  std::set<const void*> counted;  // a tied table is met under two names
+  for (const auto& [module, weight, kind, parameter] : model.adaptable_weights(workspace)) {
+    const std::string name = module + "." + parameter;
     const bool embedding = name.ends_with("embed_tokens.weight");
-    if (embedding && !shape.tied) continue;
+    if ((embedding && !shape.tied) || !counted.insert(weight.data<std::byte>()).second) continue;
     const auto whole = static_cast<int64_t>(bytes_of(weight));
     result.bytes_per_token += shape.used_by_a_token(name, whole);
     if (!embedding && !name.ends_with("lm_head.weight"))
@@ -135,9 +147,11 @@ Throughput measure_throughput(const ThroughputOptions& options) {
   }
   const double attention =
       4 * static_cast<double>(shape.layers * shape.heads * shape.head_dim) * static_cast<double>(options.prefill) / 2;
-  result.flops_per_token = 2 * in_layers + attention + 2 * table / static_cast<double>(options.prefill);
+  result.flops_per_token =
+      2 * in_layers + attention + 2 * table / static_cast<double>(std::max<int64_t>(1, options.prefill));
   result.bandwidth_fraction = result.decode_tokens_per_s * result.bytes_per_token / result.read_bandwidth;
   result.matmul_fraction = result.prefill_tokens_per_s * result.flops_per_token / result.matmul_ceiling;
+  result.int8_fraction = result.prefill_tokens_per_s * result.flops_per_token / result.int8_ceiling;
   return result;
 }
 

@@ -10,11 +10,18 @@
 
 namespace glassbox {
 
-struct ThroughputOptions {
+class LanguageModel;
+
+// A model of a real shape with random weights, whatever quantization its configuration speaks of.
+struct RandomModel {
   std::filesystem::path shape;  // a config.json
   DType dtype = DType::bf16;
   int64_t layers = 0;  // as many of them (with_layers()); 0: all
-  int64_t prefill = 512, decode = 64;
+};
+
+struct ThroughputOptions {
+  int64_t prefill = 512, decode = 64;  // 0: not measured; without a prompt an answer begins in an empty context
+  int64_t rounds = 3;
   int threads = 0;
 };
 
@@ -24,7 +31,8 @@ struct Throughput {
   double flops_per_token;  // of prefill: products and attention
   double read_bandwidth;   // bytes/s: the most measured
   double matmul_ceiling;   // flop/s of float32 multiply-adds: the most measured
-  double bandwidth_fraction, matmul_fraction;
+  double int8_ceiling;     // op/s of products of bytes: the most measured
+  double bandwidth_fraction, matmul_fraction, int8_fraction;
   std::string kernels;
   int threads;
 };
@@ -34,9 +42,10 @@ struct Throughput {
 // both kinds stay: at least the last is a mixture.
 Json with_layers(Json config, int64_t layers);
 
-// Random weights in a real shape, whatever quantization its configuration speaks of. One prefill to warm up; then three
-// rounds of a prefill and a third of the tokens decoded behind it, with the ceilings measured between, and the best of
-// each counts.
-Throughput measure_throughput(const ThroughputOptions& options);
+// A prefill to warm up, of 512 tokens at most; then rounds of a prefill and a share of the tokens decoded behind it,
+// with the ceilings measured between, and the best of each counts. Throws Error(bad_request) where the context is too
+// short.
+Throughput measure_throughput(const LanguageModel& model, const ThroughputOptions& options);
+Throughput measure_throughput(const RandomModel& random, const ThroughputOptions& options);
 
 }  // namespace glassbox
