@@ -10,3 +10,6 @@ target_link_libraries(tokenizer_bench PRIVATE glassbox_text benchmark::benchmark
 
 add_executable(latent_attention EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/latent_attention.cc)
 target_link_libraries(latent_attention PRIVATE glassbox_tensor fmt::fmt)
+
+add_executable(random_model EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/random_model.cc)
+target_link_libraries(random_model PRIVATE glassbox_models)
