@@ -89,8 +89,7 @@ Tensor Pass::empty(Shape shape, DType dtype) {
   return tensor;
 }
 
-void Pass::record(Tensor& y, std::initializer_list<const Tensor*> inputs, Backward backward) {
-  if (!options_.record) return;
+void Pass::on_tape(Tensor& y, std::initializer_list<const Tensor*> inputs, Backward backward) {
   bool wanted = false;
   for (const Tensor* input : inputs) wanted |= input->gradient() != nullptr;
   if (!wanted) return;

@@ -110,7 +110,10 @@ class Pass {
   // If the tape records and any input has a gradient: y gets one, and `backward` will be run with its sum, after
   // everything that used y. Gradients of inputs are added to through accumulate().
   using Backward = std::function<void(const float* dy)>;
-  void record(Tensor& y, std::initializer_list<const Tensor*> inputs, Backward backward);
+  template <class Step>
+  void record(Tensor& y, std::initializer_list<const Tensor*> inputs, Step&& backward) {
+    if (options_.record) on_tape(y, inputs, std::forward<Step>(backward));
+  }
   // Where the gradient of `t` is summed, cleared the first time; null if none is wanted.
   float* accumulate(const Tensor& t);
   // While a step of the tape runs: lets `t` have the step's own gradient for its sum, which saves clearing and adding.
@@ -137,6 +140,8 @@ class Pass {
     Tensor y;
     Backward backward;
   };
+  void on_tape(Tensor& y, std::initializer_list<const Tensor*> inputs, Backward backward);
+
   Workspace& workspace_;
   PassOptions options_;
   std::vector<int32_t> tokens_, positions_, logit_rows_;
