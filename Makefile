@@ -11,6 +11,7 @@ help:
 	@echo 'make test     build and run every test'
 	@echo 'make check    what CI runs beyond that: formatting, sanitizers, fuzzing, real clients, a real browser'
 	@echo 'make bench    measure kernels, tokenizers and a 1B model beside the ceilings of this machine'
+	@echo '              (PEER=DIR, with llama-bench in it: whole models beside llama.cpp, docs/performance.md)'
 	@echo 'make format   lay out the sources'
 
 run: build
@@ -30,9 +31,8 @@ check:
 	@scripts/check
 
 bench:
-	@scripts/install build
-	@scripts/build release all
-	@scripts/bench
+	@scripts/install build $(if $(PEER),check)
+	@scripts/bench $(PEER)
 
 format:
 	@scripts/install check

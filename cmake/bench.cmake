@@ -13,3 +13,6 @@ target_link_libraries(latent_attention PRIVATE glassbox_tensor fmt::fmt)
 
 add_executable(random_model EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/random_model.cc)
 target_link_libraries(random_model PRIVATE glassbox_models)
+
+add_test(NAME bench.peer COMMAND python3 tests/peer_test.py $<TARGET_FILE:glassbox> WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+set_tests_properties(bench.peer PROPERTIES LABELS conformance TIMEOUT 300)
