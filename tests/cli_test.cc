@@ -487,7 +487,8 @@ TEST(Readme, ItsCommandsWork) {
     replace_all(line, "path/to/a/model.gguf",
                 line.find(" run ") == std::string::npos ? "prism.gguf" : "prism.gguf --max-tokens 4");
     replace_all(line, "cat notes.txt", "cat " + (folder / "notes.txt").string());
-    for (const char* name : {"prism.gguf", "prism-q4.gguf", "prism-q3.gguf", "prism-back", "prism.imatrix"})
+    for (const char* name :
+         {"prism.gguf", "prism-q4.gguf", "prism-q3.gguf", "prism-back", "prism-f16", "prism.imatrix"})
       replace_all(line, std::string(" ") + name, " " + (folder / name).string());
     for (const char* name : {"text", "ids", "messages"})
       replace_all(line, std::string("< ") + name, "< " + (folder / name).string());
