@@ -101,7 +101,7 @@ class LlamaCpp:
         cold = ["--no-warmup"] if prompt > 2048 else []
         seen = json.loads(run(self.program, "-m", file, "-t", threads, "-p", prompt, "-n", answer, "-r", 1, "-o", "json",
                               *cold))[0]
-        self.build = f"{seen['build_commit']} ({seen['build_number']})"
+        self.build = f"build {seen['build_commit']} ({seen['build_number']})"
         return {"tokens_per_s": seen["avg_ts"], "threads": threads}
 
 
@@ -141,7 +141,7 @@ def measure(options):
                           f"{figures['tokens_per_s']:.1f} tokens/s", file=sys.stderr)
         runs["models"][name] = {"title": MODELS[name][0], "bytes": file.stat().st_size, "runs": seen,
                                 "date": datetime.date.today().isoformat()}
-        runs["peer"] = peer.build
+        runs["peer"] = options.peer_version or peer.build
         options.runs.parent.mkdir(parents=True, exist_ok=True)
         options.runs.write_text(json.dumps(runs, indent=1) + "\n")
     return runs
@@ -158,6 +158,7 @@ def main():
     parser.add_argument("--models", type=pathlib.Path, default=ROOT / "build/peer/models", help="where the files are or go")
     parser.add_argument("--runs", type=pathlib.Path, default=ROOT / "build/peer/runs.json", help="where all runs are kept")
     parser.add_argument("--glassbox", type=pathlib.Path, default=ROOT / "build/release/glassbox")
+    parser.add_argument("--peer-version", help="which llama.cpp it is (default: as llama-bench says)")
     parser.add_argument("--page", action="store_true", help="renew performance.md from the runs")
     parser.add_argument("--docs", type=pathlib.Path, default=ROOT / "docs", help="where that is (default: docs)")
     options = parser.parse_args()
@@ -168,6 +169,7 @@ def main():
         parser.error("expected a folder with llama-bench, or --page")
     runs = measure(options) if options.peer else json.loads(options.runs.read_text())
     runs["models"] = {name: runs["models"][name] for name in MODELS if name in runs["models"]}
+    runs["peer"] = options.peer_version or runs["peer"]
     if options.page:
         peer_page.renew(options.docs, runs)
     else:

@@ -109,7 +109,7 @@ def tables(runs):
     dates = sorted({m.date for m in models})
     return f"""**The machine:** {machine["cpu"]} (family/model/stepping {machine["family"]}), {machine["cores"]} cores, \
 {machine["memory_gib"]} GiB; {", ".join(machine["units"])}. Glassbox ran its kernels `{"`, `".join(kernels)}`; llama.cpp \
-is build {runs["peer"]}. Measured {" to ".join(dict.fromkeys((dates[0], dates[-1])))}.
+is {runs["peer"]}. Measured {" to ".join(dict.fromkeys((dates[0], dates[-1])))}.
 
 {ceilings_table(models)}
 
