@@ -1,5 +1,13 @@
 #include "kernels/kernels.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include <array>
 #include <atomic>
 #include <cstdlib>
@@ -14,9 +22,25 @@ namespace {
 
 using Part = void(Kernels&);
 
+#if defined(__x86_64__)
+// Whether the machine has AMX for bf16 and int8, and the system lets this process keep eight tiles for each thread:
+// Linux wants to be asked, and refuses where a virtual machine or an alternate stack for signals has no room for them.
+bool may_use_tiles() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24, kInt8 = 1u << 25, kAll = kBf16 | kTile | kInt8;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & kAll) != kAll) return false;
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+#endif
+
 struct Available {
-  std::array<Kernels, 3> tables{};
-  std::array<const Kernels*, 3> sets{};
+  std::array<Kernels, 4> tables{};
+  std::array<const Kernels*, 4> sets{};
   size_t count = 0;
 
   void offer(std::string_view name, std::initializer_list<Part*> parts) {
@@ -35,12 +59,17 @@ struct Available {
     if (avx2)
       offer("avx2", {avx2_values, avx2_matmul_f32, avx2_matmul_bf16, avx2_matmul_blocks, avx2_matmul_e4m3, avx2_gemm,
                      avx2_attend});
-    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    const bool vnni = __builtin_cpu_supports("avx512vnni");
+    if (avx512)
       // Skylake has no VNNI: there the blocks of AVX2 serve, with the same bits.
-      offer("avx512", {avx512_values, avx512_matmul_f32, avx512_matmul_bf16,
-                       __builtin_cpu_supports("avx512vnni") ? avx512_matmul_blocks : avx2_matmul_blocks,
-                       avx512_matmul_e4m3, avx512_gemm, avx512_attend});
+      offer("avx512",
+            {avx512_values, avx512_matmul_f32, avx512_matmul_bf16, vnni ? avx512_matmul_blocks : avx2_matmul_blocks,
+             avx512_matmul_e4m3, avx512_gemm, avx512_attend});
+    if (avx512 && vnni && may_use_tiles())
+      offer("amx", {avx512_values, avx512_matmul_f32, avx512_matmul_bf16, amx_matmul_bf16, avx512_matmul_blocks,
+                    amx_matmul_blocks, avx512_matmul_e4m3, avx512_gemm, avx512_attend});
 #endif
   }
   Available(const Available&) = delete;

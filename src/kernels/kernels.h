@@ -1,4 +1,4 @@
-// The functions that take the time, one table for each kernel set: plain, avx2, avx512.
+// The functions that take the time, one table for each kernel set: plain, avx2, avx512, amx.
 //
 // Every set keeps the same order of sums, so all agree to the bit (docs/design.md, Numbers); the plain set is the
 // oracle. All functions are noexcept, trust their caller, need no alignment, and run on the calling thread:
@@ -18,9 +18,10 @@ namespace glassbox {
 
 inline constexpr int64_t kAttentionBlock = 64;
 
-// Values of activations that share a scale in products with weights of this type, 32 or 256; bytes of a row of them.
+// Values of activations that share a scale in products with weights of this type, 32 or 256; bytes of a row of them,
+// whole lines of the cache.
 inline int64_t activation_block(DType weights) { return info(weights).block == 256 ? 256 : 32; }
-inline int64_t activation_bytes(int64_t n, int64_t block) { return n + n / block * 4 + n / 16 * 2; }
+inline int64_t activation_bytes(int64_t n, int64_t block) { return (n + n / block * 4 + n / 16 * 2 + 63) / 64 * 64; }
 
 // What queries look at: keys and values in blocks of kAttentionBlock positions. Positions are absolute: block j holds
 // 64 j .. 64 j + 63.
@@ -45,7 +46,7 @@ struct BlockMatrix {
 };
 
 struct Kernels {
-  std::string_view name;  // "plain", "avx2", "avx512"
+  std::string_view name;  // "plain", "avx2", "avx512", "amx"
 
   // --- matrix products ---
 
@@ -68,8 +69,8 @@ struct Kernels {
   void (*matmul_bf16_columns)(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_t ldw, float* y, int64_t ldy,
                               int64_t m, int64_t n, int64_t k) noexcept;
 
-  // Activations as int8 for matmul_blocks: n values (a multiple of `block`, 32 or 256) become activation_bytes(n,
-  // block) bytes: n int8, n / block float scales, n / 16 int16 sums of sixteen. A block's scale is its largest |x| /
+  // Activations as int8 for matmul_blocks: n values (a multiple of `block`, 32 or 256) become: n int8, n /
+  // block float scales, n / 16 int16 sums of sixteen. A block's scale is its largest |x| /
   // 127, its integers x * (127 / largest) to the nearest, ties to even. A block below 2^-100 is zero; one with a NaN or
   // an infinity has the scale NaN.
   void (*to_blocks)(const float* x, int64_t n, int64_t block, void* row) noexcept;

@@ -33,6 +33,10 @@ void avx512_matmul_blocks(Kernels& k);  // VNNI too
 void avx512_matmul_e4m3(Kernels& k);
 void avx512_gemm(Kernels& k);
 void avx512_attend(Kernels& k);
+
+// AMX's tiles for bf16 and int8, over the parts of avx512 (VNNI too), which serve where tokens are few.
+void amx_matmul_bf16(Kernels& k);
+void amx_matmul_blocks(Kernels& k);
 #endif
 
 }  // namespace glassbox

@@ -10,6 +10,7 @@ namespace {
 #include "kernels/generic/loops.inl"
 #include "kernels/generic/block_formats.inl"
 #include "kernels/generic/grid_formats.inl"
+#include "kernels/generic/block_panel.inl"
 #include "kernels/generic/matmul_blocks.inl"
 }  // namespace
 

@@ -1,9 +1,8 @@
-// y = x w^T with w in blocks of small integers and x as int8. Sixteen outputs are the lanes. Rows of w are unpacked
-// into entries of a panel, which all rows of x pass by; within a block sums are exact, so their order is free.
+// y = x w^T with w in blocks of small integers and x as int8. Rows of w are unpacked into entries of a panel
+// (block_panel.inl), which all rows of x pass by; within a block sums are exact, so their order is free.
 
 constexpr int64_t kBlockTokens = 512;  // rows that pass by a panel: their bytes stay in the second-level cache
 constexpr int64_t kBlockSpan32 = 32, kBlockSpan256 = 2;  // blocks of a panel, which stays in the first-level cache
-constexpr int64_t kBlockAhead = 576;                     // bytes of a row
 constexpr float kTiny = 0x1p-100f;                       // a block of activations below this is zero
 
 // What rows of x are beside their bytes, for one format.
@@ -178,13 +177,6 @@ inline void block_rows(int64_t left, const Walk& walk, int64_t row, int64_t bloc
   if constexpr (rows > 1) block_rows<F, rows - 1, vectors>(left, walk, row, block, count, panel, y, ldy, n, first);
 }
 
-// Scales that lie apart, a byte a block.
-inline V scales_apart(const BlockMatrix& w, int64_t row, int64_t rows, int64_t block) {
-  int32_t e[16];
-  for (int64_t i = 0; i < 16; ++i) e[i] = w.scales[(row + (i < rows ? i : rows - 1)) * w.scales_row + block];
-  return e8m0_half_of(bits(load(reinterpret_cast<const float*>(e))));
-}
-
 template <class F, class Entry>
 inline void matmul_format(const void* x, int64_t ldx, const BlockMatrix& w, float* y, int64_t ldy, int64_t m, int64_t n,
                           int64_t k) {
@@ -217,44 +209,13 @@ inline void matmul_format(const void* x, int64_t ldx, const BlockMatrix& w, floa
     walk.x = static_cast<const uint8_t*>(x) + from * ldx;
     prepare(walk, rows, F::kOffset);
     for (int64_t o = 0; o < n; o += 16 * kBlockVectors) {
-      Rows lanes[kBlockVectors];
-      int64_t first[kBlockVectors], count[kBlockVectors];
-      for (int v = 0; v < kBlockVectors; ++v) {
-        first[v] = o + 16 * v < n ? o + 16 * v : n - 1;
-        count[v] = n - first[v] < 16 ? n - first[v] : 16;
-        lanes[v] = rows_of(static_cast<const uint8_t*>(w.blocks) + first[v] * w.row_bytes, w.row_bytes, count[v]);
-      }
+      Lanes lanes[kBlockVectors];
+      for (int v = 0; v < kBlockVectors; ++v) lanes[v] = lanes_of(w, o + 16 * v, n);
       for (int64_t block = 0; block < blocks; block += kSpan) {
         const int64_t span = blocks - block < kSpan ? blocks - block : kSpan;
         for (int v = 0; v < kBlockVectors; ++v)
-          for (int64_t b = 0; b < span; ++b) {
-            const int64_t at = [&] {
-              if constexpr (F::kInputs == 32) return (block + b) / F::kSpans * F::kBytes;
-              return (block + b) * F::kBytes;
-            }();
-            Entry& entry = panel[b * kBlockVectors + v];
-            // Sixteen streams are more than the hardware follows: ask for each row's lines ahead, at its end for those
-            // of the row that takes its place.
-            if (F::kInputs == 256 || b % 2 == 0) {
-              const int64_t ahead = at + kBlockAhead < w.row_bytes
-                                        ? at + kBlockAhead
-                                        : at + kBlockAhead + (16 * kBlockVectors - 1) * w.row_bytes;
-              UNROLL
-              for (int i = 0; i < 16; ++i) {
-                prefetch(lanes[v].at[i] + ahead);
-                if constexpr (F::kBytes > 64) prefetch(lanes[v].at[i] + ahead + 64);
-                if constexpr (F::kBytes > 128) prefetch(lanes[v].at[i] + ahead + 128);
-                if constexpr (F::kBytes > 192) prefetch(lanes[v].at[i] + ahead + 192);
-              }
-            }
-            if constexpr (F::kInputs == 256) {
-              F::unpack(lanes[v], at, entry);
-            } else {
-              if constexpr (F::kSpans == 1) F::unpack(lanes[v], at, entry);
-              if constexpr (F::kSpans > 1) F::unpack(lanes[v], at, (block + b) % F::kSpans, entry);
-              if constexpr (F::kScalesApart) entry.scale = scales_apart(w, first[v], count[v], block + b);
-            }
-          }
+          for (int64_t b = 0; b < span; ++b)
+            unpack_block<F>(w, lanes[v], block + b, 16 * kBlockVectors, panel[b * kBlockVectors + v]);
         for (int64_t r = 0; r < rows;) {
           const int64_t left = rows - r;
           block_rows<F, kBlockRows, kBlockVectors>(left, walk, r, block, span, panel, y + (from + r) * ldy + o, ldy,
@@ -278,66 +239,7 @@ void matmul_blocks(const void* x, int64_t ldx, const BlockMatrix& w, float* y, i
     else
       matmul_format<F, Entry256>(x, ldx, w, y, ldy, m, n, k);
   };
-  switch (w.type) {
-    case DType::q4_0:
-      return run(Q4_0{});
-    case DType::q4_1:
-      return run(Q4_1{});
-    case DType::q5_0:
-      return run(Q5_0{});
-    case DType::q5_1:
-      return run(Q5_1{});
-    case DType::q8_0:
-      return run(Q8_0{});
-    case DType::q2_k:
-      return run(Q2_K{});
-    case DType::q3_k:
-      return run(Q3_K{});
-    case DType::q4_k:
-      return run(Q4_K{});
-    case DType::q5_k:
-      return run(Q5_K{});
-    case DType::q6_k:
-      return run(Q6_K{});
-    case DType::q8_k:
-      return run(Q8_K{});
-    case DType::iq4_nl:
-      return run(Iq4Nl{});
-    case DType::iq4_xs:
-      return run(Iq4Xs{});
-    case DType::mxfp4:
-      return run(Mxfp4{});
-    case DType::iq1_s:
-      return run(Iq1S{});
-    case DType::iq1_m:
-      return run(Iq1M{});
-    case DType::iq2_xxs:
-      return run(Iq2Xxs{});
-    case DType::iq2_xs:
-      return run(Iq2Xs{});
-    case DType::iq2_s:
-      return run(Iq2S{});
-    case DType::iq3_xxs:
-      return run(Iq3Xxs{});
-    case DType::iq3_s:
-      return run(Iq3S{});
-    case DType::tq1_0:
-      return run(Tq1_0{});
-    case DType::tq2_0:
-      return run(Tq2_0{});
-    case DType::nvfp4:
-      return run(Nvfp4{});
-    case DType::q1_0:
-      return run(Q1_0{});
-    case DType::q2_0:
-      return run(Q2_0{});
-    case DType::i4:
-      return run(I4{});
-    case DType::f4_e2m1:
-      return run(PairedMxfp4{});
-    default:
-      __builtin_trap();
-  }
+  with_format(w.type, run);
 }
 
 // --- activations as int8 ---
