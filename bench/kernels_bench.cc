@@ -56,22 +56,25 @@ double quickest(std::vector<double> times) {
   return *quarter;
 }
 
+// `matrix`: the products it is made of at their fastest, unless null; its share of that is told too.
 template <class Body>
-void against_fma(benchmark::State& state, double operations, Body body) {
+void against_fma(benchmark::State& state, double operations, Body body, double (*matrix)(int64_t) noexcept = nullptr) {
   const FlushDenormals flush;
   const Kernels& set = kernels();
   const int64_t rounds = set.name == "plain" ? 2000 : 30000;
-  std::vector<double> times, burnt;
-  double done = 0;
+  std::vector<double> times, burnt, multiplied;
+  double done = 0, done_by_matrix = 0;
   body();
   for (auto _ : state) {
     times.push_back(seconds_of(body));
     state.SetIterationTime(times.back());
     burnt.push_back(seconds_of([&] { done = set.burn_fma(rounds); }));
+    if (matrix) multiplied.push_back(seconds_of([&] { done_by_matrix = matrix(rounds / 10); }));
   }
   const double rate = operations / quickest(times);
   state.counters["GFLOP/s"] = rate / 1e9;
   state.counters["of_peak"] = rate / (done / quickest(burnt));
+  if (matrix) state.counters["of_matrix"] = rate / (done_by_matrix / quickest(multiplied));
   state.SetLabel(std::string(set.name));
 }
 
@@ -93,8 +96,9 @@ void matmul_bf16(benchmark::State& state) {
   const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
   const auto x = bf16s(m * k), w = bf16s(n * k);
   auto y = floats(m * n);
-  against_fma(state, 2.0 * static_cast<double>(m * n * k),
-              [&] { kernels().matmul_bf16(x.data(), k, w.data(), k, y.data(), n, m, n, k); });
+  against_fma(
+      state, 2.0 * static_cast<double>(m * n * k),
+      [&] { kernels().matmul_bf16(x.data(), k, w.data(), k, y.data(), n, m, n, k); }, kernels().burn_bf16);
 }
 BENCHMARK(matmul_bf16)
     ->ArgNames({"m", "n", "k"})
@@ -107,6 +111,7 @@ BENCHMARK(matmul_bf16)
     ->Args({512, 2048, 2048})
     ->Args({64, 2048, 2048})
     ->Args({16, 2048, 2048})
+    ->Args({1, 2048, 2048})
     ->Args({8, 256, 2048})
     ->Args({16, 256, 2048})
     ->Args({64, 256, 2048})
@@ -126,13 +131,16 @@ void matmul_blocks(benchmark::State& state) {
   std::vector<uint8_t> w(static_cast<size_t>(n * row_bytes));
   uint32_t seed = 1;
   for (uint8_t& byte : w) byte = static_cast<uint8_t>((seed = seed * 1664525u + 1013904223u) >> 24) & 0x3f;
-  std::vector<uint8_t> x(static_cast<size_t>(m * activation_bytes(k, block)));
+  const int64_t ldx = activation_bytes(k, block);
+  std::vector<uint8_t> memory(static_cast<size_t>(m * ldx) + 64);
+  uint8_t* const x = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64);  // as passes have it
   const auto from = floats(k);
-  for (int64_t r = 0; r < m; ++r) kernels().to_blocks(from.data(), k, block, x.data() + r * activation_bytes(k, block));
+  for (int64_t r = 0; r < m; ++r) kernels().to_blocks(from.data(), k, block, x + r * ldx);
   auto y = floats(m * n);
   const BlockMatrix matrix{type, w.data(), row_bytes};
-  against_fma(state, 2.0 * static_cast<double>(m * n * k),
-              [&] { kernels().matmul_blocks(x.data(), activation_bytes(k, block), matrix, y.data(), n, m, n, k); });
+  against_fma(
+      state, 2.0 * static_cast<double>(m * n * k),
+      [&] { kernels().matmul_blocks(x, ldx, matrix, y.data(), n, m, n, k); }, kernels().burn_int8);
   state.counters["GB/s"] =
       state.counters["GFLOP/s"] / (2.0 * static_cast<double>(m * k)) * static_cast<double>(row_bytes);
   state.SetLabel(std::string(info(type).name) + " " + std::string(kernels().name));
@@ -142,7 +150,7 @@ void block_shapes(benchmark::internal::Benchmark* b) {
                            DType::q4_k,  DType::q5_k,    DType::q6_k,   DType::iq4_xs, DType::mxfp4,   DType::iq1_s,
                            DType::iq1_m, DType::iq2_xxs, DType::iq2_xs, DType::iq2_s,  DType::iq3_xxs, DType::iq3_s,
                            DType::tq1_0, DType::tq2_0,   DType::nvfp4,  DType::q1_0,   DType::q2_0})
-    for (const int64_t m : {1, 4, 512}) b->Args({static_cast<int64_t>(type), m, 2048, 2048});
+    for (const int64_t m : {1, 4, 16, 64, 512}) b->Args({static_cast<int64_t>(type), m, 2048, 2048});
   // From memory, as decoding reads them.
   for (const DType type : {DType::q4_0, DType::q8_0, DType::q4_k, DType::q6_k})
     b->Args({static_cast<int64_t>(type), 1, 65536, 2048});

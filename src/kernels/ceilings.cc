@@ -77,6 +77,10 @@ double int8_ceiling(const Kernels& set, int threads, double seconds) {
   return ceiling_of(set.burn_int8, threads, seconds);
 }
 
+double bf16_ceiling(const Kernels& set, int threads, double seconds) {
+  return ceiling_of(set.burn_bf16 ? set.burn_bf16 : set.burn_fma, threads, seconds);
+}
+
 MemoryCeiling::MemoryCeiling(int threads, int64_t bytes) : threads_(threads), bytes_(bytes) {
   check(threads > 0, "MemoryCeiling: threads must be positive");
   if (bytes_ <= 0) {

@@ -11,8 +11,10 @@ namespace glassbox {
 // Floating-point operations per second of float32 multiply-adds from registers (a multiply-add counts as two), by
 // `threads` threads at once; the best of several runs that take about `seconds` together.
 double fma_ceiling(const Kernels& set, int threads, double seconds = 0.05);
-// The same of products of bytes summed in int32, as the set makes them (VNNI where the machine has it).
+// The same of products of bytes summed in int32, as the set makes them (AMX or VNNI where the machine has it).
 double int8_ceiling(const Kernels& set, int threads, double seconds = 0.05);
+// The same of products of bf16: by AMX, or else those of float32.
+double bf16_ceiling(const Kernels& set, int threads, double seconds = 0.05);
 
 // Memory that is read to measure its bandwidth: far more than caches hold, up to a quarter of what is free.
 class MemoryCeiling {

@@ -69,7 +69,7 @@ struct Available {
              avx512_matmul_e4m3, avx512_gemm, avx512_attend});
     if (avx512 && vnni && may_use_tiles())
       offer("amx", {avx512_values, avx512_matmul_f32, avx512_matmul_bf16, amx_matmul_bf16, avx512_matmul_blocks,
-                    amx_matmul_blocks, avx512_matmul_e4m3, avx512_gemm, avx512_attend});
+                    amx_matmul_blocks, avx512_matmul_e4m3, avx512_gemm, avx512_attend, amx_ceilings});
 #endif
   }
   Available(const Available&) = delete;

@@ -186,6 +186,8 @@ struct Kernels {
 
   // Rounds of fused multiply-adds that wait for nothing; how many floating-point operations that was.
   double (*burn_fma)(int64_t rounds) noexcept;
+  // The same of products of bf16 by a matrix unit, from the first-level cache; null where matmul_bf16 has none.
+  double (*burn_bf16)(int64_t rounds) noexcept;
   // The same of products of bytes summed in int32, as matmul_blocks makes them; a multiply-add counts as two.
   double (*burn_int8)(int64_t rounds) noexcept;
   // Reads n floats, a multiple of 64, as fast as memory gives them; a value that depends on them.

@@ -167,7 +167,15 @@ std::vector<Shape> shapes() {
                          {345, 20, 33},
                          {9, 17, 600},
                          {13, 70, 1100},
-                         {53, 66, 2050}});
+                         {53, 66, 2050},
+                         // What tiles of sixteen tokens, outputs and 32 inputs take, and what is left of them.
+                         {16, 48, 96},
+                         {17, 31, 100},
+                         {31, 33, 64},
+                         {32, 64, 545},
+                         {33, 400, 70},
+                         {100, 37, 1100},
+                         {600, 40, 70}});
   return all;
 }
 
@@ -198,6 +206,42 @@ TEST(Kernels, Matmul) {
       });
     }
   }
+}
+
+// bf16 of any bits: infinities, NaN, denormals and sums that leave the range. Sets may differ in what a NaN carries.
+TEST(Kernels, MatmulOfAnyBits) {
+  const FlushDenormals flush;
+  Numbers numbers(9);
+  for (const auto [m, n, k] : std::vector<Shape>{{3, 17, 70}, {16, 16, 32}, {31, 33, 65}, {48, 40, 600}}) {
+    auto x = numbers.bf16s(m * k), w = numbers.bf16s(n * k);
+    for (auto* v : {&x, &w})
+      for (uint16_t& value : *v) {
+        const auto kind = numbers.below(4 * k);
+        if (kind < 2) value = static_cast<uint16_t>(numbers.bits());
+        if (kind == 2) value = static_cast<uint16_t>(0x7f80 | (numbers.bits() & 0x8000));
+        if (kind < 2 * k && kind > k) value = static_cast<uint16_t>(value & 0x80ff);  // denormal, or nearly
+      }
+    std::vector<float> want(static_cast<size_t>(m * n)), got(want.size());
+    plain().matmul_bf16(x.data(), k, w.data(), k, want.data(), n, m, n, k);
+    ASSERT_TRUE(std::any_of(want.begin(), want.end(), [](float v) { return std::isnan(v); }));
+    ASSERT_TRUE(std::any_of(want.begin(), want.end(), [](float v) { return std::isinf(v); }));
+    for (const Kernels* set : available_kernels()) {
+      set->matmul_bf16(x.data(), k, w.data(), k, got.data(), n, m, n, k);
+      for (float* v : {want.data(), got.data()})
+        for (int64_t i = 0; i < m * n; ++i)
+          if (std::isnan(v[i])) v[i] = std::nanf("");
+      ASSERT_EQ(difference(want, got), "") << set->name << " m=" << m << " n=" << n << " k=" << k;
+    }
+  }
+}
+
+TEST(Kernels, Amx) {
+  const auto sets = available_kernels();
+  if (std::none_of(sets.begin(), sets.end(), [](const Kernels* set) { return set->name == "amx"; }))
+    GTEST_SKIP() << "no AMX here, or no leave to use it: its kernels were compared with nothing";
+  EXPECT_EQ(sets.back()->name, "amx");
+  EXPECT_NE(sets.back()->matmul_bf16, sets[sets.size() - 2]->matmul_bf16);
+  EXPECT_NE(sets.back()->matmul_blocks, sets[sets.size() - 2]->matmul_blocks);
 }
 
 TEST(Kernels, Gemm) {

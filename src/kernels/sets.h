@@ -37,6 +37,7 @@ void avx512_attend(Kernels& k);
 // AMX's tiles for bf16 and int8, over the parts of avx512 (VNNI too), which serve where tokens are few.
 void amx_matmul_bf16(Kernels& k);
 void amx_matmul_blocks(Kernels& k);
+void amx_ceilings(Kernels& k);
 #endif
 
 }  // namespace glassbox

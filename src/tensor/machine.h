@@ -7,7 +7,7 @@
 
 namespace glassbox {
 
-std::string_view kernel_set();  // "plain", "avx2", "avx512"
+std::string_view kernel_set();  // "plain", "avx2", "avx512", "amx"
 
 // Floating-point operations per second of float32 fused multiply-adds from registers with the kernels in use, measured
 // now.

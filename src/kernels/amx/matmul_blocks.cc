@@ -38,25 +38,15 @@ inline Activations row_of(const uint8_t* row, int64_t k, int64_t block) {
 KERNEL_INLINE I bytes_minus(I a, I b) { return {_mm512_sub_epi8(a.v, b.v)}; }
 KERNEL_INLINE I byte_in_each(int x) { return integer(x * kBytes1); }
 
-// Totals of sixteen tokens and sixteen outputs, or fewer.
-struct Totals {
-  float* at;  // null: zero
-  int64_t ld, tokens, outputs;
-
-  KERNEL_INLINE V row(int64_t r) const { return at && r < tokens ? some(at + r * ld, outputs) : zero(); }
-  KERNEL_INLINE void set_row(int64_t r, V a) const {
-    if (r < tokens) put(at + r * ld, a, outputs);
-  }
-};
-
 // --- blocks of 32 inputs ---
 
 constexpr int64_t kSpan32 = 16;  // blocks of a panel
-constexpr int64_t kLead = 2;     // blocks that are multiplied before the first of them joins the totals
-constexpr int64_t kRing = 4;     // a power of two, more than that
+constexpr int64_t kLead = 3;     // blocks that lie between a block's product and its sums' joining the totals
+constexpr int64_t kRing = 4;     // a power of two, no less
 
-// What sixteen tokens are beside their bytes, of one block.
-struct alignas(64) Beside32 {
+// Sixteen tokens, one block of each.
+struct alignas(64) Tokens32 {
+  int8_t values[16][32];
   float scale[16];
   float weighted[16];  // the sum of the values times the scale
 };
@@ -72,65 +62,82 @@ KERNEL_INLINE void make_signed(Entry32& e) {
   }
 }
 
-// Blocks [0, count) of an output vector's panel by sixteen tokens whose bytes begin at x.
+// Blocks [0, count) of an output vector's panel by sixteen tokens join the totals.
 template <class F>
-inline void tile_32(const int8_t* x, int64_t ldx, const Beside32* beside, const Entry32* panel, int64_t count,
-                    const Totals& from, const Totals& to, Square* ring) {
+inline void multiply_blocks(const Tokens32* x, const Entry32* panel, int64_t count, Square& totals, Square* ring) {
   constexpr int kHalves = F::kHalves ? 2 : 1;
   V total[16];
   UNROLL
-  for (int r = 0; r < 16; ++r) total[r] = from.row(r);
-  const auto product = [&](int64_t b) __attribute__((always_inline)) {
-    const Entry32& e = panel[b * kPanelVectors];
-    Square* const sums = ring + b % kRing * kHalves;
-    tile_zero<0>();
-    if constexpr (F::kHalves) {
-      tile_zero<1>();
-      tile_load<6>(x + b * 32, ldx);
-      tile_load<7>(e.w, 64);
-      tile_dot_bytes<0, 6, 7>();
-      tile_load<6>(x + b * 32 + 16, ldx);
-      tile_load<7>(e.w + 4, 64);
-      tile_dot_bytes<1, 6, 7>();
-      tile_store<0>(sums, 64);
-      tile_store<1>(sums + 1, 64);
-    } else {
-      tile_load<4>(x + b * 32, ldx);
-      tile_load<5>(e.w, 64);
-      tile_dot_bytes<0, 4, 5>();
-      tile_store<0>(sums, 64);
-    }
-  };
-  const auto join = [&](int64_t b) __attribute__((always_inline)) {
+  for (int r = 0; r < 16; ++r) total[r] = load(totals.at[r]);
+  // A quarter of sums [from, from + 4) of a block.
+  const auto join = [&](int64_t b, int from) __attribute__((always_inline)) {
     const Entry32& e = panel[b * kPanelVectors];
     UNROLL
     for (int half = 0; half < kHalves; ++half) {
       const V scale = half == 0 ? e.scale : e.minimum;
       const Square& sums = ring[b % kRing * kHalves + half];
       UNROLL
-      for (int r = 0; r < 16; ++r) {
-        total[r] = fma(mul(scale, broadcast(beside[b].scale + r)), to_float(bits(load(sums.at[r]))), total[r]);
-        if constexpr (F::kMinimum) total[r] = fma(e.minimum, broadcast(beside[b].weighted + r), total[r]);
+      for (int r = from; r < from + 4; ++r) {
+        total[r] = fma(mul(scale, broadcast(x[b].scale + r)), to_float(bits(load(sums.at[r]))), total[r]);
+        if constexpr (F::kMinimum) total[r] = fma(e.minimum, broadcast(x[b].weighted + r), total[r]);
       }
     }
   };
-  const int64_t lead = count < kLead ? count : kLead;
-  for (int64_t b = 0; b < lead; ++b) product(b);
-  for (int64_t b = lead; b < count; ++b) {
-    product(b);
-    join(b - lead);
-  }
-  for (int64_t b = count - lead; b < count; ++b) join(b);
+  // The sums of the block before b leave, b is multiplied, and those of an earlier one join: each instruction of tiles
+  // among vectors that do not wait for it.
+  const auto step = [&](int64_t b, bool leaves, bool multiplies, bool joins) __attribute__((always_inline)) {
+    const Entry32& e = panel[b * kPanelVectors];
+    if (leaves) {
+      Square* const to = ring + (b - 1) % kRing * kHalves;
+      tile_store<0>(to, 64);
+      if constexpr (F::kHalves) tile_store<1>(to + 1, 64);
+    }
+    if (joins) join(b - kLead, 0);
+    if (multiplies) {
+      tile_load<4>(x[b].values, 32);
+      tile_zero<0>();
+      if constexpr (F::kHalves) tile_zero<1>();
+    }
+    if (joins) join(b - kLead, 4);
+    if (multiplies) tile_load<5>(e.w, 64);
+    if (joins) join(b - kLead, 8);
+    if (multiplies) {
+      if constexpr (F::kHalves) {
+        tile_load<6>(x[b].values[0] + 16, 32);
+        tile_load<7>(e.w + 4, 64);
+        tile_dot_bytes<1, 6, 7>();
+      }
+      tile_dot_bytes<0, 4, 5>();
+    }
+    if (joins) join(b - kLead, 12);
+  };
+  int64_t b = 0;
+  for (; b < kLead && b < count; ++b) step(b, b > 0, true, false);
+  for (; b < count; ++b) step(b, true, true, true);
+  for (; b < count + kLead; ++b) step(b, b == count, false, b >= kLead);
   UNROLL
-  for (int r = 0; r < 16; ++r) to.set_row(r, total[r]);
+  for (int r = 0; r < 16; ++r) store(totals.at[r], total[r]);
 }
 
-// Scales, and what minimums are multiplied by, of the tokens that are there.
+// Of `tokens` rows, up to sixteen, that begin at x: blocks [block, block + blocks) as tiles, those not there as zeros.
 template <class F>
-inline void fill_beside(const uint8_t* x, int64_t ldx, int64_t k, int64_t block, int64_t blocks, int64_t tokens,
-                        Beside32* to) {
-  for (int64_t r = 0; r < 16; ++r) {
-    const Activations a = row_of(x + (r < tokens ? r : tokens - 1) * ldx, k, 32);
+inline void fill_tokens(const uint8_t* x, int64_t ldx, int64_t k, int64_t block, int64_t blocks, int64_t tokens,
+                        Tokens32* to) {
+  for (int64_t b = 0; b < blocks; ++b) {
+    if (tokens == 16) {
+      tile_load<4>(x + (block + b) * 32, ldx);
+      tile_store<4>(to[b].values, 32);
+      if constexpr (F::kHalves) {
+        tile_load<4>(x + (block + b) * 32 + 16, ldx);
+        tile_store<4>(to[b].values[0] + 16, 32);
+      }
+    } else {
+      to[b] = {};
+      for (int64_t r = 0; r < tokens; ++r) __builtin_memcpy(to[b].values[r], x + r * ldx + (block + b) * 32, 32);
+    }
+  }
+  for (int64_t r = 0; r < tokens; ++r) {
+    const Activations a = row_of(x + r * ldx, k, 32);
     for (int64_t b = 0; b < blocks; ++b) {
       to[b].scale[r] = a.scales[block + b];
       if constexpr (F::kMinimum) {
@@ -204,17 +211,30 @@ inline void scale_weights(const Entry256& e, Scaled256<kProducts<F>>& to) {
   }
 }
 
-// What sixteen tokens are beside their bytes, of one block.
-struct alignas(64) Beside256 {
+// Sixteen tokens, one block of each.
+struct alignas(64) Tokens256 {
+  int8_t values[4][16][64];
   float scale[16];
   int32_t sums[8][16];  // of two neighbouring parts, 16 bits each
 };
 
 template <class F>
-inline void fill_beside(const uint8_t* x, int64_t ldx, int64_t k, int64_t block, int64_t blocks, int64_t tokens,
-                        Beside256* to) {
-  for (int64_t r = 0; r < 16; ++r) {
-    const Activations a = row_of(x + (r < tokens ? r : tokens - 1) * ldx, k, 256);
+inline void fill_tokens(const uint8_t* x, int64_t ldx, int64_t k, int64_t block, int64_t blocks, int64_t tokens,
+                        Tokens256* to) {
+  for (int64_t b = 0; b < blocks; ++b) {
+    if (tokens < 16) to[b] = {};
+    for (int64_t i = 0; i < 4; ++i) {
+      const uint8_t* const from = x + (block + b) * 256 + 64 * i;
+      if (tokens == 16) {
+        tile_load<4>(from, ldx);
+        tile_store<4>(to[b].values[i], 64);
+      } else {
+        for (int64_t r = 0; r < tokens; ++r) __builtin_memcpy(to[b].values[i][r], from + r * ldx, 64);
+      }
+    }
+  }
+  for (int64_t r = 0; r < tokens; ++r) {
+    const Activations a = row_of(x + r * ldx, k, 256);
     for (int64_t b = 0; b < blocks; ++b) {
       to[b].scale[r] = a.scales[block + b];
       if constexpr (F::kMinimum) {
@@ -230,30 +250,27 @@ inline void fill_beside(const uint8_t* x, int64_t ldx, int64_t k, int64_t block,
   }
 }
 
-// Up to 32 tokens by sixteen outputs, of one block.
+// A block of up to 32 tokens by sixteen outputs.
 template <class F>
 struct Unit {
-  const int8_t* x[2];  // of each sixteen tokens
-  int64_t ldx[2];
-  const Beside256* beside[2];
+  const Tokens256* x[2];  // the second may be null
   const Scaled256<kProducts<F>>* w;
-  Totals from[2], to[2];
-  int64_t tokens;
+  Square* totals;  // two, side by side
 };
 
 // Inputs [64 step, 64 step + 64) of a unit into tiles 0 to 3: for each sixteen tokens the low sums and the high ones.
 template <class F>
 KERNEL_INLINE void multiply_step(const Unit<F>& u, int64_t step) {
   constexpr bool two = kProducts<F> == 2;
-  tile_load<4>(u.x[0] + 64 * step, u.ldx[0]);
+  tile_load<4>(u.x[0]->values[step], 64);
   tile_load<6>(u.w->w[0] + 16 * step, 64);
   tile_dot_bytes<0, 4, 6>();
   if constexpr (two) {
     tile_load<7>(u.w->w[1] + 16 * step, 64);
     tile_dot_bytes<1, 4, 7>();
   }
-  if (u.tokens > 16) {
-    tile_load<5>(u.x[1] + 64 * step, u.ldx[1]);
+  if (u.x[1]) {
+    tile_load<5>(u.x[1]->values[step], 64);
     tile_dot_bytes<2, 5, 6>();
     if constexpr (two) tile_dot_bytes<3, 5, 7>();
   }
@@ -262,31 +279,43 @@ KERNEL_INLINE void multiply_step(const Unit<F>& u, int64_t step) {
 template <class F>
 KERNEL_INLINE void join_eight(const Unit<F>& u, const Square* sums, int64_t at) {
   constexpr int64_t kParts = 256 / F::kPart;
-  const Square* const low = sums + at / 16 * 2;
-  const Beside256& beside = *u.beside[at / 16];
+  const Tokens256& x = *u.x[at / 16];
+  const Scaled256<kProducts<F>>& w = *u.w;
+  const Square& low = sums[at / 16 * 2];
+  const Square& high = sums[at / 16 * 2 + 1];
+  Square& totals = u.totals[at / 16];
   const int64_t row = at % 16;
+  const V d = w.d, d_minimum = w.d_minimum;
   UNROLL
   for (int64_t i = 0; i < 8; ++i) {
-    I whole = bits(load(low[0].at[row + i]));
-    if constexpr (kProducts<F> == 2) whole = add(whole, shift_left<kLow>(bits(load(low[1].at[row + i]))));
+    I whole = bits(load(low.at[row + i]));
+    if constexpr (kProducts<F> == 2) whole = add(whole, shift_left<kLow>(bits(load(high.at[row + i]))));
     if constexpr (kNegated<F>) whole = sub(integer(0), whole);
-    V total = u.from[at / 16].row(row + i);
-    const V scale = broadcast(beside.scale + row + i);
-    total = fma(mul(u.w->d, scale), to_float(whole), total);
+    const V scale = broadcast(x.scale + row + i);
+    V total = fma(mul(d, scale), to_float(whole), load(totals.at[row + i]));
     if constexpr (F::kMinimum) {
       I sum = integer(0);
       UNROLL
-      for (int p = 0; p < kParts / 2; ++p)
-        sum = dot_pairs(sum, u.w->minimums[p], broadcast_word(&beside.sums[p][row + i]));
-      total = fnma(mul(u.w->d_minimum, scale), to_float(sum), total);
+      for (int p = 0; p < kParts / 2; ++p) sum = dot_pairs(sum, w.minimums[p], broadcast_word(&x.sums[p][row + i]));
+      total = fnma(mul(d_minimum, scale), to_float(sum), total);
     }
-    u.to[at / 16].set_row(row + i, total);
+    store(totals.at[row + i], total);
   }
 }
 
-// Multiplies `u`, and meanwhile lets the sums of `before` join their totals.
+// Tiles' sums of unit `leaving` go to memory, `u` is multiplied, and meanwhile sums of an earlier one join their
+// totals. Any of them may be null.
 template <class F>
-inline void run_unit(const Unit<F>* u, const Unit<F>* before, Square* sums, const Square* sums_before) {
+inline void run_unit(const Unit<F>* u, const Unit<F>* leaving, Square* sums_leaving, const Unit<F>* earlier,
+                     const Square* sums_earlier) {
+  if (leaving) {
+    tile_store<0>(sums_leaving, 64);
+    if constexpr (kProducts<F> == 2) tile_store<1>(sums_leaving + 1, 64);
+    if (leaving->x[1]) {
+      tile_store<2>(sums_leaving + 2, 64);
+      if constexpr (kProducts<F> == 2) tile_store<3>(sums_leaving + 3, 64);
+    }
+  }
   if (u) {
     tile_zero<0>();
     tile_zero<1>();
@@ -295,75 +324,90 @@ inline void run_unit(const Unit<F>* u, const Unit<F>* before, Square* sums, cons
   }
   for (int64_t step = 0; step < 4; ++step) {
     if (u) multiply_step(*u, step);
-    if (before && 8 * step < before->tokens) join_eight(*before, sums_before, 8 * step);
+    if (earlier && earlier->x[step / 2]) join_eight(*earlier, sums_earlier, 8 * step);
   }
-  if (!u) return;
-  tile_store<0>(sums, 64);
-  if constexpr (kProducts<F> == 2) tile_store<1>(sums + 1, 64);
-  if (u->tokens <= 16) return;
-  tile_store<2>(sums + 2, 64);
-  if constexpr (kProducts<F> == 2) tile_store<3>(sums + 3, 64);
+}
+
+// A block of all tokens: `groups` times sixteen, `apart` blocks from each other, by the vectors of a panel.
+template <class F>
+inline void multiply_block(const Tokens256* x, int64_t apart, int64_t groups, const Scaled256<kProducts<F>>* panel,
+                           int64_t vectors, Square (*totals)[kGroupTokens / 16], Square* sums) {
+  Unit<F> units[3];
+  const int64_t pairs = (groups + 1) / 2, count = pairs * vectors;
+  for (int64_t i = 0; i < count + 2; ++i) {
+    Unit<F>* u = nullptr;
+    if (i < count) {
+      const int64_t g = i / vectors * 2, v = i % vectors;
+      u = &units[i % 3];
+      *u = {{x + g * apart, g + 1 < groups ? x + (g + 1) * apart : nullptr}, panel + v, &totals[v][g]};
+    }
+    run_unit<F>(u, i >= 1 && i <= count ? &units[(i + 2) % 3] : nullptr, sums + (i + 1) % 2 * 4,
+                i >= 2 ? &units[(i + 1) % 3] : nullptr, sums + i % 2 * 4);
+  }
 }
 
 // --- both ---
 
-inline TileShapes shapes_of(bool of_32) {
+template <class F>
+inline TileShapes shapes_for() {
   TileShapes shapes;
   for (int t = 0; t < 8; ++t) shapes.set(t, 16, 64);
-  if (of_32) {
-    shapes.set(4, 16, 32), shapes.set(5, 8, 64);  // a block
-    shapes.set(6, 16, 16), shapes.set(7, 4, 64);  // half of one
+  if constexpr (F::kInputs == 32) {
+    constexpr int inputs = F::kHalves ? 16 : 32;
+    for (const int a : {4, 6}) shapes.set(a, 16, inputs);
+    for (const int b : {5, 7}) shapes.set(b, inputs / 4, 64);
   }
   return shapes;
+}
+
+// Totals of up to sixteen tokens and outputs wait apart while inputs of a chunk go on: rows of y may be far apart, and
+// then share few sets of the caches.
+inline void begin_totals(Square& totals, const float* y, int64_t ldy, int64_t tokens, int64_t outputs, bool first) {
+  for (int64_t r = 0; r < 16; ++r) store(totals.at[r], first || r >= tokens ? zero() : some(y + r * ldy, outputs));
+}
+inline void end_totals(const Square& totals, float* y, int64_t ldy, int64_t tokens, int64_t outputs) {
+  for (int64_t r = 0; r < 16 && r < tokens; ++r) put(y + r * ldy, load(totals.at[r]), outputs);
 }
 
 template <class F>
 inline void matmul_format(const uint8_t* x, int64_t ldx, const BlockMatrix& w, float* y, int64_t ldy, int64_t m,
                           int64_t n, int64_t k) {
   constexpr bool of_32 = F::kInputs == 32;
-  using Beside = std::conditional_t<of_32, Beside32, Beside256>;
-  constexpr int64_t kBlocks = kGroupInputs / F::kInputs, kSpan = of_32 ? kSpan32 : 1;
+  using Tokens = std::conditional_t<of_32, Tokens32, Tokens256>;
   using Entry = std::conditional_t<of_32, Entry32, Scaled256<kProducts<F>>>;
+  constexpr int64_t kBlocks = kGroupInputs / F::kInputs, kSpan = of_32 ? kSpan32 : 1;
   struct Memory {
     Entry panel[kSpan * kPanelVectors];
     Square sums[8];
-    alignas(64) uint8_t last[16][kGroupInputs + 64];  // tokens that are not sixteen: bytes, then zeros
+    Square totals[kPanelVectors][kGroupTokens / 16];
     Entry256 unpacked;
   };
-  const int64_t held = (m < kGroupTokens ? m + 15 : kGroupTokens) / 16, blocks = k / F::kInputs;
+  const int64_t held = m < kGroupTokens ? (m + 15) / 16 : kGroupTokens / 16, blocks = k / F::kInputs;
   const int64_t together = blocks < kBlocks ? blocks : kBlocks;
   auto* const scratch =
-      static_cast<uint8_t*>(kernel_scratch(sizeof(Memory) + static_cast<size_t>(held * together) * sizeof(Beside)));
+      static_cast<uint8_t*>(kernel_scratch(sizeof(Memory) + static_cast<size_t>(held * together) * sizeof(Tokens)));
   auto& memory = *reinterpret_cast<Memory*>(scratch);
-  auto* const waiting = reinterpret_cast<Square*>(scratch + sizeof(Memory));
-  auto* const beside = reinterpret_cast<Beside*>(waiting + held * kPanelVectors);
-  const Tiles tiles(shapes_of(of_32));
+  auto* const of_tokens = reinterpret_cast<Tokens*>(scratch + sizeof(Memory));
+  const Tiles tiles(shapes_for<F>());
   for (int64_t t = 0; t < m; t += kGroupTokens) {
     const int64_t tokens = m - t < kGroupTokens ? m - t : kGroupTokens, groups = (tokens + 15) / 16;
     for (int64_t chunk = 0; chunk < blocks; chunk += kBlocks) {
       const int64_t count = blocks - chunk < kBlocks ? blocks - chunk : kBlocks;
-      const uint8_t* const rows = x + t * ldx;
       for (int64_t g = 0; g < groups; ++g)
-        fill_beside<F>(rows + 16 * g * ldx, ldx, k, chunk, count, tokens - 16 * g < 16 ? tokens - 16 * g : 16,
-                       beside + g * count);
-      const auto bytes_of = [&](int64_t g) { return rows + 16 * g * ldx + chunk * F::kInputs; };
-      if (tokens % 16)
-        for (int64_t r = 0; r < 16; ++r) {
-          if (r < tokens % 16)
-            __builtin_memcpy(memory.last[r], bytes_of(groups - 1) + r * ldx, static_cast<size_t>(count * F::kInputs));
-          else
-            __builtin_memset(memory.last[r], 0, static_cast<size_t>(count * F::kInputs));
-        }
-      // A tile's bytes from block b of the chunk on, and how far apart its rows are.
-      const auto tile_at = [&](int64_t g, int64_t b) {
-        const bool edge = tokens - 16 * g < 16;
-        return std::pair(reinterpret_cast<const int8_t*>(edge ? memory.last[0] : bytes_of(g)) + b * F::kInputs,
-                         edge ? static_cast<int64_t>(sizeof memory.last[0]) : ldx);
-      };
+        fill_tokens<F>(x + (t + 16 * g) * ldx, ldx, k, chunk, count, tokens - 16 * g < 16 ? tokens - 16 * g : 16,
+                       of_tokens + g * count);
       for (int64_t o = 0; o < n; o += 16 * kPanelVectors) {
         const int64_t vectors = n - o <= 16 ? 1 : kPanelVectors;
         Lanes lanes[kPanelVectors];
         for (int64_t v = 0; v < vectors; ++v) lanes[v] = lanes_of(w, o + 16 * v, n);
+        const auto each_square = [&](auto body) {
+          for (int64_t v = 0; v < vectors; ++v)
+            for (int64_t g = 0; g < groups; ++g)
+              body(memory.totals[v][g], y + (t + 16 * g) * ldy + o + 16 * v, tokens - 16 * g, lanes[v].count);
+        };
+        each_square([&](Square& totals, const float* from, int64_t rows, int64_t outputs) {
+          begin_totals(totals, from, ldy, rows, outputs, chunk == 0);
+        });
         for (int64_t from = 0; from < count; from += kSpan) {
           const int64_t span = count - from < kSpan ? count - from : kSpan;
           for (int64_t v = 0; v < vectors; ++v)
@@ -377,41 +421,18 @@ inline void matmul_format(const uint8_t* x, int64_t ldx, const BlockMatrix& w, f
                 scale_weights<F>(memory.unpacked, entry);
               }
             }
-          // Totals wait in memory of their own while inputs of a chunk go on: rows of y are far apart.
-          const auto totals = [&](int64_t g, int64_t v, bool in_y) {
-            if (!in_y) return Totals{waiting[v * groups + g].at[0], 16, 16, 16};
-            return Totals{y + (t + 16 * g) * ldy + o + 16 * v, ldy, tokens - 16 * g, lanes[v].count};
-          };
-          const auto before = [&](int64_t g, int64_t v) {
-            return chunk + from == 0 ? Totals{} : totals(g, v, from == 0);
-          };
-          const auto after = [&](int64_t g, int64_t v) { return totals(g, v, from + span == count); };
           if constexpr (of_32) {
             for (int64_t g = 0; g < groups; ++g)
-              for (int64_t v = 0; v < vectors; ++v) {
-                const auto [at, ld] = tile_at(g, from);
-                tile_32<F>(at, ld, beside + g * count + from, memory.panel + v, span, before(g, v), after(g, v),
-                           memory.sums);
-              }
+              for (int64_t v = 0; v < vectors; ++v)
+                multiply_blocks<F>(of_tokens + g * count + from, memory.panel + v, span, memory.totals[v][g],
+                                   memory.sums);
           } else {
-            Unit<F> units[2];
-            int64_t number = 0;
-            for (int64_t g = 0; g < groups; g += 2)
-              for (int64_t v = 0; v < vectors; ++v, ++number) {
-                Unit<F>& u = units[number % 2];
-                u.w = memory.panel + v;
-                u.tokens = tokens - 16 * g < 32 ? tokens - 16 * g : 32;
-                for (int64_t i = 0; i < 2 && g + i < groups; ++i) {
-                  const auto [at, ld] = tile_at(g + i, from);
-                  u.x[i] = at, u.ldx[i] = ld, u.beside[i] = beside + (g + i) * count + from;
-                  u.from[i] = before(g + i, v), u.to[i] = after(g + i, v);
-                }
-                run_unit<F>(&u, number ? &units[(number + 1) % 2] : nullptr, memory.sums + number % 2 * 4,
-                            memory.sums + (number + 1) % 2 * 4);
-              }
-            run_unit<F>(nullptr, &units[(number + 1) % 2], nullptr, memory.sums + (number + 1) % 2 * 4);
+            multiply_block<F>(of_tokens + from, count, groups, memory.panel, vectors, memory.totals, memory.sums);
           }
         }
+        each_square([&](const Square& totals, float* to, int64_t rows, int64_t outputs) {
+          end_totals(totals, to, ldy, rows, outputs);
+        });
       }
     }
   }
