@@ -126,13 +126,14 @@ def measure(options):
              ("answer", options.answer, 1, options.rounds), ("prompt", 4096, options.threads, min(options.rounds, options.long_rounds))]
     for name in options.only:
         file = files.path(name)
-        seen = []
+        seen = runs["models"].get(name, {}).get("runs", []) if options.add else []
+        first = 1 + max((run["round"] for run in seen), default=-1)
         with open(file, "rb") as f:  # into the page cache
             while f.read(1 << 24):
                 pass
-        for round in range(options.rounds):
+        for round in range(first, first + options.rounds):
             for what, tokens, threads, rounds in kinds:
-                if round >= rounds:
+                if round - first >= rounds:
                     continue
                 for program in (ours, peer):
                     figures = program.measure(file, what, tokens, threads)
@@ -153,6 +154,7 @@ def main():
     parser.add_argument("--only", type=lambda names: names.split(","), default=list(MODELS), help=", ".join(MODELS))
     parser.add_argument("--rounds", type=int, default=5, help="runs of each program (default 5)")
     parser.add_argument("--long-rounds", type=int, default=3, help="of prompts of 4,096 tokens (default 3)")
+    parser.add_argument("--add", action="store_true", help="to the runs that are there, in place of replacing them")
     parser.add_argument("--answer", type=int, default=64, help="tokens of answer (default 64)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="beside one (default: one a core)")
     parser.add_argument("--models", type=pathlib.Path, default=ROOT / "build/peer/models", help="where the files are or go")

@@ -98,6 +98,14 @@ def ceilings_table(models):
     return table(["ceiling: median [range]", "1 thread", f"{many} threads"], rows)
 
 
+def disturbed(models):
+    """Runs whose multiply-adds, which need nothing but the cores, fell below nine tenths of the best seen: others used these."""
+    seen = [(run["threads"], run["matmul_ceiling"]) for m in models for run in m.runs if "matmul_ceiling" in run]
+    best = {threads: max(rate for t, rate in seen if t == threads) for threads, _ in seen}
+    count = sum(rate < 0.9 * best[threads] for threads, rate in seen)
+    return f" In {count} of Glassbox's {len(seen)} runs others used the cores: by their multiply-adds, below nine tenths of the best." if count else ""
+
+
 def rounds(models, what, tokens):
     return min(len(m.of(OURS, what, tokens, m.many)) for m in models)
 
@@ -109,7 +117,7 @@ def tables(runs):
     dates = sorted({m.date for m in models})
     return f"""**The machine:** {machine["cpu"]} (family/model/stepping {machine["family"]}), {machine["cores"]} cores, \
 {machine["memory_gib"]} GiB; {", ".join(machine["units"])}. Glassbox ran its kernels `{"`, `".join(kernels)}`; llama.cpp \
-is {runs["peer"]}. Measured {" to ".join(dict.fromkeys((dates[0], dates[-1])))}.
+is {runs["peer"]}. Measured {" to ".join(dict.fromkeys((dates[0], dates[-1])))}.{disturbed(models)}
 
 {ceilings_table(models)}
 
