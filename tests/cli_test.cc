@@ -186,9 +186,9 @@ TEST(Cli, RenderWritesThePrompt) {
 TEST(Cli, BenchMeasuresBesideTheCeilings) {
   const Json figures = answer_of(glassbox("bench --shape " + (published() / "config.json").string() +
                                           " --dtype bf16 --prefill 16 --decode 4 --threads 1 --json"));
-  EXPECT_THAT(keys(figures), ElementsAre("bandwidth_fraction", "bytes_per_token", "decode_tokens_per_s", "int8_ceiling",
-                                         "int8_fraction", "kernels", "matmul_ceiling", "matmul_fraction",
-                                         "prefill_tokens_per_s", "read_bandwidth", "threads"));
+  EXPECT_THAT(keys(figures), ElementsAre("bandwidth_fraction", "bf16_ceiling", "bytes_per_token", "decode_tokens_per_s",
+                                         "int8_ceiling", "int8_fraction", "kernels", "matmul_ceiling",
+                                         "matmul_fraction", "prefill_tokens_per_s", "read_bandwidth", "threads"));
   EXPECT_EQ(figures["threads"], 1);
   const auto figure = [&](const char* name) { return figures[name].get<double>(); };
   EXPECT_DOUBLE_EQ(figure("bandwidth_fraction"),
@@ -206,16 +206,16 @@ TEST(Cli, BenchMeasuresBesideTheCeilings) {
 
 TEST(Cli, BenchMeasuresAModelsPromptsAndAnswersApart) {
   const Json answer = answer_of(glassbox("bench glassbox/prism --prefill 0 --decode 8 --rounds 1 --threads 2 --json"));
-  EXPECT_THAT(keys(answer), ElementsAre("bandwidth_fraction", "bytes_per_token", "decode_tokens_per_s", "int8_ceiling",
-                                        "kernels", "matmul_ceiling", "read_bandwidth", "threads"));
+  EXPECT_THAT(keys(answer), ElementsAre("bandwidth_fraction", "bf16_ceiling", "bytes_per_token", "decode_tokens_per_s",
+                                        "int8_ceiling", "kernels", "matmul_ceiling", "read_bandwidth", "threads"));
   // An answer from an empty context reads all weights, and the cache of half of it.
   const Json prism = answer_of(glassbox("inspect glassbox/prism --json"))["architecture"]["memory"]["as_published"];
   const double weights = prism["weights_bytes"], cache = prism["cache_bytes"];
   const double context = answer_of(glassbox("inspect glassbox/prism --json"))["architecture"]["memory_context"];
   EXPECT_DOUBLE_EQ(answer["bytes_per_token"], weights + cache / context * 4);
   const Json prompt = answer_of(glassbox("bench glassbox/prism --prefill 32 --decode 0 --rounds 1 --json"));
-  EXPECT_THAT(keys(prompt), ElementsAre("int8_ceiling", "int8_fraction", "kernels", "matmul_ceiling", "matmul_fraction",
-                                        "prefill_tokens_per_s", "read_bandwidth", "threads"));
+  EXPECT_THAT(keys(prompt), ElementsAre("bf16_ceiling", "int8_ceiling", "int8_fraction", "kernels", "matmul_ceiling",
+                                        "matmul_fraction", "prefill_tokens_per_s", "read_bandwidth", "threads"));
   EXPECT_GT(prompt["prefill_tokens_per_s"], 0);
   EXPECT_THAT(glassbox("bench").err, HasSubstr("expected a model or --shape, got neither"));
   EXPECT_THAT(glassbox("bench glassbox/prism --shape x.json").err, HasSubstr("expected a model or --shape, got both"));

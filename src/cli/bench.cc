@@ -46,6 +46,7 @@ int bench(const BenchOptions& given) {
                       {"bandwidth_fraction", t.bandwidth_fraction}});
     figures.update({{"read_bandwidth", t.read_bandwidth},
                     {"matmul_ceiling", t.matmul_ceiling},
+                    {"bf16_ceiling", t.bf16_ceiling},
                     {"int8_ceiling", t.int8_ceiling},
                     {"kernels", t.kernels},
                     {"threads", t.threads}});

@@ -100,6 +100,7 @@ Throughput measure_throughput(const LanguageModel& model, const ThroughputOption
   const auto measure_ceilings = [&] {
     result.read_bandwidth = std::max(result.read_bandwidth, memory.measure());
     result.matmul_ceiling = std::max(result.matmul_ceiling, measured_fma_ceiling(threads));
+    result.bf16_ceiling = std::max(result.bf16_ceiling, measured_bf16_ceiling(threads));
     result.int8_ceiling = std::max(result.int8_ceiling, measured_int8_ceiling(threads));
   };
   KvCache cache(model.cache_shape());

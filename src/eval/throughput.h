@@ -31,6 +31,7 @@ struct Throughput {
   double flops_per_token;  // of prefill: products and attention
   double read_bandwidth;   // bytes/s: the most measured
   double matmul_ceiling;   // flop/s of float32 multiply-adds: the most measured
+  double bf16_ceiling;     // flop/s of products of bf16: the most measured
   double int8_ceiling;     // op/s of products of bytes: the most measured
   double bandwidth_fraction, matmul_fraction, int8_fraction;
   std::string kernels;

@@ -9,6 +9,7 @@ std::string_view kernel_set() { return kernels().name; }
 
 double measured_fma_ceiling(int threads) { return fma_ceiling(kernels(), threads, 0.3); }
 double measured_int8_ceiling(int threads) { return int8_ceiling(kernels(), threads, 0.3); }
+double measured_bf16_ceiling(int threads) { return bf16_ceiling(kernels(), threads, 0.3); }
 
 struct BandwidthCeiling::Impl : MemoryCeiling {
   using MemoryCeiling::MemoryCeiling;

@@ -14,6 +14,8 @@ std::string_view kernel_set();  // "plain", "avx2", "avx512", "amx"
 double measured_fma_ceiling(int threads);
 // The same of products of bytes.
 double measured_int8_ceiling(int threads);
+// The same of products of bf16.
+double measured_bf16_ceiling(int threads);
 
 // Memory to measure read bandwidth with, held so that a measurement can stand beside each run it is compared with.
 class BandwidthCeiling {
