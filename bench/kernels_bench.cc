@@ -9,6 +9,7 @@
 #include <array>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -288,21 +289,110 @@ BENCHMARK(attend_backward)
     ->Args({512, 4, 64})
     ->UseManualTime();
 
-// One token over a long past: keys and values are read once.
+// Keys and values of several key/value heads as a cache lays them out: a block of positions holds all heads, a head's
+// keys before its values.
+struct Past {
+  int64_t positions, kv_heads, head_dim;
+  DType type;
+  std::unique_ptr<std::byte, void (*)(void*)> memory;
+  std::vector<std::vector<const void*>> keys, values;  // of each head
+
+  Past(int64_t count, int64_t heads, int64_t dim, DType of)
+      : positions(count),
+        kv_heads(heads),
+        head_dim(dim),
+        type(of),
+        memory(nullptr, std::free),
+        keys(heads),
+        values(heads) {
+    const int64_t blocks = (count + kAttentionBlock - 1) / kAttentionBlock, numbers = kAttentionBlock * dim;
+    const int64_t plane = numbers * static_cast<int64_t>(info(of).bytes);
+    memory.reset(static_cast<std::byte*>(std::aligned_alloc(4096, static_cast<size_t>(blocks * heads * 2 * plane))));
+    const auto some = floats(2 * numbers);
+    const auto some16 = bf16s(2 * numbers);
+    for (int64_t b = 0; b < blocks; ++b)
+      for (int64_t h = 0; h < heads; ++h) {
+        std::byte* const at = memory.get() + (b * heads + h) * 2 * plane;
+        std::memcpy(at, of == DType::bf16 ? static_cast<const void*>(some16.data()) : some.data(),
+                    static_cast<size_t>(2 * plane));
+        keys[static_cast<size_t>(h)].push_back(at);
+        values[static_cast<size_t>(h)].push_back(at + plane);
+      }
+  }
+  Attended over(int64_t head) const {
+    return {keys[static_cast<size_t>(head)].data(),
+            values[static_cast<size_t>(head)].data(),
+            type,
+            head_dim,
+            head_dim,
+            0.2f};
+  }
+  int64_t bytes() const { return kv_heads * positions * 2 * head_dim * static_cast<int64_t>(info(type).bytes); }
+};
+
+const std::vector<std::string> kPastNames = {"positions", "heads", "head_dim", "bytes", "rows"};
+
+// The last 512 tokens of a prompt, four query heads for one of keys and values, in calls of `rows` rows.
+void attend_chunk(benchmark::State& state) {
+  const int64_t positions = state.range(0), heads = state.range(1), dim = state.range(2), rows = state.range(4);
+  const int64_t tokens = 512, all = tokens * heads;
+  const Past past(positions, 1, dim, state.range(3) == 2 ? DType::bf16 : DType::f32);
+  const auto q = floats(all * dim);
+  std::vector<float> out(q.size()), stats(2 * static_cast<size_t>(all));
+  const std::vector<int64_t> first(static_cast<size_t>(all), 0);
+  std::vector<int64_t> last;
+  double pairs = 0;
+  for (int64_t r = 0; r < all; ++r) {
+    last.push_back(positions - tokens + r / heads + 1);
+    pairs += static_cast<double>(last.back());
+  }
+  against_fma(state, 4.0 * static_cast<double>(dim) * pairs, [&] {
+    for (int64_t r = 0; r < all; r += rows)
+      kernels().attend(past.over(0), &q[r * dim], dim, std::min(rows, all - r), &first[r], &last[r], nullptr,
+                       &out[r * dim], dim, &stats[2 * r]);
+  });
+}
+BENCHMARK(attend_chunk)
+    ->ArgNames(kPastNames)
+    ->ArgsProduct({{4096, 32768}, {4}, {64, 128}, {2, 4}, {64, 256}})
+    ->Iterations(4)
+    ->UseManualTime();
+
+// One token over a long past, its keys and values read once, far beyond the caches; beside the bandwidth of one thread.
 void attend_decode(benchmark::State& state) {
   const int64_t positions = state.range(0), heads = state.range(1), dim = state.range(2);
-  Sequence s(positions, 1, dim);
+  const auto type = state.range(3) == 2 ? DType::bf16 : DType::f32;
+  const int64_t one = positions * 2 * dim * state.range(3), kv_heads = std::max<int64_t>(1, (int64_t{400} << 20) / one);
+  const Past past(positions, kv_heads, dim, type);
+  const FlushDenormals flush;
+  const Kernels& set = kernels();
   const auto q = floats(heads * dim);
   std::vector<float> out(q.size()), stats(2 * static_cast<size_t>(heads));
   const std::vector<int64_t> first(heads, 0), last(heads, positions);
-  per_value(state, static_cast<double>(positions * dim), [&] {
-    kernels().attend(s.over(), q.data(), dim, heads, first.data(), last.data(), nullptr, out.data(), dim, stats.data());
-  });
+  std::vector<double> times, reads;
+  for (auto _ : state) {
+    times.push_back(seconds_of([&] {
+      for (int64_t h = 0; h < kv_heads; ++h)
+        set.attend(past.over(h), q.data(), dim, heads, first.data(), last.data(), nullptr, out.data(), dim,
+                   stats.data());
+    }));
+    reads.push_back(seconds_of([&] {
+      benchmark::DoNotOptimize(
+          set.read_memory(reinterpret_cast<const float*>(past.memory.get()), past.bytes() / 256 * 64));
+    }));
+    state.SetIterationTime(times.back());
+  }
+  state.counters["GB/s"] = static_cast<double>(past.bytes()) / quickest(times) / 1e9;
+  state.counters["of_bandwidth"] = quickest(reads) / quickest(times);
+  state.counters["us/call"] = quickest(times) * 1e6 / static_cast<double>(kv_heads);
+  state.SetLabel(std::string(set.name));
 }
 BENCHMARK(attend_decode)
-    ->ArgNames({"positions", "heads", "head_dim"})
-    ->Args({2048, 1, 64})
-    ->Args({2048, 4, 64})
+    ->ArgNames({"positions", "heads", "head_dim", "bytes"})
+    ->ArgsProduct({{4096, 32768}, {1, 4}, {64, 128}, {2, 4}})
+    ->Args({100, 3, 64, 2})
+    ->Args({500, 3, 64, 2})
+    ->Iterations(6)
     ->UseManualTime();
 
 void rows(benchmark::State& state) {

@@ -92,6 +92,9 @@ void add_bench_command(Commands& commands) {
       ->needs(shape)
       ->check(positive_number());
   ThroughputOptions& throughput = options->throughput;
+  command->add_option("--past", throughput.past, "Positions remembered before the prompt, made up")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("--prefill", throughput.prefill, "Tokens of prompt; 0: none")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "kernels/kernels.h"
 #include "models/registry.h"
 #include "tensor/machine.h"
 
@@ -43,6 +44,21 @@ double bytes_of(const Tensor& w) {
              static_cast<double>(info(scales->dtype).bytes);
   }
   return bytes;
+}
+
+// What a cache would remember of a past nobody walked: keys and values drawn at random for a block of positions, and
+// the same in every block, layer and head, each in memory of its own.
+void imagine_past(KvCache& cache, int64_t positions, ThreadPool& pool) {
+  cache.resize(positions);
+  const CacheShape& shape = cache.shape();
+  std::vector<float> rows(static_cast<size_t>(2 * kAttentionBlock * shape.head_dim));
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<float>(philox(6, i)[0]) * 0x1p-31f - 1.0f;
+  const float* values = shape.latent > 0 ? nullptr : rows.data() + kAttentionBlock * shape.head_dim;
+  pool.parallel_for(shape.layers * shape.kv_heads, [&](int64_t part) {
+    for (int64_t at = 0; at < positions; at += kAttentionBlock)
+      cache.write(part / shape.kv_heads, part % shape.kv_heads, at, std::min(kAttentionBlock, positions - at),
+                  rows.data(), values, shape.head_dim);
+  });
 }
 
 }  // namespace
@@ -84,9 +100,9 @@ Throughput measure_throughput(const LanguageModel& model, const ThroughputOption
   const ModelShape& shape = model.shape();
   if (options.prefill + options.decode == 0)
     fail(ErrorKind::bad_request, "bench: neither tokens of prompt nor of answer to measure");
-  if (options.prefill + options.decode > shape.context)
-    fail(ErrorKind::bad_request, "bench: {} + {} tokens exceed the context of {}", options.prefill, options.decode,
-         shape.context);
+  if (options.past + options.prefill + options.decode > shape.context)
+    fail(ErrorKind::bad_request, "bench: {} tokens exceed the context of {}",
+         options.past + options.prefill + options.decode, shape.context);
 
   Workspace workspace(options.threads);
   const int threads = workspace.pool.threads();
@@ -104,6 +120,7 @@ Throughput measure_throughput(const LanguageModel& model, const ThroughputOption
     result.int8_ceiling = std::max(result.int8_ceiling, measured_int8_ceiling(threads));
   };
   KvCache cache(model.cache_shape());
+  imagine_past(cache, options.past, workspace.pool);
   const auto walk = [&](std::span<const int32_t> run) {
     Pass pass(workspace);
     pass.add(run, &cache, Logits::last);
@@ -116,7 +133,7 @@ Throughput measure_throughput(const LanguageModel& model, const ThroughputOption
   const int64_t rounds = options.decode > 0 ? std::min(options.rounds, options.decode) : options.rounds;
   for (int64_t round = 0; round < rounds; ++round) {
     measure_ceilings();
-    cache.resize(0);
+    cache.resize(options.past);
     auto start = Clock::now();
     if (!prompt.empty()) walk(prompt);
     result.prefill_tokens_per_s =
@@ -133,9 +150,9 @@ Throughput measure_throughput(const LanguageModel& model, const ThroughputOption
   // that.
   double in_layers = 0;
   const double table = static_cast<double>(shape.vocabulary * shape.hidden);
-  result.bytes_per_token =
-      static_cast<double>(model.cache_shape().position_bytes()) *
-      (static_cast<double>(options.prefill) + static_cast<double>(options.decode) / static_cast<double>(2 * rounds));
+  result.bytes_per_token = static_cast<double>(model.cache_shape().position_bytes()) *
+                           (static_cast<double>(options.past + options.prefill) +
+                            static_cast<double>(options.decode) / static_cast<double>(2 * rounds));
   std::set<const void*> counted;  // a tied table is met under two names
   for (const auto& [module, weight, kind, parameter] : model.adaptable_weights(workspace)) {
     const std::string name = module + "." + parameter;
@@ -146,8 +163,8 @@ Throughput measure_throughput(const LanguageModel& model, const ThroughputOption
     if (!embedding && !name.ends_with("lm_head.weight"))
       in_layers += shape.used_by_a_token(name, weight.shape().elements());
   }
-  const double attention =
-      4 * static_cast<double>(shape.layers * shape.heads * shape.head_dim) * static_cast<double>(options.prefill) / 2;
+  const double attention = 4 * static_cast<double>(shape.layers * shape.heads * shape.head_dim) *
+                           (static_cast<double>(options.past) + static_cast<double>(options.prefill) / 2);
   result.flops_per_token =
       2 * in_layers + attention + 2 * table / static_cast<double>(std::max<int64_t>(1, options.prefill));
   result.bandwidth_fraction = result.decode_tokens_per_s * result.bytes_per_token / result.read_bandwidth;

@@ -22,6 +22,7 @@ struct RandomModel {
 struct ThroughputOptions {
   int64_t prefill = 512, decode = 64;  // 0: not measured; without a prompt an answer begins in an empty context
   int64_t rounds = 3;
+  int64_t past = 0;  // positions remembered before the prompt, made up: no time depends on what is remembered
   int threads = 0;
 };
 
