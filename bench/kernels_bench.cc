@@ -354,8 +354,8 @@ void attend_chunk(benchmark::State& state) {
 }
 BENCHMARK(attend_chunk)
     ->ArgNames(kPastNames)
-    ->ArgsProduct({{4096, 32768}, {4}, {64, 128}, {2, 4}, {64, 256}})
-    ->Iterations(4)
+    ->ArgsProduct({{4096, 32768}, {4}, {64, 128}, {2, 4}, {64, 240}})
+    ->Iterations(8)
     ->UseManualTime();
 
 // One token over a long past, its keys and values read once, far beyond the caches; beside the bandwidth of one thread.

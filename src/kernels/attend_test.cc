@@ -43,6 +43,7 @@ const std::vector<Case> kCases = {{1, 1, 8, 1, 0},
                                   {70, 1, 36, 190, 70, 36, true, 1.5f, true},
                                   {1, 3, 20, 100, 0, 17, true},
                                   {1, 2, 64, 100, 0, 0, false, 0.7f},
+                                  {1, 20, 96, 400, 330, 128, false, 0, true},
                                   {66, 2, 20, 66, 0, 0, false, 0.4f},
                                   {25, 3, 16, 90, 20, 0, false, 0, true},
                                   {40, 2, 33, 130, 0, 0, false, 2.0f, true}};
@@ -248,6 +249,31 @@ TEST(Attend, ARowIsTheSameAlone) {
             << k->name << " row " << r;
       }
     }
+}
+
+// Blocks taken apart and joined give what attend gives.
+TEST(Attend, BlocksApartGiveTheSameBits) {
+  const FlushDenormals flush;
+  Numbers numbers(20);
+  for (const Kernels* k : available_kernels())
+    for (const DType type : {DType::f32, DType::bf16})
+      for (const Case& c : kCases) {
+        if (c.tokens != 1 || c.values_in_keys) continue;
+        const Cache cache(numbers, type, c);
+        const Rows rows(numbers, c);
+        const int64_t width = cache.value_dim, first = rows.first[0], last = rows.last[0];
+        const int64_t begin = first / kAttentionBlock, end = (last + kAttentionBlock - 1) / kAttentionBlock;
+        std::vector<float> out(rows.count * rows.ldo, 7.0f), stats(2 * rows.count);
+        std::vector<float> parts((end - begin) * rows.count * (width + 2) + 1, 5.0f);
+        for (int64_t block = begin, step = 1; block < end; block += step, ++step)
+          k->attend_blocks(cache.over(0.3f), rows.q.data(), rows.ldq, rows.count, first, last, block,
+                           std::min(end, block + step), &parts[(block - begin) * rows.count * (width + 2)]);
+        ASSERT_EQ(parts.back(), 5.0f);
+        k->attend_join(parts.data(), end - begin, rows.count, width, rows.sinks_at(0), out.data(), rows.ldo,
+                       stats.data());
+        out.insert(out.end(), stats.begin(), stats.end());
+        ASSERT_EQ(difference(attended(*k, cache, rows, 0.3f), out), "") << k->name << " " << name(c, type);
+      }
 }
 
 // Rows cut into calls: gradients of keys and values are the same chain.

@@ -112,6 +112,15 @@ struct Kernels {
   void (*attend)(const Attended& over, const float* q, int64_t ldq, int64_t rows, const int64_t* first,
                  const int64_t* last, const float* sinks, float* out, int64_t ldo, float* stats) noexcept;
 
+  // The same for rows that all look at the positions [first, last), cut between blocks so that several threads have
+  // work: what each block in [begin, end) gives, unmerged, rows * (value_dim + 2) floats of parts a block. Values lie
+  // beside keys (over.values). Then all blocks' parts, from the first that the rows look at to the last, become what
+  // attend gives, to the bit.
+  void (*attend_blocks)(const Attended& over, const float* q, int64_t ldq, int64_t rows, int64_t first, int64_t last,
+                        int64_t begin, int64_t end, float* parts) noexcept;
+  void (*attend_join)(const float* parts, int64_t blocks, int64_t rows, int64_t value_dim, const float* sinks,
+                      float* out, int64_t ldo, float* stats) noexcept;
+
   // Gradient of attend for the same rows: dq is one chain over positions, d_keys and d_values one over rows, so rows
   // may be cut into calls in their order. d_out like out; stats from attend. dq[r] is added to. d_keys, d_values:
   // [position - base] rows of ldk and ldv, added to for positions >= base (earlier ones belong to no tape).

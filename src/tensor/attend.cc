@@ -14,8 +14,10 @@
 namespace glassbox {
 namespace {
 
-constexpr int64_t kRows = 64;     // query rows that read a block of keys together
-constexpr int64_t kFewRows = 16;  // fewer would spend their time on bringing it in
+constexpr int64_t kRows = 240;     // query rows that read a block of keys together: they and their answers stay in L2
+constexpr int64_t kFewRows = 16;   // fewer would spend their time on bringing it in
+constexpr int64_t kGroups = 4;     // for each thread, so that all end together
+constexpr int64_t kFewBlocks = 4;  // are not worth cutting up
 
 // The query rows of some tokens of a run that look at one key/value head, token after token, gathered side by side.
 struct Group {
@@ -27,23 +29,39 @@ struct Group {
   int64_t rows() const { return (end - begin) * share; }
 };
 
+// The positions [first, last) that a token sees.
+struct Seen {
+  int64_t first, last;
+};
+Seen seen_by(const Run& run, int64_t token, const Look& look) {
+  const int64_t position = run.position + token - run.begin;
+  int64_t first = 0;
+  if (look.window > 0) first = std::max(first, position + 1 - look.window);
+  if (look.chunk > 0) first = std::max(first, position - position % look.chunk);
+  return {first, position + 1};
+}
+
 struct View {
   std::vector<const void*> keys, values;
   std::vector<int64_t> first, last;  // of each row
 
-  View(const Group& group, int64_t layer, const Look& look) {
+  View() = default;
+  View(const Group& group, int64_t layer, const Look& look) { set(group, layer, look); }
+  void set(const Group& group, int64_t layer, const Look& look) {
     const KvCache& cache = *group.run->cache;
-    for (int64_t block = 0; block < cache.blocks(); ++block) {
-      keys.push_back(cache.keys(block, layer, group.head));
-      values.push_back(cache.values(block, layer, group.head));
+    const auto blocks = static_cast<size_t>(cache.blocks());
+    keys.resize(blocks);
+    values.resize(blocks);
+    for (size_t block = 0; block < blocks; ++block) {
+      keys[block] = cache.keys(static_cast<int64_t>(block), layer, group.head);
+      values[block] = cache.values(static_cast<int64_t>(block), layer, group.head);
     }
+    first.clear();
+    last.clear();
     for (int64_t t = group.begin; t < group.end; ++t) {
-      const int64_t position = group.run->position + t - group.run->begin;
-      int64_t from = 0;
-      if (look.window > 0) from = std::max(from, position + 1 - look.window);
-      if (look.chunk > 0) from = std::max(from, position - position % look.chunk);
+      const auto [from, to] = seen_by(*group.run, t, look);
       first.insert(first.end(), static_cast<size_t>(group.share), from);
-      last.insert(last.end(), static_cast<size_t>(group.share), position + 1);
+      last.insert(last.end(), static_cast<size_t>(group.share), to);
     }
   }
 };
@@ -62,6 +80,13 @@ void scatter(const Group& group, const float* from, int64_t heads, int64_t width
                 static_cast<size_t>(group.share * width) * sizeof(float));
 }
 
+// What a thread works in, kept: a token of a small model has a hundred calls of some microseconds.
+struct Room {
+  View view;
+  std::vector<float> sinks, queries, answers, stats;
+};
+thread_local Room room;
+
 struct Attention {
   Pass* pass;
   int64_t layer, heads, kv_heads, share, key_dim, value_dim;
@@ -71,50 +96,104 @@ struct Attention {
   Look look;
   Tensor sinks;  // [H], float32, where there are any
 
-  std::vector<Group> groups(int64_t tokens_a_group, int64_t heads_a_group) const {
+  // Groups of at most so many tokens, a run's as equal as can be.
+  std::vector<Group> groups(int64_t most_tokens, int64_t heads_a_group) const {
     std::vector<Group> list;
-    for (const Run& run : pass->runs())
+    for (const Run& run : pass->runs()) {
+      const int64_t tokens = run.end - run.begin, cuts = (tokens + most_tokens - 1) / most_tokens;
       for (int64_t head = 0; head < kv_heads; ++head)
-        for (int64_t t = run.begin; t < run.end; t += tokens_a_group)
+        for (int64_t cut = 0; cut < cuts; ++cut)
           for (int64_t first = head * share; first < (head + 1) * share; first += heads_a_group)
-            list.push_back({t, std::min(run.end, t + tokens_a_group), head, first,
+            list.push_back({run.begin + tokens * cut / cuts, run.begin + tokens * (cut + 1) / cuts, head, first,
                             std::min(heads_a_group, (head + 1) * share - first), &run});
+    }
     return list;
   }
   // Many heads that share keys and values are cut up, so that every thread has some.
   std::vector<Group> groups() const {
     const auto tokens = static_cast<int64_t>(pass->tokens().size()), threads = int64_t{pass->pool().threads()};
     const int64_t even = (tokens * heads + threads - 1) / threads;
-    const int64_t heads_a_group = std::min(share, std::clamp<int64_t>(even, kFewRows, kRows));
-    return groups(std::max<int64_t>(1, kRows / share), heads_a_group);
+    const int64_t heads_a_group = std::min(share, std::clamp<int64_t>(even, kFewRows, kFewRows * 4));
+    const int64_t rows = std::clamp<int64_t>(even / kGroups, kFewRows * 4, kRows);
+    return groups(std::max<int64_t>(1, rows / share), heads_a_group);
   }
   Attended over(const View& view) const {
     return {view.keys.data(), in_keys ? nullptr : view.values.data(), cached, key_dim, value_dim, scale, look.softcap};
   }
   // A sink for each row of a group; empty where there are none.
-  std::vector<float> sinks_of(const Group& group) const {
-    std::vector<float> list;
-    if (!sinks) return list;
+  void sinks_of(const Group& group, std::vector<float>& list) const {
+    list.clear();
+    if (!sinks) return;
     const float* from = sinks.f32() + group.first;
     for (int64_t t = group.begin; t < group.end; ++t) list.insert(list.end(), from, from + group.share);
-    return list;
+  }
+
+  void attend(const Group& group, const float* q, float* out, float* stats) const {
+    Room& r = room;
+    r.view.set(group, layer, look);
+    sinks_of(group, r.sinks);
+    const float* row_sinks = sinks ? r.sinks.data() : nullptr;
+    if (group.end - group.begin == 1) {  // its rows lie side by side as they are
+      const int64_t row = group.begin * heads + group.first;
+      kernels().attend(over(r.view), q + row * key_dim, key_dim, group.share, r.view.first.data(), r.view.last.data(),
+                       row_sinks, out + row * value_dim, value_dim, stats + row * 2);
+      return;
+    }
+    const auto rows = static_cast<size_t>(group.rows());
+    r.queries.resize(rows * static_cast<size_t>(key_dim));
+    r.answers.resize(rows * static_cast<size_t>(value_dim));
+    r.stats.resize(rows * 2);
+    gather(group, q, heads, key_dim, r.queries.data());
+    kernels().attend(over(r.view), r.queries.data(), key_dim, group.rows(), r.view.first.data(), r.view.last.data(),
+                     row_sinks, r.answers.data(), value_dim, r.stats.data());
+    scatter(group, r.answers.data(), heads, value_dim, out);
+    scatter(group, r.stats.data(), heads, 2, stats);
+  }
+
+  // One token of few key/value heads: the groups that would leave threads without work at the end are cut between
+  // blocks, and their blocks joined in order afterwards, which gives the same bits.
+  struct Cut {
+    Group group;
+    int64_t begin, end;  // blocks
+    Tensor parts;
+  };
+  std::vector<Cut> cuts(std::vector<Group>& list) const {
+    std::vector<Cut> cut;
+    const auto threads = int64_t{pass->pool().threads()}, count = static_cast<int64_t>(list.size());
+    if (in_keys || count >= kGroups * threads) return cut;
+    for (int64_t left = count % threads; left > 0; --left) {
+      const Group& group = list.back();
+      if (group.end - group.begin > 1) break;
+      const auto [first, last] = seen_by(*group.run, group.begin, look);
+      const int64_t begin = first / kAttentionBlock, end = (last + kAttentionBlock - 1) / kAttentionBlock;
+      if (end - begin < kFewBlocks) break;
+      cut.push_back({group, begin, end, pass->empty({end - begin, group.share, value_dim + 2})});
+      list.pop_back();
+    }
+    return cut;
   }
 
   void forward(const float* q, float* out, float* stats) const {
-    const auto list = groups();
-    pass->pool().parallel_for(static_cast<int64_t>(list.size()), [&](int64_t i) {
-      const Group& group = list[static_cast<size_t>(i)];
-      const View view(group, layer, look);
-      const std::vector<float> row_sinks = sinks_of(group);
-      const auto rows = static_cast<size_t>(group.rows());
-      std::vector<float> queries(rows * static_cast<size_t>(key_dim)), answers(rows * static_cast<size_t>(value_dim)),
-          sums(rows * 2);
-      gather(group, q, heads, key_dim, queries.data());
-      kernels().attend(over(view), queries.data(), key_dim, group.rows(), view.first.data(), view.last.data(),
-                       sinks ? row_sinks.data() : nullptr, answers.data(), value_dim, sums.data());
-      scatter(group, answers.data(), heads, value_dim, out);
-      scatter(group, sums.data(), heads, 2, stats);
+    auto list = groups();
+    const std::vector<Cut> cut = cuts(list);
+    const auto whole = static_cast<int64_t>(list.size()), threads = int64_t{pass->pool().threads()};
+    pass->pool().parallel_for(whole + static_cast<int64_t>(cut.size()) * threads, [&](int64_t i) {
+      if (i < whole) return attend(list[static_cast<size_t>(i)], q, out, stats);
+      const Cut& c = cut[static_cast<size_t>((i - whole) / threads)];
+      const int64_t piece = (i - whole) % threads, blocks = c.end - c.begin;
+      const int64_t from = blocks * piece / threads, to = blocks * (piece + 1) / threads;
+      room.view.set(c.group, layer, look);
+      kernels().attend_blocks(over(room.view), q + (c.group.begin * heads + c.group.first) * key_dim, key_dim,
+                              c.group.share, room.view.first[0], room.view.last[0], c.begin + from, c.begin + to,
+                              Pass::mutable_f32(c.parts) + from * c.group.share * (value_dim + 2));
     });
+    const FlushDenormals flush;
+    for (const Cut& c : cut) {
+      const int64_t row = c.group.begin * heads + c.group.first;
+      kernels().attend_join(c.parts.f32(), c.end - c.begin, c.group.share, value_dim,
+                            sinks ? sinks.f32() + c.group.first : nullptr, out + row * value_dim, value_dim,
+                            stats + row * 2);
+    }
   }
 
   // Sums into keys and values run over the queries of a whole sequence, so a group is a whole run. d_sinks: of each
@@ -125,7 +204,8 @@ struct Attention {
     pass->pool().parallel_for(static_cast<int64_t>(list.size()), [&](int64_t i) {
       const Group& group = list[static_cast<size_t>(i)];
       const View view(group, layer, look);
-      const std::vector<float> row_sinks = sinks_of(group);
+      std::vector<float> row_sinks;
+      sinks_of(group, row_sinks);
       const auto rows = static_cast<size_t>(group.rows());
       const size_t key_size = rows * static_cast<size_t>(key_dim), value_size = rows * static_cast<size_t>(value_dim);
       std::vector<float> queries(key_size), answers(value_size), d_answers(value_size), d_queries(key_size),

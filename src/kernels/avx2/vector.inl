@@ -115,25 +115,32 @@ KERNEL_INLINE float tree(V a) {
   const __m128 d = _mm_add_ps(q, _mm_movehl_ps(q, q));
   return _mm_cvtss_f32(_mm_add_ss(d, _mm_shuffle_ps(d, d, 1)));
 }
-// The trees of sixteen, one a lane: each step adds halves of two sums at once.
-KERNEL_INLINE __m256 trees(const V* a) {
+// The trees of sixteen, one a lane: each step joins halves of two at once.
+template <class Op>
+KERNEL_INLINE __m256 trees_of(const V* a, Op op) {
   __m256 t[8];
   UNROLL
-  for (int i = 0; i < 8; ++i) t[i] = _mm256_add_ps(a[i].l, a[i].h);
+  for (int i = 0; i < 8; ++i) t[i] = op(a[i].l, a[i].h);
   UNROLL
   for (int i = 0; i < 4; ++i)
-    t[i] = _mm256_add_ps(_mm256_permute2f128_ps(t[2 * i], t[2 * i + 1], 0x20),
-                         _mm256_permute2f128_ps(t[2 * i], t[2 * i + 1], 0x31));
+    t[i] =
+        op(_mm256_permute2f128_ps(t[2 * i], t[2 * i + 1], 0x20), _mm256_permute2f128_ps(t[2 * i], t[2 * i + 1], 0x31));
   UNROLL
   for (int i = 0; i < 2; ++i) {
     const __m256d x = _mm256_castps_pd(t[2 * i]), y = _mm256_castps_pd(t[2 * i + 1]);
-    t[i] = _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(x, y)), _mm256_castpd_ps(_mm256_unpackhi_pd(x, y)));
+    t[i] = op(_mm256_castpd_ps(_mm256_unpacklo_pd(x, y)), _mm256_castpd_ps(_mm256_unpackhi_pd(x, y)));
   }
-  const __m256 sum =
-      _mm256_add_ps(_mm256_shuffle_ps(t[0], t[1], 0x88), _mm256_shuffle_ps(t[0], t[1], 0xdd));  // 0 2 4 6 1 3 5 7
-  return _mm256_permutevar8x32_ps(sum, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+  const __m256 whole = op(_mm256_shuffle_ps(t[0], t[1], 0x88), _mm256_shuffle_ps(t[0], t[1], 0xdd));  // 0 2 4 6 1 3 5 7
+  return _mm256_permutevar8x32_ps(whole, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
-KERNEL_INLINE V trees(const V (&a)[16]) { return {trees(&a[0]), trees(&a[8])}; }
+KERNEL_INLINE V trees(const V (&a)[16]) {
+  const auto op = [](__m256 x, __m256 y) { return _mm256_add_ps(x, y); };
+  return {trees_of(&a[0], op), trees_of(&a[8], op)};
+}
+KERNEL_INLINE V largests(const V (&a)[16]) {
+  const auto op = [](__m256 x, __m256 y) { return _mm256_max_ps(x, y); };
+  return {trees_of(&a[0], op), trees_of(&a[8], op)};
+}
 KERNEL_INLINE float largest(V a) {
   const __m256 e = _mm256_max_ps(a.l, a.h);
   const __m128 q = _mm_max_ps(_mm256_castps256_ps128(e), _mm256_extractf128_ps(e, 1));

@@ -75,27 +75,34 @@ KERNEL_INLINE float tree(V a) {
   const __m128 d = _mm_add_ps(q, _mm_movehl_ps(q, q));
   return _mm_cvtss_f32(_mm_add_ss(d, _mm_shuffle_ps(d, d, 1)));
 }
-// The trees of sixteen, one a lane: each step adds halves of two sums at once.
-KERNEL_INLINE V trees(const V (&a)[16]) {
+// The trees of sixteen, one a lane: each step joins halves of two at once.
+template <class Op>
+KERNEL_INLINE V trees_of(const V (&a)[16], Op op) {
   __m512 t[8];
   UNROLL
   for (int i = 0; i < 8; ++i) {
     const __m512 x = a[2 * i].v, y = a[2 * i + 1].v;
-    t[i] = _mm512_add_ps(_mm512_shuffle_f32x4(x, y, 0x44), _mm512_shuffle_f32x4(x, y, 0xee));
+    t[i] = op(_mm512_shuffle_f32x4(x, y, 0x44), _mm512_shuffle_f32x4(x, y, 0xee));
   }
   UNROLL
   for (int i = 0; i < 4; ++i) {
     const __m512 x = t[2 * i], y = t[2 * i + 1];
-    t[i] = _mm512_add_ps(_mm512_shuffle_f32x4(x, y, 0x88), _mm512_shuffle_f32x4(x, y, 0xdd));
+    t[i] = op(_mm512_shuffle_f32x4(x, y, 0x88), _mm512_shuffle_f32x4(x, y, 0xdd));
   }
   UNROLL
   for (int i = 0; i < 2; ++i) {
     const __m512d x = _mm512_castps_pd(t[2 * i]), y = _mm512_castps_pd(t[2 * i + 1]);
-    t[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)), _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
+    t[i] = op(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)), _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
   }
-  const __m512 sum = _mm512_add_ps(_mm512_shuffle_ps(t[0], t[1], 0x88), _mm512_shuffle_ps(t[0], t[1], 0xdd));
-  // Quarter c now holds sums c, 4 + c, 8 + c, 12 + c.
-  return {_mm512_permutexvar_ps(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), sum)};
+  const __m512 whole = op(_mm512_shuffle_ps(t[0], t[1], 0x88), _mm512_shuffle_ps(t[0], t[1], 0xdd));
+  // Quarter c now holds c, 4 + c, 8 + c, 12 + c.
+  return {_mm512_permutexvar_ps(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), whole)};
+}
+KERNEL_INLINE V trees(const V (&a)[16]) {
+  return trees_of(a, [](__m512 x, __m512 y) { return _mm512_add_ps(x, y); });
+}
+KERNEL_INLINE V largests(const V (&a)[16]) {
+  return trees_of(a, [](__m512 x, __m512 y) { return _mm512_max_ps(x, y); });
 }
 KERNEL_INLINE float largest(V a) {
   const __m256 h = _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));

@@ -76,6 +76,7 @@ inline void attend_backward_of(const Attended& over, const float* q, int64_t ldq
   for (int64_t r = 0; r < rows; ++r)
     if (first[r] < last[r] && last[r] > end) end = last[r];
   const Range blocks = blocks_of(first, last, rows);
+  Ahead none;
   for (int64_t block = blocks.from; block < blocks.to; ++block) {
     const float *k = nullptr, *v = nullptr;
     const Range taped = used(base, end, block);  // positions whose gradient is wanted
@@ -98,9 +99,9 @@ inline void attend_backward_of(const Attended& over, const float* q, int64_t ldq
           v = turned_values;
         }
       }
-      score_rows(q + r * ldq, ldq, range, count, k, key_dim, over.scale, weight);
+      score_rows(q + r * ldq, ldq, range, count, k, key_dim, over.scale, weight, none);
       if (over.softcap > 0) cap_scores(weight, range, count, over.softcap);
-      score_rows(d_out + r * ld_out, ld_out, range, count, v, width, 1.0f, slope);
+      score_rows(d_out + r * ld_out, ld_out, range, count, v, width, 1.0f, slope, none);
       for (int64_t i = 0; i < count; ++i) {
         const V shift = broadcast(stats[2 * (r + i)]), by = broadcast(1.0f / stats[2 * (r + i) + 1]);
         const V dot = broadcast(along[r + i]), factor = broadcast(over.scale);
@@ -155,6 +156,8 @@ void attend_backward(const Attended& over, const float* q, int64_t ldq, int64_t 
 
 inline void fill_attend(Kernels& k) {
   k.attend = attend;
+  k.attend_blocks = attend_blocks;
+  k.attend_join = attend_join;
   k.attend_backward = attend_backward;
   k.attend_pattern = attend_pattern;
 }

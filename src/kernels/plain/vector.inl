@@ -113,6 +113,12 @@ KERNEL_INLINE float largest(V a) {
   return a.v[0];
 }
 
+KERNEL_INLINE V largests(const V (&a)[16]) {
+  V r;
+  for (int i = 0; i < 16; ++i) r.v[i] = largest(a[i]);
+  return r;
+}
+
 KERNEL_INLINE void transpose(V (&a)[16]) {
   for (int i = 0; i < 16; ++i)
     for (int j = 0; j < i; ++j) {
