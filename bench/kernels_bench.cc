@@ -542,6 +542,106 @@ BENCHMARK(decode)
     ->Iterations(8)
     ->UseManualTime();
 
+// Few rows of activations, as decoding has them, on one thread. Weights of some 600 MiB in small pages, as a file's
+// are, read once, beside reading the same bytes; and a matrix that stays in the second-level cache, which shows what
+// computing alone would reach. Calls take 256 outputs, much as threads do.
+struct Weights600 {
+  static constexpr int64_t kBytes = int64_t{600} << 20;
+  uint8_t* at;
+  Weights600()
+      : at(static_cast<uint8_t*>(mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
+    madvise(at, kBytes, MADV_NOHUGEPAGE);
+    // Random bytes with sane scales do: the work does not depend on the values.
+    uint64_t seed = 1;
+    for (int64_t i = 0; i < kBytes; i += 8) {
+      seed = seed * 6364136223846793005u + 1442695040888963407u;
+      const uint64_t eight = (seed ^ seed >> 29) & 0x3f3f3f3f3f3f3f3fu;
+      std::copy_n(reinterpret_cast<const uint8_t*>(&eight), 8, at + i);
+    }
+  }
+};
+void few_rows(benchmark::State& state) {
+  static const Weights600 weights;
+  const auto type = static_cast<DType>(state.range(0));
+  const int64_t m = state.range(1), n = state.range(2), k = state.range(3);
+  const int64_t row_bytes = k / static_cast<int64_t>(info(type).block) * static_cast<int64_t>(info(type).bytes);
+  const FlushDenormals flush;
+  const Kernels& set = kernels();
+  const auto x = floats(m * k), f8_scales = floats(k / 64 * n);
+  const auto x16 = bf16s(m * k);
+  const int64_t block = activation_block(type), ldx = activation_bytes(k, block);
+  std::vector<uint8_t> x8(static_cast<size_t>(m * ldx)), scales(static_cast<size_t>(n * k / 32), 120);
+  for (int64_t r = 0; r < m; ++r) set.to_blocks(x.data() + r * k, k, block, x8.data() + r * ldx);
+  auto y = floats(m * n);
+  // `count` matrices of `outputs` that lie one behind the other.
+  const auto products = [&](int64_t count, int64_t outputs) {
+    for (int64_t i = 0; i < count; ++i)
+      for (int64_t o = 0; o < outputs; o += 256) {
+        const uint8_t* w = weights.at + (i * outputs + o) * row_bytes;
+        const int64_t some = std::min<int64_t>(256, outputs - o);
+        switch (type) {
+          case DType::f32:
+            set.matmul_f32(x.data(), k, reinterpret_cast<const float*>(w), k, &y[o], n, m, some, k);
+            break;
+          case DType::f16:
+            set.matmul_f16(x.data(), k, reinterpret_cast<const uint16_t*>(w), k, &y[o], n, m, some, k);
+            break;
+          case DType::bf16:
+            set.matmul_bf16(x16.data(), k, reinterpret_cast<const uint16_t*>(w), k, &y[o], n, m, some, k);
+            break;
+          case DType::f8_e4m3:
+            set.matmul_e4m3_few(x16.data(), k, w, k, &f8_scales[o], n, 128, &y[o], n, m, some, k);
+            break;
+          default:
+            set.matmul_blocks(x8.data(), ldx, {type, w, row_bytes, &scales[o * k / 32], k / 32}, &y[o], n, m, some, k);
+        }
+      }
+  };
+  const int64_t matrices = Weights600::kBytes / (n * row_bytes) - 1;  // what is asked for ahead may lie behind the last
+  const int64_t in_cache = std::clamp<int64_t>((int64_t{900} << 10) / row_bytes / 16 * 16, 16, n);
+  const int64_t times_cached = std::max<int64_t>(1, (int64_t{60} << 20) / (in_cache * row_bytes));
+  const auto bytes = static_cast<double>(matrices * n * row_bytes);
+  const auto bytes_cached = static_cast<double>(times_cached * in_cache * row_bytes);
+  std::vector<double> times, reads, cached;
+  for (auto _ : state) {
+    times.push_back(seconds_of([&] { products(matrices, n); }));
+    reads.push_back(seconds_of([&] {
+      benchmark::DoNotOptimize(
+          set.read_memory(reinterpret_cast<const float*>(weights.at), matrices * n * row_bytes / 256 * 64));
+    }));
+    state.SetIterationTime(times.back());
+    cached.push_back(seconds_of([&] {
+      for (int64_t i = 0; i < times_cached; ++i) products(1, in_cache);
+    }));
+  }
+  const double read = bytes / quickest(reads);
+  state.counters["read"] = read / 1e9;
+  state.counters["GB/s"] = bytes / quickest(times) / 1e9;
+  state.counters["of_read"] = bytes / quickest(times) / read;
+  state.counters["cached"] = bytes_cached / quickest(cached) / 1e9;
+  state.counters["cached_of_read"] = bytes_cached / quickest(cached) / read;
+  state.SetLabel(std::string(info(type).name) + " " + std::string(set.name));
+}
+void few_row_shapes(benchmark::internal::Benchmark* b) {
+  for (const DType type :
+       {DType::q4_0,    DType::q8_0,   DType::q4_k,  DType::q6_k,    DType::q4_1,   DType::bf16,    DType::q5_0,
+        DType::q5_k,    DType::f16,    DType::mxfp4, DType::f4_e2m1, DType::iq4_xs, DType::f8_e4m3, DType::f32,
+        DType::q5_1,    DType::q2_k,   DType::q3_k,  DType::q8_k,    DType::iq4_nl, DType::iq1_s,   DType::iq1_m,
+        DType::iq2_xxs, DType::iq2_xs, DType::iq2_s, DType::iq3_xxs, DType::iq3_s,  DType::tq1_0,   DType::tq2_0,
+        DType::nvfp4,   DType::q1_0,   DType::q2_0,  DType::i4})
+    b->Args({static_cast<int64_t>(type), 1, 2048, 2048});
+  for (const DType type : {DType::q4_0, DType::q8_0, DType::q4_k, DType::q6_k, DType::bf16}) {
+    b->Args({static_cast<int64_t>(type), 1, 2048, 8192});
+    for (const int64_t m : {2, 4}) b->Args({static_cast<int64_t>(type), m, 2048, 2048});
+  }
+  // SmolLM2-135M and Gemma 3 270M: short rows.
+  b->Args({static_cast<int64_t>(DType::q4_1), 1, 576, 576});
+  b->Args({static_cast<int64_t>(DType::q4_1), 1, 576, 1536});
+  b->Args({static_cast<int64_t>(DType::q8_0), 1, 2048, 640});
+  b->Args({static_cast<int64_t>(DType::q5_0), 1, 2048, 640});
+}
+BENCHMARK(few_rows)->ArgNames({"type", "m", "n", "k"})->Apply(few_row_shapes)->Iterations(6)->UseManualTime();
+
 }  // namespace
 }  // namespace glassbox
 

@@ -195,6 +195,10 @@ void product(const Entered& x, int64_t row, int64_t rows, const Tensor& w, int64
       kernel.matmul_f32(x.values.f32() + row * k, k, w.f32() + output * k, k, y, ldy, rows, outputs, k);
       break;
     case DType::f16: {
+      if (rows <= 4) {  // read once: widened as they are read
+        kernel.matmul_f16(x.values.f32() + row * k, k, w.data<uint16_t>() + output * k, k, y, ldy, rows, outputs, k);
+        break;
+      }
       std::vector<float> wide(static_cast<size_t>(outputs * k));
       widen(w, output, outputs, wide.data());
       kernel.matmul_f32(x.values.f32() + row * k, k, wide.data(), k, y, ldy, rows, outputs, k);

@@ -16,23 +16,45 @@ KERNEL_INLINE Rows rows_of(const uint8_t* base, int64_t stride, int64_t count) {
   r.offsets = _mm512_load_si512(offsets);
   return r;
 }
+// Sixteen rows that all exist, at one distance: few registers say where they are.
+struct EvenRows {
+  const uint8_t* at[4];  // every fourth
+  int64_t stride, thrice;
+  __m512i offsets;
+};
+KERNEL_INLINE EvenRows even_rows_of(const uint8_t* base, int64_t stride) {
+  const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  return {{base, base + 4 * stride, base + 8 * stride, base + 12 * stride},
+          stride,
+          3 * stride,
+          _mm512_mullo_epi32(lanes, _mm512_set1_epi32(static_cast<int32_t>(stride)))};
+}
+template <int i>
+KERNEL_INLINE const uint8_t* row_at(const Rows& r, int64_t offset) {
+  return r.at[i] + offset;
+}
+template <int i>
+KERNEL_INLINE const uint8_t* row_at(const EvenRows& r, int64_t offset) {
+  const uint8_t* const four = r.at[i / 4] + offset;
+  return i % 4 == 0 ? four : i % 4 == 1 ? four + r.stride : i % 4 == 2 ? four + 2 * r.stride : four + r.thrice;
+}
+
 // Four bytes of each row.
-KERNEL_INLINE I column(const Rows& r, int64_t offset) {
+KERNEL_INLINE I column(const auto& r, int64_t offset) {
   return {_mm512_i32gather_epi32(r.offsets, r.at[0] + offset, 1)};
 }
 // Sixteen bytes of each row, four to a vector.
-KERNEL_INLINE __m512i four_rows(const Rows& r, int64_t offset, int first) {
-  const auto row = [&](int i) {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(r.at[first + 4 * i] + offset));
-  };
-  __m512i a = _mm512_castsi128_si512(row(0));
-  a = _mm512_mask_broadcast_i32x4(a, 0x00f0, row(1));
-  a = _mm512_mask_broadcast_i32x4(a, 0x0f00, row(2));
-  return _mm512_mask_broadcast_i32x4(a, 0xf000, row(3));
+template <int first>
+KERNEL_INLINE __m512i four_rows(const auto& r, int64_t offset) {
+  const auto load = [](const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); };
+  __m512i a = _mm512_castsi128_si512(load(row_at<first>(r, offset)));
+  a = _mm512_mask_broadcast_i32x4(a, 0x00f0, load(row_at<first + 4>(r, offset)));
+  a = _mm512_mask_broadcast_i32x4(a, 0x0f00, load(row_at<first + 8>(r, offset)));
+  return _mm512_mask_broadcast_i32x4(a, 0xf000, load(row_at<first + 12>(r, offset)));
 }
-KERNEL_INLINE void chunk(const Rows& r, int64_t offset, I (&out)[4]) {
-  const __m512i a = four_rows(r, offset, 0), b = four_rows(r, offset, 1), c = four_rows(r, offset, 2),
-                d = four_rows(r, offset, 3);
+KERNEL_INLINE void chunk(const auto& r, int64_t offset, I (&out)[4]) {
+  const __m512i a = four_rows<0>(r, offset), b = four_rows<1>(r, offset), c = four_rows<2>(r, offset),
+                d = four_rows<3>(r, offset);
   const __m512i ab = _mm512_unpacklo_epi32(a, b), cd = _mm512_unpacklo_epi32(c, d);
   const __m512i ab_high = _mm512_unpackhi_epi32(a, b), cd_high = _mm512_unpackhi_epi32(c, d);
   out[0] = {_mm512_unpacklo_epi64(ab, cd)};
@@ -103,6 +125,7 @@ KERNEL_INLINE void store_bytes(int8_t* p, I a) {
 }
 
 constexpr int kBlockRows = 6, kBlockVectors = 2;  // rows of activations x vectors of outputs
+constexpr bool kFewRows = true;                   // whether few rows have a way of their own
 // matmul_e4m3: rows of activations; whether lines of ordinary values have a way of their own, and registers hold one.
 constexpr int kLineRows = 4;
 constexpr bool kTellsLines = true, kHoldsLine = true;

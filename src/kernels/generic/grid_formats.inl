@@ -15,12 +15,6 @@ KERNEL_INLINE void unrolled(const F& f) {
 }
 #define STEP(i) [&](auto i) __attribute__((always_inline))
 
-// To the right, or to the left by what is below zero.
-template <int by>
-KERNEL_INLINE I shifted(I a) {
-  if constexpr (by >= 0) return shift_right<by>(a);
-  if constexpr (by < 0) return shift_left<-by>(a);
-}
 template <int at>
 KERNEL_INLINE I ones_where_bit(I a) {
   return shift_right<31>(shift_left<31 - at>(a));
@@ -62,9 +56,10 @@ KERNEL_INLINE I odd_scale(I a, int mask) {
 }
 
 struct Iq2Xxs : Plain256 {
+  static constexpr bool kFew = false;
   static constexpr int64_t kBytes = 66, kPart = 32;
   static constexpr int kOffset = 64;
-  static inline void unpack(const Rows& r, int64_t at, Entry256& e) {
+  static inline void unpack(const auto& r, int64_t at, Entry256& e) {
     e.d = mul(half_low(column(r, at)), broadcast(0.125f));
     const Words masks = sixteen_words(kSignMasks);
     for (int c = 0; c < 4; ++c) {
@@ -88,9 +83,10 @@ struct Iq2Xxs : Plain256 {
 };
 
 struct Iq2Xs : Plain256 {
+  static constexpr bool kFew = false;
   static constexpr int64_t kBytes = 74, kPart = 16;
   static constexpr int kOffset = 64;
-  static inline void unpack(const Rows& r, int64_t at, Entry256& e) {
+  static inline void unpack(const auto& r, int64_t at, Entry256& e) {
     e.d = mul(half_low(column(r, at)), broadcast(0.125f));
     odd_scales(column(r, at + 66), e.scale);
     odd_scales(column(r, at + 70), e.scale + 8);
@@ -115,9 +111,10 @@ struct Iq2Xs : Plain256 {
 };
 
 struct Iq2S : Plain256 {
+  static constexpr bool kFew = false;
   static constexpr int64_t kBytes = 82, kPart = 16;
   static constexpr int kOffset = 64;
-  static inline void unpack(const Rows& r, int64_t at, Entry256& e) {
+  static inline void unpack(const auto& r, int64_t at, Entry256& e) {
     e.d = mul(half_low(column(r, at)), broadcast(0.125f));
     odd_scales(column(r, at + 74), e.scale);
     odd_scales(column(r, at + 78), e.scale + 8);
@@ -143,9 +140,10 @@ struct Iq2S : Plain256 {
 };
 
 struct Iq3Xxs : Plain256 {
+  static constexpr bool kFew = false;
   static constexpr int64_t kBytes = 98, kPart = 32;
   static constexpr int kOffset = 64;
-  static inline void unpack(const Rows& r, int64_t at, Entry256& e) {
+  static inline void unpack(const auto& r, int64_t at, Entry256& e) {
     e.d = mul(half_low(column(r, at)), broadcast(0.25f));
     I signs[8];
     eight_vectors(r, at + 66, signs);
@@ -172,9 +170,10 @@ struct Iq3Xxs : Plain256 {
 };
 
 struct Iq3S : Plain256 {
+  static constexpr bool kFew = false;
   static constexpr int64_t kBytes = 110, kPart = 32;
   static constexpr int kOffset = 16;
-  static inline void unpack(const Rows& r, int64_t at, Entry256& e) {
+  static inline void unpack(const auto& r, int64_t at, Entry256& e) {
     e.d = half_low(column(r, at));
     odd_scales(column(r, at + 106), e.scale);
     const Words masks = sixteen_words(kSignMasks);
@@ -205,9 +204,10 @@ KERNEL_INLINE void ternary_eight(I index, I less, I* w) {
 }
 
 struct Iq1S : Plain256 {
+  static constexpr bool kFew = false;
   static constexpr int64_t kBytes = 50, kPart = 32;
   static constexpr int kOffset = 9;
-  static inline void unpack(const Rows& r, int64_t at, Entry256& e) {
+  static inline void unpack(const auto& r, int64_t at, Entry256& e) {
     e.d = mul(half_low(column(r, at)), broadcast(0.125f));
     I index[8], above[4];
     eight_vectors(r, at + 2, index);
@@ -227,9 +227,10 @@ struct Iq1S : Plain256 {
 };
 
 struct Iq1M : Plain256 {
+  static constexpr bool kFew = false;
   static constexpr int64_t kBytes = 56, kPart = 16;
   static constexpr int kOffset = 9;
-  static inline void unpack(const Rows& r, int64_t at, Entry256& e) {
+  static inline void unpack(const auto& r, int64_t at, Entry256& e) {
     const I a = column(r, at + 48), b = column(r, at + 52);
     // The scale is what lies above four scales of parts, four times.
     const I d =

@@ -15,9 +15,9 @@ struct Prepared {
 };
 struct Walk {
   const uint8_t* x;
-  int64_t ldx;           // bytes
-  int64_t blocks;        // of a row
-  int64_t inputs, part;  // of a block
+  int64_t ldx;     // bytes
+  int64_t blocks;  // of a row
+  int64_t inputs;  // of a block
   int32_t* begin;
   float* weighted;
   int16_t* sums;
@@ -30,20 +30,22 @@ struct Walk {
   }
 };
 
-inline void prepare(const Walk& walk, int64_t rows, int offset) {
+// Loops without branches, which compilers turn into vectors: shares of few outputs come here often.
+template <class F, int64_t part>
+inline void prepare(const Walk& walk, int64_t rows) {
   for (int64_t r = 0; r < rows; ++r) {
     const Prepared p = walk.row(r);
     const auto* given = reinterpret_cast<const int16_t*>(p.scales + walk.blocks);  // sums of sixteen
     int32_t* begin = walk.begin + r * walk.parts;
     int16_t* sums = walk.sums + r * walk.parts;
-    const int64_t of = walk.part / 16;
+    constexpr int64_t of = part / 16;
     for (int64_t i = 0; i < walk.parts; ++i) {
       int32_t sum = 0;
       for (int64_t j = 0; j < of; ++j) sum += given[i * of + j];
-      begin[i] = -offset * sum;
+      begin[i] = -F::kOffset * sum;
       sums[i] = static_cast<int16_t>(sum);
     }
-    if (walk.inputs == 32)
+    if constexpr (F::kInputs == 32 && F::kMinimum)
       for (int64_t i = 0; i < walk.blocks; ++i)
         walk.weighted[r * walk.blocks + i] = p.scales[i] * static_cast<float>(given[2 * i] + given[2 * i + 1]);
   }
@@ -177,6 +179,8 @@ inline void block_rows(int64_t left, const Walk& walk, int64_t row, int64_t bloc
   if constexpr (rows > 1) block_rows<F, rows - 1, vectors>(left, walk, row, block, count, panel, y, ldy, n, first);
 }
 
+#include "kernels/generic/matmul_blocks_few.inl"
+
 template <class F, class Entry>
 inline void matmul_format(const void* x, int64_t ldx, const BlockMatrix& w, float* y, int64_t ldy, int64_t m, int64_t n,
                           int64_t k) {
@@ -199,7 +203,6 @@ inline void matmul_format(const void* x, int64_t ldx, const BlockMatrix& w, floa
             ldx,
             blocks,
             F::kInputs,
-            kPart,
             reinterpret_cast<int32_t*>(scratch + panel_bytes),
             reinterpret_cast<float*>(scratch + panel_bytes + begin_bytes),
             reinterpret_cast<int16_t*>(scratch + panel_bytes + begin_bytes + weighted_bytes),
@@ -207,7 +210,10 @@ inline void matmul_format(const void* x, int64_t ldx, const BlockMatrix& w, floa
   for (int64_t from = 0; from < m; from += kBlockTokens) {
     const int64_t rows = m - from < kBlockTokens ? m - from : kBlockTokens;
     walk.x = static_cast<const uint8_t*>(x) + from * ldx;
-    prepare(walk, rows, F::kOffset);
+    prepare<F, kPart>(walk, rows);
+    if constexpr (kFewRows && F::kFew) {
+      if (n >= 16 && blocks > 0 && m <= 4) return few_rows_of<F>(walk, m, w, y, ldy, n);
+    }
     for (int64_t o = 0; o < n; o += 16 * kBlockVectors) {
       Lanes lanes[kBlockVectors];
       for (int v = 0; v < kBlockVectors; ++v) lanes[v] = lanes_of(w, o + 16 * v, n);

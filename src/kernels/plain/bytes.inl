@@ -9,6 +9,8 @@ KERNEL_INLINE Rows rows_of(const uint8_t* base, int64_t stride, int64_t count) {
   for (int64_t i = 0; i < 16; ++i) r.at[i] = base + (i < count ? i : count - 1) * stride;
   return r;
 }
+using EvenRows = Rows;  // sixteen rows that all exist, at one distance
+KERNEL_INLINE EvenRows even_rows_of(const uint8_t* base, int64_t stride) { return rows_of(base, stride, 16); }
 // Four bytes of each row.
 KERNEL_INLINE I column(const Rows& r, int64_t offset) {
   I a;
@@ -109,6 +111,7 @@ KERNEL_INLINE void store_bytes(int8_t* p, I a) {
 }
 
 constexpr int kBlockRows = 2, kBlockVectors = 1;  // rows of activations x vectors of outputs
+constexpr bool kFewRows = false;                  // whether few rows have a way of their own
 // matmul_e4m3: rows of activations; whether lines of ordinary values have a way of their own, and registers hold one.
 constexpr int kLineRows = 1;
 constexpr bool kTellsLines = false, kHoldsLine = false;
