@@ -36,7 +36,7 @@ inline Activations row_of(const uint8_t* row, int64_t k, int64_t block) {
   return {reinterpret_cast<const int8_t*>(row), scales, reinterpret_cast<const int16_t*>(scales + k / block)};
 }
 KERNEL_INLINE I bytes_minus(I a, I b) { return {_mm512_sub_epi8(a.v, b.v)}; }
-KERNEL_INLINE I byte_in_each(int x) { return integer(x * kBytes1); }
+KERNEL_INLINE I byte_in_each(int x) { return integer(static_cast<int>(static_cast<unsigned>(x) * kBytes1)); }
 
 // --- blocks of 32 inputs ---
 

@@ -19,9 +19,7 @@ KERNEL_INLINE V exp_inside(V x) {
 constexpr float kExpLowest = -87.33654f, kExpHighest = 88.72283f;
 
 // For x <= 0, as softmax has them, the same bits as exp. NaN stays NaN.
-KERNEL_INLINE V exp_below(V x) {
-  return select(less(x, broadcast(kExpLowest)), zero(), exp_inside(x));
-}
+KERNEL_INLINE V exp_below(V x) { return select(less(x, broadcast(kExpLowest)), zero(), exp_inside(x)); }
 
 // Results that would be denormal are 0. Exact at 0.
 KERNEL_INLINE V exp(V x) {
