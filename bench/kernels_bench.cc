@@ -597,7 +597,7 @@ void few_rows(benchmark::State& state) {
         }
       }
   };
-  const int64_t matrices = Weights600::kBytes / (n * row_bytes) - 1;  // what is asked for ahead may lie behind the last
+  const int64_t matrices = Weights600::kBytes / (n * row_bytes);
   const int64_t in_cache = std::clamp<int64_t>((int64_t{900} << 10) / row_bytes / 16 * 16, 16, n);
   const int64_t times_cached = std::max<int64_t>(1, (int64_t{60} << 20) / (in_cache * row_bytes));
   const auto bytes = static_cast<double>(matrices * n * row_bytes);

@@ -113,6 +113,18 @@ TEST(Blocks, ManyTokensAndInputs) {
   }
 }
 
+// Up to four tokens meet weights as they are unpacked, sixteen outputs at once: the last of them may be taken twice.
+TEST(Blocks, FewTokens) {
+  Numbers numbers(34);
+  for (const Format& format : kFormats) {
+    const auto unit = std::max<int64_t>(static_cast<int64_t>(info(format.type).block), 32);
+    for (const int64_t m : {1, 2, 3, 4, 5})
+      for (const int64_t n : {15, 16, 17, 31, 32, 47})
+        for (const int64_t blocks : {1, 4, 6, 9}) compare(format, m, n, unit * blocks, Bytes::any, numbers);
+    for (const int64_t m : {1, 3, 4}) compare(format, m, 40, 3 * unit, Bytes::extreme, numbers);
+  }
+}
+
 TEST(Blocks, LargestIntegers) {
   Numbers numbers(33);
   for (const Format& format : kFormats) {

@@ -211,8 +211,8 @@ inline void matmul_format(const void* x, int64_t ldx, const BlockMatrix& w, floa
     const int64_t rows = m - from < kBlockTokens ? m - from : kBlockTokens;
     walk.x = static_cast<const uint8_t*>(x) + from * ldx;
     prepare<F, kPart>(walk, rows);
-    if constexpr (kFewRows && F::kFew) {
-      if (n >= 16 && blocks > 0 && m <= 4) return few_rows_of<F>(walk, m, w, y, ldy, n);
+    if constexpr (kFewRows > 0 && F::kFew) {
+      if (m <= kFewRows && n >= 16 && blocks > 0) return few_rows_of<F, kFewRows>(walk, m, w, y, ldy, n);
     }
     for (int64_t o = 0; o < n; o += 16 * kBlockVectors) {
       Lanes lanes[kBlockVectors];

@@ -138,7 +138,7 @@ __attribute__((noinline, flatten)) void few_rows(const Walk& walk, const BlockMa
   }
 }
 
-template <class F, int rows = 4>
+template <class F, int rows>
 inline void few_rows_of(const Walk& walk, int64_t m, const BlockMatrix& w, float* y, int64_t ldy, int64_t n) {
   if (m == rows) return few_rows<F, rows>(walk, w, y, ldy, n);
   if constexpr (rows > 1) few_rows_of<F, rows - 1>(walk, m, w, y, ldy, n);

@@ -111,7 +111,7 @@ KERNEL_INLINE void store_bytes(int8_t* p, I a) {
 }
 
 constexpr int kBlockRows = 2, kBlockVectors = 1;  // rows of activations x vectors of outputs
-constexpr bool kFewRows = false;                  // whether few rows have a way of their own
+constexpr int kFewRows = 0;                       // of activations, up to these: weights meet them as they are unpacked
 // matmul_e4m3: rows of activations; whether lines of ordinary values have a way of their own, and registers hold one.
 constexpr int kLineRows = 1;
 constexpr bool kTellsLines = false, kHoldsLine = false;
