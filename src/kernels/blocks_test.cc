@@ -95,7 +95,7 @@ TEST(Blocks, EveryTypeAndSize) {
   Numbers numbers(31);
   for (const Format& format : kFormats) {
     const auto unit = std::max<int64_t>(static_cast<int64_t>(info(format.type).block), 32);
-    for (const int64_t m : {0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100})
+    for (const int64_t m : {0, 1, 7, 16, 17, 24, 25, 31, 32, 33, 100})
       for (const int64_t n : {1, 16, 17, 33, 50})
         compare(format, m, n, unit * (1 + numbers.below(3)), Bytes::any, numbers);
     compare(format, 3, 5, 0, Bytes::any, numbers);

@@ -50,15 +50,18 @@ void many_rows(ThreadPool& pool, int64_t rows, std::span<const Product> products
     int64_t rows, outputs, down, count;  // of a tile; tiles of rows; tiles in all
   };
   const int64_t wanted = pool.threads() * 3;
+  int64_t outputs = 0;
+  for (const Product& p : products) outputs += p.outputs();
+  // As wide as all products together allow: every tile prepares its rows of x anew, which a narrow one hardly repays.
+  const int64_t widest = std::clamp<int64_t>((outputs / wanted + 31) / 32 * 32, 32, 2048);
+  int64_t across = 0;
+  for (const Product& p : products) across += (p.outputs() + widest - 1) / widest;
+  const int64_t down = std::clamp<int64_t>(wanted / std::max<int64_t>(1, across), 1, std::max<int64_t>(1, rows / 192));
   std::vector<Tiles> cut;
   int64_t tiles = 0;
   for (const Product& p : products) {
-    const int64_t per_tile = std::clamp<int64_t>((p.outputs() / wanted + 31) / 32 * 32, 32, 2048);
-    const int64_t across = (p.outputs() + per_tile - 1) / per_tile;
-    const int64_t down =
-        std::clamp<int64_t>(wanted / std::max<int64_t>(1, across), 1, std::max<int64_t>(1, rows / 192));
-    cut.push_back({(rows + down - 1) / down, per_tile, down, across * down});
-    tiles += across * down;
+    cut.push_back({(rows + down - 1) / down, widest, down, (p.outputs() + widest - 1) / widest * down});
+    tiles += cut.back().count;
   }
   pool.parallel_for(tiles, [&](int64_t part) {
     size_t i = 0;

@@ -12,7 +12,7 @@ namespace {
 #include "kernels/amx/tiles.inl"
 #include "kernels/generic/loops.inl"
 
-constexpr int64_t kFewTokens = 4;      // up to so many, the narrower set's way: weights are read once, and that is all
+constexpr int64_t kFewTokens = 6;      // up to so many, the narrower set's way: transposing is not worth its while
 constexpr int64_t kBlock = 32;         // inputs of a tile
 constexpr int64_t kPanelOutputs = 32;  // two tiles, which two tiles of tokens meet: four tiles of sums
 constexpr int64_t kPanelBlocks = 16;   // with 32 outputs 32 KiB: a panel stays in the first-level cache

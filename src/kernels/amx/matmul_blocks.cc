@@ -19,7 +19,7 @@ namespace {
 #include "kernels/generic/grid_formats.inl"
 #include "kernels/generic/block_panel.inl"
 
-constexpr int64_t kFewTokens = 8;       // up to so many, the narrower set's way
+constexpr int64_t kFewTokens = 24;      // up to so many, the narrower set's way: a tile of sixteen is hardly filled
 constexpr int64_t kGroupTokens = 512;   // tokens that pass by a panel
 constexpr int64_t kGroupInputs = 2048;  // of so many inputs, so that their bytes stay in the second-level cache
 constexpr int64_t kPanelVectors = 2;    // tiles of outputs that a tile of tokens meets while it is close by
@@ -136,14 +136,23 @@ inline void fill_tokens(const uint8_t* x, int64_t ldx, int64_t k, int64_t block,
       for (int64_t r = 0; r < tokens; ++r) __builtin_memcpy(to[b].values[r], x + r * ldx + (block + b) * 32, 32);
     }
   }
-  for (int64_t r = 0; r < tokens; ++r) {
-    const Activations a = row_of(x + r * ldx, k, 32);
-    for (int64_t b = 0; b < blocks; ++b) {
-      to[b].scale[r] = a.scales[block + b];
+  for (int64_t b = 0; b < blocks; b += 16) {
+    const int64_t count = blocks - b < 16 ? blocks - b : 16;
+    V scale[16], weighted[16];
+    UNROLL
+    for (int r = 0; r < 16; ++r) {
+      const Activations a = row_of(x + (r < tokens ? r : 0) * ldx, k, 32);
+      scale[r] = some(a.scales + block + b, count);
       if constexpr (F::kMinimum) {
-        const int16_t* sums = a.sums + 2 * (block + b);
-        to[b].weighted[r] = a.scales[block + b] * static_cast<float>(sums[0] + sums[1]);
+        const I sums = bits(some(reinterpret_cast<const float*>(a.sums + 2 * (block + b)), count));
+        weighted[r] = mul(scale[r], to_float(dot_pairs(integer(0), sums, integer(0x00010001))));
       }
+    }
+    transpose(scale);
+    for (int64_t i = 0; i < count; ++i) store(to[b + i].scale, scale[i]);
+    if constexpr (F::kMinimum) {
+      transpose(weighted);
+      for (int64_t i = 0; i < count; ++i) store(to[b + i].weighted, weighted[i]);
     }
   }
 }
