@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "kernels/kernels.h"
 #include "models/registry.h"
 #include "tensor/machine.h"
 
@@ -51,13 +50,14 @@ double bytes_of(const Tensor& w) {
 void imagine_past(KvCache& cache, int64_t positions, ThreadPool& pool) {
   cache.resize(positions);
   const CacheShape& shape = cache.shape();
-  std::vector<float> rows(static_cast<size_t>(2 * kAttentionBlock * shape.head_dim));
+  constexpr int64_t kTogether = 64;  // positions written at once
+  std::vector<float> rows(static_cast<size_t>(2 * kTogether * shape.head_dim));
   for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<float>(philox(6, i)[0]) * 0x1p-31f - 1.0f;
-  const float* values = shape.latent > 0 ? nullptr : rows.data() + kAttentionBlock * shape.head_dim;
+  const float* values = shape.latent > 0 ? nullptr : rows.data() + kTogether * shape.head_dim;
   pool.parallel_for(shape.layers * shape.kv_heads, [&](int64_t part) {
-    for (int64_t at = 0; at < positions; at += kAttentionBlock)
-      cache.write(part / shape.kv_heads, part % shape.kv_heads, at, std::min(kAttentionBlock, positions - at),
-                  rows.data(), values, shape.head_dim);
+    for (int64_t at = 0; at < positions; at += kTogether)
+      cache.write(part / shape.kv_heads, part % shape.kv_heads, at, std::min(kTogether, positions - at), rows.data(),
+                  values, shape.head_dim);
   });
 }
 
