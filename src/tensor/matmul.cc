@@ -46,29 +46,23 @@ void few_rows(ThreadPool& pool, int64_t rows, std::span<const Product> products)
 
 // Many: tiles [rows, outputs] for threads to take, outputs first, since a tile widens or transposes its weights once.
 void many_rows(ThreadPool& pool, int64_t rows, std::span<const Product> products) {
-  struct Tiles {
-    int64_t rows, outputs, down, count;  // of a tile; tiles of rows; tiles in all
-  };
   const int64_t wanted = pool.threads() * 3;
   int64_t outputs = 0;
   for (const Product& p : products) outputs += p.outputs();
   // As wide as all products together allow: every tile prepares its rows of x anew, which a narrow one hardly repays.
-  const int64_t widest = std::clamp<int64_t>((outputs / wanted + 31) / 32 * 32, 32, 2048);
-  int64_t across = 0;
-  for (const Product& p : products) across += (p.outputs() + widest - 1) / widest;
-  const int64_t down = std::clamp<int64_t>(wanted / std::max<int64_t>(1, across), 1, std::max<int64_t>(1, rows / 192));
-  std::vector<Tiles> cut;
-  int64_t tiles = 0;
-  for (const Product& p : products) {
-    cut.push_back({(rows + down - 1) / down, widest, down, (p.outputs() + widest - 1) / widest * down});
-    tiles += cut.back().count;
-  }
-  pool.parallel_for(tiles, [&](int64_t part) {
-    size_t i = 0;
-    for (; part >= cut[i].count; ++i) part -= cut[i].count;
-    const Tiles& t = cut[i];
-    const int64_t row = part % t.down * t.rows, output = part / t.down * t.outputs;
-    products[i](row, std::min(t.rows, rows - row), output, std::min(t.outputs, products[i].outputs() - output));
+  const int64_t wide = std::clamp<int64_t>((outputs / wanted + 31) / 32 * 32, 32, 2048);
+  const auto across = [&](const Product& p) { return (p.outputs() + wide - 1) / wide; };
+  int64_t strips = 0;
+  for (const Product& p : products) strips += across(p);
+  const int64_t down = std::clamp<int64_t>(wanted / std::max<int64_t>(1, strips), 1, std::max<int64_t>(1, rows / 192));
+  const int64_t tall = (rows + down - 1) / down;
+  pool.parallel_for(strips * down, [&](int64_t tile) {
+    const int64_t row = tile % down * tall;
+    int64_t strip = tile / down;
+    const Product* p = products.data();
+    for (; strip >= across(*p); ++p) strip -= across(*p);
+    const int64_t output = strip * wide;
+    (*p)(row, std::min(tall, rows - row), output, std::min(wide, p->outputs() - output));
   });
 }
 
