@@ -9,20 +9,10 @@
 namespace glassbox {
 namespace {
 
+using testing::BlockFormat;
 using testing::expect_same;
+using testing::kBlockFormats;
 using testing::Numbers;
-
-struct Format {
-  DType type;
-  std::vector<size_t> halves;  // bytes of a block where float16 values lie
-};
-const std::vector<Format> kFormats = {
-    {DType::q4_0, {0}},      {DType::q4_1, {0, 2}}, {DType::q5_0, {0}},    {DType::q5_1, {0, 2}}, {DType::q8_0, {0}},
-    {DType::q2_k, {80, 82}}, {DType::q3_k, {108}},  {DType::q4_k, {0, 2}}, {DType::q5_k, {0, 2}}, {DType::q6_k, {208}},
-    {DType::q8_k, {}},       {DType::iq4_nl, {0}},  {DType::iq4_xs, {0}},  {DType::mxfp4, {}},    {DType::i4, {0}},
-    {DType::f4_e2m1, {}},    {DType::iq1_s, {0}},   {DType::iq1_m, {}},    {DType::iq2_xxs, {0}}, {DType::iq2_xs, {0}},
-    {DType::iq2_s, {0}},     {DType::iq3_xxs, {0}}, {DType::iq3_s, {0}},   {DType::tq1_0, {52}},  {DType::tq2_0, {64}},
-    {DType::nvfp4, {}},      {DType::q1_0, {0}},    {DType::q2_0, {0}}};
 
 struct Matrix {
   std::vector<uint8_t> bytes, scales;
@@ -33,7 +23,7 @@ struct Matrix {
 // and minimums to both ends of what they can be.
 enum class Bytes { any, extreme };
 
-Matrix random_matrix(const Format& format, int64_t n, int64_t k, Bytes kind, Numbers& numbers) {
+Matrix random_matrix(const BlockFormat& format, int64_t n, int64_t k, Bytes kind, Numbers& numbers) {
   const auto type = info(format.type);
   const auto row = static_cast<int64_t>(static_cast<size_t>(k) / type.block * type.bytes);
   Matrix m;
@@ -80,7 +70,7 @@ std::vector<uint8_t> random_rows(int64_t m, int64_t k, int64_t block, int64_t ld
   return rows;
 }
 
-void compare(const Format& format, int64_t m, int64_t n, int64_t k, Bytes kind, Numbers& numbers) {
+void compare(const BlockFormat& format, int64_t m, int64_t n, int64_t k, Bytes kind, Numbers& numbers) {
   const int64_t block = activation_block(format.type), ldx = activation_bytes(k, block) + 4, ldy = n + 3;
   const Matrix w = random_matrix(format, n, k, kind, numbers);
   const auto x = random_rows(m, k, block, ldx, numbers);
@@ -93,7 +83,7 @@ void compare(const Format& format, int64_t m, int64_t n, int64_t k, Bytes kind, 
 
 TEST(Blocks, EveryTypeAndSize) {
   Numbers numbers(31);
-  for (const Format& format : kFormats) {
+  for (const BlockFormat& format : kBlockFormats) {
     const auto unit = std::max<int64_t>(static_cast<int64_t>(info(format.type).block), 32);
     for (const int64_t m : {0, 1, 7, 16, 17, 24, 25, 31, 32, 33, 100})
       for (const int64_t n : {1, 16, 17, 33, 50})
@@ -106,7 +96,7 @@ TEST(Blocks, EveryTypeAndSize) {
 // More tokens than pass by a panel, more inputs than are kept together.
 TEST(Blocks, ManyTokensAndInputs) {
   Numbers numbers(32);
-  for (const Format& format : kFormats) {
+  for (const BlockFormat& format : kBlockFormats) {
     const auto unit = std::max<int64_t>(static_cast<int64_t>(info(format.type).block), 32);
     compare(format, 600, 33, unit, Bytes::any, numbers);
     compare(format, 35, 35, 2048 / unit * unit + 3 * unit, Bytes::any, numbers);
@@ -116,7 +106,7 @@ TEST(Blocks, ManyTokensAndInputs) {
 // Up to four tokens meet weights as they are unpacked, sixteen outputs at once: the last of them may be taken twice.
 TEST(Blocks, FewTokens) {
   Numbers numbers(34);
-  for (const Format& format : kFormats) {
+  for (const BlockFormat& format : kBlockFormats) {
     const auto unit = std::max<int64_t>(static_cast<int64_t>(info(format.type).block), 32);
     for (const int64_t m : {1, 2, 3, 4, 5})
       for (const int64_t n : {15, 16, 17, 31, 32, 47})
@@ -127,7 +117,7 @@ TEST(Blocks, FewTokens) {
 
 TEST(Blocks, LargestIntegers) {
   Numbers numbers(33);
-  for (const Format& format : kFormats) {
+  for (const BlockFormat& format : kBlockFormats) {
     const auto unit = std::max<int64_t>(static_cast<int64_t>(info(format.type).block), 32);
     for (const int64_t m : {2, 20, 48}) compare(format, m, 40, 3 * unit, Bytes::extreme, numbers);
   }

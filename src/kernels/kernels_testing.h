@@ -14,6 +14,19 @@
 
 namespace glassbox::testing {
 
+// Every type of weights in blocks.
+struct BlockFormat {
+  DType type;
+  std::vector<size_t> halves;  // bytes of a block where float16 values lie
+};
+inline const std::vector<BlockFormat> kBlockFormats = {
+    {DType::q4_0, {0}},      {DType::q4_1, {0, 2}}, {DType::q5_0, {0}},    {DType::q5_1, {0, 2}}, {DType::q8_0, {0}},
+    {DType::q2_k, {80, 82}}, {DType::q3_k, {108}},  {DType::q4_k, {0, 2}}, {DType::q5_k, {0, 2}}, {DType::q6_k, {208}},
+    {DType::q8_k, {}},       {DType::iq4_nl, {0}},  {DType::iq4_xs, {0}},  {DType::mxfp4, {}},    {DType::i4, {0}},
+    {DType::f4_e2m1, {}},    {DType::iq1_s, {0}},   {DType::iq1_m, {}},    {DType::iq2_xxs, {0}}, {DType::iq2_xs, {0}},
+    {DType::iq2_s, {0}},     {DType::iq3_xxs, {0}}, {DType::iq3_s, {0}},   {DType::tq1_0, {52}},  {DType::tq2_0, {64}},
+    {DType::nvfp4, {}},      {DType::q1_0, {0}},    {DType::q2_0, {0}}};
+
 // splitmix64: the same numbers on every machine.
 class Numbers {
  public:

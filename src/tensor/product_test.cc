@@ -11,27 +11,18 @@
 #include <vector>
 
 #include "base/random.h"
-#include "kernels/kernels.h"
+#include "kernels/kernels_testing.h"
 #include "tensor/blocks.h"
 #include "tensor/words.h"
 
 namespace glassbox {
 namespace {
 
-struct Format {
-  DType type;
-  std::vector<size_t> halves;  // bytes of a block where float16 values lie
-};
-const std::vector<Format> kFormats = {
-    {DType::q4_0, {0}},      {DType::q4_1, {0, 2}}, {DType::q5_0, {0}},    {DType::q5_1, {0, 2}}, {DType::q8_0, {0}},
-    {DType::q2_k, {80, 82}}, {DType::q3_k, {108}},  {DType::q4_k, {0, 2}}, {DType::q5_k, {0, 2}}, {DType::q6_k, {208}},
-    {DType::q8_k, {}},       {DType::iq4_nl, {0}},  {DType::iq4_xs, {0}},  {DType::mxfp4, {}},    {DType::i4, {0}},
-    {DType::f4_e2m1, {}},    {DType::iq1_s, {0}},   {DType::iq1_m, {}},    {DType::iq2_xxs, {0}}, {DType::iq2_xs, {0}},
-    {DType::iq2_s, {0}},     {DType::iq3_xxs, {0}}, {DType::iq3_s, {0}},   {DType::tq1_0, {52}},  {DType::tq2_0, {64}},
-    {DType::nvfp4, {}},      {DType::q1_0, {0}},    {DType::q2_0, {0}}};
+using testing::BlockFormat;
+using testing::kBlockFormats;
 
 // Any bytes are a block, but for scales that are no numbers.
-Tensor random_weight(const Format& format, int64_t n, int64_t k, uint64_t key) {
+Tensor random_weight(const BlockFormat& format, int64_t n, int64_t k, uint64_t key) {
   const auto type = info(format.type);
   const auto size = static_cast<size_t>(n * k) / type.block * type.bytes;
   auto memory = std::make_shared<std::vector<uint8_t>>(size);
@@ -99,7 +90,7 @@ class Sets {
 
 TEST(BlockProducts, AreThoseOfTheValues) {
   Workspace workspace(2);
-  for (const Format& format : kFormats) {
+  for (const BlockFormat& format : kBlockFormats) {
     const auto block = static_cast<int64_t>(info(format.type).block);
     const int64_t k = block > 32 ? 3 * block : 416, n = 37, rows = 9;
     Pass pass(workspace);
@@ -127,7 +118,7 @@ TEST(BlockProducts, AreThoseOfTheValues) {
 TEST(BlockProducts, KeepTheirBitsInEverySetTileAndBatch) {
   const Sets restore;
   Workspace workspace(2);
-  for (const Format& format : kFormats) {
+  for (const BlockFormat& format : kBlockFormats) {
     const auto block = std::max<int64_t>(32, static_cast<int64_t>(info(format.type).block));
     for (const int64_t blocks : {1, 3, 35}) {
       const int64_t k = block * blocks, n = 50, rows = 15;
@@ -164,8 +155,8 @@ TEST(BlockProducts, KeepTheirBitsInEverySetTileAndBatch) {
 TEST(BlockProducts, ManyRowsAreTheSameAsOne) {
   Workspace workspace(2);
   for (const DType type : {DType::q4_0, DType::q5_1, DType::q4_k, DType::i4}) {
-    const Format& format =
-        *std::find_if(kFormats.begin(), kFormats.end(), [&](const Format& f) { return f.type == type; });
+    const BlockFormat& format =
+        *std::find_if(kBlockFormats.begin(), kBlockFormats.end(), [&](const BlockFormat& f) { return f.type == type; });
     const int64_t k = 512, n = 33, rows = 1030;  // past the rows that a panel serves at once
     Pass pass(workspace);
     const Tensor w = random_weight(format, n, k, 27), x = random_rows(pass, rows, k, 28);
@@ -186,7 +177,7 @@ TEST(BlockProducts, ActivationsThatAreNoNumbersSpoilTheirRowAlone) {
     use_kernels(*set);
     for (const float bad : {std::nanf(""), INFINITY, -INFINITY}) {
       Pass pass(workspace);
-      const Tensor w = random_weight(kFormats[0], 20, 64, 3);
+      const Tensor w = random_weight(kBlockFormats[0], 20, 64, 3);
       Tensor x = random_rows(pass, 3, 64, 4);
       Pass::mutable_f32(x)[64 + 40] = bad;
       const Tensor y = matmul(x, w);
@@ -199,7 +190,7 @@ TEST(BlockProducts, ActivationsThatAreNoNumbersSpoilTheirRowAlone) {
     Pass pass(workspace);  // too small to matter, too large to be ignored by a division
     Tensor x = pass.empty({1, 32});
     std::fill_n(Pass::mutable_f32(x), 32, 1e-37f);
-    EXPECT_EQ(matmul(x, random_weight(kFormats[0], 1, 32, 5)).f32()[0], 0.0f);
+    EXPECT_EQ(matmul(x, random_weight(kBlockFormats[0], 1, 32, 5)).f32()[0], 0.0f);
   }
 }
 
@@ -373,9 +364,35 @@ TEST(Float8Products, EveryValueIsWidenedExactly) {
 }
 
 // The gradient to activations goes straight through their rounding: dy times the values of w.
+TEST(MatmulEach, IsMatmulOfEach) {
+  constexpr int64_t k = 512;
+  const auto of = [](DType type) {
+    return *std::find_if(kBlockFormats.begin(), kBlockFormats.end(), [=](const auto& f) { return f.type == type; });
+  };
+  Workspace workspace(2);
+  Pass pass(workspace);
+  const Tensor wide = random_rows(pass, 70, k, 61);
+  Tensor narrow = pass.empty({33, k}, DType::bf16);
+  for (int64_t i = 0; i < 33 * k; ++i) Pass::mutable_u16(narrow)[i] = f32_to_bf16(wide.f32()[i]);
+  const Tensor q4_k = random_weight(of(DType::q4_k), 40, k, 62), q6_k = random_weight(of(DType::q6_k), 17, k, 63),
+               q8_0 = random_weight(of(DType::q8_0), 96, k, 64);
+  std::vector<int32_t> order(k);
+  for (int32_t i = 0; i < k; ++i) order[static_cast<size_t>(i)] = i ^ 1;
+  const Tensor turned = q8_0.with_input_order(order);  // takes x otherwise, though of q8_0's type
+  const Tensor* const weights[] = {&q4_k, &wide, &q6_k, &narrow, &q8_0, &turned, &wide};
+  for (const int64_t rows : {1, 3, 4, 5, 200}) {
+    const Tensor x = random_rows(pass, rows, k, 65);
+    const std::vector<Tensor> all = matmul_each(x, weights);
+    ASSERT_EQ(all.size(), std::size(weights));
+    for (size_t i = 0; i < all.size(); ++i)
+      EXPECT_EQ(all_of(all[i]), all_of(matmul(x, *weights[i]))) << i << " of " << rows << " rows";
+    EXPECT_NE(all_of(all[4]), all_of(all[5]));
+  }
+}
+
 TEST(BlockProducts, GradientsToActivations) {
   Workspace workspace(2);
-  for (const Format& format : kFormats) {
+  for (const BlockFormat& format : kBlockFormats) {
     const auto block = static_cast<int64_t>(info(format.type).block);
     const int64_t k = block > 32 ? block : 96, n = 845, vocabulary = 8;  // outputs in several spans
     std::vector<float> table(static_cast<size_t>(vocabulary * k)), values(static_cast<size_t>(n * k));
@@ -412,7 +429,7 @@ TEST(BlockProducts, GradientsToActivations) {
 
 TEST(BlockProducts, TablesAreEmbeddedByValue) {
   Workspace workspace(2);
-  const Tensor table = random_weight(kFormats[5], 8, 512, 47);
+  const Tensor table = random_weight(kBlockFormats[5], 8, 512, 47);
   std::vector<float> values(8 * 512);
   dequantize(table.dtype(), table.data<void>(), values.data(), 8 * 512);
   Pass pass(workspace);

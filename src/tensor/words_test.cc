@@ -196,6 +196,33 @@ TEST(Attend, LatentsAreKeysFirstNumbers) {
   }
 }
 
+// One token of few heads and a long past is cut between threads.
+TEST(Attend, OneTokenIsTheSameOnAnyNumberOfThreads) {
+  constexpr int64_t kPast = 500, kHeads = 6, kShared = 3, kWidth = 16;
+  Leaf q({1, kHeads * kWidth}, 1), k({kPast, kShared * kWidth}, 2), sinks({kHeads}, 3);
+  std::vector<int32_t> ids(kPast);
+  for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
+  const CacheShape shape{1, kShared, kWidth, DType::bf16};
+  for (const Look& look : {Look{}, Look{.window = 300}, Look{.sinks = sinks.tensor}}) {
+    std::vector<float> expected;
+    for (const int threads : {1, 2, 4, 16}) {
+      Workspace workspace(threads);
+      KvCache cache(shape);
+      Pass past(workspace);
+      past.add(std::span(ids).first(kPast - 1), &cache);
+      const Tensor before = split(embed(past, k.tensor), kShared);
+      remember(0, before, before, shape);
+      Pass pass(workspace);
+      pass.add(std::span(ids).last(1), &cache);
+      const Tensor own = split(embed(pass, k.tensor), kShared);
+      const int32_t first[] = {0};
+      const Tensor out = attend(split(embed(pass, q.tensor, first), kHeads), remember(0, own, own, shape), look);
+      if (expected.empty()) expected.assign(out.values().begin(), out.values().end());
+      EXPECT_EQ(std::vector<float>(out.values().begin(), out.values().end()), expected) << threads;
+    }
+  }
+}
+
 TEST(Gradients, AttendInAWindow) { check_attend({2, 1, 8}, {.window = 2}); }
 TEST(Gradients, AttendWithinChunks) { check_attend({2, 1, 8}, {.chunk = 2, .scale = 0.9f}); }
 TEST(Gradients, AttendWithSoftCapAndSinks) {
