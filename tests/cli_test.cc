@@ -213,6 +213,9 @@ TEST(Cli, BenchMeasuresAModelsPromptsAndAnswersApart) {
   const double weights = prism["weights_bytes"], cache = prism["cache_bytes"];
   const double context = answer_of(glassbox("inspect glassbox/prism --json"))["architecture"]["memory_context"];
   EXPECT_DOUBLE_EQ(answer["bytes_per_token"], weights + cache / context * 4);
+  const std::string behind = "bench glassbox/prism --prefill 0 --decode 8 --rounds 1 --json --past ";
+  EXPECT_DOUBLE_EQ(answer_of(glassbox(behind + "100"))["bytes_per_token"], weights + cache / context * 104);
+  EXPECT_THAT(glassbox(behind + "1017").err, HasSubstr("1025 tokens exceed the context of 1024"));
   const Json prompt = answer_of(glassbox("bench glassbox/prism --prefill 32 --decode 0 --rounds 1 --json"));
   EXPECT_THAT(keys(prompt), ElementsAre("bf16_ceiling", "int8_ceiling", "int8_fraction", "kernels", "matmul_ceiling",
                                         "matmul_fraction", "prefill_tokens_per_s", "read_bandwidth", "threads"));

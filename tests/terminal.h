@@ -89,6 +89,8 @@ class Terminal {
   }
   std::string rest() { return std::exchange(fresh_, ""); }
 
+  pid_t process() const { return child_; }
+
   void resize(unsigned short columns, unsigned short rows) {
     const winsize size{rows, columns, 0, 0};
     ioctl(side_, TIOCSWINSZ, &size);

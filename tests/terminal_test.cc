@@ -2,8 +2,10 @@
 #include "tests/terminal.h"
 
 #include <gmock/gmock.h>
+#include <sys/syscall.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -276,6 +278,22 @@ TEST(Talk, ADumbTerminalGetsNoSequences) {
   session.terminal.until(session.prompt);
   session.terminal.type("\x03");
   EXPECT_EQ(session.terminal.status(), 0);
+}
+
+// The system may give a signal to any thread: it is heard by the one that waits for keys.
+TEST(Talk, CtrlCIsHeardThoughAnotherThreadTakesIt) {
+  for (const std::string term : {"xterm", "dumb"}) {
+    Session session({"--max-tokens", "4", "--threads", "2"}, term);
+    const pid_t process = session.terminal.process();
+    pid_t other = 0;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task"))
+      if (const pid_t id = std::stoi(task.path().filename()); id != process) other = id;
+    ASSERT_NE(other, 0);
+    ASSERT_EQ(syscall(SYS_tgkill, process, other, SIGINT), 0);
+    session.terminal.until("leaves)");
+    session.terminal.until(session.prompt);
+    EXPECT_EQ(session.leave(), 0);
+  }
 }
 
 TEST(Talk, NoColorMeansNoStyles) {
