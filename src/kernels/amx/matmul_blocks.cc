@@ -62,59 +62,80 @@ KERNEL_INLINE void make_signed(Entry32& e) {
   }
 }
 
+// Four of the sums of a block join the totals.
+template <class F, int from>
+KERNEL_INLINE void join_four(V (&total)[16], const Tokens32& x, const Entry32& e, const Square* sums) {
+  UNROLL
+  for (int half = 0; half < (F::kHalves ? 2 : 1); ++half) {
+    UNROLL
+    for (int r = from; r < from + 4; ++r) {
+      const V scale = mul(half == 0 ? e.scale : e.minimum, broadcast(x.scale + r));
+      total[r] = fma(scale, to_float(bits(load(sums[half].at[r]))), total[r]);
+      if constexpr (F::kMinimum) total[r] = fma(e.minimum, broadcast(x.weighted + r), total[r]);
+    }
+  }
+}
+
+// Block b is multiplied into tile b % 2, while the sums of the block before it leave the other and those of an earlier
+// one join. Instructions of tiles stand among vectors that do not wait for them, and a tile leaves when its product is
+// long done.
+template <class F, int odd>
+KERNEL_INLINE void step_32(V (&total)[16], const Tokens32* x, const Entry32* panel, Square* ring, int64_t b,
+                           bool multiplies, bool leaves, bool joins) {
+  constexpr int mine = 2 * odd, other = 2 - mine, kHalves = F::kHalves ? 2 : 1;
+  const Entry32& e = panel[b * kPanelVectors];
+  const int64_t at = joins ? b - kLead : 0;
+  const Entry32& earlier = panel[at * kPanelVectors];
+  const Square* const sums = ring + at % kRing * kHalves;
+  if (multiplies) {
+    tile_load<4>(x[b].values, 32);
+    tile_load<5>(e.w, 64);
+  }
+  if (joins) join_four<F, 0>(total, x[at], earlier, sums);
+  if (multiplies) {
+    tile_zero<mine>();
+    tile_dot_bytes<mine, 4, 5>();
+    if constexpr (F::kHalves) {
+      tile_load<6>(x[b].values[0] + 16, 32);
+      tile_load<7>(e.w + 4, 64);
+      tile_zero<mine + 1>();
+      tile_dot_bytes<mine + 1, 6, 7>();
+    }
+  }
+  if (joins) join_four<F, 4>(total, x[at], earlier, sums);
+  if (joins) join_four<F, 8>(total, x[at], earlier, sums);
+  if (leaves) {
+    Square* const to = ring + (b - 1) % kRing * kHalves;
+    tile_store<other>(to, 64);
+    if constexpr (F::kHalves) tile_store<other + 1>(to + 1, 64);
+  }
+  if (joins) join_four<F, 12>(total, x[at], earlier, sums);
+}
+
 // Blocks [0, count) of an output vector's panel by sixteen tokens join the totals.
 template <class F>
 inline void multiply_blocks(const Tokens32* x, const Entry32* panel, int64_t count, Square& totals, Square* ring) {
-  constexpr int kHalves = F::kHalves ? 2 : 1;
   V total[16];
   UNROLL
   for (int r = 0; r < 16; ++r) total[r] = load(totals.at[r]);
-  // A quarter of sums [from, from + 4) of a block.
-  const auto join = [&](int64_t b, int from) __attribute__((always_inline)) {
-    const Entry32& e = panel[b * kPanelVectors];
-    UNROLL
-    for (int half = 0; half < kHalves; ++half) {
-      const V scale = half == 0 ? e.scale : e.minimum;
-      const Square& sums = ring[b % kRing * kHalves + half];
-      UNROLL
-      for (int r = from; r < from + 4; ++r) {
-        total[r] = fma(mul(scale, broadcast(x[b].scale + r)), to_float(bits(load(sums.at[r]))), total[r]);
-        if constexpr (F::kMinimum) total[r] = fma(e.minimum, broadcast(x[b].weighted + r), total[r]);
-      }
-    }
-  };
-  // The sums of the block before b leave, b is multiplied, and those of an earlier one join: each instruction of tiles
-  // among vectors that do not wait for it.
-  const auto step = [&](int64_t b, bool leaves, bool multiplies, bool joins) __attribute__((always_inline)) {
-    const Entry32& e = panel[b * kPanelVectors];
-    if (leaves) {
-      Square* const to = ring + (b - 1) % kRing * kHalves;
-      tile_store<0>(to, 64);
-      if constexpr (F::kHalves) tile_store<1>(to + 1, 64);
-    }
-    if (joins) join(b - kLead, 0);
-    if (multiplies) {
-      tile_load<4>(x[b].values, 32);
-      tile_zero<0>();
-      if constexpr (F::kHalves) tile_zero<1>();
-    }
-    if (joins) join(b - kLead, 4);
-    if (multiplies) tile_load<5>(e.w, 64);
-    if (joins) join(b - kLead, 8);
-    if (multiplies) {
-      if constexpr (F::kHalves) {
-        tile_load<6>(x[b].values[0] + 16, 32);
-        tile_load<7>(e.w + 4, 64);
-        tile_dot_bytes<1, 6, 7>();
-      }
-      tile_dot_bytes<0, 4, 5>();
-    }
-    if (joins) join(b - kLead, 12);
-  };
+  static_assert(kLead % 2 == 1 && kLead >= 3 && kLead < kRing);
   int64_t b = 0;
-  for (; b < kLead && b < count; ++b) step(b, b > 0, true, false);
-  for (; b < count; ++b) step(b, true, true, true);
-  for (; b < count + kLead; ++b) step(b, b == count, false, b >= kLead);
+  // Until blocks join, and after the last was multiplied.
+  const auto ends = [&](int64_t end) __attribute__((always_inline)) {
+    for (; b < end; ++b) {
+      const bool multiplies = b < count, leaves = b > 0 && b <= count, joins = b >= kLead;
+      if (b % 2 == 1)
+        step_32<F, 1>(total, x, panel, ring, b, multiplies, leaves, joins);
+      else
+        step_32<F, 0>(total, x, panel, ring, b, multiplies, leaves, joins);
+    }
+  };
+  ends(kLead);
+  for (; b + 2 <= count; b += 2) {
+    step_32<F, 1>(total, x, panel, ring, b, true, true, true);
+    step_32<F, 0>(total, x, panel, ring, b + 1, true, true, true);
+  }
+  ends(count + kLead);
   UNROLL
   for (int r = 0; r < 16; ++r) store(totals.at[r], total[r]);
 }
@@ -294,7 +315,11 @@ KERNEL_INLINE void join_eight(const Unit<F>& u, const Square* sums, int64_t at) 
   const Square& high = sums[at / 16 * 2 + 1];
   Square& totals = u.totals[at / 16];
   const int64_t row = at % 16;
+  // Held in registers: totals that are stored might be anything's, for all the compiler knows.
   const V d = w.d, d_minimum = w.d_minimum;
+  I minimums[8];
+  UNROLL
+  for (int p = 0; p < 8; ++p) minimums[p] = F::kMinimum && p < kParts / 2 ? w.minimums[p] : integer(0);
   UNROLL
   for (int64_t i = 0; i < 8; ++i) {
     I whole = bits(load(low.at[row + i]));
@@ -305,7 +330,7 @@ KERNEL_INLINE void join_eight(const Unit<F>& u, const Square* sums, int64_t at) 
     if constexpr (F::kMinimum) {
       I sum = integer(0);
       UNROLL
-      for (int p = 0; p < kParts / 2; ++p) sum = dot_pairs(sum, w.minimums[p], broadcast_word(&x.sums[p][row + i]));
+      for (int p = 0; p < kParts / 2; ++p) sum = dot_pairs(sum, minimums[p], broadcast_word(&x.sums[p][row + i]));
       total = fnma(mul(d_minimum, scale), to_float(sum), total);
     }
     store(totals.at[row + i], total);
