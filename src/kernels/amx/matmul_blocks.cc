@@ -26,14 +26,14 @@ constexpr int64_t kPanelVectors = 2;    // tiles of outputs that a tile of token
 
 decltype(Kernels::matmul_blocks) narrower;
 
-struct Activations {
-  const int8_t* values;
+// What is beside a row's bytes.
+struct Beside {
   const float* scales;  // one a block
   const int16_t* sums;  // of sixteen
 };
-inline Activations row_of(const uint8_t* row, int64_t k, int64_t block) {
+inline Beside beside(const uint8_t* row, int64_t k, int64_t block) {
   const auto* scales = reinterpret_cast<const float*>(row + k);
-  return {reinterpret_cast<const int8_t*>(row), scales, reinterpret_cast<const int16_t*>(scales + k / block)};
+  return {scales, reinterpret_cast<const int16_t*>(scales + k / block)};
 }
 KERNEL_INLINE I bytes_minus(I a, I b) { return {_mm512_sub_epi8(a.v, b.v)}; }
 KERNEL_INLINE I byte_in_each(int x) { return integer(static_cast<int>(static_cast<unsigned>(x) * kBytes1)); }
@@ -162,7 +162,7 @@ inline void fill_tokens(const uint8_t* x, int64_t ldx, int64_t k, int64_t block,
     V scale[16], weighted[16];
     UNROLL
     for (int r = 0; r < 16; ++r) {
-      const Activations a = row_of(x + (r < tokens ? r : 0) * ldx, k, 32);
+      const Beside a = beside(x + (r < tokens ? r : 0) * ldx, k, 32);
       scale[r] = some(a.scales + block + b, count);
       if constexpr (F::kMinimum) {
         const I sums = bits(some(reinterpret_cast<const float*>(a.sums + 2 * (block + b)), count));
@@ -222,10 +222,10 @@ inline void scale_weights(const Entry256& e, Scaled256<kProducts<F>>& to) {
       } else {
         const __m512i even = in_16(_mm512_srai_epi16(_mm512_slli_epi16(w.v, 8), 8), scale),
                       odd = in_16(_mm512_srai_epi16(w.v, 8), scale);
+        const __m512i low = _mm512_mask_blend_epi8(0xaaaaaaaaaaaaaaaa, even, _mm512_slli_epi16(odd, 8));
         if constexpr (kProducts<F> == 1) {
-          to.w[0][j] = {_mm512_mask_blend_epi8(0xaaaaaaaaaaaaaaaa, even, _mm512_slli_epi16(odd, 8))};
+          to.w[0][j] = {low};
         } else {
-          const __m512i low = _mm512_mask_blend_epi8(0xaaaaaaaaaaaaaaaa, even, _mm512_slli_epi16(odd, 8));
           to.w[0][j] = {_mm512_and_si512(low, _mm512_set1_epi8(0x7f))};
           to.w[1][j] = {_mm512_or_si512(_mm512_and_si512(_mm512_srai_epi16(even, kLow), low_bytes),
                                         _mm512_and_si512(_mm512_slli_epi16(odd, 8 - kLow), high_bytes))};
@@ -264,7 +264,7 @@ inline void fill_tokens(const uint8_t* x, int64_t ldx, int64_t k, int64_t block,
     }
   }
   for (int64_t r = 0; r < tokens; ++r) {
-    const Activations a = row_of(x + r * ldx, k, 256);
+    const Beside a = beside(x + r * ldx, k, 256);
     for (int64_t b = 0; b < blocks; ++b) {
       to[b].scale[r] = a.scales[block + b];
       if constexpr (F::kMinimum) {
