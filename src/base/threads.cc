@@ -87,17 +87,20 @@ struct ThreadPool::State {
   std::chrono::microseconds patience = kAwake;
   std::vector<std::jthread> workers;
 
-  // The next share of the loop, or an empty one.
+  // The next share of the loop, or an empty one: an equal one for every thread, and of the rest, for whoever comes
+  // first, half of what would be equal then. To begin a share costs waiting for memory, so they are few.
   std::pair<int64_t, int64_t> take() {
     if (loop.most <= loop.grain) {
       const int64_t begin = next.fetch_add(loop.grain, std::memory_order_relaxed);
       return {std::min(begin, loop.n), std::min(begin + loop.grain, loop.n)};
     }
     const auto threads = static_cast<int64_t>(workers.size()) + 1;
+    const int64_t equal = loop.n * 15 / 16 / threads / loop.grain * loop.grain;
     int64_t begin = next.load(std::memory_order_relaxed), end;
     do {
       if (begin >= loop.n) return {loop.n, loop.n};
-      const int64_t share = (loop.n - begin) / (2 * threads) / loop.grain * loop.grain;
+      const int64_t share =
+          begin + equal <= equal * threads ? equal : (loop.n - begin) / (2 * threads) / loop.grain * loop.grain;
       end = std::min(loop.n, begin + std::clamp(share, loop.grain, loop.most));
     } while (!next.compare_exchange_weak(begin, end, std::memory_order_relaxed));
     return {begin, end};

@@ -1,15 +1,35 @@
 // y = x w^T for few rows of x and w in blocks: weights meet the activations in the registers that they are unpacked
 // into, sixteen rows of w at once. Sums are those of matmul_blocks.inl.
 
-// Asks for the sixteen rows that follow these, a piece at every block: in four streams, each a quarter of them, because
-// memory gives more to streams in pages of their own than to one.
+// Asks for rows ahead of those that are met, at every block for as many bytes as are met there: in one stream, or in
+// four, each a quarter of sixteen rows (kernels/streams.h).
 template <int64_t bytes>
-KERNEL_INLINE void ask_ahead(const uint8_t* next, int64_t quarter, int64_t block) {
-  const uint8_t* const from = next + block * bytes * 4;
-  UNROLL
-  for (int q = 0; q < 4; ++q) UNROLL
-  for (int64_t line = 0; line < bytes * 4; line += 64) prefetch_far(from + q * quarter + line);
-}
+struct Ahead {
+  static constexpr int64_t kDistance = 10 << 10;  // bytes at least
+
+  int64_t row_bytes, rows;  // how many ahead
+  int64_t apart, step;      // the quarters of what is asked for at once, and from one block to the next
+
+  explicit Ahead(int64_t row_bytes)
+      : row_bytes(row_bytes), rows((kDistance + 16 * row_bytes - 1) / (16 * row_bytes) * 16) {
+    const bool one = kernel_streams() == 1;
+    apart = 4 * (one ? bytes : row_bytes);
+    step = 4 * bytes * (one ? 4 : 1);
+  }
+
+  // The first rows, which nobody asked for yet: met cold, each would wait for memory by itself.
+  void begin(const uint8_t* w, int64_t n) const {
+    const int64_t first = (n < rows ? n : rows) * row_bytes;
+    for (int64_t at = 0; at < first; at += 64) prefetch(w + at);
+  }
+  // For block `block` of the sixteen rows from `next` on.
+  KERNEL_INLINE void ask(const uint8_t* next, int64_t block) const {
+    const uint8_t* const from = next + block * step;
+    UNROLL
+    for (int q = 0; q < 4; ++q) UNROLL
+    for (int64_t at = 0; at < bytes * 4; at += 64) prefetch(from + q * apart + at);
+  }
+};
 
 template <class F, int rows>
 KERNEL_INLINE void meet_32(const Prepared (&p)[rows], const Entry32& e, int64_t b, V (&total)[rows]) {
@@ -112,18 +132,20 @@ __attribute__((noinline, flatten)) void few_rows(const Walk& walk, const BlockMa
   Prepared p[rows];
   UNROLL
   for (int r = 0; r < rows; ++r) p[r] = walk.row(r);
+  const Ahead<F::kBytes> ahead(w.row_bytes);
+  ahead.begin(static_cast<const uint8_t*>(w.blocks), n);
   for (int64_t o = 0; o < n; o += 16) {
     if (n - o < 16) o = n - 16;  // the last sixteen, some of them once more
     const uint8_t* const from = static_cast<const uint8_t*>(w.blocks) + o * w.row_bytes;
     // Behind the last lies what another thread reads.
-    const uint8_t* const next = from + (n - o < 32 ? n - o - 16 : 16) * w.row_bytes;
+    const uint8_t* const next = from + (n - o < ahead.rows + 16 ? n - o - 16 : ahead.rows) * w.row_bytes;
     const EvenRows lanes = even_rows_of(from, w.row_bytes);
     V total[rows];
     UNROLL
     for (int r = 0; r < rows; ++r) total[r] = zero();
     FourScales apart{F::kScalesApart ? even_rows_of(w.scales + o * w.scales_row, w.scales_row) : lanes};
     for (int64_t b = 0; b < walk.blocks; ++b) {
-      ask_ahead<F::kBytes>(next, 4 * w.row_bytes, b);
+      ahead.ask(next, b);
       if constexpr (F::kInputs == 256) {
         meet_256<F>(lanes, p, b, total);
       } else {

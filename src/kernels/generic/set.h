@@ -12,6 +12,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/scratch.h"
+#include "kernels/streams.h"
 
 // Words of a vector: calling them would take their operands through memory.
 #define KERNEL_INLINE inline __attribute__((always_inline))
