@@ -3,6 +3,7 @@
 
 constexpr int64_t kPairBlock = 32;  // inputs whose products form one even and one odd chain
 constexpr int64_t kPrefetch = 384;  // inputs ahead: three quarters of a kilobyte of each row; 256 to 1,024 do as well
+constexpr int64_t kNear = 128;      // inputs ahead, from the second-level cache; 64 and 256 do nearly as well
 constexpr int64_t kChainInputs = 256;  // inputs of a panel, which is then 32 KiB: it stays in the first-level cache
 constexpr int64_t kApart = 16;         // floats between tokens, which must not all fall into one set of the cache
 constexpr int64_t kAlongInputs = 128;  // the same where few tokens let it
@@ -65,6 +66,13 @@ inline void matmul_few(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_
   const int64_t ld = blocks_in(k) * kPairBlock + kApart;
   float* const wide_x = static_cast<float*>(kernel_scratch(static_cast<size_t>(rows * ld) * sizeof(float)));
   widen_tokens(x, ldx, rows, k, wide_x, ld);
+  // Sixteen streams are more than the hardware follows. Either a line of each row is asked for ahead, at the end of a
+  // row for the next sixteen's; or the next sixteen rows are, in one stream, and lines of these once more, as so many
+  // rows may have left the first-level cache again (kernels/streams.h).
+  const bool one = kernel_streams() == 1;
+  const int64_t apart = one ? kPairBlock : ldw;
+  for (int64_t i = 0, of = n < 16 ? n : 16; i < of; ++i)
+    for (int64_t at = 0; at < (one ? whole : kPrefetch); at += kPairBlock) prefetch(w + i * ldw + at);
   for (int64_t o = 0; o < n; o += 16) {
     const int64_t count = n - o < 16 ? n - o : 16;
     const uint16_t* ws[16];
@@ -74,11 +82,15 @@ inline void matmul_few(const uint16_t* x, int64_t ldx, const uint16_t* w, int64_
     for (int r = 0; r < rows; ++r) total[r] = zero();
     Pairs pairs[16];
     for (int64_t at = 0; at < whole; at += kPairBlock) {
-      // Sixteen streams are more than the hardware follows: ask for each row's line ahead, at the end for the next
-      // rows'.
-      const int64_t ahead = at + kPrefetch < whole ? at + kPrefetch : at + kPrefetch - whole + 16 * ldw;
+      const int64_t ahead = one                      ? at * 16 + 16 * ldw
+                            : at + kPrefetch < whole ? at + kPrefetch
+                                                     : at + kPrefetch - whole + 16 * ldw;
       UNROLL
-      for (int i = 0; i < 16; ++i) prefetch(ws[i] + ahead);
+      for (int i = 0; i < 16; ++i) prefetch(w + o * ldw + ahead + i * apart);
+      if (one) {
+        UNROLL
+        for (int i = 0; i < 16; ++i) prefetch(ws[i] + at + kNear);
+      }
       transpose_pairs(ws, at, pairs);
       chain_block<rows>(pairs, wide_x + at, ld, total);
     }

@@ -22,12 +22,20 @@ struct Ahead {
     const int64_t first = (n < rows ? n : rows) * row_bytes;
     for (int64_t at = 0; at < first; at += 64) prefetch(w + at);
   }
-  // For block `block` of the sixteen rows from `next` on.
-  KERNEL_INLINE void ask(const uint8_t* next, int64_t block) const {
-    const uint8_t* const from = next + block * step;
+  // For a block's place in the sixteen rows from `next` on: all of it, or one of `pieces`.
+  KERNEL_INLINE void ask(const uint8_t* next) const {
     UNROLL
     for (int q = 0; q < 4; ++q) UNROLL
-    for (int64_t at = 0; at < bytes * 4; at += 64) prefetch(from + q * apart + at);
+    for (int64_t at = 0; at < bytes * 4; at += 64) prefetch(next + q * apart + at);
+  }
+  template <int pieces>
+  KERNEL_INLINE void ask_piece(const uint8_t* next, int piece) const {
+    constexpr int kLines = (bytes * 4 + 63) / 64, kAll = 4 * kLines;  // of a quarter, and of all
+    UNROLL
+    for (int i = 0; i < (kAll + pieces - 1) / pieces; ++i) {
+      const int line = piece * kAll / pieces + i;
+      if (line < (piece + 1) * kAll / pieces) prefetch(next + line / kLines * apart + line % kLines * 64);
+    }
   }
 };
 
@@ -51,9 +59,12 @@ struct Meeting {
   const Prepared (&p)[rows];
   const I (&scale)[16];
   int64_t block;
+  const Ahead<F::kBytes>& ahead;
+  const uint8_t* next;
   I sum[kParts][rows], whole[rows];
 
   KERNEL_INLINE void meet(int at, I w) {
+    if (at % 8 == 0) ahead.template ask_piece<8>(next, at / 8);  // all at once would hold up what reads these blocks
     const int part = at / kWords;
     UNROLL
     for (int r = 0; r < rows; ++r) {
@@ -92,10 +103,11 @@ struct Met256 {  // as Entry256
 };
 
 template <class F, int rows>
-KERNEL_INLINE void meet_256(const EvenRows& lanes, const Prepared (&p)[rows], int64_t b, V (&total)[rows]) {
+KERNEL_INLINE void meet_256(const EvenRows& lanes, const Prepared (&p)[rows], int64_t b, const Ahead<F::kBytes>& ahead,
+                            const uint8_t* next, V (&total)[rows]) {
   constexpr int kParts = 256 / F::kPart;
   Met256<F, rows> e;
-  Meeting<F, rows> meeting{p, e.scale, b, {}, {}};
+  Meeting<F, rows> meeting{p, e.scale, b, ahead, next, {}, {}};
   e.w = {&meeting, 0};
   F::unpack(lanes, b * F::kBytes, e);
   UNROLL
@@ -145,10 +157,10 @@ __attribute__((noinline, flatten)) void few_rows(const Walk& walk, const BlockMa
     for (int r = 0; r < rows; ++r) total[r] = zero();
     FourScales apart{F::kScalesApart ? even_rows_of(w.scales + o * w.scales_row, w.scales_row) : lanes};
     for (int64_t b = 0; b < walk.blocks; ++b) {
-      ahead.ask(next, b);
       if constexpr (F::kInputs == 256) {
-        meet_256<F>(lanes, p, b, total);
+        meet_256<F>(lanes, p, b, ahead, next + b * ahead.step, total);
       } else {
+        ahead.ask(next + b * ahead.step);
         Entry32 e;
         F::unpack(lanes, b * F::kBytes, e);
         if constexpr (F::kScalesApart) e.scale = apart.next(w, o, b, walk.blocks);
