@@ -8,7 +8,21 @@
 #include <filesystem>
 #include <string>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define GLASSBOX_SANITIZED 1
+#endif
+#endif
+
 namespace glassbox::testing {
+
+// Whether a sanitizer watches, under which all takes ten times as long: what is tried on very many inputs in other
+// builds is tried on a part of them there.
+#ifdef GLASSBOX_SANITIZED
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
 
 // Real files for conformance tests: $GLASSBOX_DATA, else ../shared/data beside the checkout.
 inline std::filesystem::path data_folder() {

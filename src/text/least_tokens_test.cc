@@ -80,7 +80,9 @@ std::vector<std::string> tight_texts(const Tokenizer& tokenizer) {
 }
 
 void expect_sound(const Tokenizer& tokenizer, const std::string& name) {
+  size_t number = 0;
   for (const std::string& text : tight_texts(tokenizer)) {
+    if (testing::kSanitized && ++number % 5 != 0) continue;
     const size_t least = tokenizer.least_tokens(text);
     EXPECT_LE(least, tokenizer.encode(text, false).size()) << name << ": " << text.substr(0, 60);
     EXPECT_LE(least, tokenizer.encode_plain(text).size()) << name << ": " << text.substr(0, 60);
