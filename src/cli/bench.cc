@@ -39,6 +39,7 @@ int bench(const BenchOptions& given) {
     if (prefill)
       figures.update({{"prefill_tokens_per_s", t.prefill_tokens_per_s},
                       {"matmul_fraction", t.matmul_fraction},
+                      {"bf16_fraction", t.bf16_fraction},
                       {"int8_fraction", t.int8_fraction}});
     if (decode)
       figures.update({{"decode_tokens_per_s", t.decode_tokens_per_s},
@@ -58,10 +59,11 @@ int bench(const BenchOptions& given) {
              t.kernels);
   if (prefill)
     fmt::print(
-        "prefill {:>9.1f} tok/s   {:>5.1f} % of {:.0f} Gflop/s (float32 multiply-adds), {:.1f} % of {:.0f} Gop/s "
-        "(products of bytes)\n",
-        t.prefill_tokens_per_s, 100 * t.matmul_fraction, t.matmul_ceiling / 1e9, 100 * t.int8_fraction,
-        t.int8_ceiling / 1e9);
+        "prefill {:>9.1f} tok/s   {:>5.1f} % of {:.0f} Gflop/s (float32 multiply-adds), {:.1f} % of {:.0f} (products "
+        "of "
+        "bf16), {:.1f} % of {:.0f} Gop/s (products of bytes)\n",
+        t.prefill_tokens_per_s, 100 * t.matmul_fraction, t.matmul_ceiling / 1e9, 100 * t.bf16_fraction,
+        t.bf16_ceiling / 1e9, 100 * t.int8_fraction, t.int8_ceiling / 1e9);
   if (decode)
     fmt::print("decode  {:>9.1f} tok/s   {:>5.1f} % of {:.1f} GB/s ({} a token)\n", t.decode_tokens_per_s,
                100 * t.bandwidth_fraction, t.read_bandwidth / 1e9, human_bytes(t.bytes_per_token));

@@ -169,6 +169,7 @@ Throughput measure_throughput(const LanguageModel& model, const ThroughputOption
       2 * in_layers + attention + 2 * table / static_cast<double>(std::max<int64_t>(1, options.prefill));
   result.bandwidth_fraction = result.decode_tokens_per_s * result.bytes_per_token / result.read_bandwidth;
   result.matmul_fraction = result.prefill_tokens_per_s * result.flops_per_token / result.matmul_ceiling;
+  result.bf16_fraction = result.prefill_tokens_per_s * result.flops_per_token / result.bf16_ceiling;
   result.int8_fraction = result.prefill_tokens_per_s * result.flops_per_token / result.int8_ceiling;
   return result;
 }

@@ -34,7 +34,7 @@ struct Throughput {
   double matmul_ceiling;   // flop/s of float32 multiply-adds: the most measured
   double bf16_ceiling;     // flop/s of products of bf16: the most measured
   double int8_ceiling;     // op/s of products of bytes: the most measured
-  double bandwidth_fraction, matmul_fraction, int8_fraction;
+  double bandwidth_fraction, matmul_fraction, bf16_fraction, int8_fraction;
   std::string kernels;
   int threads;
 };
