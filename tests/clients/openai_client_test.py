@@ -71,6 +71,12 @@ def figure(name):
     return sum(float(line.split()[-1]) for line in lines if line.startswith(name) and line[len(name)] in "{ ")
 
 
+def wait_for(holds, seconds=10):
+    until = time.time() + seconds
+    while time.time() < until and not holds():
+        time.sleep(0.05)
+
+
 def client(**options):
     options.setdefault("api_key", os.environ.get("OPENAI_API_KEY", "none"))
     options.setdefault("max_retries", 0)
@@ -386,21 +392,21 @@ class Concurrency(unittest.TestCase):
         for _, chunk in zip(range(8), stream):
             pass
         stream.close()
+        wait_for(lambda: figure("glassbox_clients_left_total") == before + 1 and not figure("glassbox_sequences_running"))
 
         async def impatient():
             async with openai.AsyncOpenAI(base_url=BASE_URL + "/v1", api_key=client().api_key, max_retries=0) as one:
                 task = asyncio.create_task(one.chat.completions.create(
                     model=MODEL, messages=HELLO, max_tokens=100_000, n=4, extra_body=endless))
-                await asyncio.sleep(0.3)
+                while not figure("glassbox_sequences_running"):
+                    await asyncio.sleep(0.01)
                 task.cancel()
                 with self.assertRaises(asyncio.CancelledError):
                     await task
         asyncio.run(impatient())
         with self.assertRaises(openai.APITimeoutError):
-            client(timeout=0.3).chat.completions.create(model=MODEL, messages=HELLO, max_tokens=100_000, n=8, extra_body=endless)
-        until = time.time() + 10
-        while time.time() < until and (figure("glassbox_sequences_running") or figure("glassbox_clients_left_total") < before + 3):
-            time.sleep(0.05)
+            client(timeout=0.2).chat.completions.create(model=MODEL, messages=HELLO, max_tokens=100_000, n=16, extra_body=endless)
+        wait_for(lambda: figure("glassbox_clients_left_total") >= before + 3 and not figure("glassbox_sequences_running"))
         self.assertEqual(figure("glassbox_sequences_running"), 0)
         self.assertEqual(figure("glassbox_clients_left_total"), before + 3)
 
