@@ -60,11 +60,18 @@ struct Meeting {
   const I (&scale)[16];
   int64_t block;
   const Ahead<F::kBytes>& ahead;
-  const uint8_t* next;
+  const uint8_t *next, *again;
   I sum[kParts][rows], whole[rows];
 
+  // One of the sixteen rows, two blocks on: what was asked for a group of rows ago may lie in the second-level cache.
+  KERNEL_INLINE void ask_again(int row) const {
+    UNROLL
+    for (int64_t line = 0; line < F::kBytes; line += 64) prefetch(again + row * ahead.row_bytes + line);
+  }
   KERNEL_INLINE void meet(int at, I w) {
-    if (at % 8 == 0) ahead.template ask_piece<8>(next, at / 8);  // all at once would hold up what reads these blocks
+    // A little at a time: all at once would hold up what reads these blocks.
+    if (at % 4 == 0) ask_again(at / 4);
+    if (at % 8 == 0) ahead.template ask_piece<8>(next, at / 8);
     const int part = at / kWords;
     UNROLL
     for (int r = 0; r < rows; ++r) {
@@ -104,10 +111,10 @@ struct Met256 {  // as Entry256
 
 template <class F, int rows>
 KERNEL_INLINE void meet_256(const EvenRows& lanes, const Prepared (&p)[rows], int64_t b, const Ahead<F::kBytes>& ahead,
-                            const uint8_t* next, V (&total)[rows]) {
+                            const uint8_t* next, const uint8_t* again, V (&total)[rows]) {
   constexpr int kParts = 256 / F::kPart;
   Met256<F, rows> e;
-  Meeting<F, rows> meeting{p, e.scale, b, ahead, next, {}, {}};
+  Meeting<F, rows> meeting{p, e.scale, b, ahead, next, again, {}, {}};
   e.w = {&meeting, 0};
   F::unpack(lanes, b * F::kBytes, e);
   UNROLL
@@ -158,7 +165,7 @@ __attribute__((noinline, flatten)) void few_rows(const Walk& walk, const BlockMa
     FourScales apart{F::kScalesApart ? even_rows_of(w.scales + o * w.scales_row, w.scales_row) : lanes};
     for (int64_t b = 0; b < walk.blocks; ++b) {
       if constexpr (F::kInputs == 256) {
-        meet_256<F>(lanes, p, b, ahead, next + b * ahead.step, total);
+        meet_256<F>(lanes, p, b, ahead, next + b * ahead.step, from + (b + 2) * F::kBytes, total);
       } else {
         ahead.ask(next + b * ahead.step);
         Entry32 e;
