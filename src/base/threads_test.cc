@@ -6,8 +6,11 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <mutex>
+#include <set>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace glassbox {
@@ -61,6 +64,24 @@ TEST_P(Pools, SharesCoverAllAndKeepToTheirSizes) {
   }
   EXPECT_THROW(pool.parallel_shares(8, 0, 8, [](int64_t, int64_t) {}), std::logic_error);
   EXPECT_THROW(pool.parallel_shares(8, 3, 8, [](int64_t, int64_t) {}), std::logic_error);
+}
+
+// To begin a share has a price: every thread gets an equal one of nearly all there is, and only the rest is cut small.
+TEST_P(Pools, SharesBeginWithAnEqualOneForEachThread) {
+  ThreadPool pool(GetParam());
+  constexpr int64_t kN = 4096, kGrain = 16;
+  std::mutex mutex;
+  std::set<std::pair<int64_t, int64_t>> shares;
+  pool.parallel_shares(kN, kGrain, kN, [&](int64_t begin, int64_t end) {
+    const std::lock_guard lock(mutex);
+    shares.emplace(begin, end);
+  });
+  if (pool.threads() == 1) {
+    EXPECT_EQ(shares, (std::set<std::pair<int64_t, int64_t>>{{0, kN}}));
+    return;
+  }
+  const int64_t equal = kN * 15 / 16 / pool.threads() / kGrain * kGrain;
+  for (int64_t i = 0; i < pool.threads(); ++i) EXPECT_TRUE(shares.contains({i * equal, (i + 1) * equal})) << i;
 }
 
 TEST_P(Pools, AnExceptionEndsTheLoopAndNotThePool) {
