@@ -73,7 +73,9 @@ def figure(name):
 
 def wait_for(holds, seconds=10):
     until = time.time() + seconds
-    while time.time() < until and not holds():
+    while not holds():
+        if time.time() > until:
+            raise AssertionError(f"not so within {seconds} s")
         time.sleep(0.05)
 
 
@@ -398,7 +400,7 @@ class Concurrency(unittest.TestCase):
             async with openai.AsyncOpenAI(base_url=BASE_URL + "/v1", api_key=client().api_key, max_retries=0) as one:
                 task = asyncio.create_task(one.chat.completions.create(
                     model=MODEL, messages=HELLO, max_tokens=100_000, n=4, extra_body=endless))
-                while not figure("glassbox_sequences_running"):
+                while not figure("glassbox_sequences_running") and not task.done():
                     await asyncio.sleep(0.01)
                 task.cancel()
                 with self.assertRaises(asyncio.CancelledError):
