@@ -59,9 +59,8 @@ int bench(const BenchOptions& given) {
              t.kernels);
   if (prefill)
     fmt::print(
-        "prefill {:>9.1f} tok/s   {:>5.1f} % of {:.0f} Gflop/s (float32 multiply-adds), {:.1f} % of {:.0f} (products "
-        "of "
-        "bf16), {:.1f} % of {:.0f} Gop/s (products of bytes)\n",
+        "prefill {:>9.1f} tok/s   {:>5.1f} % of {:.0f} Gflop/s (float32 multiply-adds), {:.1f} % of {:.0f} Gflop/s "
+        "(products of bf16), {:.1f} % of {:.0f} Gop/s (products of bytes)\n",
         t.prefill_tokens_per_s, 100 * t.matmul_fraction, t.matmul_ceiling / 1e9, 100 * t.bf16_fraction,
         t.bf16_ceiling / 1e9, 100 * t.int8_fraction, t.int8_ceiling / 1e9);
   if (decode)
