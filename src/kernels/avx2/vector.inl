@@ -218,7 +218,6 @@ KERNEL_INLINE V odd(Pairs a) {
 }
 
 KERNEL_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
-KERNEL_INLINE void prefetch_far(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 
 // Register tiles: 16 registers of half a vector each.
 constexpr int kGemmRows = 6, kGemmVectors = 1;

@@ -169,7 +169,6 @@ KERNEL_INLINE void transpose(V (&a)[16]) {
 }
 
 KERNEL_INLINE void prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
-KERNEL_INLINE void prefetch_far(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
 
 // Register tiles: 32 registers of one vector each.
 constexpr int kGemmRows = 14, kGemmVectors = 2;    // gemm: rows of c x vectors of its columns

@@ -142,7 +142,6 @@ KERNEL_INLINE V even(const Pairs& a) { GLASSBOX_LANES(V, bf16(a.v[2 * i])); }
 KERNEL_INLINE V odd(const Pairs& a) { GLASSBOX_LANES(V, bf16(a.v[2 * i + 1])); }
 
 KERNEL_INLINE void prefetch(const void*) {}
-KERNEL_INLINE void prefetch_far(const void*) {}
 
 #undef GLASSBOX_LANES
 
