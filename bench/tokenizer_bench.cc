@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/file.h"
-#include "text/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 namespace glassbox {
 namespace {

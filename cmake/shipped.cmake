@@ -18,7 +18,7 @@ if(EXISTS ${prism}/model.safetensors)
   string(APPEND assembly "  .section .note.GNU-stack,\"\",@progbits\n")
   file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/shipped.S CONTENT "${assembly}" @ONLY)
   set_source_files_properties(${CMAKE_BINARY_DIR}/shipped.S PROPERTIES OBJECT_DEPENDS "${files}")
-  target_sources(glassbox_engine PRIVATE ${CMAKE_BINARY_DIR}/shipped.S)
+  target_sources(glassbox_formats PRIVATE ${CMAKE_BINARY_DIR}/shipped.S)
 endif()
-set_source_files_properties(${CMAKE_SOURCE_DIR}/src/engine/shipped.cc PROPERTIES
+set_source_files_properties(${CMAKE_SOURCE_DIR}/src/formats/shipped.cc PROPERTIES
   COMPILE_DEFINITIONS GLASSBOX_SHIPS_PRISM=${GLASSBOX_SHIPS_PRISM})

@@ -2,7 +2,7 @@
 add_executable(stories260k_dir ${CMAKE_SOURCE_DIR}/tests/stories260k_dir.cc)
 target_link_libraries(stories260k_dir PRIVATE glassbox_formats glassbox_testing GTest::gtest)
 add_executable(tokenizer_convert ${CMAKE_SOURCE_DIR}/tests/tokenizer_convert.cc)
-target_link_libraries(tokenizer_convert PRIVATE glassbox_text)
+target_link_libraries(tokenizer_convert PRIVATE glassbox_tokenizer)
 
 # The shipped model against its card.
 add_executable(test_prism_model ${CMAKE_SOURCE_DIR}/tests/prism_model_test.cc)
@@ -19,6 +19,6 @@ gtest_discover_tests(test_conformance TEST_PREFIX "conformance." WORKING_DIRECTO
 # Tokenizers on 20 MB of the data folder's texts.
 add_executable(test_tokenizers ${CMAKE_SOURCE_DIR}/tests/tokenizer_conformance_test.cc
                                ${CMAKE_SOURCE_DIR}/tests/tokenizer_conversion_test.cc)
-target_link_libraries(test_tokenizers PRIVATE glassbox_text glassbox_testing GTest::gtest_main GTest::gmock)
+target_link_libraries(test_tokenizers PRIVATE glassbox_tokenizer glassbox_testing GTest::gtest_main GTest::gmock)
 gtest_discover_tests(test_tokenizers TEST_PREFIX "tokenizers." WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
   PROPERTIES LABELS conformance TIMEOUT 1200)

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "fuzz/require.h"
-#include "text/chat_syntax.h"
+#include "chat/chat_syntax.h"
 
 namespace {
 

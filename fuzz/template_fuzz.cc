@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "fuzz/require.h"
-#include "text/chat_template.h"
+#include "chat/chat_template.h"
 
 namespace {
 

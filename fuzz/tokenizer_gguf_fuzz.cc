@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "formats/gguf.h"
 #include "fuzz/require.h"
-#include "text/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace glassbox;

@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "fuzz/require.h"
-#include "text/tokenizer.h"
-#include "text/unicode.h"
+#include "tokenizer/tokenizer.h"
+#include "unicode/unicode.h"
 
 namespace {}  // namespace
 

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "fuzz/require.h"
-#include "text/tokenizer_impl.h"
+#include "tokenizer/tokenizer_impl.h"
 
 namespace {
 

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "fuzz/require.h"
-#include "text/bpe_trainer.h"
-#include "text/tokenizer.h"
-#include "text/unicode.h"
+#include "tokenizer/bpe_trainer.h"
+#include "tokenizer/tokenizer.h"
+#include "unicode/unicode.h"
 
 namespace {
 

@@ -6,9 +6,9 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "engine/convert.h"
+#include "convert/convert.h"
 #include "engine/engine.h"
-#include "engine/quantize.h"
+#include "convert/quantize.h"
 #include "eval/perplexity.h"
 #include "tests/stories260k.h"
 #include "tests/testing.h"

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/engine.h"
-#include "engine/shipped.h"
+#include "formats/shipped.h"
 #include "prism/judge.h"
 
 namespace glassbox {

@@ -10,8 +10,8 @@
 
 #include "formats/gguf.h"
 #include "tests/tokenizer_texts.h"
-#include "text/hostile_text.h"
-#include "text/tokenizer_data_testing.h"
+#include "tokenizer/hostile_text.h"
+#include "tokenizer/tokenizer_data_testing.h"
 
 namespace glassbox {
 namespace {

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "formats/gguf.h"
 #include "tests/tokenizer_texts.h"
-#include "text/tokenizer_data_testing.h"
+#include "tokenizer/tokenizer_data_testing.h"
 
 namespace glassbox {
 namespace {

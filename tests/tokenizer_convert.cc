@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "formats/gguf.h"
-#include "text/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/file.h"
-#include "text/unicode.h"
+#include "unicode/unicode.h"
 
 namespace glassbox::testing {
 

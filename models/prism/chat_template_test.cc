@@ -3,7 +3,7 @@
 
 #include "base/file.h"
 #include "prism/document.h"
-#include "text/chat_template.h"
+#include "chat/chat_template.h"
 
 namespace glassbox::prism {
 namespace {

@@ -7,13 +7,13 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "engine/gguf_model.h"
+#include "chat/gguf_model.h"
 #include "engine/model.h"
-#include "engine/model_reference.h"
 #include "engine/sampling_defaults.h"
-#include "engine/shipped.h"
 #include "formats/gguf_config.h"
 #include "formats/gguf_file_type.h"
+#include "formats/model_reference.h"
+#include "formats/shipped.h"
 #include "models/registry.h"
 #include "nn/gguf_weights.h"
 

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "chat/chat_syntax.h"
 #include "engine/engine.h"
-#include "text/chat_syntax.h"
 
 namespace glassbox {
 

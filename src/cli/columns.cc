@@ -2,7 +2,7 @@
 
 #include <utf8proc.h>
 
-#include "text/unicode.h"
+#include "unicode/unicode.h"
 
 namespace glassbox {
 namespace {

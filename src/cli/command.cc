@@ -4,8 +4,8 @@
 #include <iostream>
 #include <iterator>
 
-#include "engine/shipped.h"
 #include "formats/gguf_config.h"
+#include "formats/shipped.h"
 
 namespace glassbox {
 

@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "base/output.h"
 #include "cli/command.h"
-#include "engine/convert.h"
+#include "convert/convert.h"
 
 namespace glassbox {
 namespace {

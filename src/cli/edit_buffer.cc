@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "cli/columns.h"
-#include "text/unicode.h"
+#include "unicode/unicode.h"
 
 namespace glassbox {
 namespace {

@@ -14,7 +14,7 @@
 
 #include "cli/columns.h"
 #include "cli/terminal.h"
-#include "text/unicode.h"
+#include "unicode/unicode.h"
 
 namespace glassbox {
 namespace {

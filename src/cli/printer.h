@@ -3,8 +3,8 @@
 
 #include <string>
 
+#include "chat/chat_syntax.h"
 #include "cli/word_wrap.h"
-#include "text/chat_syntax.h"
 
 namespace glassbox {
 

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "base/output.h"
 #include "cli/command.h"
-#include "engine/quantize.h"
+#include "convert/quantize.h"
 #include "formats/gguf.h"
 
 namespace glassbox {

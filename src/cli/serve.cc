@@ -2,7 +2,7 @@
 #include "server/serve.h"
 
 #include "cli/command.h"
-#include "engine/shipped.h"
+#include "formats/shipped.h"
 
 namespace glassbox {
 namespace {

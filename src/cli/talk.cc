@@ -16,7 +16,7 @@
 #include "cli/reading_progress.h"
 #include "cli/streams.h"
 #include "cli/terminal.h"
-#include "engine/shipped.h"
+#include "formats/shipped.h"
 
 namespace glassbox {
 namespace {

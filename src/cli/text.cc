@@ -9,10 +9,10 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "chat/gguf_model.h"
+#include "chat/prompt_encoder.h"
 #include "cli/command.h"
-#include "engine/gguf_model.h"
-#include "engine/shipped.h"
-#include "text/prompt_encoder.h"
+#include "formats/shipped.h"
 
 namespace glassbox {
 namespace {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "cli/nearest.h"
-#include "text/unicode.h"
+#include "unicode/unicode.h"
 
 namespace glassbox {
 namespace {

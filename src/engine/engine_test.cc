@@ -21,7 +21,7 @@
 #include "base/random.h"
 #include "models/registry.h"
 #include "nn/parameters.h"
-#include "text/bpe_trainer.h"
+#include "tokenizer/bpe_trainer.h"
 
 namespace glassbox {
 namespace {

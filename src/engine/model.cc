@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "engine/gguf_model.h"
-#include "engine/model_reference.h"
-#include "engine/shipped.h"
+#include "chat/gguf_model.h"
 #include "formats/gguf_config.h"
+#include "formats/model_reference.h"
 #include "formats/quote.h"
+#include "formats/shipped.h"
 #include "models/registry.h"
 #include "nn/gguf_weights.h"
 

@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "chat/chat_template.h"
+#include "chat/prompt_encoder.h"
 #include "formats/generation_config.h"
 #include "models/language_model.h"
-#include "text/chat_template.h"
-#include "text/prompt_encoder.h"
-#include "text/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 namespace glassbox {
 

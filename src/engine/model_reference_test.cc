@@ -1,4 +1,4 @@
-#include "engine/model_reference.h"
+#include "formats/model_reference.h"
 
 #include <gmock/gmock.h>
 

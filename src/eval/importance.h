@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "engine/quantize.h"
+#include "convert/quantize.h"
 #include "models/language_model.h"
 
 namespace glassbox {

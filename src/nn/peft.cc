@@ -12,7 +12,7 @@
 #include "base/random.h"
 #include "formats/quote.h"
 #include "nn/peft_experts.h"
-#include "text/python_regex.h"
+#include "unicode/python_regex.h"
 
 namespace glassbox {
 namespace {

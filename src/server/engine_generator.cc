@@ -5,9 +5,9 @@
 #include <mutex>
 #include <optional>
 
-#include "engine/shipped.h"
 #include "formats/gguf_file_type.h"
 #include "formats/safetensors.h"
+#include "formats/shipped.h"
 #include "server/generator.h"
 
 namespace glassbox {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/json.h"
+#include "chat/chat_syntax.h"
 #include "engine/sampling_defaults.h"
-#include "text/chat_syntax.h"
 
 namespace glassbox {
 

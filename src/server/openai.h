@@ -18,10 +18,10 @@
 #include <vector>
 
 #include "base/json.h"
+#include "chat/chat_syntax.h"
 #include "engine/engine.h"
 #include "server/api_error.h"
 #include "server/generator.h"
-#include "text/chat_syntax.h"
 
 namespace glassbox::openai {
 

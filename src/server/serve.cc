@@ -9,7 +9,7 @@
 #include <cstdlib>
 
 #include "base/file.h"
-#include "engine/shipped.h"
+#include "formats/shipped.h"
 #include "nn/peft.h"
 #include "server/service.h"
 

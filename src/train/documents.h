@@ -11,9 +11,9 @@
 
 #include "base/json.h"
 #include "base/threads.h"
-#include "text/chat_template.h"
-#include "text/prompt_encoder.h"
-#include "text/tokenizer.h"
+#include "chat/chat_template.h"
+#include "chat/prompt_encoder.h"
+#include "tokenizer/tokenizer.h"
 #include "train/corpus.h"
 
 namespace glassbox {

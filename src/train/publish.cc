@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "formats/safetensors.h"
-#include "text/bpe_trainer.h"
+#include "tokenizer/bpe_trainer.h"
 
 namespace glassbox {
 namespace {

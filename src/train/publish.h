@@ -5,9 +5,9 @@
 #include <optional>
 
 #include "base/json.h"
+#include "chat/chat_template.h"
 #include "nn/parameters.h"
-#include "text/chat_template.h"
-#include "text/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 #include "train/recipe.h"
 
 namespace glassbox {

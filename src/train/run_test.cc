@@ -15,8 +15,8 @@
 #include "engine/model.h"
 #include "formats/safetensors.h"
 #include "tests/testing.h"
+#include "tokenizer/bpe_trainer.h"
 #include "train/publish.h"
-#include "text/bpe_trainer.h"
 
 namespace glassbox {
 namespace {

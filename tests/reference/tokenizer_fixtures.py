@@ -1,4 +1,4 @@
-"""Writes tests/fixtures/tokenizers/NAME.json: small tokenizers with every component src/text supports, and what Hugging
+"""Writes tests/fixtures/tokenizers/NAME.json: small tokenizers with every component src/tokenizer supports, and what Hugging
 Face's tokenizers 0.23.3 makes of texts that try them.
 
     python tests/reference/tokenizer_fixtures.py tests/fixtures/tokenizers

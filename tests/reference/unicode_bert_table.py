@@ -1,10 +1,10 @@
-"""Writes src/text/unicode_bert_table.cc: what BERT's normalization and pre-tokenization, lower-casing and the removal of
+"""Writes src/unicode/unicode_bert_table.cc: what BERT's normalization and pre-tokenization, lower-casing and the removal of
 accents do to each character, as the reference does it.
 
 tokenizers 0.23.3 is asked about every character: its tables are of several versions of Unicode (8 for categories, 9 for
 decomposition, 17 for lower case), so no other table would do.
 
-    python tests/reference/unicode_bert_table.py src/text/unicode_bert_table.cc
+    python tests/reference/unicode_bert_table.py src/unicode/unicode_bert_table.cc
 """
 import sys
 import unicodedata
@@ -73,7 +73,7 @@ def main():
 
     with open(sys.argv[1], "w") as out:
         out.write("// Made by tests/reference/unicode_bert_table.py.\n")
-        out.write('#include "text/unicode.h"\n\nnamespace glassbox::unicode {\n\n// clang-format off\n')
+        out.write('#include "unicode/unicode.h"\n\nnamespace glassbox::unicode {\n\n// clang-format off\n')
         out.write("// First code point of a run << 4 | Trait bits; a run ends where the next begins.\nconst uint32_t kTraitRuns[] = {\n")
         out.write(lines(hex(code << 4 | int(value)) for code, value in runs))
         out.write(f"}};\nconst size_t kTraitRunsSize = {len(runs)};\n\n")

@@ -1,4 +1,4 @@
-"""Writes src/text/unicode_table.cc: the character classes tokenizers split by, as the reference sees them.
+"""Writes src/unicode/unicode_table.cc: the character classes tokenizers split by, as the reference sees them.
 
 The classes are read out of the reference itself: Hugging Face's regular expressions are run over every character.
 tokenizers 0.23.3 and tiktoken 0.14.0 (regex-syntax) agree on them: Unicode 16.  PCRE2 in Debian 12 knows Unicode 14, as
@@ -7,7 +7,7 @@ does Python 3.11, so what came after 14 is listed too, for patterns that go thro
 Normalization is another matter: tokenizers carries tables of Unicode 9, so what came later is left as it is there. These
 characters are found by comparing with Python's tables.
 
-    python tests/reference/unicode_table.py src/text/unicode_table.cc
+    python tests/reference/unicode_table.py src/unicode/unicode_table.cc
 """
 import sys
 import unicodedata
@@ -73,7 +73,7 @@ def main():
     assigned = members(r"\P{Cn}", text)
     with open(sys.argv[1], "w") as out:
         out.write("// Made by tests/reference/unicode_table.py; Unicode 16.0.\n")
-        out.write('#include "text/unicode.h"\n\nnamespace glassbox::unicode {\n\n')
+        out.write('#include "unicode/unicode.h"\n\nnamespace glassbox::unicode {\n\n')
         out.write("// First code point of a run << 4 | its class; a run ends where the next begins.\n// clang-format off\n")
         for name, values in (("kClassRuns", table), ("kNewerRuns", newer), ("kUnnormalizedRuns", unnormalized(assigned))):
             found = runs(values)
