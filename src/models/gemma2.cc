@@ -6,15 +6,14 @@
 
 #include <cmath>
 
+#include "models/decoder.h"
 #include "models/gemma.h"
-#include "models/rope.h"
+#include "models/shape.h"
 
 namespace glassbox {
 namespace {
 
-struct Gemma2Shape : ModelShape {
-  CacheShape cache;
-  float rms_norm_eps = 0, embedding_scale = 1, final_logit_softcapping = 0;  // 0: none
+struct Gemma2Shape : DecoderShape {
   bool attention_bias = false;
   int64_t sliding_window = 0;
   std::vector<bool> sliding;  // the layers that look through the window
@@ -47,6 +46,8 @@ struct Attention {
 };
 
 struct Block {
+  using Shape = Gemma2Shape;
+  using FinalNorm = Named<GemmaNorm>;
   Named<GemmaNorm> input_layernorm;
   Named<Attention> self_attn;
   Named<GemmaNorm> post_attention_layernorm, pre_feedforward_layernorm;
@@ -54,12 +55,12 @@ struct Block {
   Named<GemmaNorm> post_feedforward_layernorm;
 
   Block(const Weights& w, const Gemma2Shape& s, int64_t layer)
-      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
+      : input_layernorm(w["input_layernorm"], s.hidden, s.norm_eps),
         self_attn(w["self_attn"], s, layer),
-        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
-        pre_feedforward_layernorm(w["pre_feedforward_layernorm"], s.hidden, s.rms_norm_eps),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.norm_eps),
+        pre_feedforward_layernorm(w["pre_feedforward_layernorm"], s.hidden, s.norm_eps),
         mlp(w["mlp"], s.hidden, s.intermediate, gelu_tanh),
-        post_feedforward_layernorm(w["post_feedforward_layernorm"], s.hidden, s.rms_norm_eps) {}
+        post_feedforward_layernorm(w["post_feedforward_layernorm"], s.hidden, s.norm_eps) {}
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const Tensor h = x + post_attention_layernorm(self_attn(input_layernorm(x)));
@@ -67,42 +68,12 @@ struct Block {
   }
 };
 
-class Gemma2 : public LanguageModel {
- public:
-  Gemma2(std::unique_ptr<const Gemma2Shape> shape, WeightSource& source)
-      : shape_(std::move(shape)),
-        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
-        norm_(Weights(source, "model.norm"), shape_->hidden, shape_->rms_norm_eps),
-        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
-    for (int64_t layer = 0; layer < shape_->layers; ++layer)
-      layers_.emplace_back(Weights(source, "model.layers")[layer], *shape_, layer);
-  }
-
-  const ModelShape& shape() const override { return *shape_; }
-  const CacheShape& cache_shape() const override { return shape_->cache; }
-
-  Tensor operator()(Pass& pass) const override {
-    Tensor x = embed_tokens_(pass) * shape_->embedding_scale;  // [T, D]
-    for (const Named<Block>& block : layers_) x = block(x);
-    const Tensor logits = lm_head_(logit_rows(norm_(x)));  // [R, V]
-    const float cap = shape_->final_logit_softcapping;
-    return pass.offer(cap > 0 ? soft_cap(logits, cap) : logits, "logits");
-  }
-
- private:
-  std::unique_ptr<const Gemma2Shape> shape_;  // blocks refer to it
-  Named<Embedding> embed_tokens_;
-  std::vector<Named<Block>> layers_;
-  Named<GemmaNorm> norm_;
-  LmHead lm_head_;
-};
-
 }  // namespace
 
 std::unique_ptr<LanguageModel> make_gemma2(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<Gemma2Shape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights, {.tied = true, .head_dim = 256});
-  shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
+  shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   // Both spellings of one activation, of which transformers reads the second.
   config.choice_or("hidden_act", "gelu_pytorch_tanh", {"gelu_pytorch_tanh"});
@@ -121,7 +92,7 @@ std::unique_ptr<LanguageModel> make_gemma2(Config& config, WeightSource& weights
   shape->rotary = rotary(read_rope(config), shape->head_dim);
   shape->embedding_scale = embedding_scale(*shape, Weights(weights, "model"));
   shape->cache = cache_of(*shape, weights);
-  return std::make_unique<Gemma2>(std::move(shape), weights);
+  return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 
 }  // namespace glassbox

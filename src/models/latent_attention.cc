@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "models/rope.h"
+#include "models/shape.h"
 #include "tensor/latent.h"
 #include "tensor/product.h"
 

@@ -9,17 +9,15 @@
 #include <cmath>
 #include <variant>
 
-#include "models/experts.h"
-#include "models/rope.h"
+#include "models/decoder.h"
+#include "models/shape.h"
 #include "nn/moe.h"
 #include "tensor/latent.h"
 
 namespace glassbox {
 namespace {
 
-struct Llama4Shape : ModelShape {
-  CacheShape cache;
-  float rms_norm_eps = 0;
+struct Llama4Shape : DecoderShape {
   bool attention_bias = false, use_qk_norm = false, attn_temperature_tuning = false;
   double floor_scale = 0, attn_scale = 0;
   int64_t attention_chunk_size = 0, intermediate_size_mlp = 0;
@@ -43,7 +41,7 @@ struct Attention {
 
   Tensor turned(const Tensor& x) const {
     const Tensor y = rope(x, shape.rotary);
-    return shape.use_qk_norm ? rms_norm(y, shape.ones, shape.rms_norm_eps) : y;
+    return shape.use_qk_norm ? rms_norm(y, shape.ones, shape.norm_eps) : y;
   }
   // log(floor((position + 1) / floor_scale) + 1) * attn_scale + 1 (arXiv:2501.19399)
   Tensor sharpened(const Tensor& q) const {
@@ -103,6 +101,8 @@ struct Moe {
 };
 
 struct Block {
+  using Shape = Llama4Shape;
+  using FinalNorm = Named<RmsNorm>;
   using FeedForward = std::variant<Named<Moe>, Named<GatedMlp>>;
   Named<RmsNorm> input_layernorm;
   Named<Attention> self_attn;
@@ -110,9 +110,9 @@ struct Block {
   FeedForward feed_forward;
 
   Block(const Weights& w, const Llama4Shape& s, int64_t layer)
-      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
+      : input_layernorm(w["input_layernorm"], s.hidden, s.norm_eps),
         self_attn(w["self_attn"], s, layer),
-        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.norm_eps),
         feed_forward(s.mixtures[static_cast<size_t>(layer)]
                          ? FeedForward(std::in_place_type<Named<Moe>>, w["feed_forward"], s)
                          : FeedForward(std::in_place_type<Named<GatedMlp>>, w["feed_forward"], s.hidden,
@@ -122,34 +122,6 @@ struct Block {
     const Tensor h = x + self_attn(input_layernorm(x));
     return h + std::visit([&](const auto& f) { return f(post_attention_layernorm(h)); }, feed_forward);
   }
-};
-
-class Llama4 : public LanguageModel {
- public:
-  Llama4(std::unique_ptr<const Llama4Shape> shape, const Weights& w)
-      : shape_(std::move(shape)),
-        embed_tokens_(w["model"]["embed_tokens"], shape_->vocabulary, shape_->hidden),
-        norm_(w["model"]["norm"], shape_->hidden, shape_->rms_norm_eps),
-        lm_head_(shape_->tied ? w["model"]["embed_tokens"] : w["lm_head"], shape_->vocabulary, shape_->hidden) {
-    for (int64_t layer = 0; layer < shape_->layers; ++layer)
-      layers_.emplace_back(w["model"]["layers"][layer], *shape_, layer);
-  }
-
-  const ModelShape& shape() const override { return *shape_; }
-  const CacheShape& cache_shape() const override { return shape_->cache; }
-
-  Tensor operator()(Pass& pass) const override {
-    Tensor x = embed_tokens_(pass);  // [T, D]
-    for (const Named<Block>& block : layers_) x = block(x);
-    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");  // [R, V]
-  }
-
- private:
-  std::unique_ptr<const Llama4Shape> shape_;  // blocks refer to it
-  Named<Embedding> embed_tokens_;
-  std::vector<Named<Block>> layers_;
-  Named<RmsNorm> norm_;
-  LmHead lm_head_;
 };
 
 // Layers that see only their chunk: layer_types, or where the file has none those that turn.
@@ -198,7 +170,7 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& source, const s
                                     std::optional<bool> tied = {}) {
   auto shape = std::make_unique<Llama4Shape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, source, {.tied_outside = tied}, prefix);
-  shape->rms_norm_eps = static_cast<float>(config.between_or<double>("rms_norm_eps", 1e-5, 0, 1));
+  shape->norm_eps = static_cast<float>(config.between_or<double>("rms_norm_eps", 1e-5, 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   shape->use_qk_norm = config.get_or<bool>("use_qk_norm", true);
   shape->attn_temperature_tuning = read_temperature_tuning(config);
@@ -223,7 +195,7 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& source, const s
   const Tensor table = w["model"]["embed_tokens"].tensor("weight", {shape->vocabulary, shape->hidden});
   shape->cache = {shape->layers, shape->kv_heads, shape->head_dim,
                   table.dtype() == DType::f32 ? DType::f32 : DType::bf16};
-  return std::make_unique<Llama4>(std::move(shape), w);
+  return std::make_unique<Decoder<Block>>(std::move(shape), w);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What config.json says of sizes, as a ModelShape, and of rotary positions, as frequencies: the same for every family.
+// What config.json says of sizes, rotary positions and mixtures of experts: the same for every family.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +40,10 @@ Rotary rotary(const RopeConfig& rope, int64_t head_dim);
 // Which layers know positions: no_rope_layers (1 or 0 for each), or where the file has none all but every
 // no_rope_layer_interval-th (SmolLM3, Llama 4). Throws Error(bad_file).
 std::vector<bool> read_rope_layers(const Config& config, int64_t layers);
+
+// How many experts a layer has: num_experts as published, or num_local_experts or n_routed_experts, which transformers
+// 5 writes for some families; those that are there must agree. Throws Error(bad_file).
+int64_t read_experts(const Config& config);
 
 // Keys and values of every head, in cache_dtype.
 CacheShape cache_of(const ModelShape& shape, WeightSource& weights, const std::string& prefix = "");
