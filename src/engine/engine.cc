@@ -29,7 +29,7 @@ using Clock = std::chrono::steady_clock;
 
 double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-// What a pass takes for its values beside the caches, roughly: they come and go, so a few of each width.
+// What a pass takes for its values beside what sequences remember, roughly: they come and go, so a few of each width.
 int64_t intermediates(const ModelShape& shape, const EngineOptions& options) {
   const int64_t tokens = options.prefill_chunk + options.max_batch, rows = std::min(options.max_batch, 16);
   const int64_t experts = std::max<int64_t>(1, shape.experts_per_token);
@@ -113,7 +113,7 @@ bool has_text(const std::vector<int32_t>& tokens, const Tokenizer& tokenizer) {
   });
 }
 
-// A request that runs: `tokens` are the prompt and what was said; all but the last `pending` of them are in the cache.
+// A request that runs: `tokens` are the prompt and what was said; all but the last `pending` of them are in the memory.
 struct Session {
   Engine::RequestId id;
   GenerationRequest request;
@@ -124,7 +124,8 @@ struct Session {
   bool waits = true;
 
   std::vector<int32_t> tokens;
-  KvCache cache;
+  SequenceMemory memory;
+  std::vector<int64_t> checkpoints;  // lengths, while the prompt is read
   Sampler sampler;
   StreamDecoder decoder;
   StopText stop;
@@ -133,14 +134,14 @@ struct Session {
   bool over = false;
 
   Session(Engine::RequestId id, GenerationRequest asked, Engine::OnToken on_token, Engine::OnFinished on_finished,
-          const Model& model, KvCache empty, int64_t most_tokens)
+          const Model& model, SequenceMemory empty, int64_t most_tokens)
       : id(id),
         request(std::move(asked)),
         on_token(std::move(on_token)),
         on_finished(std::move(on_finished)),
         most_tokens(most_tokens),
         tokens(request.prompt),
-        cache(std::move(empty)),
+        memory(std::move(empty)),
         sampler(request.sampling, request.prompt, request.choice),
         decoder(model.tokenizer, request.continues && has_text(request.prompt, model.tokenizer)),
         stop(request.stop) {
@@ -148,22 +149,23 @@ struct Session {
     finished.seed = *request.sampling.seed;
   }
 
-  int64_t pending() const { return static_cast<int64_t>(tokens.size()) - cache.length(); }
+  int64_t pending() const { return static_cast<int64_t>(tokens.size()) - memory.length(); }
   bool prefilling() const { return finished.completion_tokens == 0; }
   bool reading() const { return prefilling() || pending() > 1; }  // the latter: again, after it gave way
 };
 
 // A sequence that ended, kept while there is room: a later prompt that begins the same way continues from it.
 struct Remembered {
-  std::vector<int32_t> tokens;  // those in the cache
-  KvCache cache;
+  std::vector<int32_t> tokens;  // those in the memory
+  SequenceMemory memory;
   std::shared_ptr<const Adapter> adapter;  // whose keys and values these are
 };
 
 std::atomic<unsigned> engines_made = 0;
 
 constexpr size_t kMostRemembered = 32;
-constexpr int64_t kBlock = 64;                    // positions, in which caches grow
+constexpr int64_t kBlock = 64;                    // positions, in which memories grow
+constexpr int64_t kTurn = 16;                     // tokens at a prompt's end that the next may have otherwise
 constexpr int64_t kMostKept = int64_t{64} << 20;  // bytes of intermediates beyond what was expected
 constexpr std::chrono::milliseconds kStall{20};   // between two tries to get memory that others hold
 constexpr std::chrono::milliseconds kYield{50};   // until an engine gives up memory that another may be waiting for
@@ -181,7 +183,7 @@ struct Engine::Impl {
   Workspace workspace;
   std::shared_ptr<MemoryBudget> budget;  // of keys and values: this engine's part of what there is
   Promise room;                          // for intermediates that the arena does not hold yet
-  int64_t block_bytes = 0, intermediate_bytes = 0;
+  int64_t intermediate_bytes = 0;
   const unsigned serial = engines_made.fetch_add(1);
   std::string context_limit;  // what bounds the context, for errors: empty for the model itself and for who asked
 
@@ -238,35 +240,38 @@ struct Engine::Impl {
       fail(ErrorKind::bad_request, "context: the model was made for at most {} tokens, got {}", shape.context,
            options.context);
     const auto all = memory_of(options);
-    block_bytes = static_cast<int64_t>(model->network->cache_shape().block_bytes());
     intermediate_bytes = intermediates(shape, options);
     room.set(intermediate_bytes);
     budget = std::make_shared<MemoryBudget>(
-        options.cache_tokens > 0 ? bytes_of(options.cache_tokens) : std::numeric_limits<int64_t>::max(), all);
-    const int64_t there = bytes_in_all(), positions = there / block_bytes * kBlock;
+        options.cache_tokens > 0 ? cache_bytes() : std::numeric_limits<int64_t>::max(), all);
+    const int64_t there = bytes_in_all();
+    const int64_t positions = memory_shape().longest(there, options.prefill_chunk, shape.context);
     if (positions < options.context)
       fail(ErrorKind::bad_request, "context: {} tokens take {} for keys and values, there are {}", options.context,
            mebibytes(bytes_of(options.context)), mebibytes(there));
-    if (positions < kBlock)
+    if (positions < std::min(kBlock, shape.context))
       fail(ErrorKind::full, "{}: of {} of memory {} are left, expected {} at least for keys and values", model->name,
-           mebibytes(all->limit()), mebibytes(there), mebibytes(block_bytes));
+           mebibytes(all->limit()), mebibytes(there), mebibytes(bytes_of(kBlock)));
     if (options.context > 0) return;
-    options.context = std::min(shape.context, positions);
+    options.context = positions;
     if (positions < shape.context)
       context_limit = fmt::format(" (the model's is {}, but only {} are there for keys and values)", shape.context,
                                   mebibytes(there));
   }
 
-  // Of keys and values.
-  int64_t bytes_of(int64_t positions) const { return (positions + kBlock - 1) / kBlock * block_bytes; }
+  const MemoryShape& memory_shape() const { return model->network->memory_shape(); }
+  // What a sequence remembers at most on its way to so many positions.
+  int64_t bytes_of(int64_t positions) const { return memory_shape().bytes(positions, options.prefill_chunk); }
+  // Of options.cache_tokens, as if no layer forgot.
+  int64_t cache_bytes() const { return (options.cache_tokens + kBlock - 1) / kBlock * memory_shape().block_bytes(); }
   // What there is for them if all who have some gave it back.
   int64_t bytes_in_all() const {
     const auto all = memory_of(options);
-    const int64_t own = options.cache_tokens > 0 ? bytes_of(options.cache_tokens) : std::numeric_limits<int64_t>::max();
+    const int64_t own = options.cache_tokens > 0 ? cache_bytes() : std::numeric_limits<int64_t>::max();
     return std::min(own, all->left_in_all());
   }
 
-  KvCache empty_cache() const { return KvCache(model->network->cache_shape(), budget); }
+  SequenceMemory empty_memory() const { return SequenceMemory(memory_shape(), budget); }
 
   void run() {
     for (;;) {
@@ -350,7 +355,7 @@ struct Engine::Impl {
         begins = true;  // to be dropped as others are
       }
       if (!begins) {
-        next->cache = empty_cache();
+        next->memory = empty_memory();
         if (running.empty()) stall(*next);
         begins = next->over;
       }
@@ -377,28 +382,39 @@ struct Engine::Impl {
     session.finished.reason = FinishReason::cancelled;  // until it ends otherwise
     // The last token always runs: its logits are what is asked for.
     const std::span<const int32_t> known(session.tokens.data(), session.tokens.size() - 1);
-    int64_t longest = 0;
+    int64_t longest = 0, parts = 0;
     const Remembered* best = nullptr;
     for (const Remembered& past : remembered) {
       if (past.adapter != session.request.adapter) continue;
-      if (const int64_t common = common_prefix(known, past.tokens); common > longest) longest = common, best = &past;
+      const int64_t common = common_prefix(known, past.tokens), resumable = past.memory.resumable(common);
+      parts = std::max(parts, common);
+      if (resumable > longest) longest = resumable, best = &past;
     }
     if (best) {
-      session.cache = best->cache;
-      session.cache.resize(longest);
+      session.memory = best->memory;
+      session.memory.resize(longest);
+      session.memory.checkpoint();
+    }
+    // Layers that forget can be gone back to where they were told to. The next turn will part from this one near the
+    // prompt's end; and where two prompts parted, a third will.
+    session.checkpoints.clear();
+    if (memory_shape().forgets()) {
+      const auto turn = (static_cast<int64_t>(session.request.prompt.size()) - kTurn) / kBlock * kBlock;
+      for (const int64_t at : {std::min(parts, turn), std::max(parts, turn)})
+        if (at > longest && at <= static_cast<int64_t>(known.size())) session.checkpoints.push_back(at);
     }
     // For all of its tokens, and for one block more of each that runs: or the next pass would take it away again.
     const auto length = static_cast<int64_t>(session.tokens.size());
-    const int64_t spare = static_cast<int64_t>(running.size()) * block_bytes;
-    const int64_t needed = ((length + kBlock - 1) / kBlock - longest / kBlock) * block_bytes + spare;
+    const int64_t spare = static_cast<int64_t>(running.size()) * memory_shape().block_bytes();
+    const int64_t needed = session.memory.missing(length, options.prefill_chunk) + spare;
     int64_t forgettable = 0;
-    for (const Remembered& past : remembered) forgettable += past.cache.blocks() * block_bytes;
+    for (const Remembered& past : remembered) forgettable += past.memory.bytes();
     if (needed > budget->left() + forgettable) {
       if (!budget->take(needed - forgettable)) return false;  // by which others are asked to forget, too
       budget->touched(needed - forgettable);
       budget->give(needed - forgettable);
     }
-    while (!session.cache.reserve(length) || budget->left() < spare)
+    while (!session.memory.reserve(length, options.prefill_chunk) || budget->left() < spare)
       if (!forget_oldest()) return false;
     if (!session.begun) {
       const std::lock_guard lock(mutex);
@@ -416,20 +432,20 @@ struct Engine::Impl {
   }
 
   void remember(Session& session) {
-    session.cache.resize(session.cache.length());  // nothing beyond
-    session.tokens.resize(static_cast<size_t>(session.cache.length()));
+    session.memory.resize(session.memory.length());  // nothing beyond
+    session.tokens.resize(static_cast<size_t>(session.memory.length()));
     std::erase_if(remembered, [&](const Remembered& past) {
       return past.adapter == session.request.adapter &&
              common_prefix(past.tokens, session.tokens) == static_cast<int64_t>(past.tokens.size());
     });
-    remembered.push_front({std::move(session.tokens), std::move(session.cache), session.request.adapter});
+    remembered.push_front({std::move(session.tokens), std::move(session.memory), session.request.adapter});
     // It is a guess what will be of use: half of the memory is enough for guesses.
-    int64_t blocks = 0;
+    int64_t bytes = 0;
     size_t count = 0;
-    const int64_t most = budget->limit() / 2 / block_bytes;
+    const int64_t most = budget->limit() / 2;
     std::erase_if(remembered, [&](const Remembered& past) {
-      blocks += past.cache.blocks();
-      return blocks > most || ++count > kMostRemembered;
+      bytes += past.memory.bytes();
+      return bytes > most || ++count > kMostRemembered;
     });
   }
 
@@ -458,8 +474,8 @@ struct Engine::Impl {
       session.finished.prefill_s = seconds((session.prefilling() ? now : session.first_token) - session.started);
       session.finished.decode_s = session.prefilling() ? 0 : seconds(now - session.first_token);
     }
-    if (!session.finished.failure && session.cache.length() > 0) remember(session);
-    session.cache = empty_cache();
+    if (!session.finished.failure && session.memory.length() > 0) remember(session);
+    session.memory = empty_memory();
     session.on_finished(session.finished);
   }
 
@@ -504,8 +520,13 @@ struct Engine::Impl {
     const std::vector<int64_t> shares = share_prefill(unread, chunk);
     std::vector<Part> parts;
     size_t next = 0;
-    for (const auto& session : running)
-      parts.push_back({session.get(), session->reading() ? shares[next++] : session->pending()});
+    for (const auto& session : running) {
+      int64_t count = session->reading() ? shares[next++] : session->pending();
+      const int64_t from = session->memory.length();
+      for (const int64_t at : session->checkpoints)
+        if (at > from) count = std::min(count, at - from);
+      parts.push_back({session.get(), count});
+    }
     std::erase_if(parts, [](const Part& part) { return part.count == 0; });
     return parts;
   }
@@ -517,16 +538,18 @@ struct Engine::Impl {
       Session& session = *part.session;
       const auto has_room = [&] {
         try {
-          return session.cache.reserve(session.cache.length() + part.count);
+          return session.memory.reserve(session.memory.length() + part.count);
         } catch (const std::bad_alloc&) { return false; }  // the system has less than was thought
       };
-      while (!session.waits && !has_room()) {
-        if (forget_oldest()) continue;
-        if (running.size() == 1) break;  // there is nobody but other engines to wait for
-        give_way(std::prev(running.end()));
+      bool room_is_there = has_room();
+      while (!session.waits && !room_is_there) {
+        if (!forget_oldest()) {
+          if (running.size() == 1) break;  // there is nobody but other engines to wait for
+          give_way(std::prev(running.end()));
+        }
+        room_is_there = !session.waits && has_room();
       }
-      if (!session.waits && session.cache.blocks() * kBlock >= session.cache.length() + part.count)
-        ready.push_back(part);
+      if (room_is_there) ready.push_back(part);
     }
     return ready;
   }
@@ -536,7 +559,7 @@ struct Engine::Impl {
   void give_way(std::list<std::unique_ptr<Session>>::iterator at) {
     std::unique_ptr<Session> session = std::move(*at);
     running.erase(at);
-    session->cache = empty_cache();
+    session->memory = empty_memory();
     session->waits = true;
     const std::lock_guard lock(mutex);
     const auto younger = [&](const auto& other) { return other->id > session->id; };
@@ -566,10 +589,10 @@ struct Engine::Impl {
     stalled = now;
   }
 
-  // Throws what the pass throws; then every cache is as it was.
+  // Throws what the pass throws; then every memory is as it was.
   void walk(std::span<const Part> parts) {
     std::vector<int64_t> before;
-    for (const Part& part : parts) before.push_back(part.session->cache.length());
+    for (const Part& part : parts) before.push_back(part.session->memory.length());
     std::vector<Session*> speaking;  // whose logits come, in the order of their rows
     int64_t read = 0;
     try {
@@ -579,17 +602,19 @@ struct Engine::Impl {
         if (session->reading()) read += count;
         if (whole) speaking.push_back(session);
         pass.add(std::span(session->tokens)
-                     .subspan(static_cast<size_t>(session->cache.length()), static_cast<size_t>(count)),
-                 &session->cache, whole ? Logits::last : Logits::none, session->request.adapter.get());
+                     .subspan(static_cast<size_t>(session->memory.length()), static_cast<size_t>(count)),
+                 &session->memory, whole ? Logits::last : Logits::none, session->request.adapter.get());
       }
       const Tensor logits = (*model->network)(pass);
       model->check_whole();
+      for (const auto& [session, count] : parts)
+        if (std::ranges::count(session->checkpoints, session->memory.length()) > 0) session->memory.checkpoint();
       const auto width = static_cast<size_t>(logits.width());
       for (size_t row = 0; row < speaking.size(); ++row) try {
           speak(*speaking[row], logits.values().subspan(row * width, width));
         } catch (...) { end_with(*speaking[row], failure_of(std::current_exception())); }
     } catch (...) {
-      for (size_t i = 0; i < parts.size(); ++i) parts[i].session->cache.resize(before[i]);
+      for (size_t i = 0; i < parts.size(); ++i) parts[i].session->memory.resize(before[i]);
       throw;
     }
     const std::lock_guard lock(mutex);
@@ -685,7 +710,7 @@ Engine::RequestId Engine::submit(GenerationRequest request, OnToken on_token, On
   const std::lock_guard lock(impl_->mutex);
   const RequestId id = impl_->next_id++;
   impl_->waiting.push_back(std::make_unique<Session>(id, std::move(request), std::move(on_token),
-                                                     std::move(on_finished), model(), impl_->empty_cache(), most));
+                                                     std::move(on_finished), model(), impl_->empty_memory(), most));
   ++impl_->statistics.requests;
   impl_->statistics.waiting = static_cast<int64_t>(impl_->waiting.size());
   impl_->wake.notify_all();

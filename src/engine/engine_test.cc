@@ -27,24 +27,19 @@ namespace glassbox {
 namespace {
 
 // A random Llama that speaks bytes and a few merges. `damage` may change its numbers.
-Model tiny(int64_t context, const std::function<void(Parameters&)>& damage = {}) {
+Model tiny(int64_t context, const std::function<void(Parameters&)>& damage = {}, const Json& more = Json::object()) {
   const std::vector<std::string> texts = {"the cat sat on the mat and the dog sat on the cat",
                                           "what is 17 + 25? it is 42."};
   const std::string json = train_bpe(texts, {.vocab_size = 300, .special_tokens = {"<|end|>"}});
   Tokenizer tokenizer = Tokenizer::from_json(json, "tiny");
-  Config config({{"model_type", "llama"},
-                 {"vocab_size", 304},
-                 {"hidden_size", 48},
-                 {"intermediate_size", 96},
-                 {"num_hidden_layers", 2},
-                 {"num_attention_heads", 4},
-                 {"num_key_value_heads", 2},
-                 {"max_position_embeddings", context},
-                 {"rms_norm_eps", 1e-5},
-                 {"rope_theta", 1e4},
-                 {"hidden_act", "silu"},
-                 {"tie_word_embeddings", !damage}},
-                "tiny");
+  Json shape = {{"model_type", "llama"},    {"vocab_size", 304},
+                {"hidden_size", 48},        {"intermediate_size", 96},
+                {"num_hidden_layers", 2},   {"num_attention_heads", 4},
+                {"num_key_value_heads", 2}, {"max_position_embeddings", context},
+                {"rms_norm_eps", 1e-5},     {"rope_theta", 1e4},
+                {"hidden_act", "silu"},     {"tie_word_embeddings", !damage}};
+  shape.update(more);
+  Config config(shape, "tiny");
   Parameters parameters(DType::bf16, 3, 0.3f);
   auto network = make_model(config, parameters);
   if (damage) damage(parameters);
@@ -93,7 +88,7 @@ class Watched : public LanguageModel {
   using Watch = std::function<void(const Pass&)>;
   Watched(std::unique_ptr<LanguageModel> model, Watch watch) : model_(std::move(model)), watch_(std::move(watch)) {}
   const ModelShape& shape() const override { return model_->shape(); }
-  const CacheShape& cache_shape() const override { return model_->cache_shape(); }
+  const MemoryShape& memory_shape() const override { return model_->memory_shape(); }
   Tensor operator()(Pass& pass) const override {
     Tensor logits = (*model_)(pass);
     watch_(pass);
@@ -313,7 +308,7 @@ TEST(Engine, WhoGivesWayGoesOnWithTheSameBits) {
     for (size_t i = 0; auto& asked : all) expect_same(asked.wait(), alone[i++]);
     const EngineStatistics statistics = engine.statistics();
     EXPECT_GT(statistics.gave_way, 0);
-    EXPECT_LE(statistics.cache_bytes, 5 * static_cast<int64_t>(model->network->cache_shape().block_bytes()));
+    EXPECT_LE(statistics.cache_bytes, 5 * model->network->memory_shape().block_bytes());
   }
 }
 
@@ -372,8 +367,7 @@ TEST(Engine, ACrowdThatComesAndGoesInLittleMemory) {
       }
       ++i;
     }
-    EXPECT_LE(engine.statistics().cache_bytes,
-              blocks * static_cast<int64_t>(model->network->cache_shape().block_bytes()));
+    EXPECT_LE(engine.statistics().cache_bytes, blocks * model->network->memory_shape().block_bytes());
   }
 }
 
@@ -384,7 +378,7 @@ std::shared_ptr<MemoryBudget> memory_for(const std::shared_ptr<const Model>& mod
   options.memory = std::make_shared<MemoryBudget>(kPlenty);
   const Engine probe(model, options);
   const int64_t promised = kPlenty - options.memory->left();
-  const auto block = static_cast<int64_t>(model->network->cache_shape().block_bytes());
+  const auto block = model->network->memory_shape().block_bytes();
   return std::make_shared<MemoryBudget>(engines * promised + blocks * block);
 }
 
@@ -396,8 +390,63 @@ TEST(Engine, WhatEndedIsForgottenBeforeAnybodyGivesWay) {
     EXPECT_EQ(engine.generate(request).tokens.size(), 120u);
   }
   EXPECT_EQ(engine.statistics().gave_way, 0);
-  EXPECT_LE(engine.statistics().cache_bytes, 5 * static_cast<int64_t>(model->network->cache_shape().block_bytes()));
+  EXPECT_LE(engine.statistics().cache_bytes, 5 * model->network->memory_shape().block_bytes());
   EXPECT_GT(engine.statistics().cache_bytes, 0) << "the last is remembered";
+}
+
+// The first layer looks through a window of 40, the second sees all.
+std::shared_ptr<const Model> windowed_model() {
+  return std::make_shared<const Model>(tiny(
+      2048, {},
+      {{"model_type", "olmo3"}, {"sliding_window", 40}, {"layer_types", {"sliding_attention", "full_attention"}}}));
+}
+
+TEST(Engine, LayersThatForgetTakeLittleMemory) {
+  const auto model = windowed_model();
+  const int64_t block = model->network->memory_shape().block_bytes();
+  const auto request = ask(*model, std::string(900, 'q'), 60);
+  const auto alone = Engine(model, {.threads = 1}).generate(request);
+  // 15 blocks of one layer; of the other a window and a chunk, and what a checkpoint keeps of it.
+  EngineOptions options{.threads = 2, .prefill_chunk = 64};
+  options.memory = memory_for(model, 15 * 2);
+  Engine engine(model, options);
+  expect_same(engine.generate(request), alone);
+  EXPECT_LE(engine.statistics().cache_bytes, (15 + 4 + 2) * block / 2);
+}
+
+TEST(Engine, ATurnGoesOnFromTheOneBeforeThoughLayersForget) {
+  const auto model = windowed_model();
+  Engine engine(model, {.threads = 2, .prefill_chunk = 100});
+  const std::string story = "the cat sat on the mat and the dog sat on the cat. " + std::string(150, 'q');
+  const auto one = engine.generate(ask(*model, story, 200));
+  EXPECT_EQ(one.finished.cached_tokens, 0);
+  // The answer is told otherwise, as templates do with reasoning: the prompt is still known up to its last block.
+  const auto request = ask(*model, story + " what is 17 + 25?", 30);
+  const auto two = engine.generate(request);
+  EXPECT_GE(two.finished.cached_tokens, one.finished.prompt_tokens - 16 - 64);
+  expect_same(two, Engine(model, {.threads = 1}).generate(request));
+  // As it was told: from its end.
+  auto whole = ask(*model, story, 30);
+  for (const TokenEvent& token : one.tokens) whole.prompt.push_back(token.id);
+  const auto three = engine.generate(whole);
+  EXPECT_GE(three.finished.cached_tokens, one.finished.prompt_tokens + 190);
+  expect_same(three, Engine(model, {.threads = 1}).generate(whole));
+}
+
+TEST(Engine, WhereTwoPromptsPartedAThirdGoesOn) {
+  const auto model = windowed_model();
+  Engine engine(model, {.threads = 1});
+  const std::string rules(400, 'q');
+  std::vector<int64_t> cached;
+  for (const char* question : {" the cat", " what is 17", " the dog"}) {
+    const auto request = ask(*model, rules + question + std::string(300, 'z'), 20);
+    const auto answer = engine.generate(request);
+    expect_same(answer, Engine(model, {.threads = 1}).generate(request));
+    cached.push_back(answer.finished.cached_tokens);
+  }
+  EXPECT_EQ(cached[0], 0);
+  EXPECT_EQ(cached[1], 0) << "what the rules' end needs was forgotten";
+  EXPECT_GE(cached[2], 390) << "and was kept the second time";
 }
 
 TEST(Engine, TheContextIsWhatMemoryHolds) {
@@ -439,7 +488,7 @@ TEST(Engine, EnginesShareOneBudget) {
   std::list<Asked> all;
   for (int i = 0; i < 6; ++i) all.emplace_back(i % 2 ? one : two, ask(*model, "the cat", 150));
   for (Asked& asked : all) expect_same(asked.wait(), alone);
-  EXPECT_LE(options.memory->taken(), 4 * static_cast<int64_t>(model->network->cache_shape().block_bytes()));
+  EXPECT_LE(options.memory->taken(), 4 * model->network->memory_shape().block_bytes());
 }
 
 TEST(Engine, ARequestThatFindsNoMemoryFailsByName) {

@@ -354,11 +354,11 @@ TEST_P(Bits, SixteenStrangersDoNotMoveOne) {
 TEST_P(Bits, ChunksDoNotMoveOne) {
   each([&](const Held& h, const std::string& where) {
     for (const size_t chunk : {size_t{1}, size_t{7}, size_t{64}}) {
-      KvCache cache(h.model->cache_shape());
+      SequenceMemory memory(h.model->memory_shape());
       std::vector<float> logits;
       for (size_t at = 0; at < h.prompt.size(); at += chunk) {
         Pass pass(two);
-        pass.add(std::span(h.prompt).subspan(at, std::min(chunk, h.prompt.size() - at)), &cache);
+        pass.add(std::span(h.prompt).subspan(at, std::min(chunk, h.prompt.size() - at)), &memory);
         const Tensor part = (*h.model)(pass);
         logits.insert(logits.end(), part.values().begin(), part.values().end());
       }
@@ -369,16 +369,38 @@ TEST_P(Bits, ChunksDoNotMoveOne) {
 
 TEST_P(Bits, ASharedPrefixDoesNotMoveOne) {
   for (const Held& h : held) {
-    KvCache first(h.model->cache_shape());
+    SequenceMemory first(h.model->memory_shape());
     Pass fill(two);
     fill.add(std::span(h.prompt).first(100), &first);
     (*h.model)(fill);
-    KvCache second = first;
+    SequenceMemory second = first;
     second.resize(83);
     Pass rest(two);
     rest.add(std::span(h.prompt).subspan(83), &second);
     expect_same_bits((*h.model)(rest).values(),
                      std::span(h.reference).subspan(83 * static_cast<size_t>(h.model->shape().vocabulary)), h.as);
+  }
+}
+
+// Layers that forget have lost what is out of sight, and have it again at a checkpoint.
+TEST_P(Bits, GoingBackToACheckpointDoesNotMoveOne) {
+  for (const Held& h : held) {
+    SequenceMemory memory(h.model->memory_shape());
+    const auto walk = [&](int64_t to) {
+      Pass pass(two);
+      const auto from = static_cast<size_t>(memory.length());
+      pass.add(std::span(h.prompt).subspan(from, static_cast<size_t>(to) - from), &memory);
+      const Tensor logits = (*h.model)(pass);
+      return std::vector<float>(logits.values().begin(), logits.values().end());
+    };
+    walk(37);
+    memory.checkpoint();
+    for (const int64_t to : {100, 120, 140, 150}) walk(to);
+    const int64_t back = memory.resumable(40);
+    EXPECT_GE(back, 37) << h.as;
+    memory.resize(back);
+    const auto expected = std::span(h.reference).subspan(static_cast<size_t>(back * h.model->shape().vocabulary));
+    expect_same_bits(walk(150), expected, h.as);
   }
 }
 

@@ -31,7 +31,7 @@ Tensor in_16_bits(const Weights& w, const Shape& shape) {
 
 }  // namespace
 
-LatentShape read_latent(const Config& config, ModelShape& shape, WeightSource& weights) {
+LatentShape read_latent(const Config& config, ModelShape& shape) {
   LatentShape s;
   s.heads = shape.heads;
   s.hidden = shape.hidden;
@@ -56,11 +56,12 @@ LatentShape read_latent(const Config& config, ModelShape& shape, WeightSource& w
   s.rotary.interleaved = config.get_or<bool>("rope_interleave", true);
   const double mscale = rope.mscale_all_dim > 0 ? yarn_mscale(rope.factor, rope.mscale_all_dim) : 1;
   s.scale = static_cast<float>(mscale * mscale / std::sqrt(static_cast<double>(shape.head_dim)));
-  s.cache = cache_of(shape, weights);
-  s.cache.kv_heads = 1;
-  s.cache.head_dim = s.kv_lora_rank + s.qk_rope_head_dim;
-  s.cache.latent = s.kv_lora_rank;
   return s;
+}
+
+MemoryShape latent_memory(const ModelShape& shape, const LatentShape& latent, WeightSource& weights) {
+  const Latent row{latent.kv_lora_rank + latent.qk_rope_head_dim, latent.kv_lora_rank, memory_dtype(weights, shape)};
+  return MemoryShape(std::vector<LayerMemory>(static_cast<size_t>(shape.layers), {row}));
 }
 
 LatentAttention::LatentAttention(const Weights& w, const LatentShape& s, int64_t layer)
@@ -89,7 +90,7 @@ Tensor LatentAttention::operator()(const Tensor& x) const {  // [T, D]
   const Tensor q_nope = columns(q, 0, n);                                                         // [T, H, N]
   const Tensor q_latent = adapted_queries(q_nope, kv_b_proj, absorb_queries(q_nope, kv_b_proj));  // [T, H, C]
   const Tensor absorbed = beside(q_latent, rope(columns(q, n, p), shape.rotary));                 // [T, H, C + P]
-  const Tensor seen = attend(absorbed, remember(layer, k, shape.cache), {.scale = shape.scale});  // [T, H, C]
+  const Tensor seen = attend(absorbed, remember(layer, k), {.scale = shape.scale});               // [T, H, C]
   return o_proj(merge(adapted_values(seen, expand_values(seen, kv_b_proj, shape.v_head_dim))));   // [T, D]
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,9 +29,9 @@ struct ShapeDefaults {
 ModelShape read_shape(Config& config, WeightSource& weights, const ShapeDefaults& defaults = {},
                       const std::string& prefix = "");
 
-// The cache holds float32 for float32 models, else bf16 (docs/design.md, Numbers). The embedding tells: files of
+// Memory holds float32 for float32 models, else bf16 (docs/design.md, Numbers). The embedding tells: files of
 // quantized weights keep their norms in float32.
-DType cache_dtype(WeightSource& weights, const ModelShape& shape, const std::string& prefix = "");
+DType memory_dtype(WeightSource& weights, const ModelShape& shape, const std::string& prefix = "");
 
 // theta^(-2i/E) in float32, i < E/2, and what the kind of scaling makes of them: Llama 3.1's (arXiv:2407.21783; its
 // formula is Meta's reference code's) slows wavelengths beyond original context / low_freq_factor by `factor`, keeps
@@ -45,7 +46,8 @@ std::vector<bool> read_rope_layers(const Config& config, int64_t layers);
 // 5 writes for some families; those that are there must agree. Throws Error(bad_file).
 int64_t read_experts(const Config& config);
 
-// Keys and values of every head, in cache_dtype.
-CacheShape cache_of(const ModelShape& shape, WeightSource& weights, const std::string& prefix = "");
+// Keys and values of every head in each layer, in memory_dtype. `sight`: of a layer, where layers do not see all.
+MemoryShape memory_of(const ModelShape& shape, WeightSource& weights, const std::string& prefix = "",
+                      const std::function<Sight(int64_t layer)>& sight = {});
 
 }  // namespace glassbox

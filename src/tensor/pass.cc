@@ -26,7 +26,9 @@ bool glob_matches(std::string_view pattern, std::string_view name) {
   return p == pattern.size();
 }
 
-void Taps::listen(std::string pattern, Look look) { taps_.push_back({std::move(pattern), std::move(look)}); }
+void Taps::listen(std::string pattern, Listener listener) {
+  taps_.push_back({std::move(pattern), std::move(listener)});
+}
 
 bool Taps::wants(std::string_view name) const {
   for (const Tap& tap : taps_)
@@ -39,7 +41,7 @@ Tensor Taps::offer(std::string_view name, const Tensor& value) const {
   for (const Tap& tap : taps_) {
     if (!glob_matches(tap.pattern, name)) continue;
     tap.heard = true;
-    if (auto replacement = tap.look(name, current)) {
+    if (auto replacement = tap.listener(name, current)) {
       check(replacement->shape() == value.shape() && replacement->dtype() == value.dtype(),
             "Taps: a replacement must have the shape and dtype of what it replaces");
       current = *replacement;
@@ -55,22 +57,22 @@ std::vector<std::string> Taps::unheard() const {
   return patterns;
 }
 
-void Pass::add(std::span<const int32_t> tokens, KvCache* cache, Logits logits, const Adapter* adapter) {
+void Pass::add(std::span<const int32_t> tokens, SequenceMemory* memory, Logits logits, const Adapter* adapter) {
   std::vector<uint8_t> wanted(tokens.size(), logits == Logits::all);
   if (logits == Logits::last && !wanted.empty()) wanted.back() = 1;
-  add(tokens, cache, wanted, adapter);
+  add(tokens, memory, wanted, adapter);
 }
 
-void Pass::add(std::span<const int32_t> tokens, KvCache* cache, std::span<const uint8_t> wanted,
+void Pass::add(std::span<const int32_t> tokens, SequenceMemory* memory, std::span<const uint8_t> wanted,
                const Adapter* adapter) {
-  check(!caches_open_, "Pass: add() after the pass was walked");
+  check(!memory_open_, "Pass: add() after the pass was walked");
   check(wanted.size() == tokens.size(), "Pass: expected a mark for each token");
   const auto begin = static_cast<int64_t>(tokens_.size());
   const auto count = static_cast<int64_t>(tokens.size());
-  const int64_t position = cache ? cache->length() : 0;
+  const int64_t position = memory ? memory->length() : 0;
   if (count == 0) return;
-  for (const Run& run : runs_) check(!cache || run.cache != cache, "Pass: one run of a sequence at a time");
-  runs_.push_back({begin, begin + count, position, cache, adapter});
+  for (const Run& run : runs_) check(!memory || run.memory != memory, "Pass: one run of a sequence at a time");
+  runs_.push_back({begin, begin + count, position, memory, adapter});
   adapts_ |= adapter != nullptr;
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
   for (int64_t i = 0; i < count; ++i) {
@@ -136,12 +138,12 @@ Tensor Pass::angles(const Rotary& rotary) {
   return angles_.emplace_back(rotary, angles).second;
 }
 
-void Pass::open_caches(const CacheShape& shape) {
-  if (caches_open_) return;
-  caches_open_ = true;
+void Pass::open_memory(const MemoryShape& shape) {
+  if (memory_open_) return;
+  memory_open_ = true;
   for (Run& run : runs_) {
-    if (!run.cache) run.cache = &own_caches_.emplace_back(shape);
-    run.cache->resize(run.position + run.end - run.begin);
+    if (!run.memory) run.memory = &own_memories_.emplace_back(shape);
+    run.memory->resize(run.position + run.end - run.begin);
   }
 }
 

@@ -1,7 +1,7 @@
 // A pass: some tokens of some sequences, once through a model. It is all that differs between serving, looking and
-// training: whether sequences have caches, whether taps listen, whether a tape records.
+// training: whether sequences have a memory, whether taps listen, whether a tape records.
 //
-//   Pass serve(workspace);            serve.add(next_tokens, &session.cache);          model(serve)
+//   Pass serve(workspace);            serve.add(next_tokens, &session.memory);         model(serve)
 //   Pass look(workspace, {&taps});    look.add(prompt);                                model(look)
 //   Pass learn(workspace, {nullptr, true}); learn.add(document); ...  learn.backward(cross_entropy(model(learn), ...))
 #pragma once
@@ -19,8 +19,8 @@
 #include "base/threads.h"
 #include "tensor/adapter.h"
 #include "tensor/arena.h"
-#include "tensor/kv_cache.h"
 #include "tensor/rotary.h"
+#include "tensor/sequence_memory.h"
 #include "tensor/tensor.h"
 
 namespace glassbox {
@@ -35,10 +35,10 @@ struct Workspace {
 // Listens at named places of a model (docs/design.md, Tap names). A tap that returns nothing changes nothing.
 class Taps {
  public:
-  using Look = std::function<std::optional<Tensor>(std::string_view name, const Tensor& value)>;
+  using Listener = std::function<std::optional<Tensor>(std::string_view name, const Tensor& value)>;
 
   // `pattern`: a tap name in which * stands for any run of characters, ? for one.
-  void listen(std::string pattern, Look look);
+  void listen(std::string pattern, Listener listener);
   bool empty() const { return taps_.empty(); }
   bool wants(std::string_view name) const;
 
@@ -51,7 +51,7 @@ class Taps {
  private:
   struct Tap {
     std::string pattern;
-    Look look;
+    Listener listener;
     mutable bool heard = false;
   };
   std::vector<Tap> taps_;
@@ -65,8 +65,8 @@ enum class Logits { none, last, all };
 // A run: consecutive tokens of one sequence, rows [begin, end) of the token axis.
 struct Run {
   int64_t begin, end;
-  int64_t position;  // of the first
-  KvCache* cache;    // never null once the pass has been walked
+  int64_t position;        // of the first
+  SequenceMemory* memory;  // never null once the pass has been walked
   const Adapter* adapter = nullptr;
 };
 
@@ -82,13 +82,13 @@ class Pass {
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;
 
-  // Appends a run. With a cache it continues after cache->length(), which grows by the run when it is first walked;
+  // Appends a run. With a memory it continues after memory->length(), which grows by the run when it is first walked;
   // without one it begins at position 0 and is forgotten with the pass. `tokens` are copied. `adapter` must outlive the
   // pass.
-  void add(std::span<const int32_t> tokens, KvCache* cache = nullptr, Logits logits = Logits::all,
+  void add(std::span<const int32_t> tokens, SequenceMemory* memory = nullptr, Logits logits = Logits::all,
            const Adapter* adapter = nullptr);
   // The same, with logits for the tokens that are marked (one mark a token, 0 or 1).
-  void add(std::span<const int32_t> tokens, KvCache* cache, std::span<const uint8_t> wanted,
+  void add(std::span<const int32_t> tokens, SequenceMemory* memory, std::span<const uint8_t> wanted,
            const Adapter* adapter = nullptr);
 
   std::span<const int32_t> tokens() const { return tokens_; }
@@ -123,8 +123,8 @@ class Pass {
   // Cosines, then sines, of each token's position: [T, 2, n]. Made once for all layers.
   Tensor angles(const Rotary& rotary);
 
-  // Makes sure every run has a cache of this shape with room for its tokens.
-  void open_caches(const CacheShape& shape);
+  // Makes sure every run has a memory of this shape with room for its tokens: where a model begins.
+  void open_memory(const MemoryShape& shape);
 
   // The value, or what a tap puts in its place; `name` is appended to the path of the module being walked.
   Tensor offer(const Tensor& value, std::string_view name);
@@ -146,8 +146,8 @@ class Pass {
   PassOptions options_;
   std::vector<int32_t> tokens_, positions_, logit_rows_;
   std::vector<Run> runs_;
-  std::deque<KvCache> own_caches_;  // of runs that came without
-  bool caches_open_ = false, adapts_ = false;
+  std::deque<SequenceMemory> own_memories_;  // of runs that came without
+  bool memory_open_ = false, adapts_ = false;
   std::vector<std::pair<Rotary, Tensor>> angles_;
   std::vector<Step> tape_;
   Gradient* running_ = nullptr;  // of the step of the tape that runs
