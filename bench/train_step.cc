@@ -53,14 +53,14 @@ int main(int argc, char** argv) {
     const auto length = 100 + philox(1, d)[0] % 101;
     for (uint64_t t = 0; t < length; ++t) {
       example.tokens.push_back(static_cast<int32_t>(philox(2, d, t)[0] % static_cast<uint64_t>(vocabulary)));
-      example.said.push_back(t * 2 >= length);
+      example.loss_mask.push_back(t * 2 >= length);
     }
     corpus.add(example);
   }
   TrainerOptions options;
   options.batch_tokens = batch;
   options.micro_batch_tokens = micro;
-  options.rest_weight = all_rows ? 0.1 : 0;
+  options.other_weight = all_rows ? 0.1 : 0;
   options.schedule = {1e-3, 1e-4, 10, 1000};
   Workspace workspace(threads);
   Trainer trainer(*model, parameters, corpus, options, workspace);

@@ -10,15 +10,15 @@
 namespace glassbox {
 
 void Corpus::add(const Example& example) {
-  check(example.tokens.size() == example.said.size(), "Corpus: expected a mark for each token");
+  check(example.tokens.size() == example.loss_mask.size(), "Corpus: expected a mark for each token");
   tokens_.insert(tokens_.end(), example.tokens.begin(), example.tokens.end());
-  said_.insert(said_.end(), example.said.begin(), example.said.end());
+  loss_mask_.insert(loss_mask_.end(), example.loss_mask.begin(), example.loss_mask.end());
   ends_.push_back(tokens_.size());
 }
 
 Corpus::Document Corpus::operator[](size_t i) const {
   const size_t begin = i == 0 ? 0 : ends_[i - 1], count = ends_[i] - begin;
-  return {std::span(tokens_).subspan(begin, count), std::span(said_).subspan(begin, count)};
+  return {std::span(tokens_).subspan(begin, count), std::span(loss_mask_).subspan(begin, count)};
 }
 
 uint64_t Corpus::digest() const {
@@ -28,7 +28,7 @@ uint64_t Corpus::digest() const {
     key = key_of(key, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   };
   mix(tokens_);
-  mix(said_);
+  mix(loss_mask_);
   mix(ends_);
   return key;
 }

@@ -11,7 +11,7 @@ namespace glassbox {
 // A document, and for each token whether it is one the model is to say (1) or only to read (0).
 struct Example {
   std::vector<int32_t> tokens;
-  std::vector<uint8_t> said;
+  std::vector<uint8_t> loss_mask;
 };
 
 // Many documents in one piece of memory.
@@ -19,7 +19,7 @@ class Corpus {
  public:
   struct Document {
     std::span<const int32_t> tokens;
-    std::span<const uint8_t> said;
+    std::span<const uint8_t> loss_mask;
   };
 
   void add(const Example& example);
@@ -30,7 +30,7 @@ class Corpus {
 
  private:
   std::vector<int32_t> tokens_;
-  std::vector<uint8_t> said_;
+  std::vector<uint8_t> loss_mask_;
   std::vector<size_t> ends_;
 };
 

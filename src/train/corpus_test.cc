@@ -23,7 +23,7 @@ TEST(Corpus, KeepsDocumentsApart) {
   ASSERT_EQ(corpus.size(), 3u);
   EXPECT_EQ(corpus.tokens(), 4);
   EXPECT_TRUE(std::ranges::equal(corpus[0].tokens, std::vector<int32_t>{1, 2, 3}));
-  EXPECT_TRUE(std::ranges::equal(corpus[0].said, std::vector<uint8_t>{0, 1, 1}));
+  EXPECT_TRUE(std::ranges::equal(corpus[0].loss_mask, std::vector<uint8_t>{0, 1, 1}));
   EXPECT_TRUE(corpus[1].tokens.empty());
   EXPECT_EQ(corpus[2].tokens[0], 4);
 }

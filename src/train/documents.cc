@@ -70,7 +70,7 @@ Example DocumentEncoder::encode(const OrderedJson& document, std::string_view wh
       chat && tokenizer_.adds_bos() && bytes == text.size() + tokenizer_.piece(*tokenizer_.bos()).size();
   for (size_t i = 0; i < example.tokens.size(); ++i) {
     if (i == 0 && added_bos) {
-      example.said.push_back(false);
+      example.loss_mask.push_back(false);
       continue;
     }
     const int32_t id = example.tokens[i];
@@ -80,7 +80,7 @@ Example DocumentEncoder::encode(const OrderedJson& document, std::string_view wh
       fail(ErrorKind::unsupported,
            "{}: the tokenizer changes the text it encodes (byte {}): training needs one that does not", where, at);
     while (span < spans.size() && spans[span].second <= at) ++span;
-    example.said.push_back(span < spans.size() && spans[span].first <= at);
+    example.loss_mask.push_back(span < spans.size() && spans[span].first <= at);
     at += piece.size();
   }
   if (at != text.size())
@@ -119,7 +119,7 @@ Encoded encode_documents(int64_t count, const std::function<OrderedJson(int64_t)
           const auto cut = [&](const auto& all) {
             return std::vector(all.begin() + at, all.begin() + std::min(length, at + context));
           };
-          result.corpus.add({cut(example.tokens), cut(example.said)});
+          result.corpus.add({cut(example.tokens), cut(example.loss_mask)});
         }
       }
     }

@@ -106,12 +106,12 @@ void read_train(Section train, Recipe& recipe) {
   options.adamw.eps = train.number("eps", options.adamw.eps, 1e-15, 1);
   options.adamw.weight_decay = train.number("weight_decay", options.adamw.weight_decay, 0, 10);
   options.adamw.clip = train.number("clip", options.adamw.clip, 0, 1e9);
-  options.said_weight = train.number("said_weight", options.said_weight, 0, 1000);
-  options.rest_weight = train.number("rest_weight", options.rest_weight, 0, 1000);
+  options.assistant_weight = train.number("said_weight", options.assistant_weight, 0, 1000);
+  options.other_weight = train.number("rest_weight", options.other_weight, 0, 1000);
   for (const auto& [key, weight] :
-       {std::pair{"said_weight", options.said_weight}, {"rest_weight", options.rest_weight}})
+       {std::pair{"said_weight", options.assistant_weight}, {"rest_weight", options.other_weight}})
     if (weight != 0 && weight < 1e-6) train.refuse(key, fmt::format("expected 0, or 1e-06 to 1000, got {}", weight));
-  if (options.said_weight + options.rest_weight == 0) train.refuse("said_weight", "no token would have a weight");
+  if (options.assistant_weight + options.other_weight == 0) train.refuse("said_weight", "no token would have a weight");
   recipe.log_every = train.integer("log_every", recipe.log_every, 1, kMany);
   train.finish();
 }
@@ -153,8 +153,8 @@ Json to_json(const Recipe& r) {
                 {"eps", t.adamw.eps},
                 {"weight_decay", t.adamw.weight_decay},
                 {"clip", t.adamw.clip},
-                {"said_weight", t.said_weight},
-                {"rest_weight", t.rest_weight},
+                {"said_weight", t.assistant_weight},
+                {"rest_weight", t.other_weight},
                 {"log_every", r.log_every}};
   if (r.tokens > 0)
     train["tokens"] = r.tokens;

@@ -66,8 +66,8 @@ TEST(Recipe, ReadsWhatIsThereAndKnowsTheRest) {
   EXPECT_EQ(recipe.train.schedule.rate, 2e-3);
   EXPECT_EQ(recipe.train.schedule.min_rate, 2e-4);
   EXPECT_EQ(recipe.train.adamw.beta1, 0.8);
-  EXPECT_EQ(recipe.train.rest_weight, 0.25);
-  EXPECT_EQ(recipe.train.said_weight, 1);
+  EXPECT_EQ(recipe.train.other_weight, 0.25);
+  EXPECT_EQ(recipe.train.assistant_weight, 1);
   EXPECT_EQ(recipe.checkpoint.keep, 2);
   EXPECT_EQ(recipe.json["train"]["clip"], 1);
   EXPECT_EQ(recipe.json["data"]["documents"], 50);

@@ -318,7 +318,7 @@ class TrainingRun {
                                      {"loss", result.loss},
                                      {"accuracy", result.accuracy}});
     note(fmt::format("step {}: held-out loss {:.4f}, {:.2f} % of {} tokens right, in {:.1f} s", trainer.steps_done(),
-                     result.loss, 100 * result.accuracy, result.said, since(begin)));
+                     result.loss, 100 * result.accuracy, result.assistant_tokens, since(begin)));
   }
 
   // Where numbers stop being finite the run ends: what was saved last is left as it is, and the curve says so.

@@ -263,14 +263,14 @@ TEST(DocumentEncoder, MarksWhatTheAssistantSaysToTheToken) {
   const Example example = encoder.encode(document, "here");
   std::string said, rest;
   for (size_t i = 0; i < example.tokens.size(); ++i)
-    (example.said[i] ? said : rest) += published.tokenizer.piece(example.tokens[i]);
+    (example.loss_mask[i] ? said : rest) += published.tokenizer.piece(example.tokens[i]);
   EXPECT_EQ(said, "12, é!<|end|><|end|>");
   EXPECT_EQ(rest, "<|begin|><|user|>Say 12<|end|><|assistant|><|user|>Thanks<|end|><|assistant|>");
   EXPECT_EQ(published.tokenizer.decode(example.tokens),
             "<|begin|><|user|>Say 12<|end|><|assistant|>12, é!<|end|><|user|>Thanks<|end|><|assistant|><|end|>");
 
   const Example text = encoder.encode({{"text", "all of it"}}, "here");
-  EXPECT_TRUE(std::ranges::all_of(text.said, [](uint8_t s) { return s == 1; }));
+  EXPECT_TRUE(std::ranges::all_of(text.loss_mask, [](uint8_t s) { return s == 1; }));
   EXPECT_EQ(text.tokens.back(), published.tokenizer.eos());
 }
 
@@ -300,10 +300,10 @@ TEST(DocumentEncoder, EncodesConversationsAsTheyAreServed) {
     EXPECT_EQ(example.tokens, PromptEncoder(tokenizer, chat).encode(chat.render(document)));
     EXPECT_EQ(std::ranges::count(example.tokens, 0), 1);
     EXPECT_EQ(std::ranges::count(example.tokens, 2), 2);
-    ASSERT_EQ(example.said.size(), example.tokens.size());
+    ASSERT_EQ(example.loss_mask.size(), example.tokens.size());
     std::string said, rest;
     for (size_t i = 0; i < example.tokens.size(); ++i)
-      (example.said[i] ? said : rest) += tokenizer.piece(example.tokens[i]);
+      (example.loss_mask[i] ? said : rest) += tokenizer.piece(example.tokens[i]);
     EXPECT_EQ(said, "b<|end|><|bot|><|end|>");
     EXPECT_EQ(rest, "<s><|user|>a<|end|><s><|end|><|bot|>");
   }

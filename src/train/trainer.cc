@@ -20,19 +20,19 @@ struct MicroBatch {
   std::vector<std::vector<uint8_t>> wanted;  // tokens whose next one counts
   std::vector<int32_t> targets;
   std::vector<float> weights;
-  std::vector<uint8_t> said;
+  std::vector<uint8_t> loss_mask;
   int64_t tokens = 0;
 
   void add(const Corpus::Document& document, const TrainerOptions& options) {
     const size_t count = document.tokens.size();
     std::vector<uint8_t> marks(count, 0);
     for (size_t i = 0; i + 1 < count; ++i) {
-      const double weight = document.said[i + 1] ? options.said_weight : options.rest_weight;
+      const double weight = document.loss_mask[i + 1] ? options.assistant_weight : options.other_weight;
       if (weight == 0) continue;
       marks[i] = 1;
       targets.push_back(document.tokens[i + 1]);
       weights.push_back(static_cast<float>(weight));
-      said.push_back(document.said[i + 1]);
+      loss_mask.push_back(document.loss_mask[i + 1]);
     }
     documents.push_back(document);
     wanted.push_back(std::move(marks));
@@ -127,12 +127,12 @@ Trainer::Evaluation Trainer::evaluate(const Corpus& held_out) const {
       }
     });
     for (size_t i = 0; i < hit.size(); ++i) {
-      sum.said += micro.said[i];
-      right += micro.said[i] && hit[i];
+      sum.assistant_tokens += micro.loss_mask[i];
+      right += micro.loss_mask[i] && hit[i];
     }
   }
   if (weight > 0) sum.loss /= weight;
-  if (sum.said > 0) sum.accuracy = right / static_cast<double>(sum.said);
+  if (sum.assistant_tokens > 0) sum.accuracy = right / static_cast<double>(sum.assistant_tokens);
   return sum;
 }
 
@@ -155,21 +155,21 @@ void Trainer::save(const std::filesystem::path& file, const Json& notes) const {
 
 Json Trainer::load(const std::filesystem::path& file) {
   const SafeTensors saved = SafeTensors::open(file);
-  const auto said = [&](const char* key) -> const std::string& {
+  const auto metadata = [&](const char* key) -> const std::string& {
     const auto found = saved.metadata().find(key);
     if (found == saved.metadata().end())
       fail(ErrorKind::bad_file, "{}: expected \"{}\" in its metadata, there is none", file.string(), key);
     return found->second;
   };
-  if (said("format") != "glassbox training checkpoint 1")
+  if (metadata("format") != "glassbox training checkpoint 1")
     fail(ErrorKind::bad_file, "{}: expected a glassbox training checkpoint 1, got \"{}\"", file.string(),
-         said("format"));
+         metadata("format"));
   int64_t step = -1;
-  const std::string& digits = said("step");
+  const std::string& digits = metadata("step");
   if (std::from_chars(digits.data(), digits.data() + digits.size(), step).ptr != digits.data() + digits.size() ||
       step < 0)
     fail(ErrorKind::bad_file, "{}: expected a step, got \"{}\"", file.string(), digits);
-  const Json notes = parse_json(said("notes"), file.string());
+  const Json notes = parse_json(metadata("notes"), file.string());
   if (saved.tensors().size() != parameters_.all().size() * 3)
     fail(ErrorKind::bad_file, "{}: expected {} tensors, got {}", file.string(), parameters_.all().size() * 3,
          saved.tensors().size());

@@ -16,10 +16,10 @@
 namespace glassbox {
 
 struct TrainerOptions {
-  uint64_t seed = 0;                        // of the order of documents
-  int64_t batch_tokens = 16384;             // of one update
-  int64_t micro_batch_tokens = 4096;        // of one pass: bounds memory; part of the order of sums, so of the bits
-  double said_weight = 1, rest_weight = 0;  // of a token's loss: of what the model is to say, and of all else
+  uint64_t seed = 0;                  // of the order of documents
+  int64_t batch_tokens = 16384;       // of one update
+  int64_t micro_batch_tokens = 4096;  // of one pass: bounds memory; part of the order of sums, so of the bits
+  double assistant_weight = 1, other_weight = 0;  // of the loss of a token that the loss mask marks, and of any other
   Schedule schedule;
   AdamWOptions adamw;
 };
@@ -45,7 +45,7 @@ class Trainer {
   struct Evaluation {
     double loss = 0;      // weighted as in training
     double accuracy = 0;  // of tokens the model is to say: how often its first choice is the right one
-    int64_t said = 0;     // how many those are
+    int64_t assistant_tokens = 0;
   };
   Evaluation evaluate(const Corpus& held_out) const;
 

@@ -40,7 +40,7 @@ struct Tiny {
   }
 };
 
-// Documents with something to learn: tokens that follow from those before them, the second half said.
+// Documents with something to learn: tokens that follow from those before them, the second half to be said.
 Corpus patterns(int64_t documents, int64_t length = 20) {
   Corpus corpus;
   for (int64_t d = 0; d < documents; ++d) {
@@ -49,7 +49,7 @@ Corpus patterns(int64_t documents, int64_t length = 20) {
     for (int64_t t = 0; t < length + static_cast<int64_t>(draw[2] % 7); ++t) {
       example.tokens.push_back(
           static_cast<int32_t>((draw[0] % 40 + static_cast<uint64_t>(t) * (1 + draw[1] % 3)) % 40));
-      example.said.push_back(t * 2 >= length);
+      example.loss_mask.push_back(t * 2 >= length);
     }
     corpus.add(example);
   }
@@ -61,7 +61,7 @@ TrainerOptions options_of(int64_t steps) {
   options.batch_tokens = 200;
   options.micro_batch_tokens = 64;
   options.schedule = {5e-3, 5e-4, 3, steps};
-  options.rest_weight = 0.25;
+  options.other_weight = 0.25;
   return options;
 }
 
@@ -84,7 +84,7 @@ double loss_of(Tiny& tiny, Workspace& workspace, const Corpus& corpus, bool back
       if (i % 3 == 2) continue;  // rows without logits
       wanted[i] = 1;
       targets.push_back(document.tokens[i + 1]);
-      weights.push_back(document.said[i + 1] ? 0.05f : 0.01f);
+      weights.push_back(document.loss_mask[i + 1] ? 0.05f : 0.01f);
     }
     pass.add(document.tokens, nullptr, wanted);
   }
@@ -140,7 +140,7 @@ TEST(Trainer, LearnsASmallCorpusByHeart) {
     Workspace workspace(2);
     TrainerOptions options = options_of(150);
     options.adamw.weight_decay = 0;
-    options.rest_weight = 0;
+    options.other_weight = 0;
     Trainer trainer(*tiny.model, tiny.parameters, corpus, options, workspace);
     const double before = trainer.evaluate(corpus).loss;
     while (trainer.steps_done() < trainer.steps()) trainer.step();
@@ -148,7 +148,7 @@ TEST(Trainer, LearnsASmallCorpusByHeart) {
     EXPECT_NEAR(before, std::log(40.0), 0.7);
     EXPECT_LT(after.loss, 0.03);
     EXPECT_EQ(after.accuracy, 1.0);
-    EXPECT_GT(after.said, 100);
+    EXPECT_GT(after.assistant_tokens, 100);
   }
 }
 
