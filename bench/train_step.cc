@@ -63,7 +63,9 @@ int main(int argc, char** argv) {
   options.other_weight = all_rows ? 0.1 : 0;
   options.schedule = {1e-3, 1e-4, 10, 1000};
   Workspace workspace(threads);
-  Trainer trainer(*model, parameters, corpus, options, workspace);
+  Trainable trainable(*model);
+  trainable.open(parameters);
+  Trainer trainer(trainable, corpus, options, workspace);
   trainer.step();
   double best = 0, tokens = 0, seconds = 0;
   const std::clock_t before = std::clock();

@@ -13,9 +13,10 @@ constexpr size_t kPiece = 1 << 15;  // values a thread takes at once; the norm's
 
 }  // namespace
 
-AdamW::AdamW(Parameters& parameters, const AdamWOptions& options) : parameters_(parameters), options_(options) {
-  for (size_t i = 0; i < parameters.all().size(); ++i) {
-    const size_t count = parameters.all()[i].master.size();
+AdamW::AdamW(std::span<Parameter* const> tensors, const AdamWOptions& options)
+    : tensors_(tensors.begin(), tensors.end()), options_(options) {
+  for (size_t i = 0; i < tensors_.size(); ++i) {
+    const size_t count = tensors_[i]->master.size();
     first_.emplace_back(count);
     second_.emplace_back(count);
     for (size_t begin = 0; begin < count; begin += kPiece)
@@ -27,7 +28,7 @@ double AdamW::norm(ThreadPool& pool) const {
   std::vector<float> sums(pieces_.size());
   pool.parallel_for(static_cast<int64_t>(pieces_.size()), [&](int64_t i) {
     const Piece& piece = pieces_[static_cast<size_t>(i)];
-    sums[static_cast<size_t>(i)] = sum_of_squares(piece.of(parameters_.all()[piece.parameter].gradients()));
+    sums[static_cast<size_t>(i)] = sum_of_squares(piece.of(tensors_[piece.tensor]->gradients()));
   });
   double sum = 0;
   for (const float square : sums) sum += square;
@@ -49,13 +50,12 @@ double AdamW::update(int64_t step, float rate, ThreadPool& pool) {
   how.gradient_scale = options_.clip > 0 && norm > options_.clip ? static_cast<float>(options_.clip / norm) : 1.0f;
   pool.parallel_for(static_cast<int64_t>(pieces_.size()), [&](int64_t i) {
     const Piece& piece = pieces_[static_cast<size_t>(i)];
-    Parameter& parameter = parameters_.all()[piece.parameter];
+    Parameter& parameter = *tensors_[piece.tensor];
     AdamWStep step_of = how;
     step_of.decay = parameter.shape.rank() > 1 ? static_cast<float>(options_.weight_decay) : 0.0f;
-    adamw(step_of, piece.of(parameter.gradients()), piece.of(parameter.master), piece.of(first_[piece.parameter]),
-          piece.of(second_[piece.parameter]));
+    adamw(step_of, piece.of(parameter.gradients()), piece.of(parameter.master), piece.of(first_[piece.tensor]),
+          piece.of(second_[piece.tensor]));
   });
-  parameters_.publish(pool);
   return norm;
 }
 

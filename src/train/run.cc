@@ -115,7 +115,7 @@ class TrainingRun {
     encode();
     Batches batches(corpus_, recipe_.train.seed, recipe_.train.batch_tokens);
     if (recipe_.tokens > 0) recipe_.train.schedule.steps = batches.steps_for(recipe_.tokens);
-    Trainer trainer(*model_, *parameters_, corpus_, recipe_.train, workspace_);
+    Trainer trainer(*trainable_, corpus_, recipe_.train, workspace_);
     describe(trainer);
     if (resuming_) go_on(trainer);
     train(trainer);
@@ -208,9 +208,10 @@ class TrainingRun {
     else
       parameters_.emplace(dtype, Checkpoint::open(recipe_.model.weights));
     model_ = make_model(config, *parameters_);
+    trainable_.emplace(*model_).open(*parameters_);
     config_json_["tie_word_embeddings"] = model_->shape().tied;
     for (const std::string& warning : config.warnings()) note("warning: " + warning);
-    note(fmt::format("model: {} parameters, {} layers, hidden {}, vocabulary {}, {}", parameters_->count(),
+    note(fmt::format("model: {} parameters, {} layers, hidden {}, vocabulary {}, {}", trainable_->count(),
                      model_->shape().layers, model_->shape().hidden, model_->shape().vocabulary, info(dtype).name));
   }
 
@@ -236,7 +237,7 @@ class TrainingRun {
 
   void describe(Trainer& trainer) {
     curve_ = {{"name", recipe_.name},     {"status", "running"},
-              {"recipe", recipe_.json},   {"parameters", parameters_->count()},
+              {"recipe", recipe_.json},   {"parameters", trainable_->count()},
               {"kernels", kernel_set()},  {"threads", workspace_.pool.threads()},
               {"steps", trainer.steps()}, {"tokens", trainer.tokens_in_all()},
               {"points", Json::array()},  {"evaluations", Json::array()}};
@@ -292,7 +293,7 @@ class TrainingRun {
                                         {"kernels", kernel_set()}},
                                        2) +
                                  "\n");
-    publish_model(recipe_, config_json_, *parameters_, tokenizer_->tokenizer, curve_, model_folder());
+    publish_model(recipe_, config_json_, *trainable_, tokenizer_->tokenizer, curve_, model_folder());
     std::vector<std::filesystem::path> all;
     for (const auto& entry : std::filesystem::directory_iterator(options_.out / "checkpoints"))
       if (entry.path().extension() == ".safetensors") all.push_back(entry.path());
@@ -382,6 +383,7 @@ class TrainingRun {
   std::optional<FolderLock> lock_;
   std::optional<Parameters> parameters_;
   std::unique_ptr<LanguageModel> model_;
+  std::optional<Trainable> trainable_;
   Corpus corpus_, held_out_;
   std::string digest_;
   Json curve_;

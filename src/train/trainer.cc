@@ -45,8 +45,8 @@ struct MicroBatch {
     return sum;
   }
 
-  void enter(Pass& pass) const {
-    for (size_t i = 0; i < documents.size(); ++i) pass.add(documents[i].tokens, nullptr, wanted[i]);
+  void enter(Pass& pass, const Policy& policy) const {
+    for (size_t i = 0; i < documents.size(); ++i) policy.enter(pass, documents[i].tokens, wanted[i]);
   }
 };
 
@@ -68,16 +68,14 @@ RawTensor raw(const std::string& name, const Shape& shape, const std::vector<flo
 
 }  // namespace
 
-Trainer::Trainer(const LanguageModel& model, Parameters& parameters, const Corpus& corpus,
-                 const TrainerOptions& options, Workspace& workspace)
-    : model_(model),
-      parameters_(parameters),
+Trainer::Trainer(Trainable& trainable, const Corpus& corpus, const TrainerOptions& options, Workspace& workspace)
+    : trainable_(trainable),
       corpus_(corpus),
       options_(options),
       workspace_(workspace),
       batches_(corpus, options.seed, options.batch_tokens),
-      adamw_(parameters, options.adamw) {
-  parameters_.publish(workspace.pool);
+      adamw_(trainable.tensors(), options.adamw) {
+  trainable_.publish(workspace.pool);
 }
 
 Trainer::Step Trainer::step() {
@@ -86,7 +84,8 @@ Trainer::Step Trainer::step() {
   auto batch = micro_batches(documents.size(), [&](size_t i) { return corpus_[documents[i]]; }, options_);
   double weight = 0;
   for (const MicroBatch& micro : batch) weight += micro.weight();
-  parameters_.clear_gradients(workspace_.pool);
+  trainable_.clear_gradients(workspace_.pool);
+  const Policy policy = trainable_.policy();
   Step result{done_ + 1, 0, 0, 0, options_.schedule.at(done_)};
   for (MicroBatch& micro : batch) {
     result.tokens += micro.tokens;
@@ -94,8 +93,8 @@ Trainer::Step Trainer::step() {
     // Of the whole batch's weight, so that a token counts the same wherever the batch was cut.
     for (float& w : micro.weights) w = static_cast<float>(w / weight);
     Pass pass(workspace_, {nullptr, true});
-    micro.enter(pass);
-    const Tensor loss = cross_entropy(model_(pass), micro.targets, micro.weights);
+    micro.enter(pass, policy);
+    const Tensor loss = cross_entropy(policy(pass), micro.targets, micro.weights);
     result.loss += loss.f32()[0];
     pass.backward(loss);
   }
@@ -103,19 +102,21 @@ Trainer::Step Trainer::step() {
     fail(ErrorKind::bad_request, "step {}: the loss is {}: a lower learning rate, or a lower clip, may help",
          result.step, result.loss);
   result.norm = adamw_.update(result.step, result.rate, workspace_.pool);
+  trainable_.publish(workspace_.pool);
   ++done_;
   return result;
 }
 
 Trainer::Evaluation Trainer::evaluate(const Corpus& held_out) const {
   const FlushDenormals flush;
+  const Policy policy = trainable_.policy();
   Evaluation sum;
   double weight = 0, right = 0;
   for (const MicroBatch& micro : micro_batches(held_out.size(), [&](size_t i) { return held_out[i]; }, options_)) {
     if (micro.weights.empty()) continue;
     Pass pass(workspace_);
-    micro.enter(pass);
-    const Tensor logits = model_(pass);
+    micro.enter(pass, policy);
+    const Tensor logits = policy(pass);
     sum.loss += cross_entropy(logits, micro.targets, micro.weights).f32()[0];
     weight += micro.weight();
     std::vector<uint8_t> hit(micro.targets.size());
@@ -137,16 +138,17 @@ Trainer::Evaluation Trainer::evaluate(const Corpus& held_out) const {
 }
 
 void Trainer::save(const std::filesystem::path& file, const Json& notes) const {
+  const auto tensors = trainable_.tensors();
   std::vector<std::string> names;
-  names.reserve(parameters_.all().size() * 3);
-  std::vector<RawTensor> tensors;
-  for (size_t i = 0; i < parameters_.all().size(); ++i) {
-    const Parameter& parameter = parameters_.all()[i];
-    tensors.push_back(raw(names.emplace_back("master." + parameter.name), parameter.shape, parameter.master));
-    tensors.push_back(raw(names.emplace_back("first." + parameter.name), parameter.shape, adamw_.first(i)));
-    tensors.push_back(raw(names.emplace_back("second." + parameter.name), parameter.shape, adamw_.second(i)));
+  names.reserve(tensors.size() * 3);
+  std::vector<RawTensor> saved;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const Parameter& parameter = *tensors[i];
+    saved.push_back(raw(names.emplace_back("master." + parameter.name), parameter.shape, parameter.master));
+    saved.push_back(raw(names.emplace_back("first." + parameter.name), parameter.shape, adamw_.first(i)));
+    saved.push_back(raw(names.emplace_back("second." + parameter.name), parameter.shape, adamw_.second(i)));
   }
-  write_safetensors(file, tensors,
+  write_safetensors(file, saved,
                     {{"format", "glassbox training checkpoint 1"},
                      {"step", std::to_string(done_)},
                      {"kernels", std::string(kernel_set())},
@@ -170,13 +172,14 @@ Json Trainer::load(const std::filesystem::path& file) {
       step < 0)
     fail(ErrorKind::bad_file, "{}: expected a step, got \"{}\"", file.string(), digits);
   const Json notes = parse_json(metadata("notes"), file.string());
-  if (saved.tensors().size() != parameters_.all().size() * 3)
-    fail(ErrorKind::bad_file, "{}: expected {} tensors, got {}", file.string(), parameters_.all().size() * 3,
+  const auto tensors = trainable_.tensors();
+  if (saved.tensors().size() != tensors.size() * 3)
+    fail(ErrorKind::bad_file, "{}: expected {} tensors, got {}", file.string(), tensors.size() * 3,
          saved.tensors().size());
   // All are checked before any is taken.
   std::vector<std::pair<std::vector<float>*, RawTensor>> found;
-  for (size_t i = 0; i < parameters_.all().size(); ++i) {
-    Parameter& parameter = parameters_.all()[i];
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    Parameter& parameter = *tensors[i];
     for (auto [kind, into] :
          {std::pair{"master.", &parameter.master}, {"first.", &adamw_.first(i)}, {"second.", &adamw_.second(i)}}) {
       const auto tensor = saved.find(kind + parameter.name);
@@ -188,7 +191,7 @@ Json Trainer::load(const std::filesystem::path& file) {
   }
   for (const auto& [into, tensor] : found) std::memcpy(into->data(), tensor.bytes.data(), tensor.bytes.size());
   done_ = step;
-  parameters_.publish(workspace_.pool);
+  trainable_.publish(workspace_.pool);
   return notes;
 }
 

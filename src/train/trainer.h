@@ -6,12 +6,11 @@
 #include <filesystem>
 
 #include "base/json.h"
-#include "models/language_model.h"
-#include "nn/parameters.h"
 #include "tensor/pass.h"
 #include "train/adamw.h"
 #include "train/corpus.h"
 #include "train/schedule.h"
+#include "train/trainable.h"
 
 namespace glassbox {
 
@@ -24,12 +23,11 @@ struct TrainerOptions {
   AdamWOptions adamw;
 };
 
-// A model, its parameters, a corpus, and how far training has come. One thread at a time.
+// What is trained, a corpus, and how far training has come. One thread at a time.
 class Trainer {
  public:
-  // All must outlive this; `model` was built over `parameters`.
-  Trainer(const LanguageModel& model, Parameters& parameters, const Corpus& corpus, const TrainerOptions& options,
-          Workspace& workspace);
+  // All must outlive this.
+  Trainer(Trainable& trainable, const Corpus& corpus, const TrainerOptions& options, Workspace& workspace);
 
   struct Step {
     int64_t step;    // done, this one included
@@ -61,8 +59,7 @@ class Trainer {
   Json load(const std::filesystem::path& file);
 
  private:
-  const LanguageModel& model_;
-  Parameters& parameters_;
+  Trainable& trainable_;
   const Corpus& corpus_;
   TrainerOptions options_;
   Workspace& workspace_;

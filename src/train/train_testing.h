@@ -1,0 +1,76 @@
+// What tests of training share: a small random model, documents it can learn, and comparisons.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "base/random.h"
+#include "models/registry.h"
+#include "train/trainer.h"
+
+namespace glassbox::testing {
+
+inline Json tiny_config(bool tied = true) {
+  return {{"model_type", "llama"},    {"hidden_size", 32},
+          {"num_hidden_layers", 2},   {"num_attention_heads", 4},
+          {"num_key_value_heads", 2}, {"intermediate_size", 48},
+          {"vocab_size", 40},         {"max_position_embeddings", 128},
+          {"rms_norm_eps", 1e-5},     {"tie_word_embeddings", tied},
+          {"torch_dtype", "float32"}};
+}
+
+inline std::unique_ptr<LanguageModel> tiny_model(bool tied, WeightSource& weights) {
+  Config config(tiny_config(tied), "tiny");
+  return make_model(config, weights);
+}
+
+struct Tiny {
+  Parameters parameters;
+  std::unique_ptr<LanguageModel> model;
+  Trainable trainable;
+
+  explicit Tiny(DType dtype, bool tied = true, float deviation = 0.1f)
+      : parameters(dtype, 7, deviation), model(tiny_model(tied, parameters)), trainable(*model) {
+    trainable.open(parameters);
+  }
+  std::vector<float> masters() const {
+    std::vector<float> all;
+    for (const Parameter* p : trainable.tensors()) all.insert(all.end(), p->master.begin(), p->master.end());
+    return all;
+  }
+};
+
+// Documents with something to learn: tokens that follow from those before them, the second half to be said.
+inline Corpus patterns(int64_t documents, int64_t length = 20) {
+  Corpus corpus;
+  for (int64_t d = 0; d < documents; ++d) {
+    Example example;
+    const auto draw = philox(3, static_cast<uint64_t>(d));
+    for (int64_t t = 0; t < length + static_cast<int64_t>(draw[2] % 7); ++t) {
+      example.tokens.push_back(
+          static_cast<int32_t>((draw[0] % 40 + static_cast<uint64_t>(t) * (1 + draw[1] % 3)) % 40));
+      example.loss_mask.push_back(t * 2 >= length);
+    }
+    corpus.add(example);
+  }
+  return corpus;
+}
+
+inline TrainerOptions options_of(int64_t steps) {
+  TrainerOptions options;
+  options.batch_tokens = 200;
+  options.micro_batch_tokens = 64;
+  options.schedule = {5e-3, 5e-4, 3, steps};
+  options.other_weight = 0.25;
+  return options;
+}
+
+inline void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)), 0);
+}
+
+}  // namespace glassbox::testing

@@ -1,0 +1,191 @@
+// Adapters, models and both at once: trained, saved, and served with the bits they were trained with.
+#include "train/trainable.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "base/file.h"
+#include "engine/engine.h"
+#include "engine/model.h"
+#include "tensor/distribution.h"
+#include "tests/testing.h"
+#include "train/train_testing.h"
+
+namespace glassbox {
+namespace {
+
+using testing::expect_same_bits;
+using testing::options_of;
+using testing::patterns;
+using testing::Tiny;
+
+// A tiny model as published, without a tokenizer.
+struct Published {
+  testing::TemporaryFolder folder;
+  std::shared_ptr<const Model> model;
+
+  explicit Published(DType dtype) {
+    Tiny tiny(dtype);
+    Workspace workspace(1);
+    tiny.trainable.publish(workspace.pool);
+    tiny.trainable.save(folder.path());
+    write_config(folder.path(), dtype);
+    model = open_model(folder.path().string());
+  }
+  static void write_config(const std::filesystem::path& to, DType dtype) {
+    Json config = testing::tiny_config();
+    config["torch_dtype"] = dtype == DType::bf16 ? "bfloat16" : "float32";
+    write_file(to / "config.json", dump_json(config));
+  }
+  std::vector<std::byte> weights(Workspace& workspace) const {
+    std::vector<std::byte> all;
+    for (const AdaptableWeight& weight : model->network->adaptable_weights(workspace))
+      all.insert(all.end(), weight.weight.data<std::byte>(), weight.weight.data<std::byte>() + weight.weight.bytes());
+    return all;
+  }
+};
+
+AdapterConfig over(std::vector<std::string> targets) {
+  AdapterConfig config;
+  config.rank = 4;
+  config.alpha = 8;
+  config.targets = std::move(targets);
+  return config;
+}
+
+double train(Trainable& trainable, const Corpus& corpus, int64_t steps, Workspace& workspace) {
+  TrainerOptions options = options_of(steps);
+  options.schedule.rate = 2e-2;
+  Trainer trainer(trainable, corpus, options, workspace);
+  const double before = trainer.evaluate(corpus).loss;
+  while (trainer.steps_done() < trainer.steps()) trainer.step();
+  return trainer.evaluate(corpus).loss / before;
+}
+
+std::vector<float> logits_of(const Policy& policy, std::span<const int32_t> tokens, Workspace& workspace) {
+  Pass pass(workspace);
+  policy.enter(pass, tokens, std::vector<uint8_t>(tokens.size(), 1));
+  const Tensor logits = policy(pass);
+  return {logits.values().begin(), logits.values().end()};
+}
+
+// What the engine says of each token it chooses is what the trained logits say.
+void expect_served(const std::shared_ptr<const Model>& model, const std::shared_ptr<const Adapter>& adapter,
+                   const Policy& trained, Workspace& workspace) {
+  GenerationRequest request;
+  request.prompt = {3, 5, 7, 9, 11};
+  request.max_tokens = 20;
+  request.sampling.seed = 1;
+  request.ignore_eos = true;
+  request.logprobs = 1;
+  request.adapter = adapter;
+  Engine engine(model, {.threads = 1});
+  std::vector<int32_t> tokens = request.prompt;
+  const Engine::Answer answer = engine.generate(request);
+  for (const TokenEvent& event : answer.tokens) tokens.push_back(event.id);
+  ASSERT_EQ(tokens.size(), 25u);
+  const std::vector<float> logits = logits_of(trained, tokens, workspace);
+  const size_t vocabulary = logits.size() / tokens.size();
+  for (size_t i = 0; i < answer.tokens.size(); ++i) {
+    std::vector<float> expected(vocabulary);
+    log_softmax(std::span(logits).subspan((i + 4) * vocabulary, vocabulary), expected);
+    const TokenEvent& event = answer.tokens[i];
+    EXPECT_EQ(event.logprob, expected[static_cast<size_t>(event.id)]) << i;
+  }
+}
+
+TEST(Trainable, AnAdapterLearnsAndTheModelKeepsItsBits) {
+  const Corpus corpus = patterns(12);
+  Workspace workspace(2);
+  for (const DType dtype : {DType::f32, DType::bf16})
+    for (const bool dora : {false, true}) {
+      SCOPED_TRACE(fmt::format("{}{}", info(dtype).name, dora ? ", DoRA" : ""));
+      const Published published(dtype);
+      const auto before = published.weights(workspace);
+      Trainable lora(*published.model->network);
+      AdapterConfig config = over({"embed_tokens", "q_proj", "v_proj", "up_proj", "down_proj"});
+      config.dora = dora;
+      lora.adapt(config, 5, workspace);
+      const std::vector<int32_t> tokens = {1, 2, 3, 4, 5, 6};
+      expect_same_bits(logits_of(lora.policy(), tokens, workspace), logits_of(lora.base(), tokens, workspace));
+      EXPECT_LT(train(lora, corpus, 40, workspace), 0.5);
+      EXPECT_EQ(published.weights(workspace), before);
+
+      const testing::TemporaryFolder folder;
+      lora.save(folder.path());
+      const auto adapter = open_adapter(folder.path(), *published.model);
+      const Policy served{*published.model->network, adapter.get()};
+      expect_same_bits(logits_of(served, tokens, workspace), logits_of(lora.policy(), tokens, workspace));
+      EXPECT_NE(logits_of(served, tokens, workspace), logits_of(lora.base(), tokens, workspace));
+      expect_served(published.model, adapter, lora.policy(), workspace);
+    }
+}
+
+TEST(Trainable, AnAdapterResumesToTheBit) {
+  const Published published(DType::bf16);
+  const Corpus corpus = patterns(40);
+  Workspace workspace(2);
+  const testing::TemporaryFolder folder;
+  const auto masters = [](const Trainable& trainable) {
+    std::vector<float> all;
+    for (const Parameter* p : trainable.tensors()) all.insert(all.end(), p->master.begin(), p->master.end());
+    return all;
+  };
+  const auto fresh = [&](uint64_t seed) {
+    auto trainable = std::make_unique<Trainable>(*published.model->network);
+    trainable->adapt(over({"q_proj", "down_proj"}), seed, workspace);
+    return trainable;
+  };
+  const auto whole = fresh(1), begun = fresh(1), resumed = fresh(2);
+  Trainer uninterrupted(*whole, corpus, options_of(8), workspace);
+  while (uninterrupted.steps_done() < 8) uninterrupted.step();
+  Trainer first(*begun, corpus, options_of(8), workspace);
+  for (int i = 0; i < 3; ++i) first.step();
+  first.save(folder / "checkpoint.safetensors", {});
+  Trainer second(*resumed, corpus, options_of(8), workspace);
+  second.load(folder / "checkpoint.safetensors");
+  while (second.steps_done() < 8) second.step();
+  expect_same_bits(masters(*resumed), masters(*whole));
+}
+
+TEST(Trainable, AModelAndItsAdapterLearnTogether) {
+  Tiny tiny(DType::bf16);
+  const Corpus corpus = patterns(12);
+  Workspace workspace(2);
+  tiny.trainable.adapt(over({"q_proj", "o_proj"}), 5, workspace);
+  const std::vector<float> before = tiny.masters();
+  EXPECT_EQ(before.size(), static_cast<size_t>(tiny.trainable.count()));
+  EXPECT_LT(train(tiny.trainable, corpus, 40, workspace), 0.5);
+  const std::vector<float> after = tiny.masters();
+  size_t changed = 0;
+  for (size_t i = 0; i < before.size(); ++i) changed += before[i] != after[i];
+  EXPECT_GT(changed, before.size() * 9 / 10);
+
+  const testing::TemporaryFolder folder;
+  tiny.trainable.save(folder.path());
+  Published::write_config(folder.path(), DType::bf16);
+  const auto model = open_model(folder.path().string());
+  const auto adapter = open_adapter(folder / "adapter", *model);
+  expect_served(model, adapter, tiny.trainable.policy(), workspace);
+}
+
+// QLoRA's case: what is below the adapter is in blocks, and cannot be trained itself.
+TEST(Trainable, AnAdapterLearnsOverQuantizedWeights) {
+  Json json = testing::tiny_config();
+  json["intermediate_size"] = 64;  // rows of whole blocks
+  Config config(json, "tiny");
+  RandomWeights weights(DType::q4_0);
+  const auto model = make_model(config, weights);
+  Workspace workspace(2);
+  Trainable lora(*model);
+  lora.adapt(
+      over({"embed_tokens", "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "lm_head"}), 5,
+      workspace);
+  EXPECT_LT(train(lora, patterns(12), 100, workspace), 0.6);
+}
+
+}  // namespace
+}  // namespace glassbox
