@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "kernels/kernels.h"
 #include "models/registry.h"
+#include "train/adamw.h"
 #include "train/trainer.h"
 
 int main(int argc, char** argv) {
@@ -65,7 +66,8 @@ int main(int argc, char** argv) {
   Workspace workspace(threads);
   Trainable trainable(*model);
   trainable.open(parameters);
-  Trainer trainer(trainable, corpus, options, workspace);
+  AdamW adamw(trainable.tensors(), {});
+  Trainer trainer(trainable, adamw, corpus, options, workspace);
   trainer.step();
   double best = 0, tokens = 0, seconds = 0;
   const std::clock_t before = std::clock();

@@ -100,12 +100,12 @@ void read_train(Section train, Recipe& recipe) {
   options.schedule.rate = train.number("learning_rate", 1e-3, 1e-9, 10);
   options.schedule.min_rate = train.number("min_learning_rate", options.schedule.rate / 10, 0, options.schedule.rate);
   options.schedule.warmup = train.integer("warmup_steps", 0, 0, kMany);
-  const auto betas = train.numbers("betas", 2, {options.adamw.beta1, options.adamw.beta2}, 0, 0.99999);
-  options.adamw.beta1 = betas[0];
-  options.adamw.beta2 = betas[1];
-  options.adamw.eps = train.number("eps", options.adamw.eps, 1e-15, 1);
-  options.adamw.weight_decay = train.number("weight_decay", options.adamw.weight_decay, 0, 10);
-  options.adamw.clip = train.number("clip", options.adamw.clip, 0, 1e9);
+  const auto betas = train.numbers("betas", 2, {recipe.adamw.beta1, recipe.adamw.beta2}, 0, 0.99999);
+  recipe.adamw.beta1 = betas[0];
+  recipe.adamw.beta2 = betas[1];
+  recipe.adamw.eps = train.number("eps", recipe.adamw.eps, 1e-15, 1);
+  recipe.adamw.weight_decay = train.number("weight_decay", recipe.adamw.weight_decay, 0, 10);
+  options.clip = train.number("clip", options.clip, 0, 1e9);
   options.assistant_weight = train.number("said_weight", options.assistant_weight, 0, 1000);
   options.other_weight = train.number("rest_weight", options.other_weight, 0, 1000);
   for (const auto& [key, weight] :
@@ -149,10 +149,10 @@ Json to_json(const Recipe& r) {
                 {"learning_rate", t.schedule.rate},
                 {"min_learning_rate", t.schedule.min_rate},
                 {"warmup_steps", t.schedule.warmup},
-                {"betas", {t.adamw.beta1, t.adamw.beta2}},
-                {"eps", t.adamw.eps},
-                {"weight_decay", t.adamw.weight_decay},
-                {"clip", t.adamw.clip},
+                {"betas", {r.adamw.beta1, r.adamw.beta2}},
+                {"eps", r.adamw.eps},
+                {"weight_decay", r.adamw.weight_decay},
+                {"clip", t.clip},
                 {"said_weight", t.assistant_weight},
                 {"rest_weight", t.other_weight},
                 {"log_every", r.log_every}};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "train/adamw.h"
 #include "train/documents.h"
 #include "train/trainer.h"
 
@@ -42,6 +43,7 @@ struct Recipe {
     LongDocuments long_documents = LongDocuments::refuse;
   } data;
 
+  AdamWOptions adamw;
   TrainerOptions train;  // schedule.steps is 0 where `tokens` is given
   int64_t tokens = 0;    // to train on; 0: schedule.steps says how long
   int64_t log_every = 10;

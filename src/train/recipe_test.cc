@@ -65,7 +65,7 @@ TEST(Recipe, ReadsWhatIsThereAndKnowsTheRest) {
   EXPECT_EQ(recipe.train.micro_batch_tokens, 50);
   EXPECT_EQ(recipe.train.schedule.rate, 2e-3);
   EXPECT_EQ(recipe.train.schedule.min_rate, 2e-4);
-  EXPECT_EQ(recipe.train.adamw.beta1, 0.8);
+  EXPECT_EQ(recipe.adamw.beta1, 0.8);
   EXPECT_EQ(recipe.train.other_weight, 0.25);
   EXPECT_EQ(recipe.train.assistant_weight, 1);
   EXPECT_EQ(recipe.checkpoint.keep, 2);

@@ -115,7 +115,8 @@ class TrainingRun {
     encode();
     Batches batches(corpus_, recipe_.train.seed, recipe_.train.batch_tokens);
     if (recipe_.tokens > 0) recipe_.train.schedule.steps = batches.steps_for(recipe_.tokens);
-    Trainer trainer(*trainable_, corpus_, recipe_.train, workspace_);
+    AdamW adamw(trainable_->tensors(), recipe_.adamw);
+    Trainer trainer(*trainable_, adamw, corpus_, recipe_.train, workspace_);
     describe(trainer);
     if (resuming_) go_on(trainer);
     train(trainer);

@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "models/registry.h"
+#include "train/adamw.h"
 #include "train/trainer.h"
 
 namespace glassbox::testing {
@@ -67,6 +68,20 @@ inline TrainerOptions options_of(int64_t steps) {
   options.other_weight = 0.25;
   return options;
 }
+
+// A trainer and what it is made of.
+struct Training {
+  AdamW adamw;
+  Trainer trainer;
+
+  Training(Trainable& trainable, const Corpus& corpus, const TrainerOptions& options, Workspace& workspace,
+           const AdamWOptions& adamw_options = {})
+      : adamw(trainable.tensors(), adamw_options), trainer(trainable, adamw, corpus, options, workspace) {}
+  Trainer::Step step() { return trainer.step(); }
+  void finish() {
+    while (trainer.steps_done() < trainer.steps()) step();
+  }
+};
 
 inline void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   ASSERT_EQ(a.size(), b.size());

@@ -21,6 +21,7 @@ using testing::expect_same_bits;
 using testing::options_of;
 using testing::patterns;
 using testing::Tiny;
+using testing::Training;
 
 // A tiny model as published, without a tokenizer.
 struct Published {
@@ -59,10 +60,10 @@ AdapterConfig over(std::vector<std::string> targets) {
 double train(Trainable& trainable, const Corpus& corpus, int64_t steps, Workspace& workspace) {
   TrainerOptions options = options_of(steps);
   options.schedule.rate = 2e-2;
-  Trainer trainer(trainable, corpus, options, workspace);
-  const double before = trainer.evaluate(corpus).loss;
-  while (trainer.steps_done() < trainer.steps()) trainer.step();
-  return trainer.evaluate(corpus).loss / before;
+  Training training(trainable, corpus, options, workspace);
+  const double before = training.trainer.evaluate(corpus).loss;
+  training.finish();
+  return training.trainer.evaluate(corpus).loss / before;
 }
 
 std::vector<float> logits_of(const Policy& policy, std::span<const int32_t> tokens, Workspace& workspace) {
@@ -140,14 +141,14 @@ TEST(Trainable, AnAdapterResumesToTheBit) {
     return trainable;
   };
   const auto whole = fresh(1), begun = fresh(1), resumed = fresh(2);
-  Trainer uninterrupted(*whole, corpus, options_of(8), workspace);
-  while (uninterrupted.steps_done() < 8) uninterrupted.step();
-  Trainer first(*begun, corpus, options_of(8), workspace);
+  Training uninterrupted(*whole, corpus, options_of(8), workspace);
+  uninterrupted.finish();
+  Training first(*begun, corpus, options_of(8), workspace);
   for (int i = 0; i < 3; ++i) first.step();
-  first.save(folder / "checkpoint.safetensors", {});
-  Trainer second(*resumed, corpus, options_of(8), workspace);
-  second.load(folder / "checkpoint.safetensors");
-  while (second.steps_done() < 8) second.step();
+  first.trainer.save(folder / "checkpoint.safetensors", {});
+  Training second(*resumed, corpus, options_of(8), workspace);
+  second.trainer.load(folder / "checkpoint.safetensors");
+  second.finish();
   expect_same_bits(masters(*resumed), masters(*whole));
 }
 

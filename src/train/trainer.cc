@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstring>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -62,19 +62,26 @@ std::vector<MicroBatch> micro_batches(size_t count, const DocumentOf& document, 
   return list;
 }
 
-RawTensor raw(const std::string& name, const Shape& shape, const std::vector<float>& values) {
-  return {name, DType::f32, {shape.sizes().begin(), shape.sizes().end()}, std::as_bytes(std::span(values)), nullptr};
+// All that an update leaves behind: masters, and what the optimizer keeps.
+std::vector<StateTensor> state_of(const Trainable& trainable, Optimizer& optimizer) {
+  std::vector<StateTensor> list;
+  for (Parameter* tensor : trainable.tensors())
+    list.push_back(
+        {"master." + tensor->name, DType::f32, tensor->shape, std::as_writable_bytes(std::span(tensor->master))});
+  for (StateTensor& state : optimizer.state()) list.push_back(std::move(state));
+  return list;
 }
 
 }  // namespace
 
-Trainer::Trainer(Trainable& trainable, const Corpus& corpus, const TrainerOptions& options, Workspace& workspace)
+Trainer::Trainer(Trainable& trainable, Optimizer& optimizer, const Corpus& corpus, const TrainerOptions& options,
+                 Workspace& workspace)
     : trainable_(trainable),
+      optimizer_(optimizer),
       corpus_(corpus),
       options_(options),
       workspace_(workspace),
-      batches_(corpus, options.seed, options.batch_tokens),
-      adamw_(trainable.tensors(), options.adamw) {
+      batches_(corpus, options.seed, options.batch_tokens) {
   trainable_.publish(workspace.pool);
 }
 
@@ -101,7 +108,11 @@ Trainer::Step Trainer::step() {
   if (!std::isfinite(result.loss))
     fail(ErrorKind::bad_request, "step {}: the loss is {}: a lower learning rate, or a lower clip, may help",
          result.step, result.loss);
-  result.norm = adamw_.update(result.step, result.rate, workspace_.pool);
+  result.norm = gradient_norm(trainable_.tensors(), workspace_.pool);
+  if (!std::isfinite(result.norm))
+    fail(ErrorKind::bad_request, "step {}: the gradients' norm is {}: a lower learning rate, or a lower clip, may help",
+         result.step, result.norm);
+  optimizer_.update({result.step, result.rate, clip_scale(result.norm, options_.clip)}, workspace_.pool);
   trainable_.publish(workspace_.pool);
   ++done_;
   return result;
@@ -138,16 +149,11 @@ Trainer::Evaluation Trainer::evaluate(const Corpus& held_out) const {
 }
 
 void Trainer::save(const std::filesystem::path& file, const Json& notes) const {
-  const auto tensors = trainable_.tensors();
-  std::vector<std::string> names;
-  names.reserve(tensors.size() * 3);
+  const std::vector<StateTensor> all = state_of(trainable_, optimizer_);
   std::vector<RawTensor> saved;
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const Parameter& parameter = *tensors[i];
-    saved.push_back(raw(names.emplace_back("master." + parameter.name), parameter.shape, parameter.master));
-    saved.push_back(raw(names.emplace_back("first." + parameter.name), parameter.shape, adamw_.first(i)));
-    saved.push_back(raw(names.emplace_back("second." + parameter.name), parameter.shape, adamw_.second(i)));
-  }
+  for (const StateTensor& state : all)
+    saved.push_back(
+        {state.name, state.dtype, {state.shape.sizes().begin(), state.shape.sizes().end()}, state.bytes, nullptr});
   write_safetensors(file, saved,
                     {{"format", "glassbox training checkpoint 1"},
                      {"step", std::to_string(done_)},
@@ -172,24 +178,19 @@ Json Trainer::load(const std::filesystem::path& file) {
       step < 0)
     fail(ErrorKind::bad_file, "{}: expected a step, got \"{}\"", file.string(), digits);
   const Json notes = parse_json(metadata("notes"), file.string());
-  const auto tensors = trainable_.tensors();
-  if (saved.tensors().size() != tensors.size() * 3)
-    fail(ErrorKind::bad_file, "{}: expected {} tensors, got {}", file.string(), tensors.size() * 3,
-         saved.tensors().size());
+  const std::vector<StateTensor> all = state_of(trainable_, optimizer_);
+  if (saved.tensors().size() != all.size())
+    fail(ErrorKind::bad_file, "{}: expected {} tensors, got {}", file.string(), all.size(), saved.tensors().size());
   // All are checked before any is taken.
-  std::vector<std::pair<std::vector<float>*, RawTensor>> found;
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    Parameter& parameter = *tensors[i];
-    for (auto [kind, into] :
-         {std::pair{"master.", &parameter.master}, {"first.", &adamw_.first(i)}, {"second.", &adamw_.second(i)}}) {
-      const auto tensor = saved.find(kind + parameter.name);
-      if (!tensor || tensor->dtype != DType::f32 || !std::ranges::equal(tensor->shape, parameter.shape.sizes()))
-        fail(ErrorKind::bad_file, "{}: expected a tensor {}{} of F32 {}, there is none", file.string(), kind,
-             parameter.name, parameter.shape.text());
-      found.emplace_back(into, *tensor);
-    }
+  std::vector<RawTensor> found;
+  for (const StateTensor& state : all) {
+    const auto tensor = saved.find(state.name);
+    if (!tensor || tensor->dtype != state.dtype || !std::ranges::equal(tensor->shape, state.shape.sizes()))
+      fail(ErrorKind::bad_file, "{}: expected a tensor {} of {} {}, there is none", file.string(), state.name,
+           info(state.dtype).name, state.shape.text());
+    found.push_back(*tensor);
   }
-  for (const auto& [into, tensor] : found) std::memcpy(into->data(), tensor.bytes.data(), tensor.bytes.size());
+  for (size_t i = 0; i < all.size(); ++i) std::ranges::copy(found[i].bytes, all[i].bytes.begin());
   done_ = step;
   trainable_.publish(workspace_.pool);
   return notes;

@@ -7,8 +7,8 @@
 
 #include "base/json.h"
 #include "tensor/pass.h"
-#include "train/adamw.h"
 #include "train/corpus.h"
+#include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/trainable.h"
 
@@ -20,14 +20,15 @@ struct TrainerOptions {
   int64_t micro_batch_tokens = 4096;  // of one pass: bounds memory; part of the order of sums, so of the bits
   double assistant_weight = 1, other_weight = 0;  // of the loss of a token that the loss mask marks, and of any other
   Schedule schedule;
-  AdamWOptions adamw;
+  double clip = 1;  // largest norm of all gradients together; 0: as they come
 };
 
 // What is trained, a corpus, and how far training has come. One thread at a time.
 class Trainer {
  public:
-  // All must outlive this.
-  Trainer(Trainable& trainable, const Corpus& corpus, const TrainerOptions& options, Workspace& workspace);
+  // All must outlive this; the optimizer is one of the trainable's tensors.
+  Trainer(Trainable& trainable, Optimizer& optimizer, const Corpus& corpus, const TrainerOptions& options,
+          Workspace& workspace);
 
   struct Step {
     int64_t step;    // done, this one included
@@ -52,19 +53,19 @@ class Trainer {
   int64_t tokens_done() { return batches_.tokens_before(done_); }
   int64_t tokens_in_all() { return batches_.tokens_before(steps()); }
 
-  // Masters, both moments and the step: all that the next steps depend on, besides corpus and options. `notes` are kept
-  // with them. Durable: a crash leaves the old file or the new one. Throws Error(io).
+  // Masters, what the optimizer keeps and the step: all that the next steps depend on, besides corpus and options.
+  // `notes` are kept with them. Durable: a crash leaves the old file or the new one. Throws Error(io).
   void save(const std::filesystem::path& file, const Json& notes) const;
   // Back to where save() was: what follows has the same bits. Returns the notes. Throws Error(bad_file).
   Json load(const std::filesystem::path& file);
 
  private:
   Trainable& trainable_;
+  Optimizer& optimizer_;
   const Corpus& corpus_;
   TrainerOptions options_;
   Workspace& workspace_;
   Batches batches_;
-  AdamW adamw_;
   int64_t done_ = 0;
 };
 
