@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "models/registry.h"
 #include "train/adamw.h"
+#include "train/next_token.h"
 #include "train/trainer.h"
 
 namespace glassbox::testing {
@@ -48,36 +49,45 @@ struct Tiny {
 inline Corpus patterns(int64_t documents, int64_t length = 20) {
   Corpus corpus;
   for (int64_t d = 0; d < documents; ++d) {
-    Example example;
+    Document document;
     const auto draw = philox(3, static_cast<uint64_t>(d));
     for (int64_t t = 0; t < length + static_cast<int64_t>(draw[2] % 7); ++t) {
-      example.tokens.push_back(
+      document.tokens.push_back(
           static_cast<int32_t>((draw[0] % 40 + static_cast<uint64_t>(t) * (1 + draw[1] % 3)) % 40));
-      example.loss_mask.push_back(t * 2 >= length);
+      document.loss_mask.push_back(t * 2 >= length);
     }
-    corpus.add(example);
+    corpus.add(document);
   }
   return corpus;
 }
 
-inline TrainerOptions options_of(int64_t steps) {
-  TrainerOptions options;
-  options.batch_tokens = 200;
-  options.micro_batch_tokens = 64;
-  options.schedule = {5e-3, 5e-4, 3, steps};
-  options.other_weight = 0.25;
+struct TrainingOptions {
+  int64_t batch_tokens = 200;
+  NextTokenOptions loss{1, 0.25};
+  AdamWOptions adamw;
+  TrainerOptions trainer;
+};
+
+inline TrainingOptions options_of(int64_t steps) {
+  TrainingOptions options;
+  options.trainer.micro_batch_tokens = 64;
+  options.trainer.schedule = {5e-3, 5e-4, 3, steps};
   return options;
 }
 
-// A trainer and what it is made of.
+// A trainer, what it is made of, and what it reads.
 struct Training {
+  NextToken objective;
   AdamW adamw;
   Trainer trainer;
+  Batches batches;
 
-  Training(Trainable& trainable, const Corpus& corpus, const TrainerOptions& options, Workspace& workspace,
-           const AdamWOptions& adamw_options = {})
-      : adamw(trainable.tensors(), adamw_options), trainer(trainable, adamw, corpus, options, workspace) {}
-  Trainer::Step step() { return trainer.step(); }
+  Training(Trainable& trainable, const Corpus& corpus, const TrainingOptions& options, Workspace& workspace)
+      : objective(options.loss),
+        adamw(trainable.tensors(), options.adamw),
+        trainer(trainable, objective, adamw, options.trainer, workspace),
+        batches(corpus, 0, options.batch_tokens) {}
+  Trainer::Step step() { return trainer.step(batches.examples(trainer.steps_done())); }
   void finish() {
     while (trainer.steps_done() < trainer.steps()) step();
   }

@@ -58,8 +58,8 @@ AdapterConfig over(std::vector<std::string> targets) {
 }
 
 double train(Trainable& trainable, const Corpus& corpus, int64_t steps, Workspace& workspace) {
-  TrainerOptions options = options_of(steps);
-  options.schedule.rate = 2e-2;
+  testing::TrainingOptions options = options_of(steps);
+  options.trainer.schedule.rate = 2e-2;
   Training training(trainable, corpus, options, workspace);
   const double before = training.trainer.evaluate(corpus).loss;
   training.finish();

@@ -9,57 +9,26 @@
 #include "base/error.h"
 #include "formats/safetensors.h"
 #include "tensor/machine.h"
-#include "tensor/words.h"
 
 namespace glassbox {
 namespace {
 
-// Documents side by side, with the loss of each token that has a weight.
-struct MicroBatch {
-  std::vector<Corpus::Document> documents;
-  std::vector<std::vector<uint8_t>> wanted;  // tokens whose next one counts
-  std::vector<int32_t> targets;
-  std::vector<float> weights;
-  std::vector<uint8_t> loss_mask;
+// Examples in order, cut into parts of at most `most` tokens; a longer example is a part of its own.
+std::vector<std::span<const Example>> parts_of(std::span<const Example> examples, int64_t most) {
+  std::vector<std::span<const Example>> parts;
+  size_t begin = 0;
   int64_t tokens = 0;
-
-  void add(const Corpus::Document& document, const TrainerOptions& options) {
-    const size_t count = document.tokens.size();
-    std::vector<uint8_t> marks(count, 0);
-    for (size_t i = 0; i + 1 < count; ++i) {
-      const double weight = document.loss_mask[i + 1] ? options.assistant_weight : options.other_weight;
-      if (weight == 0) continue;
-      marks[i] = 1;
-      targets.push_back(document.tokens[i + 1]);
-      weights.push_back(static_cast<float>(weight));
-      loss_mask.push_back(document.loss_mask[i + 1]);
+  for (size_t i = 0; i < examples.size(); ++i) {
+    const int64_t length = tokens_of(examples[i]);
+    if (i > begin && tokens + length > most) {
+      parts.push_back(examples.subspan(begin, i - begin));
+      begin = i;
+      tokens = 0;
     }
-    documents.push_back(document);
-    wanted.push_back(std::move(marks));
-    tokens += static_cast<int64_t>(count);
+    tokens += length;
   }
-
-  double weight() const {
-    double sum = 0;
-    for (const float w : weights) sum += w;
-    return sum;
-  }
-
-  void enter(Pass& pass, const Policy& policy) const {
-    for (size_t i = 0; i < documents.size(); ++i) policy.enter(pass, documents[i].tokens, wanted[i]);
-  }
-};
-
-template <class DocumentOf>
-std::vector<MicroBatch> micro_batches(size_t count, const DocumentOf& document, const TrainerOptions& options) {
-  std::vector<MicroBatch> list;
-  for (size_t i = 0; i < count; ++i) {
-    const Corpus::Document next = document(i);
-    const auto length = static_cast<int64_t>(next.tokens.size());
-    if (list.empty() || list.back().tokens + length > options.micro_batch_tokens) list.emplace_back();
-    list.back().add(next, options);
-  }
-  return list;
+  if (begin < examples.size()) parts.push_back(examples.subspan(begin));
+  return parts;
 }
 
 // All that an update leaves behind: masters, and what the optimizer keeps.
@@ -74,34 +43,24 @@ std::vector<StateTensor> state_of(const Trainable& trainable, Optimizer& optimiz
 
 }  // namespace
 
-Trainer::Trainer(Trainable& trainable, Optimizer& optimizer, const Corpus& corpus, const TrainerOptions& options,
+Trainer::Trainer(Trainable& trainable, const Objective& objective, Optimizer& optimizer, const TrainerOptions& options,
                  Workspace& workspace)
-    : trainable_(trainable),
-      optimizer_(optimizer),
-      corpus_(corpus),
-      options_(options),
-      workspace_(workspace),
-      batches_(corpus, options.seed, options.batch_tokens) {
+    : trainable_(trainable), objective_(objective), optimizer_(optimizer), options_(options), workspace_(workspace) {
   trainable_.publish(workspace.pool);
 }
 
-Trainer::Step Trainer::step() {
+Trainer::Step Trainer::step(std::span<const Example> batch, Metrics* metrics) {
   const FlushDenormals flush;
-  const auto documents = batches_.documents(done_);
-  auto batch = micro_batches(documents.size(), [&](size_t i) { return corpus_[documents[i]]; }, options_);
+  const auto parts = parts_of(batch, options_.micro_batch_tokens);
   double weight = 0;
-  for (const MicroBatch& micro : batch) weight += micro.weight();
+  for (const auto part : parts) weight += objective_.weight(part);
   trainable_.clear_gradients(workspace_.pool);
-  const Policy policy = trainable_.policy();
   Step result{done_ + 1, 0, 0, 0, options_.schedule.at(done_)};
-  for (MicroBatch& micro : batch) {
-    result.tokens += micro.tokens;
-    if (micro.weights.empty()) continue;
-    // Of the whole batch's weight, so that a token counts the same wherever the batch was cut.
-    for (float& w : micro.weights) w = static_cast<float>(w / weight);
+  for (const auto part : parts) {
+    for (const Example& example : part) result.tokens += tokens_of(example);
+    if (objective_.weight(part) == 0) continue;
     Pass pass(workspace_, {nullptr, true});
-    micro.enter(pass, policy);
-    const Tensor loss = cross_entropy(policy(pass), micro.targets, micro.weights);
+    const Tensor loss = objective_.loss(trainable_.policy(), part, weight, pass, metrics);
     result.loss += loss.f32()[0];
     pass.backward(loss);
   }
@@ -120,32 +79,19 @@ Trainer::Step Trainer::step() {
 
 Trainer::Evaluation Trainer::evaluate(const Corpus& held_out) const {
   const FlushDenormals flush;
-  const Policy policy = trainable_.policy();
-  Evaluation sum;
-  double weight = 0, right = 0;
-  for (const MicroBatch& micro : micro_batches(held_out.size(), [&](size_t i) { return held_out[i]; }, options_)) {
-    if (micro.weights.empty()) continue;
+  std::vector<Example> examples;
+  for (size_t i = 0; i < held_out.size(); ++i) examples.push_back(held_out[i]);
+  Evaluation result;
+  double weight = 0;
+  for (const auto part : parts_of(examples, options_.micro_batch_tokens)) {
+    const double counts = objective_.weight(part);
+    if (counts == 0) continue;
     Pass pass(workspace_);
-    micro.enter(pass, policy);
-    const Tensor logits = policy(pass);
-    sum.loss += cross_entropy(logits, micro.targets, micro.weights).f32()[0];
-    weight += micro.weight();
-    std::vector<uint8_t> hit(micro.targets.size());
-    workspace_.pool.parallel_ranges(logits.rows(), 16, [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) {
-        const float* first = logits.f32() + row * logits.width();
-        hit[static_cast<size_t>(row)] =
-            std::max_element(first, first + logits.width()) - first == micro.targets[static_cast<size_t>(row)];
-      }
-    });
-    for (size_t i = 0; i < hit.size(); ++i) {
-      sum.assistant_tokens += micro.loss_mask[i];
-      right += micro.loss_mask[i] && hit[i];
-    }
+    result.loss += objective_.loss(trainable_.policy(), part, 1, pass, &result.metrics).f32()[0];
+    weight += counts;
   }
-  if (weight > 0) sum.loss /= weight;
-  if (sum.assistant_tokens > 0) sum.accuracy = right / static_cast<double>(sum.assistant_tokens);
-  return sum;
+  if (weight > 0) result.loss /= weight;
+  return result;
 }
 
 void Trainer::save(const std::filesystem::path& file, const Json& notes) const {

@@ -29,7 +29,7 @@ double loss_of(Tiny& tiny, Workspace& workspace, const Corpus& corpus, bool back
   std::vector<int32_t> targets;
   std::vector<float> weights;
   for (size_t d = 0; d < corpus.size(); ++d) {
-    const auto document = corpus[d];
+    const Sequence document = corpus[d][0];
     std::vector<uint8_t> wanted(document.tokens.size());
     for (size_t i = 0; i + 1 < document.tokens.size(); ++i) {
       if (i % 3 == 2) continue;  // rows without logits
@@ -107,16 +107,17 @@ TEST(Trainer, LearnsASmallCorpusByHeart) {
     Tiny tiny(dtype);
     const Corpus corpus = patterns(12);
     Workspace workspace(2);
-    TrainerOptions options = options_of(150);
-    options.other_weight = 0;
-    Training training(tiny.trainable, corpus, options, workspace, {.weight_decay = 0});
+    testing::TrainingOptions options = options_of(150);
+    options.loss.other_weight = 0;
+    options.adamw.weight_decay = 0;
+    Training training(tiny.trainable, corpus, options, workspace);
     const double before = training.trainer.evaluate(corpus).loss;
     training.finish();
     const auto after = training.trainer.evaluate(corpus);
     EXPECT_NEAR(before, std::log(40.0), 0.7);
     EXPECT_LT(after.loss, 0.03);
-    EXPECT_EQ(after.accuracy, 1.0);
-    EXPECT_GT(after.assistant_tokens, 100);
+    EXPECT_EQ(after.metrics.at("accuracy").value(), 1.0);
+    EXPECT_GT(after.metrics.at("accuracy").count, 100);
   }
 }
 
@@ -127,9 +128,9 @@ TEST(Trainer, TheSameBitsWithOneThreadAndTwo) {
       Tiny tiny(dtype);
       const Corpus corpus = patterns(30, 90);
       Workspace workspace(threads);
-      TrainerOptions options = options_of(6);
+      testing::TrainingOptions options = options_of(6);
       options.batch_tokens = 900;
-      options.micro_batch_tokens = 500;
+      options.trainer.micro_batch_tokens = 500;
       Training training(tiny.trainable, corpus, options, workspace);
       training.finish();
       results.push_back(tiny.masters());
@@ -168,9 +169,9 @@ TEST(Trainer, WhereABatchIsCutChangesNoMoreThanRounding) {
     Tiny tiny(DType::f32);
     const Corpus corpus = patterns(30);
     Workspace workspace(1);
-    TrainerOptions options = options_of(1);
+    testing::TrainingOptions options = options_of(1);
     options.batch_tokens = 400;
-    options.micro_batch_tokens = micro;
+    options.trainer.micro_batch_tokens = micro;
     Training training(tiny.trainable, corpus, options, workspace);
     training.step();
     std::vector<float> all;
