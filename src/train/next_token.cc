@@ -42,19 +42,19 @@ Tensor NextToken::loss(const Policy& policy, std::span<const Example> part, doub
                        Metrics* metrics) const {
   std::vector<int32_t> targets;
   std::vector<float> weights;
-  std::vector<uint8_t> of_assistant, wanted;
+  std::vector<uint8_t> of_assistant, logit_mask;
   for (const Example& example : part)
     for (const Sequence& sequence : example) {
-      wanted.assign(sequence.tokens.size(), 0);
+      logit_mask.assign(sequence.tokens.size(), 0);
       for (size_t i = 1; i < sequence.tokens.size(); ++i) {
         const float counts = weight_of(sequence, i);
         if (counts == 0) continue;
-        wanted[i - 1] = 1;
+        logit_mask[i - 1] = 1;
         targets.push_back(sequence.tokens[i]);
         weights.push_back(static_cast<float>(counts / weight));
         of_assistant.push_back(sequence.loss_mask[i]);
       }
-      policy.enter(pass, sequence.tokens, wanted);
+      policy.add_sequence(pass, sequence.tokens, logit_mask);
     }
   const Tensor logits = policy(pass);
   if (metrics) {

@@ -14,49 +14,19 @@
 namespace glassbox {
 namespace {
 
+using testing::Answer;
+using testing::GroupRewards;
 using testing::options_of;
 using testing::patterns;
 using testing::Tiny;
 using testing::Training;
-
-// Tokens to say, and those before them: rows of logits and what they are to give.
-struct Answer {
-  std::vector<uint8_t> wanted;
-  std::vector<int32_t> targets;
-
-  explicit Answer(const Sequence& sequence) : wanted(sequence.tokens.size(), 0) {
-    for (size_t i = 1; i < sequence.tokens.size(); ++i) {
-      if (!sequence.loss_mask[i]) continue;
-      wanted[i - 1] = 1;
-      targets.push_back(sequence.tokens[i]);
-    }
-  }
-};
+using testing::weighted_log_probabilities;
 
 double log_probability(const Policy& policy, const Sequence& sequence, Workspace& workspace) {
   const Answer answer(sequence);
   Pass pass(workspace);
-  policy.enter(pass, sequence.tokens, answer.wanted);
+  policy.add_sequence(pass, sequence.tokens, answer.logit_mask);
   return -cross_entropy(policy(pass), answer.targets, std::vector<float>(answer.targets.size(), 1)).f32()[0];
-}
-
-// sum of factor[s] * log p(answer s) over the sequences of a part, on the tape, as a scalar whose value is `value`.
-Tensor weighted_log_probabilities(const Policy& policy, std::span<const Example> part,
-                                  const std::vector<float>& factors, double value, Pass& pass) {
-  std::vector<int32_t> targets;
-  std::vector<float> weights;
-  size_t s = 0;
-  for (const Example& example : part)
-    for (const Sequence& sequence : example) {
-      const Answer answer(sequence);
-      policy.enter(pass, sequence.tokens, answer.wanted);
-      targets.insert(targets.end(), answer.targets.begin(), answer.targets.end());
-      weights.insert(weights.end(), answer.targets.size(), -factors[s++]);
-    }
-  const Tensor sum = cross_entropy(policy(pass), targets, weights);
-  const Tensor rest = pass.empty(sum.shape());
-  *Pass::mutable_f32(rest) = static_cast<float>(value) - sum.f32()[0];
-  return sum + rest;
 }
 
 // Direct preference optimization (arXiv:2305.18290): the first of two answers is to gain on the second more than it
@@ -90,30 +60,6 @@ struct Preference : Objective {
       }
     }
     return weighted_log_probabilities(policy, part, factors, loss, pass);
-  }
-};
-
-// Policy gradient with the mean reward of the group as its baseline (GRPO's, arXiv:2402.03300, for one step).
-struct GroupRewards : Objective {
-  double weight(std::span<const Example> part) const override {
-    double rollouts = 0;
-    for (const Example& group : part) rollouts += static_cast<double>(group.size());
-    return rollouts;
-  }
-  Tensor loss(const Policy& policy, std::span<const Example> part, double weight, Pass& pass,
-              Metrics* metrics) const override {
-    std::vector<float> factors;
-    for (const Example& group : part) {
-      float mean = 0;
-      for (const Sequence& rollout : group) mean += rollout.reward / static_cast<float>(group.size());
-      for (const Sequence& rollout : group) {
-        factors.push_back(static_cast<float>(-(rollout.reward - mean) / weight));
-        if (!metrics) continue;
-        (*metrics)["reward"].sum += rollout.reward;
-        (*metrics)["reward"].count += 1;
-      }
-    }
-    return weighted_log_probabilities(policy, part, factors, 0, pass);
   }
 };
 

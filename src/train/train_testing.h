@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "models/registry.h"
+#include "tensor/words.h"
 #include "train/adamw.h"
 #include "train/next_token.h"
 #include "train/trainer.h"
@@ -90,6 +91,63 @@ struct Training {
   Trainer::Step step() { return trainer.step(batches.examples(trainer.steps_done())); }
   void finish() {
     while (trainer.steps_done() < trainer.steps()) step();
+  }
+};
+
+// Tokens to say, and those before them: rows of logits and what they are to give.
+struct Answer {
+  std::vector<uint8_t> logit_mask;
+  std::vector<int32_t> targets;
+
+  explicit Answer(const Sequence& sequence) : logit_mask(sequence.tokens.size(), 0) {
+    for (size_t i = 1; i < sequence.tokens.size(); ++i) {
+      if (!sequence.loss_mask[i]) continue;
+      logit_mask[i - 1] = 1;
+      targets.push_back(sequence.tokens[i]);
+    }
+  }
+};
+
+// sum of factor[s] * log p(answer s) over the sequences of a part, on the tape, as a scalar whose value is `value`.
+inline Tensor weighted_log_probabilities(const Policy& policy, std::span<const Example> part,
+                                         const std::vector<float>& factors, double value, Pass& pass) {
+  std::vector<int32_t> targets;
+  std::vector<float> weights;
+  size_t s = 0;
+  for (const Example& example : part)
+    for (const Sequence& sequence : example) {
+      const Answer answer(sequence);
+      policy.add_sequence(pass, sequence.tokens, answer.logit_mask);
+      targets.insert(targets.end(), answer.targets.begin(), answer.targets.end());
+      weights.insert(weights.end(), answer.targets.size(), -factors[s++]);
+    }
+  const Tensor sum = cross_entropy(policy(pass), targets, weights);
+  const Tensor rest = pass.empty(sum.shape());
+  *Pass::mutable_f32(rest) = static_cast<float>(value) - sum.f32()[0];
+  return sum + rest;
+}
+
+// Policy gradient with the mean reward of the group as its baseline (GRPO's, arXiv:2402.03300, for one step).
+struct GroupRewards : Objective {
+  double weight(std::span<const Example> part) const override {
+    double rollouts = 0;
+    for (const Example& group : part) rollouts += static_cast<double>(group.size());
+    return rollouts;
+  }
+  Tensor loss(const Policy& policy, std::span<const Example> part, double weight, Pass& pass,
+              Metrics* metrics) const override {
+    std::vector<float> factors;
+    for (const Example& group : part) {
+      float mean = 0;
+      for (const Sequence& rollout : group) mean += rollout.reward / static_cast<float>(group.size());
+      for (const Sequence& rollout : group) {
+        factors.push_back(static_cast<float>(-(rollout.reward - mean) / weight));
+        if (!metrics) continue;
+        (*metrics)["reward"].sum += rollout.reward;
+        (*metrics)["reward"].count += 1;
+      }
+    }
+    return weighted_log_probabilities(policy, part, factors, 0, pass);
   }
 };
 

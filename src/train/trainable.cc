@@ -1,11 +1,23 @@
 #include "train/trainable.h"
 
+#include <cstddef>
 #include <utility>
 
 #include "base/error.h"
 #include "formats/safetensors.h"
 
 namespace glassbox {
+namespace {
+
+Tensor copied(const Tensor& t) {
+  if (!t) return t;
+  const auto* bytes = t.data<std::byte>();
+  auto memory = std::make_shared<std::vector<std::byte>>(bytes, bytes + t.bytes());
+  const void* data = memory->data();
+  return Tensor(t.shape(), t.dtype(), std::move(memory), data);
+}
+
+}  // namespace
 
 void Trainable::take(Parameters& parameters) {
   sets_.push_back(&parameters);
@@ -26,6 +38,14 @@ void Trainable::adapt(AdapterConfig config, uint64_t seed, Workspace& workspace)
       make_adapter(adapted->config, model_.adaptable_weights(workspace), adapted->parameters, seed, workspace);
   adapted_ = std::move(adapted);
   take(adapted_->parameters);
+}
+
+std::shared_ptr<const Adapter> Trainable::snapshot() const {
+  if (!adapted_) return nullptr;
+  auto copy = std::make_shared<Adapter>();
+  for (const auto& [path, change] : adapted_->adapter->changes())
+    copy->add(path, {copied(change.a), copied(change.b), change.scale, copied(change.magnitude), copied(change.norms)});
+  return copy;
 }
 
 int64_t Trainable::count() const {

@@ -20,9 +20,9 @@ struct Policy {
   const LanguageModel& model;
   const Adapter* adapter = nullptr;
 
-  // Appends a sequence, with logits for the tokens that are marked (one mark a token, 0 or 1).
-  void enter(Pass& pass, std::span<const int32_t> tokens, std::span<const uint8_t> wanted) const {
-    pass.add(tokens, nullptr, wanted, adapter);
+  // Adds a sequence to the pass, with logits for the tokens that `logit_mask` marks (0 or 1 for each).
+  void add_sequence(Pass& pass, std::span<const int32_t> tokens, std::span<const uint8_t> logit_mask) const {
+    pass.add(tokens, nullptr, logit_mask, adapter);
   }
   // Logits of the rows that want them, [R, vocabulary].
   Tensor operator()(Pass& pass) const { return model(pass); }
@@ -45,6 +45,10 @@ class Trainable {
   Policy policy() const { return {model_, adapted_ ? adapted_->adapter.get() : nullptr}; }
   // Without the adapter: what it began as, if the model stays as it is.
   Policy base() const { return {model_}; }
+
+  // The adapter as it stands, in memory of its own, null without one: for engines, which remember what an adapter made
+  // of a prompt, while training goes on.
+  std::shared_ptr<const Adapter> snapshot() const;
 
   // In an order that checkpoints and sums rest on: the model's as it asked for them, then the adapter's by module.
   std::span<Parameter* const> tensors() const { return tensors_; }

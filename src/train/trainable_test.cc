@@ -68,7 +68,7 @@ double train(Trainable& trainable, const Corpus& corpus, int64_t steps, Workspac
 
 std::vector<float> logits_of(const Policy& policy, std::span<const int32_t> tokens, Workspace& workspace) {
   Pass pass(workspace);
-  policy.enter(pass, tokens, std::vector<uint8_t>(tokens.size(), 1));
+  policy.add_sequence(pass, tokens, std::vector<uint8_t>(tokens.size(), 1));
   const Tensor logits = policy(pass);
   return {logits.values().begin(), logits.values().end()};
 }
@@ -122,7 +122,52 @@ TEST(Trainable, AnAdapterLearnsAndTheModelKeepsItsBits) {
       expect_same_bits(logits_of(served, tokens, workspace), logits_of(lora.policy(), tokens, workspace));
       EXPECT_NE(logits_of(served, tokens, workspace), logits_of(lora.base(), tokens, workspace));
       expect_served(published.model, adapter, lora.policy(), workspace);
+
+      const auto snapshot = lora.snapshot();
+      const Policy then{*published.model->network, snapshot.get()};
+      train(lora, corpus, 1, workspace);
+      expect_same_bits(logits_of(then, tokens, workspace), logits_of(served, tokens, workspace));
+      EXPECT_NE(logits_of(lora.policy(), tokens, workspace), logits_of(served, tokens, workspace));
     }
+}
+
+// The expected reward, by what the engine samples with the adapter as it stands.
+TEST(Trainable, AnAdapterLearnsFromRolloutsOfTheEngine) {
+  const Published published(DType::bf16);
+  Workspace workspace(2);
+  Trainable lora(*published.model->network);
+  lora.adapt(over({"q_proj", "v_proj", "down_proj", "lm_head"}), 5, workspace);
+  const testing::GroupRewards objective;
+  AdamW adamw(lora.tensors(), {.weight_decay = 0});
+  TrainerOptions options;
+  options.schedule = {2e-2, 2e-2, 0, 25};
+  Trainer trainer(lora, objective, adamw, options, workspace);
+  Engine engine(published.model, {.threads = 1});
+  std::vector<double> rewards;
+  while (trainer.steps_done() < trainer.steps()) {
+    const std::shared_ptr<const Adapter> adapter = lora.snapshot();
+    std::vector<Document> rollouts;
+    for (uint64_t choice = 0; choice < 12; ++choice) {
+      GenerationRequest request;
+      request.prompt = {3, 5, 7};
+      request.max_tokens = 4;
+      request.sampling.seed = static_cast<uint64_t>(trainer.steps_done());
+      request.choice = choice;
+      request.ignore_eos = true;
+      request.adapter = adapter;
+      Document& rollout = rollouts.emplace_back(Document{request.prompt, {0, 0, 0}});
+      for (const TokenEvent& event : engine.generate(request).tokens) {
+        rollout.tokens.push_back(event.id);
+        rollout.loss_mask.push_back(1);
+        rollout.reward += event.id < 20 ? 0.25f : 0;
+      }
+    }
+    Metrics metrics;
+    trainer.step(std::vector<Example>{Example(rollouts.begin(), rollouts.end())}, &metrics);
+    rewards.push_back(metrics.at("reward").value());
+  }
+  EXPECT_LT(rewards.front(), 0.8);
+  EXPECT_GT(rewards.back(), 0.95);
 }
 
 TEST(Trainable, AnAdapterResumesToTheBit) {

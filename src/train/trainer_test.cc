@@ -37,7 +37,7 @@ double loss_of(Tiny& tiny, Workspace& workspace, const Corpus& corpus, bool back
       targets.push_back(document.tokens[i + 1]);
       weights.push_back(document.loss_mask[i + 1] ? 0.05f : 0.01f);
     }
-    policy.enter(pass, document.tokens, wanted);
+    policy.add_sequence(pass, document.tokens, wanted);
   }
   const Tensor logits = policy(pass);
   const Tensor loss = cross_entropy(logits, targets, weights);
