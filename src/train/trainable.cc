@@ -63,6 +63,7 @@ void Trainable::clear_gradients(ThreadPool& pool) {
 }
 
 void Trainable::save(const std::filesystem::path& folder) const {
+  std::filesystem::create_directories(folder);
   if (opened_) write_safetensors(folder / "model.safetensors", opened_->tensors(), {{"format", "pt"}});
   if (adapted_) save_adapter(opened_ ? folder / "adapter" : folder, adapted_->config, adapted_->parameters);
 }
