@@ -131,6 +131,32 @@ TEST(Trainable, AnAdapterLearnsAndTheModelKeepsItsBits) {
     }
 }
 
+std::vector<float> masters(const Trainable& trainable) {
+  std::vector<float> all;
+  for (const Parameter* p : trainable.tensors()) all.insert(all.end(), p->master.begin(), p->master.end());
+  return all;
+}
+
+TEST(Trainable, AnAdapterHasTheSameBitsWithAnyNumberOfThreads) {
+  const Published published(DType::bf16);
+  const Corpus corpus = patterns(30, 90);
+  std::vector<std::vector<float>> results;
+  for (const int threads : {1, 2, 3}) {
+    Workspace workspace(threads);
+    Trainable trainable(*published.model->network);
+    AdapterConfig config = over({"embed_tokens", "q_proj", "up_proj", "down_proj", "lm_head"});
+    config.dora = true;
+    trainable.adapt(config, 5, workspace);
+    testing::TrainingOptions options = options_of(4);
+    options.batch_tokens = 900;
+    options.trainer.micro_batch_tokens = 500;
+    Training(trainable, corpus, options, workspace).finish();
+    results.push_back(masters(trainable));
+  }
+  expect_same_bits(results[0], results[1]);
+  expect_same_bits(results[0], results[2]);
+}
+
 // The expected reward, by what the engine samples with the adapter as it stands.
 TEST(Trainable, AnAdapterLearnsFromRolloutsOfTheEngine) {
   const Published published(DType::bf16);
@@ -175,11 +201,6 @@ TEST(Trainable, AnAdapterResumesToTheBit) {
   const Corpus corpus = patterns(40);
   Workspace workspace(2);
   const testing::TemporaryFolder folder;
-  const auto masters = [](const Trainable& trainable) {
-    std::vector<float> all;
-    for (const Parameter* p : trainable.tensors()) all.insert(all.end(), p->master.begin(), p->master.end());
-    return all;
-  };
   const auto fresh = [&](uint64_t seed) {
     auto trainable = std::make_unique<Trainable>(*published.model->network);
     trainable->adapt(over({"q_proj", "down_proj"}), seed, workspace);
