@@ -95,7 +95,7 @@ MemoryShape::MemoryShape(std::vector<LayerMemory> layers) {
     layout->attention.push_back(attention);
     layout->indexers.push_back(indexer);
     layout->states.push_back(layout->state_bytes);
-    if (layer.state) layout->state_bytes += static_cast<size_t>(layer.state->floats) * sizeof(float);
+    if (layer.state) layout->state_bytes += static_cast<size_t>(layer.state->floats()) * sizeof(float);
   }
   layout->layers = std::move(layers);
   layout_ = std::move(layout);

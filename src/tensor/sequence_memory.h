@@ -46,9 +46,13 @@ struct Indexer {
   DType dtype = DType::f32;  // f32 or bf16
 };
 
-// Float32 numbers that every pass replaces: a recurrent state, the inputs that a convolution still needs.
+// Float32 numbers that every pass replaces: the inputs that a convolution still needs, and a recurrent state.
 struct State {
-  int64_t floats = 0;
+  int64_t channels = 0, kernel = 1;  // of the convolution: kernel - 1 rows of channels
+  int64_t recurrent = 0;
+
+  int64_t convolution() const { return channels * (kernel - 1); }
+  int64_t floats() const { return convolution() + recurrent; }
 };
 
 struct LayerMemory {
@@ -141,7 +145,8 @@ class SequenceMemory {
   };
   Rows attention(int64_t layer) const;
   Rows indexer(int64_t layer) const;
-  // A layer's state before the last step, null where that began the sequence (zeros), and after, to be written whole.
+  // A layer's state, the convolution's rows first: before the last step, null where that began the sequence (zeros), and
+  // after, to be written whole.
   const float* state(int64_t layer) const;
   float* next_state(int64_t layer);
 

@@ -150,7 +150,7 @@ TEST(SequenceMemory, GoesBackToACheckpoint) {
 }
 
 TEST(SequenceMemory, KeepsTheStateBeforeAStepAndAtCheckpoints) {
-  const MemoryShape shape({{.state = State{3}}, {.attention = KeysValues{1, 4, DType::f32}, .state = State{2}}});
+  const MemoryShape shape({{.state = State{.recurrent = 3}}, {.attention = KeysValues{1, 4, DType::f32}, .state = State{.recurrent = 2}}});
   const auto budget = std::make_shared<MemoryBudget>(int64_t{1} << 30);
   SequenceMemory memory(shape, budget);
   EXPECT_EQ(memory.state(0), nullptr) << "zeros";
@@ -189,7 +189,7 @@ TEST(SequenceMemory, KeepsTheStateBeforeAStepAndAtCheckpoints) {
 }
 
 TEST(SequenceMemory, StatesTakeTheSameAtAnyLength) {
-  const MemoryShape shape({{.state = State{1000}}});
+  const MemoryShape shape({{.state = State{.recurrent = 1000}}});
   const auto budget = std::make_shared<MemoryBudget>(shape.bytes(1));
   SequenceMemory memory(shape, budget);
   for (int64_t length = 1; length < 5000; length += 13) memory.resize(length);
