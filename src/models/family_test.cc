@@ -443,6 +443,57 @@ TEST_P(Bits, LookingChangesNone) {
   }
 }
 
+// One of a batch is looked into, and much is put in its place: it hears of itself alone, and strangers keep their bits.
+TEST_P(Bits, LookingIntoOneDoesNotMoveItsNeighbours) {
+  using Heard = std::map<std::string, std::vector<float>>;
+  for (const Held& h : held) {
+    const int64_t vocabulary = h.model->shape().vocabulary;
+    const auto before = stranger(5, 30, vocabulary), looked_into = stranger(6, 25, vocabulary);
+    const auto listen = [](Taps& taps, Heard& heard) {
+      taps.listen("*", [&](const Place& place, const Tensor& value) {
+        // Of experts, rows; of attention, a row for each token.
+        EXPECT_EQ(static_cast<int64_t>(place.positions.size()), value.shape()[0]) << place.name;
+        EXPECT_TRUE(std::ranges::is_sorted(place.positions));
+        auto& numbers = heard[std::string(place.name)];
+        numbers.insert(numbers.end(), value.values().begin(), value.values().end());
+        return std::nullopt;
+      });
+    };
+    Heard alone_heard, heard;
+    {
+      Taps taps;
+      listen(taps, alone_heard);
+      Pass pass(two);
+      pass.add(looked_into, nullptr, Logits::all, nullptr, &taps);
+      (*h.model)(pass);
+    }
+    EXPECT_GT(alone_heard.size(), 10u);
+    Taps taps;
+    listen(taps, heard);
+    Pass pass(two);
+    pass.add(before, nullptr, Logits::none);
+    pass.add(looked_into, nullptr, Logits::last, nullptr, &taps);
+    pass.add(h.prompt);
+    const auto width = static_cast<size_t>(vocabulary);
+    expect_same_bits((*h.model)(pass).values().subspan(width), h.reference, h.as + ", beside one that is looked into");
+    for (auto& [name, numbers] : alone_heard) {
+      if (name == "logits") numbers.erase(numbers.begin(), numbers.end() - vocabulary);
+      EXPECT_EQ(numbers, heard[name]) << h.as << " " << name;
+    }
+    // And where its values are replaced.
+    Taps louder;
+    louder.listen("*.layers.1.in", [&](const Place&, const Tensor& value) { return value * 3.0f; });
+    louder.listen("*.self_attn.pattern", [&](const Place&, const Tensor& value) { return value * 0.5f; });
+    Pass beside(two);
+    beside.add(before, nullptr, Logits::none);
+    beside.add(looked_into, nullptr, Logits::last, nullptr, &louder);
+    beside.add(h.prompt);
+    const Tensor logits = (*h.model)(beside);
+    expect_same_bits(logits.values().subspan(width), h.reference, h.as + ", beside one that is changed");
+    EXPECT_NE(std::vector<float>(logits.f32(), logits.f32() + width), heard["logits"]) << h.as;
+  }
+}
+
 // A family is called supported when a golden fixture of it exists.
 TEST(Registry, SupportsWhatHasAGolden) {
   std::set<std::string> golden;

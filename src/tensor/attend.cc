@@ -231,31 +231,31 @@ struct Attention {
     });
   }
 
-  // Scores or the pattern of all tokens, [T, H, S], recomputed from the largest scores and sums that forward() used.
-  Tensor seen(const float* q, const float* stats, bool want_scores) const {
-    int64_t in_view = 0;
-    for (const Run& run : pass->runs()) in_view = std::max(in_view, run.position + run.end - run.begin);
-    const auto tokens = static_cast<int64_t>(pass->tokens().size());
+  // Scores or the pattern of a run's tokens, [T, H, S], recomputed from the largest scores and sums that forward()
+  // used.
+  Tensor seen(const Run& run, const float* q, const float* stats, bool want_scores) const {
+    const int64_t tokens = run.end - run.begin, in_view = run.position + tokens;
     Tensor seen = pass->empty({tokens, heads, in_view});
     float* to = Pass::mutable_f32(seen);
     std::fill_n(to, seen.shape().elements(), want_scores ? -std::numeric_limits<float>::infinity() : 0.0f);
     std::vector<float> scores(static_cast<size_t>(in_view)), pattern(static_cast<size_t>(in_view));
     const FlushDenormals flush;
     for (const Group& group : groups(1, share)) {
+      if (group.run != &run) continue;
       const View view(group, layer);
       for (int64_t i = 0; i < share; ++i) {
         const int64_t row = group.begin * heads + group.head * share + i;
         const int64_t first = view.first[0], last = view.last[0];
         kernels().attend_pattern(over(view), q + row * key_dim, first, last, stats + row * 2, scores.data(),
                                  pattern.data());
-        std::memcpy(to + row * in_view + first, want_scores ? scores.data() : pattern.data(),
+        std::memcpy(to + (row - run.begin * heads) * in_view + first, want_scores ? scores.data() : pattern.data(),
                     static_cast<size_t>(last - first) * sizeof(float));
       }
     }
     return seen;
   }
 
-  // The plain way, for a pattern that a tap put in place: out = pattern values, a chain over all positions.
+  // The plain way, for a run's pattern that a tap put in place: out = pattern values, a chain over all positions.
   void mix(const Tensor& pattern, const Group& group, float* out) const {
     const View view(group, layer);
     const int64_t in_view = pattern.width();
@@ -267,7 +267,7 @@ struct Attention {
         const int64_t slot = position % kAttentionBlock, at = in_keys ? slot : slot * value_dim;
         const int64_t step = in_keys ? kAttentionBlock : 1;
         const void* block = (in_keys ? view.keys : view.values)[static_cast<size_t>(position / kAttentionBlock)];
-        const float share_of = pattern.f32()[row * in_view + position];
+        const float share_of = pattern.f32()[(row - group.run->begin * heads) * in_view + position];
         for (int64_t e = 0; e < value_dim; ++e) {
           const float value = cached == DType::bf16 ? bf16_to_f32(static_cast<const uint16_t*>(block)[at + e * step])
                                                     : static_cast<const float*>(block)[at + e * step];
@@ -279,24 +279,32 @@ struct Attention {
 
   // Rows whose pattern (or scores) a tap changed are answered the plain way; the others keep their bits.
   void offer(const float* q, const float* stats, float* out) const {
+    for (const Run& run : pass->runs())
+      if (run.taps) offer_to(run, q, stats, out);
+  }
+  void offer_to(const Run& run, const float* q, const float* stats, float* out) const {
     const FlushDenormals flush;
     const std::string path(pass->here());
     const auto replaced = [&](const Tensor& before, const Tensor& after, const auto& pattern_of) {
       if (after.f32() == before.f32()) return;
       const int64_t in_view = before.width();
-      for (const Group& group : groups(1, share))
+      Tensor pattern;
+      for (const Group& group : groups(1, share)) {
+        if (group.run != &run) continue;
         for (int64_t i = 0; i < share; ++i) {
-          const int64_t row = group.begin * heads + group.head * share + i;
+          const int64_t row = (group.begin - run.begin) * heads + group.head * share + i;
           if (std::memcmp(before.f32() + row * in_view, after.f32() + row * in_view,
                           static_cast<size_t>(in_view) * sizeof(float)) != 0) {
-            mix(pattern_of(after), group, out);
+            if (!pattern) pattern = pattern_of(after);
+            mix(pattern, group, out);
             break;
           }
         }
+      }
     };
-    if (pass->taps()->wants(path + ".scores")) {
-      const Tensor scores = seen(q, stats, true);
-      replaced(scores, pass->offer(scores, ".scores"), [&](const Tensor& changed) {
+    if (run.taps->wants(path + ".scores")) {
+      const Tensor scores = seen(run, q, stats, true);
+      replaced(scores, pass->offer_to(run, scores, ".scores"), [&](const Tensor& changed) {
         Tensor pattern = pass->empty(changed.shape());
         const int64_t n = changed.width();
         for (int64_t row = 0; row < changed.rows(); ++row) {
@@ -314,9 +322,9 @@ struct Attention {
         return pattern;
       });
     }
-    if (pass->taps()->wants(path + ".pattern")) {
-      const Tensor pattern = seen(q, stats, false);
-      replaced(pattern, pass->offer(pattern, ".pattern"), [](const Tensor& changed) { return changed; });
+    if (run.taps->wants(path + ".pattern")) {
+      const Tensor pattern = seen(run, q, stats, false);
+      replaced(pattern, pass->offer_to(run, pattern, ".pattern"), [](const Tensor& changed) { return changed; });
     }
   }
 };
@@ -374,7 +382,7 @@ Tensor attend(const Tensor& q, const Memory& memory, const AttendOptions& option
   const int64_t tokens = q.shape()[0];
   Tensor out = pass.empty({tokens, heads, memory.v.width()}), stats = pass.empty({tokens, heads, 2});
   attention.forward(q.f32(), Pass::mutable_f32(out), Pass::mutable_f32(stats));
-  if (pass.taps()) attention.offer(q.f32(), stats.f32(), Pass::mutable_f32(out));
+  if (pass.listens()) attention.offer(q.f32(), stats.f32(), Pass::mutable_f32(out));
   pass.record(out, {&q, &memory.k, &memory.v, &options.sinks},
               [&pass, attention, q, memory, out, stats, tokens, heads](const float* d_out) {
                 std::vector<Tensor> unwanted;  // sums nobody asked for still need a place

@@ -317,17 +317,21 @@ Tensor grouped_bias(const Tensor& x, const Routing& to, const Tensor& bias) {
 
 Tensor offer_rows(const Tensor& x, const Routing& to, std::string_view module, std::string_view end) {
   Pass& pass = *x.pass();
-  if (!pass.taps()) return x;
+  if (!pass.listens()) return x;
   const int64_t n = x.width();
   Tensor result = x;
   for (int64_t e = 0; e < to.experts; ++e) {
     const int64_t first = to.order->first[static_cast<size_t>(e)], rows = to.rows_of(e);
     const std::string name = fmt::format(".{}.{}{}", e, module, end);
-    if (rows == 0 || !pass.taps()->wants(std::string(pass.here()) + name)) continue;
+    const std::string path = std::string(pass.here()) + name;
+    const auto wanted = [&](const Run& run) { return run.taps && run.taps->wants(path); };
+    if (rows == 0 || std::ranges::none_of(pass.runs(), wanted)) continue;
     const size_t bytes = static_cast<size_t>(rows * n) * sizeof(float);
+    std::vector<int32_t> tokens;
+    for (int64_t row = first; row < first + rows; ++row) tokens.push_back(to.token_of(row));
     Tensor own = pass.empty({rows, n});
     std::memcpy(Pass::mutable_f32(own), result.f32() + first * n, bytes);
-    const Tensor offered = pass.offer(own, name);
+    const Tensor offered = pass.offer(own, name, tokens);
     if (offered.f32() == own.f32()) continue;
     if (result.f32() == x.f32()) {
       result = pass.empty(x.shape());

@@ -1,7 +1,9 @@
 #include "tensor/pass.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "base/error.h"
 
@@ -36,12 +38,12 @@ bool Taps::wants(std::string_view name) const {
   return false;
 }
 
-Tensor Taps::offer(std::string_view name, const Tensor& value) const {
+Tensor Taps::offer(const Place& place, const Tensor& value) const {
   Tensor current = value;
   for (const Tap& tap : taps_) {
-    if (!glob_matches(tap.pattern, name)) continue;
+    if (!glob_matches(tap.pattern, place.name)) continue;
     tap.heard = true;
-    if (auto replacement = tap.listener(name, current)) {
+    if (auto replacement = tap.listener(place, current)) {
       check(replacement->shape() == value.shape() && replacement->dtype() == value.dtype(),
             "Taps: a replacement must have the shape and dtype of what it replaces");
       current = *replacement;
@@ -57,14 +59,15 @@ std::vector<std::string> Taps::unheard() const {
   return patterns;
 }
 
-void Pass::add(std::span<const int32_t> tokens, SequenceMemory* memory, Logits logits, const Adapter* adapter) {
+void Pass::add(std::span<const int32_t> tokens, SequenceMemory* memory, Logits logits, const Adapter* adapter,
+               const Taps* taps) {
   std::vector<uint8_t> wanted(tokens.size(), logits == Logits::all);
   if (logits == Logits::last && !wanted.empty()) wanted.back() = 1;
-  add(tokens, memory, wanted, adapter);
+  add(tokens, memory, wanted, adapter, taps);
 }
 
 void Pass::add(std::span<const int32_t> tokens, SequenceMemory* memory, std::span<const uint8_t> wanted,
-               const Adapter* adapter) {
+               const Adapter* adapter, const Taps* taps) {
   check(!memory_open_, "Pass: add() after the pass was walked");
   check(wanted.size() == tokens.size(), "Pass: expected a mark for each token");
   const auto begin = static_cast<int64_t>(tokens_.size());
@@ -72,8 +75,9 @@ void Pass::add(std::span<const int32_t> tokens, SequenceMemory* memory, std::spa
   const int64_t position = memory ? memory->length() : 0;
   if (count == 0) return;
   for (const Run& run : runs_) check(!memory || run.memory != memory, "Pass: one run of a sequence at a time");
-  runs_.push_back({begin, begin + count, position, memory, adapter});
+  runs_.push_back({begin, begin + count, position, memory, adapter, taps ? taps : options_.taps});
   adapts_ |= adapter != nullptr;
+  listens_ |= runs_.back().taps != nullptr;
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
   for (int64_t i = 0; i < count; ++i) {
     positions_.push_back(static_cast<int32_t>(position + i));
@@ -147,11 +151,63 @@ void Pass::open_memory(const MemoryShape& shape) {
   }
 }
 
+bool Pass::listens_around(std::string_view path) const {
+  if (!listens_) return false;
+  const std::string in = std::string(path) + ".in", out = std::string(path) + ".out";
+  return std::ranges::any_of(runs_,
+                             [&](const Run& run) { return run.taps && (run.taps->wants(in) || run.taps->wants(out)); });
+}
+
 Tensor Pass::offer(const Tensor& value, std::string_view name) {
-  if (!options_.taps) return value;
-  std::string path(here_);
-  path += name;
-  Tensor offered = options_.taps->offer(path, value);
+  if (!listens_) return value;
+  if (value.shape()[0] != static_cast<int64_t>(tokens_.size())) return offer(value, name, logit_rows_);
+  std::vector<int32_t> tokens(tokens_.size());
+  std::iota(tokens.begin(), tokens.end(), 0);
+  return offer(value, name, tokens);
+}
+
+Tensor Pass::offer(const Tensor& value, std::string_view name, std::span<const int32_t> tokens) {
+  if (!listens_ || tokens.empty()) return value;
+  const std::string path = std::string(here_) + std::string(name);
+  const size_t row_bytes = value.bytes() / tokens.size();
+  Tensor result = value;
+  for (const Run& run : runs_) {
+    if (!run.taps || !run.taps->wants(path)) continue;
+    const auto first = std::ranges::lower_bound(tokens, run.begin), last = std::ranges::lower_bound(tokens, run.end);
+    if (first == last) continue;
+    const bool whole = last - first == static_cast<std::ptrdiff_t>(tokens.size());
+    const size_t begin = static_cast<size_t>(first - tokens.begin()) * row_bytes;
+    std::vector<int32_t> positions;
+    for (auto token = first; token != last; ++token) positions.push_back(positions_[static_cast<size_t>(*token)]);
+    Tensor own = value;
+    if (!whole) {
+      std::vector<int64_t> sizes(value.shape().sizes().begin(), value.shape().sizes().end());
+      sizes[0] = last - first;
+      own =
+          Tensor(Shape(std::span<const int64_t>(sizes)), value.dtype(), value.memory_, value.data<std::byte>() + begin);
+      own.pass_ = this;
+    }
+    const Tensor offered = run.taps->offer({path, positions}, own);
+    if (offered.data_ == own.data_) continue;
+    if (whole) {
+      result = offered;
+      break;
+    }
+    check(!value.gradient(), "Pass: a tap puts rows in a value that a tape follows");
+    if (result.data_ == value.data_) {
+      result = empty(value.shape(), value.dtype());
+      std::memcpy(const_cast<void*>(result.data_), value.data_, value.bytes());
+    }
+    std::memcpy(static_cast<std::byte*>(const_cast<void*>(result.data_)) + begin, offered.data_, own.bytes());
+  }
+  result.pass_ = this;
+  return result;
+}
+
+Tensor Pass::offer_to(const Run& run, const Tensor& value, std::string_view name) {
+  const auto begin = static_cast<size_t>(run.begin), count = static_cast<size_t>(run.end - run.begin);
+  const std::string path = std::string(here_) + std::string(name);
+  Tensor offered = run.taps->offer({path, std::span(positions_).subspan(begin, count)}, value);
   offered.pass_ = this;
   return offered;
 }

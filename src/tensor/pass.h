@@ -32,10 +32,19 @@ struct Workspace {
   Arena arena;
 };
 
-// Listens at named places of a model (docs/design.md, Tap names). A tap that returns nothing changes nothing.
+// Where a value stands: the name of its place in the model (docs/design.md, Tap names), and the position in its
+// sequence that each row of the value belongs to.
+struct Place {
+  std::string_view name;
+  std::span<const int32_t> positions;
+  operator std::string_view() const { return name; }
+};
+
+// Listens at named places to what a run computes there; a run of a batch hears of no other. A tap that returns nothing
+// changes nothing. Values are those of the run's tokens, or of those that want logits, or that chose an expert.
 class Taps {
  public:
-  using Listener = std::function<std::optional<Tensor>(std::string_view name, const Tensor& value)>;
+  using Listener = std::function<std::optional<Tensor>(const Place& place, const Tensor& value)>;
 
   // `pattern`: a tap name in which * stands for any run of characters, ? for one.
   void listen(std::string pattern, Listener listener);
@@ -43,7 +52,7 @@ class Taps {
   bool wants(std::string_view name) const;
 
   // The value, or what the last tap that answered put in its place.
-  Tensor offer(std::string_view name, const Tensor& value) const;
+  Tensor offer(const Place& place, const Tensor& value) const;
 
   // Patterns that have matched nothing yet: a misspelt name must not go unnoticed.
   std::vector<std::string> unheard() const;
@@ -68,11 +77,12 @@ struct Run {
   int64_t position;        // of the first
   SequenceMemory* memory;  // never null once the pass has been walked
   const Adapter* adapter = nullptr;
+  const Taps* taps = nullptr;
 };
 
 struct PassOptions {
-  const Taps* taps = nullptr;
-  bool record = false;  // keep a tape for backward()
+  const Taps* taps = nullptr;  // of runs that bring none
+  bool record = false;         // keep a tape for backward()
   const WeightVisitor* visitor = nullptr;
 };
 
@@ -83,13 +93,13 @@ class Pass {
   Pass& operator=(const Pass&) = delete;
 
   // Appends a run. With a memory it continues after memory->length(), which grows by the run when it is first walked;
-  // without one it begins at position 0 and is forgotten with the pass. `tokens` are copied. `adapter` must outlive the
-  // pass.
+  // without one it begins at position 0 and is forgotten with the pass. `tokens` are copied. `adapter` and `taps`
+  // must outlive the pass.
   void add(std::span<const int32_t> tokens, SequenceMemory* memory = nullptr, Logits logits = Logits::all,
-           const Adapter* adapter = nullptr);
+           const Adapter* adapter = nullptr, const Taps* taps = nullptr);
   // The same, with logits for the tokens that are marked (one mark a token, 0 or 1).
   void add(std::span<const int32_t> tokens, SequenceMemory* memory, std::span<const uint8_t> wanted,
-           const Adapter* adapter = nullptr);
+           const Adapter* adapter = nullptr, const Taps* taps = nullptr);
 
   std::span<const int32_t> tokens() const { return tokens_; }
   std::span<const int32_t> positions() const { return positions_; }
@@ -98,7 +108,9 @@ class Pass {
 
   // --- for words ---
   ThreadPool& pool() const { return workspace_.pool; }
-  const Taps* taps() const { return options_.taps; }
+  bool listens() const { return listens_; }  // some run has taps
+  // Some run's taps want what goes into the module at `path`, or what comes out.
+  bool listens_around(std::string_view path) const;
   const WeightVisitor* visitor() const { return options_.visitor; }
   bool adapts() const { return adapts_; }  // some run has an adapter
 
@@ -126,8 +138,13 @@ class Pass {
   // Makes sure every run has a memory of this shape with room for its tokens: where a model begins.
   void open_memory(const MemoryShape& shape);
 
-  // The value, or what a tap puts in its place; `name` is appended to the path of the module being walked.
+  // The value, or what taps of runs put in the place of their rows; `name` is appended to the path of the module being
+  // walked. A row for each token, or for each that wants logits.
   Tensor offer(const Tensor& value, std::string_view name);
+  // The same of rows that belong to these tokens (rows of the token axis), in rising order.
+  Tensor offer(const Tensor& value, std::string_view name, std::span<const int32_t> tokens);
+  // The same of a value that is one run's alone.
+  Tensor offer_to(const Run& run, const Tensor& value, std::string_view name);
   // The path of the module being walked, for names: set by Named (nn/module.h).
   std::string_view here() const { return here_; }
   std::string_view enter(std::string_view path) { return std::exchange(here_, path); }
@@ -147,7 +164,7 @@ class Pass {
   std::vector<int32_t> tokens_, positions_, logit_rows_;
   std::vector<Run> runs_;
   std::deque<SequenceMemory> own_memories_;  // of runs that came without
-  bool memory_open_ = false, adapts_ = false;
+  bool memory_open_ = false, adapts_ = false, listens_ = false;
   std::vector<std::pair<Rotary, Tensor>> angles_;
   std::vector<Step> tape_;
   Gradient* running_ = nullptr;  // of the step of the tape that runs

@@ -69,7 +69,7 @@ struct AttendOptions {
 
 // softmax(scores) v of each token over its own sequence up to itself, where scores = q k^T scale: [T, H, width of v].
 // Taps, under the module being walked: `.scores` (as the softmax sees them) and `.pattern`, [T, H, S] with S the
-// longest context in view; positions out of view are -infinity in scores and 0 in pattern. With sinks a pattern sums to
+// run's context in view; positions out of view are -infinity in scores and 0 in pattern. With sinks a pattern sums to
 // less than 1.
 Tensor attend(const Tensor& q, const Memory& memory, const AttendOptions& options = {});
 
