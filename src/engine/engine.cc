@@ -19,8 +19,9 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "engine/sampler.h"
-#include "engine/stop_text.h"
+#include "engine/watcher.h"
 #include "tensor/distribution.h"
+#include "tokenizer/stop_text.h"
 
 namespace glassbox {
 namespace {
@@ -129,6 +130,7 @@ struct Session {
   Sampler sampler;
   StreamDecoder decoder;
   StopText stop;
+  std::unique_ptr<Watcher> watcher;  // of a request that watches
   Finished finished;
   Clock::time_point started{}, first_token{};
   bool over = false;
@@ -145,6 +147,7 @@ struct Session {
         sampler(request.sampling, request.prompt, request.choice),
         decoder(model.tokenizer, request.continues && has_text(request.prompt, model.tokenizer)),
         stop(request.stop) {
+    if (request.watch) watcher = std::make_unique<Watcher>(*request.watch);
     finished.prompt_tokens = static_cast<int64_t>(request.prompt.size());
     finished.seed = *request.sampling.seed;
   }
@@ -203,6 +206,9 @@ struct Engine::Impl {
   std::list<Remembered> remembered;             // most recent first
   std::optional<Clock::time_point> stalled;     // since when nothing goes on, for want of memory that others hold
   bool tidy = true;                             // nothing has run since memory went back to the system
+
+  std::once_flag places_found;
+  std::vector<std::string> places;  // of the model's taps
 
   std::shared_ptr<void> listening;  // these two last: they use all of the above
   std::thread thread;
@@ -269,6 +275,23 @@ struct Engine::Impl {
     const auto all = memory_of(options);
     const int64_t own = options.cache_tokens > 0 ? cache_bytes() : std::numeric_limits<int64_t>::max();
     return std::min(own, all->left_in_all());
+  }
+
+  // Throws Error(bad_request) naming a place that the model does not have.
+  void check_places(const Watch& watch) {
+    if (watch.places.empty()) fail(ErrorKind::bad_request, "watch: expected places, got none");
+    if (watch.max_bytes <= 0)
+      fail(ErrorKind::bad_request, "watch: expected a positive number of bytes, got {}", watch.max_bytes);
+    std::call_once(places_found, [this] {
+      Workspace own(1);
+      places = model->network->tap_names(own);
+    });
+    for (const std::string& place : watch.places) {
+      const bool known = std::ranges::any_of(places, [&](const auto& name) { return glob_matches(place, name); });
+      // Which experts a token meets nobody knows beforehand.
+      if (!known && place.find("experts.") == std::string::npos)
+        fail(ErrorKind::bad_request, "watch: no place is named {}", place);
+    }
   }
 
   SequenceMemory empty_memory() const { return SequenceMemory(memory_shape(), budget); }
@@ -385,7 +408,7 @@ struct Engine::Impl {
     int64_t longest = 0, parts = 0;
     const Remembered* best = nullptr;
     for (const Remembered& past : remembered) {
-      if (past.adapter != session.request.adapter) continue;
+      if (past.adapter != session.request.adapter || session.watcher) continue;
       const int64_t common = common_prefix(known, past.tokens), resumable = past.memory.resumable(common);
       parts = std::max(parts, common);
       if (resumable > longest) longest = resumable, best = &past;
@@ -474,6 +497,8 @@ struct Engine::Impl {
       session.finished.prefill_s = seconds((session.prefilling() ? now : session.first_token) - session.started);
       session.finished.decode_s = session.prefilling() ? 0 : seconds(now - session.first_token);
     }
+    if (session.watcher && session.begun)
+      session.finished.evidence = std::make_shared<const Evidence>(session.watcher->take());
     if (!session.finished.failure && session.memory.length() > 0) remember(session);
     session.memory = empty_memory();
     session.on_finished(session.finished);
@@ -601,14 +626,19 @@ struct Engine::Impl {
         const bool whole = count == session->pending();
         if (session->reading()) read += count;
         if (whole) speaking.push_back(session);
+        Watcher* watcher = session->watcher.get();
+        if (watcher) watcher->begin_pass();
         pass.add(std::span(session->tokens)
                      .subspan(static_cast<size_t>(session->memory.length()), static_cast<size_t>(count)),
-                 &session->memory, whole ? Logits::last : Logits::none, session->request.adapter.get());
+                 &session->memory, whole ? Logits::last : Logits::none, session->request.adapter.get(),
+                 watcher ? &watcher->taps() : nullptr);
       }
       const Tensor logits = (*model->network)(pass);
       model->check_whole();
-      for (const auto& [session, count] : parts)
+      for (const auto& [session, count] : parts) {
         if (std::ranges::count(session->checkpoints, session->memory.length()) > 0) session->memory.checkpoint();
+        if (session->watcher) session->watcher->end_pass(session->memory.length());
+      }
       const auto width = static_cast<size_t>(logits.width());
       for (size_t row = 0; row < speaking.size(); ++row) try {
           speak(*speaking[row], logits.values().subspan(row * width, width));
@@ -700,6 +730,7 @@ Engine::RequestId Engine::submit(GenerationRequest request, OnToken on_token, On
     fail(ErrorKind::bad_request, "max_tokens: expected a positive number, got {}", request.max_tokens);
   for (const std::string& stop : request.stop)
     if (stop.empty()) fail(ErrorKind::bad_request, "stop: expected texts that are not empty");
+  if (request.watch) impl_->check_places(*request.watch);
   request.sampling.validate(static_cast<size_t>(vocabulary));
   if (!request.sampling.seed) request.sampling.seed = drawn_seed();
   if (const int64_t needed = impl_->bytes_of(prompt + 1), there = impl_->bytes_in_all(); needed > there)

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "engine/model.h"
+#include "engine/watch.h"
 #include "tensor/adapter.h"
 
 namespace glassbox {
@@ -60,6 +61,7 @@ struct GenerationRequest {
   int logprobs = -1;                       // -1: none; else how many alternatives beside the chosen one (0 to 20)
   uint64_t choice = 0;                     // index among n answers to one prompt: part of the key of its draws
   std::shared_ptr<const Adapter> adapter;  // of open_adapter(); null: the model as it is
+  std::optional<Watch> watch;              // what to show of the computation
 };
 
 // One token of an answer. Text is whole characters: empty while a character or a possible stop text is incomplete.
@@ -92,7 +94,8 @@ struct Finished {
   int64_t completion_tokens = 0;
   uint64_t seed = 0;
   double prefill_s = 0, decode_s = 0;
-  std::optional<Failure> failure;  // if there is one, reason means nothing
+  std::optional<Failure> failure;            // if there is one, reason means nothing
+  std::shared_ptr<const Evidence> evidence;  // of a request that watched, if it came to run
 };
 
 struct EngineOptions {

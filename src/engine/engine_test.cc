@@ -449,6 +449,96 @@ TEST(Engine, WhereTwoPromptsPartedAThirdGoesOn) {
   EXPECT_GE(cached[2], 390) << "and was kept the second time";
 }
 
+const WatchedValue& value_at(const Engine::Answer& answer, const std::string& place) {
+  for (const WatchedValue& value : answer.finished.evidence->values)
+    if (value.place == place) return value;
+  throw std::logic_error("nothing seen at " + place);
+}
+
+void expect_same_evidence(const Engine::Answer& a, const Engine::Answer& b) {
+  ASSERT_TRUE(a.finished.evidence && b.finished.evidence);
+  ASSERT_EQ(a.finished.evidence->values.size(), b.finished.evidence->values.size());
+  for (const WatchedValue& value : a.finished.evidence->values) {
+    const WatchedValue& other = value_at(b, value.place);
+    EXPECT_EQ(value.positions, other.positions) << value.place;
+    EXPECT_EQ(value.shape, other.shape) << value.place;
+    EXPECT_EQ(value.numbers, other.numbers) << value.place;
+  }
+}
+
+TEST(Engine, OneOfManyIsLookedInto) {
+  const auto model = tiny_model(256);
+  auto watching = ask(*model, "the cat sat on the mat and the dog", 30);
+  watching.watch = Watch{{"model.layers.*.mlp.out", "model.layers.0.self_attn.q_proj.out", "logits"}};
+  const auto prompt = static_cast<int64_t>(watching.prompt.size());
+  const auto seen_alone = Engine(model, {.threads = 1}).generate(watching);
+  const WatchedValue& mlp = value_at(seen_alone, "model.layers.1.mlp.out");
+  EXPECT_EQ(mlp.shape, (std::vector<int64_t>{prompt + 29, 48})) << "the last token was not walked";
+  for (int64_t i = 0; i < prompt + 29; ++i) EXPECT_EQ(mlp.positions[static_cast<size_t>(i)], i);
+  const WatchedValue& logits = value_at(seen_alone, "logits");
+  EXPECT_EQ(logits.shape, (std::vector<int64_t>{30, 304}));
+  EXPECT_EQ(logits.positions[0], prompt - 1);
+  EXPECT_EQ(seen_alone.finished.evidence->dropped_bytes, 0);
+  EXPECT_TRUE(seen_alone.finished.evidence->unheard.empty());
+  EXPECT_EQ(seen_alone.finished.evidence->values.size(), 4u);
+
+  std::vector<GenerationRequest> others;
+  std::vector<Engine::Answer> alone;
+  for (uint64_t i = 0; i < 6; ++i) {
+    others.push_back(ask(*model, i % 2 ? "the cat sat on the mat and the dog" : "what is 17", 40, i));
+    alone.push_back(Engine(model, {.threads = 1}).generate(others.back()));
+    EXPECT_EQ(alone.back().finished.evidence, nullptr);
+  }
+  // Much room; and so little that sequences give way and are read again; and short passes.
+  for (const EngineOptions& options : {EngineOptions{.threads = 2}, EngineOptions{.threads = 2, .cache_tokens = 256},
+                                       EngineOptions{.threads = 1, .prefill_chunk = 3}}) {
+    Engine engine(model, options);
+    engine.generate(others[1]);  // remembered, and not used: what is watched is computed
+    std::list<Asked> all;
+    for (size_t i = 0; i < 3; ++i) all.emplace_back(engine, others[i]);
+    Asked watched(engine, watching);
+    for (size_t i = 3; i < 6; ++i) all.emplace_back(engine, others[i]);
+    for (size_t i = 0; Asked & asked : all) expect_same(asked.wait(), alone[i++]);
+    expect_same(watched.wait(), seen_alone);
+    expect_same_evidence(watched.wait(), seen_alone);
+    EXPECT_EQ(watched.wait().finished.cached_tokens, 0);
+  }
+}
+
+TEST(Engine, EvidenceKeepsWithinItsBudget) {
+  const auto model = tiny_model(256);
+  auto request = ask(*model, "the cat sat on the mat", 20);
+  const auto without = Engine(model, {.threads = 1}).generate(request);
+  request.watch = Watch{{"model.layers.0.mlp.out"}, 25 * 48 * 4};
+  const auto answer = Engine(model, {.threads = 1, .prefill_chunk = 1}).generate(request);
+  expect_same(answer, without);
+  const auto tokens = static_cast<int64_t>(request.prompt.size()) + 19;
+  EXPECT_EQ(value_at(answer, "model.layers.0.mlp.out").positions.size(), 25u);
+  EXPECT_EQ(answer.finished.evidence->dropped_bytes, (tokens - 25) * 48 * 4);
+}
+
+TEST(Engine, APlaceThatTheModelLacksIsRefusedByName) {
+  const auto model = tiny_model(256);
+  Engine engine(model, {.threads = 1});
+  auto request = ask(*model, "the cat", 3);
+  const auto refusal = [&](Watch watch) -> std::string {
+    request.watch = std::move(watch);
+    try {
+      engine.generate(request);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::bad_request);
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal({{"logits", "model.layers.7.mlp.out"}}), "watch: no place is named model.layers.7.mlp.out");
+  EXPECT_EQ(refusal({{}}), "watch: expected places, got none");
+  EXPECT_EQ(refusal({{"logits"}, 0}), "watch: expected a positive number of bytes, got 0");
+  request.watch = Watch{{"logits", "model.layers.0.mlp.experts.3.up_proj.out"}};
+  EXPECT_EQ(engine.generate(request).finished.evidence->unheard,
+            (std::vector<std::string>{"model.layers.0.mlp.experts.3.up_proj.out"}));
+}
+
 TEST(Engine, TheContextIsWhatMemoryHolds) {
   const auto model = tiny_model(4096);
   EngineOptions options{.threads = 1};

@@ -2,6 +2,8 @@
 // others, and refusals. All that families share is family_test.cc's.
 #include "models/llama.h"
 
+#include <map>
+
 #include "kernels/kernels.h"
 #include "models/models_testing.h"
 #include "nn/parameters.h"
