@@ -78,7 +78,7 @@ void compare(Workspace& workspace, int64_t context, int64_t tokens, const PlainC
                  turned = random_values(pass, {tokens, kHeads, kRope}, 4);
     const Tensor row = random_values(pass, {tokens, 1, kLatent + kRope}, 5);
     const double start = seconds();
-    const Tensor absorbed = beside(absorb_queries(q, kv_b_proj), turned);
+    const Tensor absorbed = concat(absorb_queries(q, kv_b_proj), turned);
     const double between = seconds();
     const Tensor seen = attend(absorbed, remember(0, row), {.scale = kScale});
     const double after = seconds();
@@ -87,8 +87,8 @@ void compare(Workspace& workspace, int64_t context, int64_t tokens, const PlainC
     absorbed_best = std::min(absorbed_best, end - start);
     products_best = std::min(products_best, between - start + end - after);
 
-    const Tensor queries = beside(q, turned);
-    const Tensor compressed = columns(row, 0, kLatent).reshaped({tokens, kLatent});
+    const Tensor queries = concat(q, turned);
+    const Tensor compressed = slice(row, 0, kLatent).reshaped({tokens, kLatent});
     Tensor out = pass.empty({tokens, kHeads, kValue});
     const double plain_start = seconds();
     matmul(compressed, kv_b_proj);  // the new tokens' keys and values

@@ -10,7 +10,6 @@
 #include "models/latent_attention.h"
 #include "models/shape.h"
 #include "nn/moe.h"
-#include "tensor/latent.h"
 
 namespace glassbox {
 namespace {
@@ -108,7 +107,7 @@ class NextToken : public Draft {
 
   Tensor operator()(Pass& pass, const Tensor& hidden) const override {
     pass.open_memory(memory_);
-    const Tensor x = eh_proj_(beside(enorm_(embed_tokens_(pass)), hnorm_(hidden)));  // [T, D]
+    const Tensor x = eh_proj_(concat(enorm_(embed_tokens_(pass)), hnorm_(hidden)));  // [T, D]
     return head_(logit_rows(norm_(block_(x))));                                      // [R, V]
   }
 

@@ -12,7 +12,6 @@
 #include "models/decoder.h"
 #include "models/shape.h"
 #include "nn/moe.h"
-#include "tensor/latent.h"
 
 namespace glassbox {
 namespace {
@@ -77,9 +76,9 @@ struct Experts {
         down_proj(w, "down_proj", s.experts, s.hidden, s.intermediate),
         inner(s.intermediate) {}
 
-  Tensor operator()(const Tensor& x, const Routing& to) const {                          // [T, D]
-    const Tensor gate_up = gate_up_proj(weighted(dispatch(x, to), to), to);              // [R, 2 I]
-    const Tensor y = silu(columns(gate_up, 0, inner)) * columns(gate_up, inner, inner);  // [R, I]
+  Tensor operator()(const Tensor& x, const Routing& to) const {                      // [T, D]
+    const Tensor gate_up = gate_up_proj(weighted(dispatch(x, to), to), to);          // [R, 2 I]
+    const Tensor y = silu(slice(gate_up, 0, inner)) * slice(gate_up, inner, inner);  // [R, I]
     return combine(down_proj(y, to), to, false);
   }
 };

@@ -356,7 +356,7 @@ Memory remember(int64_t layer, const Tensor& k, const Tensor& v) {
 Memory remember(int64_t layer, const Tensor& k) {
   write(layer, k, nullptr);
   const auto& runs = k.pass()->runs();
-  return {layer, k, columns(k, 0, runs.empty() ? k.width() : runs[0].memory->attention(layer).value_dim)};
+  return {layer, k, slice(k, 0, runs.empty() ? k.width() : runs[0].memory->attention(layer).value_dim)};
 }
 
 Tensor attend(const Tensor& q, const Memory& memory, const AttendOptions& options) {
@@ -383,21 +383,21 @@ Tensor attend(const Tensor& q, const Memory& memory, const AttendOptions& option
   Tensor out = pass.empty({tokens, heads, memory.v.width()}), stats = pass.empty({tokens, heads, 2});
   attention.forward(q.f32(), Pass::mutable_f32(out), Pass::mutable_f32(stats));
   if (pass.listens()) attention.offer(q.f32(), stats.f32(), Pass::mutable_f32(out));
-  pass.record(out, {&q, &memory.k, &memory.v, &options.sinks},
-              [&pass, attention, q, memory, out, stats, tokens, heads](const float* d_out) {
-                std::vector<Tensor> unwanted;  // sums nobody asked for still need a place
-                const auto sum = [&](const Tensor& t) {
-                  if (float* into = pass.accumulate(t)) return into;
-                  return Pass::mutable_f32(unwanted.emplace_back(pass.empty(t.shape())));
-                };
-                Tensor by_token;  // what each token wants of the sinks
-                if (attention.sinks) by_token = pass.empty({tokens, heads});
-                attention.backward(q.f32(), out.f32(), stats.f32(), d_out, sum(q), sum(memory.k), sum(memory.v),
-                                   Pass::mutable_f32(by_token));
-                if (float* d_sinks = attention.sinks ? pass.accumulate(attention.options.sinks) : nullptr)
-                  for (int64_t t = 0; t < tokens; ++t)
-                    kernels().add(d_sinks, by_token.f32() + t * heads, d_sinks, heads);
-              });
+  pass.tape().record(out, {&q, &memory.k, &memory.v, &options.sinks},
+                     [&pass, attention, q, memory, out, stats, tokens, heads](const float* d_out) {
+                       std::vector<Tensor> unwanted;  // sums nobody asked for still need a place
+                       const auto sum = [&](const Tensor& t) {
+                         if (float* into = pass.tape().accumulate(t)) return into;
+                         return Pass::mutable_f32(unwanted.emplace_back(pass.empty(t.shape())));
+                       };
+                       Tensor by_token;  // what each token wants of the sinks
+                       if (attention.sinks) by_token = pass.empty({tokens, heads});
+                       attention.backward(q.f32(), out.f32(), stats.f32(), d_out, sum(q), sum(memory.k), sum(memory.v),
+                                          Pass::mutable_f32(by_token));
+                       if (float* d_sinks = attention.sinks ? pass.tape().accumulate(attention.options.sinks) : nullptr)
+                         for (int64_t t = 0; t < tokens; ++t)
+                           kernels().add(d_sinks, by_token.f32() + t * heads, d_sinks, heads);
+                     });
   return out;
 }
 

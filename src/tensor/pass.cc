@@ -95,34 +95,6 @@ Tensor Pass::empty(Shape shape, DType dtype) {
   return tensor;
 }
 
-void Pass::on_tape(Tensor& y, std::initializer_list<const Tensor*> inputs, Backward backward) {
-  bool wanted = false;
-  for (const Tensor* input : inputs) wanted |= input->gradient() != nullptr;
-  if (!wanted) return;
-  y.gradient_ = std::make_shared<Gradient>();
-  y.gradient_->size = y.shape().elements();
-  tape_.push_back({y, std::move(backward)});
-}
-
-float* Pass::accumulate(const Tensor& t) {
-  Gradient* gradient = t.gradient();
-  if (!gradient) return nullptr;
-  if (!gradient->memory) {
-    gradient->memory = workspace_.arena.allocate(static_cast<size_t>(gradient->size) * sizeof(float));
-    workspace_.pool.parallel_ranges(gradient->size, 1 << 16, [&](int64_t begin, int64_t end) {
-      std::memset(gradient->sum() + begin, 0, static_cast<size_t>(end - begin) * sizeof(float));
-    });
-  }
-  return gradient->sum();
-}
-
-bool Pass::hand_on(const Tensor& t) {
-  check(running_ && running_->size == t.gradient()->size, "Pass: a gradient is handed on by a step of its size");
-  if (t.gradient()->memory) return false;
-  t.gradient()->memory = std::move(running_->memory);
-  return true;
-}
-
 Tensor Pass::angles(const Rotary& rotary) {
   for (const auto& [known, angles] : angles_)
     if (known == rotary) return angles;
@@ -210,18 +182,6 @@ Tensor Pass::offer_to(const Run& run, const Tensor& value, std::string_view name
   Tensor offered = run.taps->offer({path, std::span(positions_).subspan(begin, count)}, value);
   offered.pass_ = this;
   return offered;
-}
-
-void Pass::backward(const Tensor& loss) {
-  check(options_.record && loss.gradient() && loss.shape().elements() == 1, "Pass: backward needs a recorded scalar");
-  accumulate(loss)[0] = 1;
-  while (!tape_.empty()) {
-    Step step = std::move(tape_.back());
-    tape_.pop_back();  // the values a step kept are free for reuse once it has run
-    running_ = step.y.gradient();
-    if (running_->memory) step.backward(running_->sum());
-    running_ = nullptr;
-  }
 }
 
 }  // namespace glassbox

@@ -16,21 +16,14 @@
 #include <utility>
 #include <vector>
 
-#include "base/threads.h"
 #include "tensor/adapter.h"
-#include "tensor/arena.h"
 #include "tensor/rotary.h"
 #include "tensor/sequence_memory.h"
+#include "tensor/tape.h"
 #include "tensor/tensor.h"
+#include "tensor/workspace.h"
 
 namespace glassbox {
-
-// What passes use one after another: threads and recycled memory. One pass at a time.
-struct Workspace {
-  explicit Workspace(int threads = 0) : pool(threads) {}
-  ThreadPool pool;
-  Arena arena;
-};
 
 // Where a value stands: the name of its place in the model (docs/design.md, Tap names), and the position in its
 // sequence that each row of the value belongs to.
@@ -88,7 +81,8 @@ struct PassOptions {
 
 class Pass {
  public:
-  explicit Pass(Workspace& workspace, PassOptions options = {}) : workspace_(workspace), options_(options) {}
+  explicit Pass(Workspace& workspace, PassOptions options = {})
+      : workspace_(workspace), options_(options), tape_(workspace, options.record) {}
   Pass(const Pass&) = delete;
   Pass& operator=(const Pass&) = delete;
 
@@ -119,18 +113,7 @@ class Pass {
   static float* mutable_f32(const Tensor& t) { return static_cast<float*>(const_cast<void*>(t.data_)); }
   static uint16_t* mutable_u16(const Tensor& t) { return static_cast<uint16_t*>(const_cast<void*>(t.data_)); }
 
-  // If the tape records and any input has a gradient: y gets one, and `backward` will be run with its sum, after
-  // everything that used y. Gradients of inputs are added to through accumulate().
-  using Backward = std::function<void(const float* dy)>;
-  template <class Step>
-  void record(Tensor& y, std::initializer_list<const Tensor*> inputs, Step&& backward) {
-    if (options_.record) on_tape(y, inputs, std::forward<Step>(backward));
-  }
-  // Where the gradient of `t` is summed, cleared the first time; null if none is wanted.
-  float* accumulate(const Tensor& t);
-  // While a step of the tape runs: lets `t` have the step's own gradient for its sum, which saves clearing and adding.
-  // The step may not read it afterwards. False if `t` has a sum already: then it is for the step to add.
-  bool hand_on(const Tensor& t);
+  Tape& tape() { return tape_; }
 
   // Cosines, then sines, of each token's position: [T, 2, n]. Made once for all layers.
   Tensor angles(const Rotary& rotary);
@@ -150,15 +133,9 @@ class Pass {
   std::string_view enter(std::string_view path) { return std::exchange(here_, path); }
 
   // Runs the tape from a scalar: every weight opened to train has its gradient added to.
-  void backward(const Tensor& loss);
+  void backward(const Tensor& loss) { tape_.backward(loss); }
 
  private:
-  struct Step {
-    Tensor y;
-    Backward backward;
-  };
-  void on_tape(Tensor& y, std::initializer_list<const Tensor*> inputs, Backward backward);
-
   Workspace& workspace_;
   PassOptions options_;
   std::vector<int32_t> tokens_, positions_, logit_rows_;
@@ -166,8 +143,7 @@ class Pass {
   std::deque<SequenceMemory> own_memories_;  // of runs that came without
   bool memory_open_ = false, adapts_ = false, listens_ = false;
   std::vector<std::pair<Rotary, Tensor>> angles_;
-  std::vector<Step> tape_;
-  Gradient* running_ = nullptr;  // of the step of the tape that runs
+  Tape tape_;
   std::string_view here_;
 };
 

@@ -58,9 +58,9 @@ Tensor short_conv(int64_t layer, const Tensor& x, const Tensor& w) {
         std::fill_n(next + i * channels, channels, 0.0f);
     }
   });
-  pass.record(y, {&x, &w}, [&pass, layer, x, w, taps, channels, kernel](const float* dy) {
-    float* dx = pass.accumulate(x);
-    float* dw = pass.accumulate(w);
+  pass.tape().record(y, {&x, &w}, [&pass, layer, x, w, taps, channels, kernel](const float* dy) {
+    float* dx = pass.tape().accumulate(x);
+    float* dw = pass.tape().accumulate(w);
     // Channels by themselves, each over all tokens in order.
     pass.pool().parallel_ranges(channels, 16, [&](int64_t begin, int64_t end) {
       for (const Run& run : pass.runs()) {
@@ -235,10 +235,10 @@ Tensor scan_delta(int64_t layer, const Tensor& q, const Tensor& k, const Tensor&
   const Scan scan{layer, q, k, v, decay, beta, factors};
   Tensor y = pass.empty(v.shape());
   scan.forward(pass, Pass::mutable_f32(y));
-  pass.record(y, {&q, &k, &v, &decay, &beta}, [&pass, scan](const float* dy) {
+  pass.tape().record(y, {&q, &k, &v, &decay, &beta}, [&pass, scan](const float* dy) {
     std::vector<Tensor> unwanted;  // sums nobody asked for still need a place
     const auto sum = [&](const Tensor& t) {
-      if (float* into = pass.accumulate(t)) return into;
+      if (float* into = pass.tape().accumulate(t)) return into;
       return Pass::mutable_f32(unwanted.emplace_back(pass.empty(t.shape())));
     };
     scan.backward(pass, dy, sum(scan.q), sum(scan.k), sum(scan.v), sum(scan.decay), sum(scan.beta));

@@ -145,8 +145,8 @@ class SequenceMemory {
   };
   Rows attention(int64_t layer) const;
   Rows indexer(int64_t layer) const;
-  // A layer's state, the convolution's rows first: before the last step, null where that began the sequence (zeros), and
-  // after, to be written whole.
+  // A layer's state, the convolution's rows first: before the last step, null where that began the sequence (zeros),
+  // and after, to be written whole.
   const float* state(int64_t layer) const;
   float* next_state(int64_t layer);
 

@@ -150,7 +150,8 @@ TEST(SequenceMemory, GoesBackToACheckpoint) {
 }
 
 TEST(SequenceMemory, KeepsTheStateBeforeAStepAndAtCheckpoints) {
-  const MemoryShape shape({{.state = State{.recurrent = 3}}, {.attention = KeysValues{1, 4, DType::f32}, .state = State{.recurrent = 2}}});
+  const MemoryShape shape(
+      {{.state = State{.recurrent = 3}}, {.attention = KeysValues{1, 4, DType::f32}, .state = State{.recurrent = 2}}});
   const auto budget = std::make_shared<MemoryBudget>(int64_t{1} << 30);
   SequenceMemory memory(shape, budget);
   EXPECT_EQ(memory.state(0), nullptr) << "zeros";

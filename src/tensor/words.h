@@ -44,6 +44,10 @@ Tensor embed(Pass& pass, const Tensor& table, std::span<const int32_t> ids);  //
 // [T, heads * E] as [T, heads, E], and back.
 Tensor split(const Tensor& x, int64_t heads);
 Tensor merge(const Tensor& x);
+// x[..., begin : begin + count]: numbers of the last dimension.
+Tensor slice(const Tensor& x, int64_t begin, int64_t count);
+// [..., m] and [..., n] -> [..., m + n].
+Tensor concat(const Tensor& a, const Tensor& b);
 
 // Rotary position embedding (arXiv:2104.09864): angle = position * frequency in float32, its sine and cosine through
 // double.
