@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "fuzz/require.h"
-#include "server/http_request.h"
+#include "server/http/request_reader.h"
 
 namespace {
 

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "fuzz/require.h"
-#include "server/openai.h"
+#include "server/openai/openai.h"
 
 namespace {
 

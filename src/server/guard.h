@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "server/api_error.h"
-#include "server/http.h"
+#include "server/http/http.h"
 
 namespace glassbox {
 

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <ctime>
 
-#include "server/openai.h"
+#include "server/openai/openai.h"
 #include "server/routes.h"
 #include "server/wrong_keys.h"
 

@@ -12,7 +12,7 @@
 
 #include "server/generator.h"
 #include "server/guard.h"
-#include "server/http.h"
+#include "server/http/http.h"
 #include "server/metrics.h"
 #include "server/training_runs.h"
 #include "web/embed/assets.h"

@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 #include "server/fake_generator.h"
-#include "server/test_client.h"
+#include "server/http/test_client.h"
 #include "tests/testing.h"
 
 namespace glassbox {

@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "server/openai.h"
+#include "server/openai/openai.h"
 
 namespace glassbox::openai {
 

@@ -13,8 +13,8 @@
 #include <mutex>
 #include <utility>
 
-#include "server/http.h"
-#include "server/http_seats.h"
+#include "server/http/http.h"
+#include "server/http/seats.h"
 
 namespace glassbox::http {
 

@@ -1,4 +1,4 @@
-#include "server/http_request.h"
+#include "server/http/request_reader.h"
 
 #include <gmock/gmock.h>
 

@@ -1,4 +1,4 @@
-#include "server/http.h"
+#include "server/http/http.h"
 
 #include <spdlog/spdlog.h>
 
@@ -13,8 +13,8 @@
 #include <csignal>
 #include <thread>
 
-#include "server/http_connection.h"
-#include "server/http_shared.h"
+#include "server/http/connection.h"
+#include "server/http/shared.h"
 
 namespace glassbox::http {
 namespace {

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "server/http.h"
+#include "server/http/http.h"
 
 namespace glassbox::http {
 

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "engine/sampler.h"
-#include "server/openai.h"
+#include "server/openai/openai.h"
 
 namespace glassbox {
 namespace {

@@ -1,9 +1,9 @@
-#include "server/http_exchange.h"
+#include "server/http/exchange.h"
 
 #include <boost/asio/post.hpp>
 #include <utility>
 
-#include "server/http_response.h"
+#include "server/http/response.h"
 
 namespace glassbox::http {
 

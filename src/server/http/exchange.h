@@ -14,7 +14,7 @@
 #include <optional>
 #include <string>
 
-#include "server/http_shared.h"
+#include "server/http/shared.h"
 
 namespace glassbox::http {
 

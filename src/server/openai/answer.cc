@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "server/openai.h"
+#include "server/openai/openai.h"
 
 namespace glassbox::openai {
 namespace {

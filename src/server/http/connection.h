@@ -11,9 +11,9 @@
 #include <string>
 #include <string_view>
 
-#include "server/http_exchange.h"
-#include "server/http_request.h"
-#include "server/http_shared.h"
+#include "server/http/exchange.h"
+#include "server/http/request_reader.h"
+#include "server/http/shared.h"
 
 namespace glassbox::http {
 

@@ -1,4 +1,4 @@
-#include "server/http_connection.h"
+#include "server/http/connection.h"
 
 #include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
@@ -9,7 +9,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
-#include "server/http_response.h"
+#include "server/http/response.h"
 
 namespace glassbox::http {
 

@@ -4,9 +4,9 @@
 
 #include "base/random.h"
 #include "server/fields.h"
-#include "server/openai.h"
-#include "server/openai_messages.h"
-#include "server/openai_neutral.h"
+#include "server/openai/openai.h"
+#include "server/openai/messages.h"
+#include "server/openai/neutral.h"
 
 namespace glassbox::openai {
 namespace {

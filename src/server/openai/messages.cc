@@ -1,4 +1,4 @@
-#include "server/openai_messages.h"
+#include "server/openai/messages.h"
 
 #include <algorithm>
 #include <cctype>

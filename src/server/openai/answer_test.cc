@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 
-#include "server/openai_testing.h"
+#include "server/openai/testing.h"
 
 namespace glassbox::openai {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/openai_neutral.h"
+#include "server/openai/neutral.h"
 
 namespace glassbox::openai {
 namespace {

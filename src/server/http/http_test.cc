@@ -1,4 +1,4 @@
-#include "server/http.h"
+#include "server/http/http.h"
 
 #include <gmock/gmock.h>
 
@@ -9,7 +9,7 @@
 #include <mutex>
 #include <thread>
 
-#include "server/test_client.h"
+#include "server/http/test_client.h"
 
 namespace glassbox::http {
 namespace {

@@ -1,9 +1,9 @@
-#include "server/http_seats.h"
+#include "server/http/seats.h"
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
-#include "server/http_connection.h"
+#include "server/http/connection.h"
 
 namespace glassbox::http {
 
