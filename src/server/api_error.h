@@ -1,6 +1,7 @@
 // A refusal in the words every dialect has for it: how bad, what, where, and a code for programs.
 #pragma once
 
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -26,5 +27,8 @@ class ApiError : public std::runtime_error {
 
   const char* for_log() const { return log.empty() ? what() : log.c_str(); }
 };
+
+// What any exception is to a client.
+ApiError error_of(std::exception_ptr thrown);
 
 }  // namespace glassbox

@@ -4,20 +4,10 @@
 #include <cctype>
 
 #include "server/fields.h"
+#include "server/prompt.h"
 
 namespace glassbox::openai {
 namespace {
-
-// `word` as a whole, somewhere not right after one of these characters.
-bool has_word(std::string_view source, std::string_view word, std::string_view not_after) {
-  auto part = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
-  for (size_t at = source.find(word); at != std::string::npos && !word.empty(); at = source.find(word, at + 1)) {
-    size_t end = at + word.size();
-    if (at > 0 && (part(source[at - 1]) || not_after.find(source[at - 1]) != std::string_view::npos)) continue;
-    if (end == source.size() || !part(source[end])) return true;
-  }
-  return false;
-}
 
 // What clients keep beside a message, a part of it or a call, and no template reads: marks for a prompt cache, the
 // places of a stream, what a library made of the text, other providers' notes.
@@ -25,12 +15,11 @@ void read_kept(Fields& fields, std::initializer_list<const char*> names) {
   for (const char* name : names) fields.find(name);
 }
 
-// A message's content as one text. Parts are joined by line ends, as servers of local models do: templates
-// want text.
-std::string read_content(const OrderedJson& content, const std::string& path, bool assistant) {
-  if (content.is_string()) return content.get<std::string>();
+// A message's content: texts.
+std::vector<api::Text> read_content(const OrderedJson& content, const std::string& path, bool assistant) {
+  if (content.is_string()) return {{content.get<std::string>()}};
   if (!content.is_array()) refuse_type(path, "a string or a list of parts", content);
-  std::string text;
+  std::vector<api::Text> texts;
   for (size_t i = 0; i < content.size(); ++i) {
     std::string at = fmt::format("{}[{}]", path, i);
     Fields part(content[i], at);
@@ -47,10 +36,10 @@ std::string read_content(const OrderedJson& content, const std::string& path, bo
     if (!piece) part.missing(name);
     read_kept(part, {"cache_control", "prompt_cache_breakpoint", "annotations", "logprobs"});
     part.finish();
-    if (i > 0) text += '\n';
-    text += *piece;
+    texts.push_back({*std::move(piece)});
   }
-  return text;
+  if (texts.empty()) texts.emplace_back();  // an empty list is an empty text
+  return texts;
 }
 
 // A call's arguments: the JSON text of an object, nothing at all where a stream never brought any, or the object.
@@ -70,8 +59,8 @@ OrderedJson read_arguments(Fields& function, const std::string& path) {
   return parsed;
 }
 
-OrderedJson read_tool_calls(const OrderedJson& calls, const std::string& path) {
-  OrderedJson out = OrderedJson::array();
+std::vector<api::Call> read_tool_calls(const OrderedJson& calls, const std::string& path) {
+  std::vector<api::Call> out;
   for (size_t i = 0; i < calls.size(); ++i) {
     std::string at = fmt::format("{}[{}]", path, i);
     Fields call(calls[i], at);
@@ -91,8 +80,7 @@ OrderedJson read_tool_calls(const OrderedJson& calls, const std::string& path) {
     OrderedJson arguments = read_arguments(inner, at + ".function.arguments");
     read_kept(inner, {"parsed_arguments", "index", "provider_specific_fields"});
     inner.finish();
-    out.push_back(
-        {{"id", *id}, {"type", "function"}, {"function", {{"name", *name}, {"arguments", std::move(arguments)}}}});
+    out.push_back({*id, *name, std::move(arguments)});
   }
   return out;
 }
@@ -112,39 +100,30 @@ std::string read_reasoning(Fields& fields) {
   return reasoning;
 }
 
-// Under every name this model's template looks for: reasoning_content in most, reasoning in some; gpt-oss's takes
-// thinking, and raises where a message that calls tools has content too.
-void add_reasoning(OrderedJson& message, const std::string& reasoning, const ModelCard& card) {
-  message["reasoning_content"] = reasoning;
-  if (mentions(card, "reasoning_content")) return;
-  if (mentions(card, "reasoning")) message["reasoning"] = reasoning;
-  const bool says = message["content"].is_string() && !message["content"].get_ref<const std::string&>().empty();
-  if (card.template_source.find("message.thinking") != std::string::npos && !(says && message.contains("tool_calls")))
-    message["thinking"] = reasoning;
+std::optional<api::Role> role_of(std::string_view name) {
+  if (name == "system" || name == "developer") return api::Role::system;  // the latter in newer models' clients
+  if (name == "user") return api::Role::user;
+  if (name == "assistant") return api::Role::assistant;
+  if (name == "tool") return api::Role::tool;
+  return std::nullopt;
 }
 
 }  // namespace
 
-bool mentions(const ModelCard& card, std::string_view word) { return has_word(card.template_source, word, ""); }
-
-bool has_variable(const ModelCard& card, std::string_view word) { return has_word(card.template_source, word, ".'\""); }
-
-OrderedJson read_message(const OrderedJson& given, const std::string& path, const ModelCard& card) {
+api::Message read_message(const OrderedJson& given, const std::string& path, const ModelCard& card) {
   Fields fields(given, path);
   auto role = fields.text("role");
   if (!role) fields.missing("role");
-  if (*role == "developer") role = "system";  // what newer models' clients call it
-  bool assistant = *role == "assistant", tool = *role == "tool";
-  if (*role != "system" && *role != "user" && !assistant && !tool)
-    refuse_value(path + ".role", "system, developer, user, assistant or tool", *role);
+  const std::optional<api::Role> known = role_of(*role);
+  if (!known) refuse_value(path + ".role", "system, developer, user, assistant or tool", *role);
+  const bool assistant = *known == api::Role::assistant, tool = *known == api::Role::tool;
 
-  OrderedJson message = {{"role", *role}};
-  OrderedJson calls;
+  std::vector<api::Call> calls;
   std::string reasoning;
   std::optional<std::string> refusal;
   if (assistant) {
     if (const OrderedJson* list = fields.list("tool_calls"); list && !list->empty()) {
-      if (!mentions(card, "tool_calls"))
+      if (!api::mentions(card, "tool_calls"))
         refuse_unsupported(path + ".tool_calls", "this model's chat template knows no tool calls");
       calls = read_tool_calls(*list, path + ".tool_calls");
     }
@@ -157,22 +136,25 @@ OrderedJson read_message(const OrderedJson& given, const std::string& path, cons
     read_kept(fields, {"parsed", "reasoning_details", "thinking_blocks", "images", "logprobs", "token_ids"});
   }
   read_kept(fields, {"cache_control", "prompt_cache_breakpoint", "provider_specific_fields"});
+  std::vector<api::Text> texts;
   if (const OrderedJson* content = fields.find("content"))
-    message["content"] = read_content(*content, path + ".content", assistant);
+    texts = read_content(*content, path + ".content", assistant);
   else if (refusal && !refusal->empty())  // what was said instead of an answer
-    message["content"] = *refusal;
-  else if (calls.is_null())
+    texts.push_back({*refusal});
+  else if (calls.empty())
     fields.missing("content");
-  else
-    message["content"] = nullptr;
-  if (!calls.is_null()) message["tool_calls"] = std::move(calls);
-  if (!reasoning.empty()) add_reasoning(message, reasoning, card);
+
+  api::Message message{*known, {}, {}};
   if (tool) {
     auto id = fields.text("tool_call_id");
     if (!id) fields.missing("tool_call_id");
-    message["tool_call_id"] = *id;
+    message.parts.emplace_back(api::Result{*id, {texts.begin(), texts.end()}});
+  } else {
+    if (!reasoning.empty()) message.parts.emplace_back(api::Reasoning{std::move(reasoning)});
+    message.parts.insert(message.parts.end(), texts.begin(), texts.end());
+    message.parts.insert(message.parts.end(), calls.begin(), calls.end());
   }
-  if (auto name = fields.text("name")) message["name"] = *name;
+  message.name = fields.text("name");
   fields.finish();
   return message;
 }

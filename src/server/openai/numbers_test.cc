@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "engine/sampler.h"
-#include "server/openai/openai.h"
+#include "server/openai/request.h"
 
 namespace glassbox {
 namespace {

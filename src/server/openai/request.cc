@@ -1,12 +1,13 @@
-// What a request of OpenAI's dialect asks for.
+#include "server/openai/request.h"
+
 #include <algorithm>
 #include <cctype>
 
 #include "base/random.h"
 #include "server/fields.h"
-#include "server/openai/openai.h"
 #include "server/openai/messages.h"
 #include "server/openai/neutral.h"
+#include "server/prompt.h"
 
 namespace glassbox::openai {
 namespace {
@@ -16,7 +17,6 @@ constexpr size_t kMostPrompts = 128, kMostValues = 1'000'000;
 constexpr size_t kLongestStop = 4096;      // bytes: each sequence looks for its stops after every token
 constexpr int64_t kCompletionTokens = 16;  // what /v1/completions generates where max_tokens is left out
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
-constexpr std::string_view kSpace = " \t\r\n\v\f";
 
 std::vector<std::string> read_stop(Fields& fields) {
   std::vector<std::string> stop;
@@ -137,7 +137,8 @@ void read_response_format(Fields& fields) {
 
 // With "none" tools change nothing, and their descriptions stay out of the prompt so that the model has nothing to
 // call. To force a call would need the answer constrained.
-void read_tools(Fields& fields, const ModelCard& card, ChatRequest& request) {
+void read_tools(Fields& fields, const ModelCard& card, api::Conversation& conversation,
+                std::vector<std::string>& notes) {
   bool none = false;
   if (const OrderedJson* choice = fields.find("tool_choice")) {
     if (!choice->is_string() && !choice->is_object()) refuse_type("tool_choice", "a string or an object", *choice);
@@ -147,21 +148,21 @@ void read_tools(Fields& fields, const ModelCard& card, ChatRequest& request) {
   }
   const OrderedJson* tools = fields.list("tools");
   if (tools && !tools->empty() && !none) {
-    if (!mentions(card, "tools"))
+    if (!api::mentions(card, "tools"))
       refuse_unsupported("tools",
                          "this model's chat template knows no tools (with \"tool_choice\": \"none\" they are "
                          "accepted and left out)");
     if (ChatSyntax::of_template(card.template_source).calls == CallSyntax::none)
       refuse_unsupported("tools", "how this model calls tools is not known here");
-    request.tools = OrderedJson::array();
+    conversation.tools = OrderedJson::array();
     for (size_t i = 0; i < tools->size(); ++i)
-      request.tools.push_back(read_tool((*tools)[i], fmt::format("tools[{}]", i), request.notes));
+      conversation.tools.push_back(read_tool((*tools)[i], fmt::format("tools[{}]", i), notes));
   }
   const OrderedJson* functions = fields.list("functions");
   if (functions && !functions->empty()) refuse_unsupported("functions", "not supported: tools are");
   if (const OrderedJson* call = fields.find("function_call"); call && *call != "none" && *call != "auto")
     refuse_unsupported("function_call", "not supported: tools are");
-  request.one_call = !fields.boolean("parallel_tool_calls").value_or(true);
+  conversation.one_call = !fields.boolean("parallel_tool_calls").value_or(true);
 }
 
 // What OpenAI's models do and these do not: accepted where it asks for nothing.
@@ -174,63 +175,27 @@ void refuse_other_modes(Fields& fields) {
     if (fields.find(name)) refuse_unsupported(name, "not supported");
 }
 
-// What a request says to the template alone. A template that does not read it cannot follow it; clients send some of it
-// to every model, so that is told, not refused.
-void read_template_settings(Fields& fields, const ModelCard& card, ChatRequest& request) {
-  OrderedJson& context = request.context;
-  const auto unread = [&](const std::string& path) {
-    request.notes.push_back(path + ": this model's chat template does not read it");
-  };
+// The switches of thinking that other servers' clients send count as well.
+void read_template_settings(Fields& fields, api::TemplateSettings settings) {
   if (const OrderedJson* more = fields.object("chat_template_kwargs"))
-    for (const auto& [key, value] : more->items()) {
-      std::string path = fmt::format("chat_template_kwargs[{}]", shown(key));
-      if (context.contains(key)) refuse_unsupported(path, "the request has a field of its own for this");
-      if (mentions(card, key))
-        context[key] = value;
-      else if (!value.is_null())
-        unread(path);
-    }
-  const auto set = [&](const std::string& key, OrderedJson value, const std::string& path) {
-    if (const auto given = context.find(key); given != context.end()) {
-      if (*given != value) refuse_unsupported(path, fmt::format("chat_template_kwargs says {} otherwise", key));
-      return;
-    }
-    context[key] = std::move(value);
-  };
-  // Templates know one of these switches, or none.
-  const char* thinking = mentions(card, "enable_thinking") ? "enable_thinking"
-                         : has_variable(card, "thinking")  ? "thinking"
-                                                           : nullptr;
-  const auto think = [&](bool on, const std::string& path) {
-    if (thinking)
-      set(thinking, on, path);
-    else
-      unread(path);
-  };
-  const auto effort = [&](const std::string& word, const std::string& path) {
-    if (mentions(card, "reasoning_effort")) return set("reasoning_effort", word, path);
-    const bool on = word != "none" && word != "minimal";
-    think(on, path);
-    if (thinking)
-      request.notes.push_back(
-          fmt::format("{}: this model's chat template only turns thinking on or off: {}", path, on ? "on" : "off"));
-  };
-  if (auto word = fields.text("reasoning_effort")) effort(*word, "reasoning_effort");
-  if (auto on = fields.boolean("enable_thinking")) think(*on, "enable_thinking");
+    for (const auto& [name, value] : more->items())
+      settings.variable(name, value, fmt::format("chat_template_kwargs[{}]", shown(name)));
+  if (auto word = fields.text("reasoning_effort")) settings.effort(*word, "reasoning_effort");
+  if (auto on = fields.boolean("enable_thinking")) settings.think(*on, "enable_thinking");
   if (const OrderedJson* given = fields.find("think")) {
     if (given->is_boolean())
-      think(given->get<bool>(), "think");
+      settings.think(given->get<bool>(), "think");
     else if (given->is_string())
-      effort(given->get<std::string>(), "think");
+      settings.effort(given->get<std::string>(), "think");
     else
       refuse_type("think", "true, false or a string", *given);
   }
-  if (auto word = fields.text("verbosity")) {
-    if (mentions(card, "verbosity"))
-      set("verbosity", *word, "verbosity");
-    else if (*word != "medium")
-      unread("verbosity");
-  }
+  if (auto word = fields.text("verbosity")) settings.verbosity(*word, "verbosity");
+}
+
+template <class T>
+bool has(const api::Message& message) {
+  return std::ranges::any_of(message.parts, [](const api::Part& part) { return std::holds_alternative<T>(part); });
 }
 
 }  // namespace
@@ -253,9 +218,10 @@ std::string model_of(const OrderedJson& body) {
   return *model;
 }
 
-ChatRequest parse_chat(const OrderedJson& body, const ModelCard& card) {
+Request parse_chat(const OrderedJson& body, const ModelCard& card) {
   Fields fields(body, "");
-  ChatRequest request;
+  Request request;
+  auto& conversation = request.input.emplace<api::Conversation>();
   read_common(fields, card, true, request);
 
   auto max_tokens = read_limit(fields, "max_tokens");
@@ -273,51 +239,48 @@ ChatRequest parse_chat(const OrderedJson& body, const ModelCard& card) {
   if (logprobs) request.generation.logprobs = static_cast<int>(alternatives.value_or(0));
 
   read_response_format(fields);
-  read_tools(fields, card, request);
+  read_tools(fields, card, conversation, request.notes);
   refuse_other_modes(fields);
 
   const OrderedJson* messages = fields.list("messages");
   if (!messages) fields.missing("messages");
   if (messages->empty()) refuse_value("messages", "at least one message", *messages);
-  OrderedJson list = OrderedJson::array();
   for (size_t i = 0; i < messages->size(); ++i)
-    list.push_back(read_message((*messages)[i], fmt::format("messages[{}]", i), card));
+    conversation.messages.push_back(read_message((*messages)[i], fmt::format("messages[{}]", i), card));
 
-  request.continues = fields.boolean("continue_final_message").value_or(false);
+  if (fields.boolean("continue_final_message").value_or(false)) conversation.continued_by = "continue_final_message";
   auto generation_prompt = fields.boolean("add_generation_prompt");
-  if (request.continues) {
+  if (conversation.continues()) {
     if (generation_prompt.value_or(false))
       throw ApiError(400, "add_generation_prompt: contradicts continue_final_message", "invalid_value",
                      "add_generation_prompt");
-    const OrderedJson& last = list.back();
-    if (last["role"] != "assistant" || !last["content"].is_string() || last.contains("tool_calls"))
+    const api::Message& last = conversation.messages.back();
+    if (last.role != api::Role::assistant || !has<api::Text>(last) || has<api::Call>(last))
       throw ApiError(400, "continue_final_message: the last message must be an assistant's, with text to continue",
                      "invalid_value", "continue_final_message");
   }
-
-  // As transformers calls a template: what there is none of is None, not undefined.
-  request.context = {{"messages", std::move(list)},
-                     {"tools", request.tools},
-                     {"documents", nullptr},
-                     {"add_generation_prompt", generation_prompt.value_or(!request.continues)}};
-  read_template_settings(fields, card, request);
+  conversation.opens_answer = generation_prompt.value_or(!conversation.continues());
+  read_template_settings(fields, {card, conversation.variables, request.notes});
   fields.finish();
+  request.generation.continues = conversation.continues();
   request.generation.kept_special =
-      ChatSyntax::of_template(card.template_source).special_marks(card.special_tokens, request.tools.is_array());
+      ChatSyntax::of_template(card.template_source).special_marks(card.special_tokens, conversation.tools.is_array());
   return request;
 }
 
-CompletionRequest parse_completion(const OrderedJson& body, const ModelCard& card) {
+Request parse_completion(const OrderedJson& body, const ModelCard& card) {
   Fields fields(body, "");
-  CompletionRequest request;
+  Request request;
+  auto& texts = request.input.emplace<api::Texts>();
   read_common(fields, card, false, request);
+  request.generation.continues = true;
   request.generation.max_tokens = read_limit(fields, "max_tokens").value_or(kCompletionTokens);
   if (const OrderedJson* none = fields.find("logprobs"); none && *none == false) {
     // What the chats' field says where none are wanted.
   } else if (auto logprobs = fields.integer("logprobs", 0, kMostAlternatives))
     request.generation.logprobs = static_cast<int>(*logprobs);
-  request.echo = fields.boolean("echo").value_or(false);
-  if (request.echo && request.generation.logprobs >= 0)
+  texts.echo = fields.boolean("echo").value_or(false);
+  if (texts.echo && request.generation.logprobs >= 0)
     refuse_unsupported("echo", "log-probabilities of a prompt are not supported: leave out echo or logprobs");
   if (auto best_of = fields.integer("best_of", 1, kMostChoices); best_of && *best_of != request.n)
     refuse_unsupported("best_of",
@@ -342,13 +305,13 @@ CompletionRequest parse_completion(const OrderedJson& body, const ModelCard& car
     return tokens;
   };
   if (prompt->is_string()) {
-    request.prompts.emplace_back(prompt->get<std::string>());
+    texts.prompts.emplace_back(prompt->get<std::string>());
   } else if (!prompt->is_array()) {
     refuse_type("prompt", "a string, a list of strings, a list of token ids or a list of those", *prompt);
   } else if (prompt->empty()) {
     refuse_value("prompt", "at least one prompt", *prompt);
   } else if (prompt->front().is_number()) {
-    request.prompts.emplace_back(ids(*prompt, "prompt"));
+    texts.prompts.emplace_back(ids(*prompt, "prompt"));
   } else {
     if (prompt->size() > kMostPrompts)
       throw ApiError(400, fmt::format("prompt: expected at most {} prompts, got {}", kMostPrompts, prompt->size()),
@@ -357,92 +320,15 @@ CompletionRequest parse_completion(const OrderedJson& body, const ModelCard& car
       const OrderedJson& one = (*prompt)[i];
       std::string path = fmt::format("prompt[{}]", i);
       if (one.is_string() && prompt->front().is_string())
-        request.prompts.emplace_back(one.get<std::string>());
+        texts.prompts.emplace_back(one.get<std::string>());
       else if (one.is_array() && prompt->front().is_array())
-        request.prompts.emplace_back(ids(one, path));
+        texts.prompts.emplace_back(ids(one, path));
       else
         refuse_type(path, prompt->front().is_array() ? "a list of token ids" : "a string", one);
     }
   }
   fields.finish();
   return request;
-}
-
-namespace {
-
-// Some templates write a call's arguments as the text they are given, and raise on an object.
-bool with_text_arguments(OrderedJson& context) {
-  bool any = false;
-  for (OrderedJson& message : context["messages"]) {
-    if (!message.contains("tool_calls")) continue;
-    for (OrderedJson& call : message["tool_calls"]) {
-      OrderedJson& arguments = call["function"]["arguments"];
-      if (!arguments.is_object()) continue;
-      arguments = dump_ordered_json(arguments);
-      any = true;
-    }
-  }
-  return any;
-}
-
-}  // namespace
-
-namespace {
-
-// A template's errors begin with its file and the line: clients are told the line.
-Error without_file(const Error& error) {
-  const std::string what = error.what();
-  for (size_t at = what.find(": line "); at != std::string::npos; at = what.find(": line ", at + 1)) {
-    const size_t digits = at + 7, end = what.find_first_not_of("0123456789", digits);
-    if (end != std::string::npos && end > digits && what[end] == ':')
-      return Error(error.kind(), "the model's chat template" + what.substr(at));
-  }
-  return error;
-}
-
-}  // namespace
-
-Rendered render_prompt(const ChatRequest& request, const Render& in_file) {
-  const Render given = [&](const OrderedJson& context) {
-    try {
-      return in_file(context);
-    } catch (const Error& error) { throw without_file(error); }
-  };
-  const Render render = [&](const OrderedJson& context) {
-    try {
-      return given(context);
-    } catch (const Error& error) {
-      OrderedJson again = context;
-      if (error.kind() != ErrorKind::bad_request || !with_text_arguments(again)) throw;
-      try {
-        return given(again);
-      } catch (const Error&) {}
-      throw;
-    }
-  };
-  if (!request.continues) return render(request.context);
-  OrderedJson context = request.context;
-  OrderedJson& message = context["messages"].back();
-  std::string content = message["content"].get<std::string>();
-  if (content.find_first_not_of(kSpace) == std::string::npos) {
-    // Nothing said yet: the answer begins where the template begins one.
-    context["messages"].erase(context["messages"].size() - 1);
-    context["add_generation_prompt"] = true;
-    return render(context);
-  }
-  // Found again by a mark that no text has: templates may rewrite what comes before the last message's end.
-  std::string mark = fmt::format("[continue here {:016x}]", key_of(drawn_seed(), content));
-  message["content"] = content + mark + " ";
-  Rendered rendered = render(context);
-  size_t at = rendered.text.rfind(mark);
-  if (at == std::string::npos)
-    throw ApiError(400, "continue_final_message: this model's chat template does not write the last message as it is",
-                   "invalid_value", "continue_final_message");
-  bool kept = rendered.text.compare(at + mark.size(), 1, " ") == 0;
-  rendered.cut(at);
-  // A template that trims messages would have trimmed this one's end too.
-  if (!kept) rendered.cut(rendered.text.find_last_not_of(kSpace) + 1);
-  return rendered;
 }
 
 }  // namespace glassbox::openai

@@ -28,7 +28,7 @@ std::string refused_completion(std::string_view fields) {
 }
 
 TEST(OpenaiRequest, DefaultsAreOpenais) {
-  ChatRequest request = parsed("{}");
+  Request request = parsed("{}");
   EXPECT_EQ(request.model, "m");
   EXPECT_EQ(request.n, 1);
   EXPECT_FALSE(request.stream);
@@ -40,13 +40,13 @@ TEST(OpenaiRequest, DefaultsAreOpenais) {
   EXPECT_EQ(g.sampling.temperature, 1);
   EXPECT_EQ(g.sampling.top_p, 1);
   EXPECT_EQ(g.sampling.top_k, 0);
-  EXPECT_EQ(request.context["tools"], nullptr);
-  EXPECT_EQ(request.context["add_generation_prompt"], true);
+  EXPECT_EQ(context(request)["tools"], nullptr);
+  EXPECT_EQ(context(request)["add_generation_prompt"], true);
   EXPECT_EQ(parse_completion(completion(), card()).generation.max_tokens, 16);
 }
 
 TEST(OpenaiRequest, EveryFieldArrives) {
-  ChatRequest request = parsed(R"({
+  Request request = parsed(R"({
     "temperature": 0.25, "top_p": 0.5, "top_k": 7, "min_p": 0.125, "repetition_penalty": 1.5, "presence_penalty": -1,
     "frequency_penalty": 2, "logit_bias": {"5": -100, "1999": 1.5}, "seed": 42, "n": 3, "stream": true,
     "stream_options": {"include_usage": true, "include_obfuscation": false}, "max_completion_tokens": 9, "stop": ["a", "b"],
@@ -73,7 +73,7 @@ TEST(OpenaiRequest, EveryFieldArrives) {
   EXPECT_EQ(g.sampling.logit_bias, (std::map<int32_t, float>{{5, -100}, {1999, 1.5}}));
   EXPECT_EQ(g.sampling.seed, 42u);
   EXPECT_EQ(request.seed, 42);
-  EXPECT_EQ(request.context["enable_thinking"], false);
+  EXPECT_EQ(context(request)["enable_thinking"], false);
 }
 
 TEST(OpenaiRequest, NullIsAbsent) {
@@ -110,7 +110,7 @@ TEST(OpenaiRequest, ThePublishersDefaultsYieldToTheRequest) {
   published.defaults.sampling.temperature = 0.6f;
   published.defaults.sampling.top_k = 40;
   published.stop = {"END"};
-  ChatRequest request = parse_chat(chat(R"({"top_k": 5, "stop": "x"})"), published);
+  Request request = parse_chat(chat(R"({"top_k": 5, "stop": "x"})"), published);
   EXPECT_EQ(request.generation.sampling.temperature, 0.6f);
   EXPECT_EQ(request.generation.sampling.top_k, 5);
   EXPECT_EQ(request.generation.stop, (std::vector<std::string>{"x", "END"}));
@@ -130,7 +130,7 @@ TEST(OpenaiRequest, WithoutAWordOfThePublisherOursHoldUntilTheRequestSaysOtherwi
 }
 
 TEST(OpenaiRequest, SeedsOfEverySizeAreKept) {
-  ChatRequest drawn = parsed("{}");
+  Request drawn = parsed("{}");
   EXPECT_EQ(drawn.seed, OrderedJson(*drawn.generation.sampling.seed));
   EXPECT_LT(*drawn.generation.sampling.seed, uint64_t{1} << 53);
   EXPECT_NE(drawn.seed, parsed("{}").seed);
@@ -228,7 +228,7 @@ TEST(OpenaiRequest, BodiesThatAreNoRequest) {
 OrderedJson messages_of(std::string_view messages) {
   OrderedJson body = chat();
   body["messages"] = json(messages);
-  return parse_chat(body, card()).context["messages"];
+  return context(parse_chat(body, card()))["messages"];
 }
 std::string messages_refused(std::string_view messages) {
   return refusal_of([&] { messages_of(messages); });
@@ -296,7 +296,7 @@ TEST(OpenaiRequest, ReasoningComesBackUnderTheNameTheTemplateReads) {
     model.template_source = source;
     OrderedJson body = chat();
     body["messages"].push_back(json(message));
-    return parse_chat(body, model).context["messages"][1];
+    return context(parse_chat(body, model), model)["messages"][1];
   };
   const OrderedJson usual = json(R"({"role": "assistant", "content": "a", "reasoning_content": "r"})");
   for (const char* given :
@@ -319,11 +319,8 @@ TEST(OpenaiRequest, SettingsOfTheTemplate) {
   const auto with = [](const char* source, std::string_view fields) {
     ModelCard model = card();
     model.template_source = source;
-    ChatRequest request = parse_chat(chat(fields), model);
-    OrderedJson set = OrderedJson::object();
-    for (const auto& [key, value] : request.context.items())
-      if (key != "messages" && key != "tools" && key != "documents" && key != "add_generation_prompt") set[key] = value;
-    return set.dump() + " " + notes_header(request.notes);
+    Request request = parse_chat(chat(fields), model);
+    return conversation(request).variables.dump() + " " + notes_header(request.notes);
   };
   EXPECT_EQ(with("{{ reasoning_effort }}", R"({"reasoning_effort": "high"})"), R"({"reasoning_effort":"high"} )");
   EXPECT_EQ(with("", R"({"reasoning_effort": "high"})"),
@@ -429,7 +426,7 @@ TEST(OpenaiRequest, WrongMessagesAreNamed) {
 
 TEST(OpenaiRequest, Prompts) {
   auto prompts = [](std::string_view prompt) {
-    return parse_completion(completion(fmt::format(R"({{"prompt": {}}})", prompt)), card()).prompts;
+    return texts(parse_completion(completion(fmt::format(R"({{"prompt": {}}})", prompt)), card())).prompts;
   };
   using Ids = std::vector<int32_t>;
   EXPECT_EQ(std::get<std::string>(prompts(R"("a")").at(0)), "a");
@@ -451,10 +448,9 @@ TEST(OpenaiRequest, Prompts) {
 }
 
 TEST(OpenaiRequest, CompletionsOwnFields) {
-  CompletionRequest request =
-      parse_completion(completion(R"({"logprobs": 2, "n": 2, "best_of": 2, "suffix": ""})"), card());
+  Request request = parse_completion(completion(R"({"logprobs": 2, "n": 2, "best_of": 2, "suffix": ""})"), card());
   EXPECT_EQ(request.generation.logprobs, 2);
-  EXPECT_TRUE(parse_completion(completion(R"({"echo": true})"), card()).echo);
+  EXPECT_TRUE(texts(parse_completion(completion(R"({"echo": true})"), card())).echo);
   EXPECT_THAT(refused_completion(R"({"echo": true, "logprobs": 0})"), HasSubstr("unsupported_parameter echo"));
   EXPECT_THAT(refused_completion(R"({"best_of": 3})"), HasSubstr("unsupported_parameter best_of"));
   EXPECT_THAT(refused_completion(R"({"suffix": "end"})"), HasSubstr("unsupported_parameter suffix"));
@@ -481,7 +477,7 @@ TEST(OpenaiRequest, FinalMessagesAreContinued) {
   auto rendered = [](std::string_view content, auto write) {
     OrderedJson body = chat(R"({"continue_final_message": true})");
     body["messages"].push_back({{"role", "assistant"}, {"content", content}});
-    ChatRequest request = parse_chat(body, card());
+    Request request = parse_chat(body, card());
     return render_prompt(request, [&](const OrderedJson& context) { return all_ours(chatml(context, write)); }).text;
   };
   auto keep = [](const std::string& text) { return text; };
@@ -499,7 +495,7 @@ TEST(OpenaiRequest, FinalMessagesAreContinued) {
               HasSubstr("does not write the last message as it is"));
   EXPECT_THAT(refused(R"({"continue_final_message": true})"), HasSubstr("must be an assistant's"));
   EXPECT_THAT(refused(R"({"continue_final_message": true, "add_generation_prompt": true})"), HasSubstr("contradicts"));
-  ChatRequest plain = parsed("{}");
+  Request plain = parsed("{}");
   EXPECT_EQ(render_prompt(plain, [&](const OrderedJson& context) { return all_ours(chatml(context, keep)); }).text,
             "<user>hi</>\n<assistant>");
 }
@@ -508,11 +504,11 @@ TEST(OpenaiRequest, ToolsAreOfferedToTemplatesThatKnowThem) {
   auto ask = [](const std::string& more) {
     return parse_chat(chat(std::string("{") + kTool + more + "}"), tool_card());
   };
-  ChatRequest request = ask("");
-  EXPECT_EQ(request.tools.size(), 1u);
-  EXPECT_EQ(request.context["tools"][0]["function"]["name"], "add");
-  EXPECT_EQ(ask(R"(, "tool_choice": "auto", "parallel_tool_calls": true)").tools.size(), 1u);
-  EXPECT_EQ(ask(R"(, "tool_choice": "none")").context["tools"], nullptr);
+  Request request = ask("");
+  EXPECT_EQ(conversation(request).tools.size(), 1u);
+  EXPECT_EQ(context(request)["tools"][0]["function"]["name"], "add");
+  EXPECT_EQ(conversation(ask(R"(, "tool_choice": "auto", "parallel_tool_calls": true)")).tools.size(), 1u);
+  EXPECT_EQ(context(ask(R"(, "tool_choice": "none")"))["tools"], nullptr);
   auto refused_with = [&](const std::string& fields, const ModelCard& model) {
     return refusal_of([&] { parse_chat(chat(fields), model); });
   };
@@ -521,8 +517,8 @@ TEST(OpenaiRequest, ToolsAreOfferedToTemplatesThatKnowThem) {
   EXPECT_THAT(
       refused_with(tool + R"(, "tool_choice": {"type": "function", "function": {"name": "add"}}})", tool_card()),
       HasSubstr("cannot be forced"));
-  EXPECT_TRUE(ask(R"(, "parallel_tool_calls": false)").one_call);
-  EXPECT_FALSE(ask(R"(, "parallel_tool_calls": true)").one_call);
+  EXPECT_TRUE(conversation(ask(R"(, "parallel_tool_calls": false)")).one_call);
+  EXPECT_FALSE(conversation(ask(R"(, "parallel_tool_calls": true)")).one_call);
   EXPECT_THAT(refused_with(tool + "}", card()), HasSubstr("knows no tools"));
   ModelCard unknown = card();
   unknown.template_source = "tools";
@@ -530,18 +526,18 @@ TEST(OpenaiRequest, ToolsAreOfferedToTemplatesThatKnowThem) {
   EXPECT_THAT(refused_with(R"({"tools": [{"type": "web"}]})", tool_card()), HasSubstr("tools[0].type"));
   EXPECT_THAT(refused_with(R"({"tools": [{"type": "function", "function": {"name": "a b"}}]})", tool_card()),
               HasSubstr("tools[0].function.name"));
-  ChatRequest strict = parse_chat(
+  Request strict = parse_chat(
       chat(
           R"({"tools": [{"type": "function", "function": {"name": "f", "strict": true}, "cache_control": {"type": "e"}}]})"),
       tool_card());
-  EXPECT_EQ(strict.tools, json(R"([{"type": "function", "function": {"name": "f", "strict": true}}])"));
+  EXPECT_EQ(conversation(strict).tools, json(R"([{"type": "function", "function": {"name": "f", "strict": true}}])"));
   EXPECT_EQ(notes_header(strict.notes),
             "tools[0].function.strict: best effort: arguments are not constrained to the schema");
 }
 
 // Templates that write arguments as the text they are given get text.
 TEST(OpenaiRequest, ArgumentsAreTextWhereTheTemplateWantsIt) {
-  ChatRequest request = parse_chat(
+  Request request = parse_chat(
       json(R"({"model": "m", "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls":
         [{"id": "1", "type": "function", "function": {"name": "add", "arguments": "{\"a\": 1}"}}]},
         {"role": "tool", "tool_call_id": "1", "content": "2"}]})"),
@@ -567,7 +563,7 @@ TEST(OpenaiRequest, ArgumentsAreTextWhereTheTemplateWantsIt) {
 }
 
 TEST(OpenaiRequest, TemplatesErrorsNameTheLineOnly) {
-  const ChatRequest request = parsed("{}");
+  const Request request = parsed("{}");
   const auto told = [&](const std::string& what) -> std::string {
     try {
       render_prompt(request, [&](const OrderedJson&) -> Rendered { throw Error(ErrorKind::bad_request, what); });

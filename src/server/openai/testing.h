@@ -3,7 +3,9 @@
 
 #include <string_view>
 
-#include "server/openai/openai.h"
+#include "server/openai/request.h"
+#include "server/prompt.h"
+#include "server/responses.h"
 
 namespace glassbox::openai {
 
@@ -32,7 +34,18 @@ inline OrderedJson completion(std::string_view fields = "{}") {
   return body;
 }
 
-inline ChatRequest parsed(std::string_view fields) { return parse_chat(chat(fields), card()); }
+inline Request parsed(std::string_view fields) { return parse_chat(chat(fields), card()); }
+
+inline const api::Conversation& conversation(const Request& request) {
+  return std::get<api::Conversation>(request.input);
+}
+inline const api::Texts& texts(const Request& request) { return std::get<api::Texts>(request.input); }
+inline OrderedJson context(const Request& request, const ModelCard& model = card()) {
+  return api::template_context(conversation(request), model);
+}
+inline Rendered render_prompt(const Request& request, const api::Render& render) {
+  return api::render_prompt(conversation(request), card(), render);
+}
 
 inline ModelCard tool_card() {
   ModelCard with = card();

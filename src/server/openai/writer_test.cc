@@ -1,5 +1,8 @@
+#include "server/openai/writer.h"
+
 #include <gmock/gmock.h>
 
+#include "server/openai/dialect.h"
 #include "server/openai/testing.h"
 
 namespace glassbox::openai {
@@ -36,7 +39,7 @@ TEST(OpenaiAnswer, Models) {
   GenerationConfig says;
   says.temperature = 0.3;
   one.defaults = sampling_defaults(says);
-  OrderedJson list = models_json({&one});
+  OrderedJson list = json(Dialect().models({{one, false}}));
   EXPECT_EQ(list["object"], "list");
   EXPECT_EQ(list["data"][0]["id"], "glassbox/prism");
   EXPECT_EQ(list["data"][0]["object"], "model");
@@ -68,16 +71,51 @@ Finished ended(FinishReason reason = FinishReason::stop, std::string text = "") 
   return finished;
 }
 
-Answer answer(const Request& request, size_t choices, bool chat = true, std::vector<std::string> echoes = {},
-              std::string begun = "") {
-  Answer::Options options;
+// An answer as a server makes it: its choices, and their writer.
+class Answer {
+ public:
+  Answer(const Request& request, Writer::Options options, std::vector<api::Choice> choices)
+      : writer_(request, std::move(options)), choices_(std::move(choices)) {
+    begun_ = writer_.begin(choices_);
+  }
+  const std::string& begin() const { return begun_; }
+  std::string token(size_t choice, const TokenEvent& event) {
+    return writer_.event(choice, choices_[choice].token(event));
+  }
+  std::string finished(size_t choice, const Finished& finished) {
+    const api::Said rest = choices_[choice].finished(finished);
+    return writer_.finished(choice, rest, choices_);
+  }
+  bool enough(size_t choice) const { return choices_[choice].enough(); }
+  bool done() const { return std::ranges::all_of(choices_, &api::Choice::done); }
+  OrderedJson whole() { return json(writer_.whole(choices_)); }
+
+ private:
+  Writer writer_;
+  std::vector<api::Choice> choices_;
+  std::string begun_;
+};
+
+Writer::Options options_for_tests() {
+  Writer::Options options;
   options.id = "id-1";
   options.created = 1'700'000'000;
-  options.chat = chat;
-  options.echoes = std::move(echoes);
-  options.begun = std::move(begun);
-  return Answer(request, options, choices,
-                [](int32_t id) { return std::string_view(kPieces.at(static_cast<size_t>(id))); });
+  options.piece = [](int32_t id) { return std::string_view(kPieces.at(static_cast<size_t>(id))); };
+  return options;
+}
+
+Answer answer(const Request& request, size_t choices, bool chat = true, const std::vector<std::string>& echoes = {},
+              std::string begun = "") {
+  api::Choice::Reading reading;
+  reading.begun = std::move(begun);
+  std::vector<api::Choice> all;
+  for (size_t i = 0; i < choices; ++i) {
+    if (chat)
+      all.emplace_back(reading);
+    else
+      all.emplace_back(echoes.empty() ? "" : echoes[i / static_cast<size_t>(request.n)]);
+  }
+  return Answer(request, options_for_tests(), std::move(all));
 }
 
 // The JSON of each event; "[DONE]" as a string.
@@ -93,12 +131,12 @@ std::vector<OrderedJson> events_of(std::string_view text) {
   return events;
 }
 
-Answer tool_answer(const Request& request) {
-  Answer::Options options;
-  options.id = "id-1";
-  options.syntax.calls = CallSyntax::tagged;
-  options.tools = json(R"([{"type": "function", "function": {"name": "add"}}])");
-  return Answer(request, options, 1, [](int32_t) { return std::string_view("x"); });
+Answer tool_answer(const Request& request, bool one_call = false) {
+  api::Choice::Reading reading;
+  reading.syntax.calls = CallSyntax::tagged;
+  reading.tools = json(R"([{"type": "function", "function": {"name": "add"}}])");
+  reading.one_call = one_call;
+  return Answer(request, options_for_tests(), {api::Choice(reading)});
 }
 
 TokenEvent text_event(std::string text) {
@@ -158,7 +196,7 @@ TEST(OpenaiAnswer, CallsOfTools) {
 }
 
 TEST(OpenaiAnswer, WholeChat) {
-  ChatRequest request = parsed(R"({"seed": 7, "logprobs": true, "top_logprobs": 2})");
+  Request request = parsed(R"({"seed": 7, "logprobs": true, "top_logprobs": 2})");
   Answer a = answer(request, 1);
   EXPECT_EQ(a.begin(), "");
   EXPECT_EQ(a.token(0, said(0, "<think>")), "");
@@ -190,7 +228,7 @@ TEST(OpenaiAnswer, WholeChat) {
 }
 
 TEST(OpenaiAnswer, StreamedChat) {
-  ChatRequest request = parsed(R"({"seed": 7, "stream": true})");
+  Request request = parsed(R"({"seed": 7, "stream": true})");
   Answer a = answer(request, 1);
   auto begin = events_of(a.begin());
   ASSERT_EQ(begin.size(), 1u);
@@ -219,7 +257,7 @@ TEST(OpenaiAnswer, StreamedChat) {
 }
 
 TEST(OpenaiAnswer, StreamedUsageComesLastAndAlone) {
-  ChatRequest request = parsed(R"({"seed": 7, "n": 2, "stream": true, "stream_options": {"include_usage": true}})");
+  Request request = parsed(R"({"seed": 7, "n": 2, "stream": true, "stream_options": {"include_usage": true}})");
   Answer a = answer(request, 2);
   auto begin = events_of(a.begin());
   ASSERT_EQ(begin.size(), 2u);
@@ -240,9 +278,8 @@ TEST(OpenaiAnswer, StreamedUsageComesLastAndAlone) {
 }
 
 TEST(OpenaiAnswer, StreamedLogprobsCoverEveryToken) {
-  ChatRequest request = parsed(R"({"stream": true, "logprobs": true})");
+  Request request = parsed(R"({"stream": true, "logprobs": true})");
   Answer a = answer(request, 1);
-  a.begin();
   std::vector<std::string> tokens;
   std::string content, reasoning;
   auto take = [&](const std::string& text) {
@@ -267,7 +304,7 @@ TEST(OpenaiAnswer, StreamedLogprobsCoverEveryToken) {
 }
 
 TEST(OpenaiAnswer, ReasoningThatThePromptBegan) {
-  ChatRequest request = parsed(R"({})");
+  Request request = parsed(R"({})");
   auto split = [&](std::string begun, std::vector<std::string> pieces) {
     Answer a = answer(request, 1, true, {}, std::move(begun));
     for (const std::string& piece : pieces) a.token(0, said(8, piece));
@@ -284,7 +321,7 @@ TEST(OpenaiAnswer, ReasoningThatThePromptBegan) {
 }
 
 TEST(OpenaiAnswer, Completions) {
-  CompletionRequest request =
+  Request request =
       parse_completion(completion(R"({"seed": 1, "n": 2, "prompt": ["A", "B\u20ac"], "echo": true})"), card());
   Answer a = answer(request, 4, false, {"A", "B\u20ac"});
   for (size_t i : {3, 1, 0, 2}) a.token(i, said(5, fmt::format(" is{}", i)));
@@ -299,7 +336,7 @@ TEST(OpenaiAnswer, Completions) {
 }
 
 TEST(OpenaiAnswer, CompletionLogprobs) {
-  CompletionRequest request = parse_completion(completion(R"({"logprobs": 2})"), card());
+  Request request = parse_completion(completion(R"({"logprobs": 2})"), card());
   Answer a = answer(request, 1, false);
   a.token(0, said(4, "Four", -0.5f, {{4, -0.5f}, {5, -1}}));
   a.token(0, said(6, "", -3, {{4, -0.5f}, {5, -1}}));
@@ -316,11 +353,10 @@ TEST(OpenaiAnswer, CompletionLogprobs) {
 }
 
 TEST(OpenaiAnswer, TokensWithoutTextTakeNoPlaceInIt) {
-  CompletionRequest request = parse_completion(completion(R"({"logprobs": 0})"), card());
-  Answer::Options options;
-  options.chat = false;
+  Request request = parse_completion(completion(R"({"logprobs": 0})"), card());
+  Writer::Options options = options_for_tests();
   options.textless = {3};
-  Answer a(request, options, 1, [](int32_t id) { return std::string_view(kPieces.at(static_cast<size_t>(id))); });
+  Answer a(request, options, {api::Choice("")});
   a.token(0, said(4, "Four"));
   a.token(0, said(3, ""));
   a.token(0, said(5, " is"));
@@ -333,12 +369,8 @@ TEST(OpenaiAnswer, TokensWithoutTextTakeNoPlaceInIt) {
 
 TEST(OpenaiAnswer, OneCallIsAll) {
   for (bool stream : {false, true}) {
-    Answer::Options options;
-    options.syntax.calls = CallSyntax::tagged;
-    options.tools = json(R"([{"type": "function", "function": {"name": "add"}}])");
-    options.one_call = true;
-    ChatRequest request = parsed(stream ? R"({"stream": true})" : "{}");
-    Answer a(request, options, 1, [](int32_t) { return std::string_view("x"); });
+    Request request = parsed(stream ? R"({"stream": true})" : "{}");
+    Answer a = tool_answer(request, true);
     std::string events = a.begin();
     const std::string call = R"(<tool_call>{"name": "add", "arguments": {}}</tool_call>)";
     events += a.token(0, text_event("So" + call + call + "more"));
@@ -359,7 +391,7 @@ TEST(OpenaiAnswer, OneCallIsAll) {
 }
 
 TEST(OpenaiAnswer, StreamedCompletions) {
-  CompletionRequest request = parse_completion(completion(R"({"stream": true, "logprobs": 0, "seed": 3})"), card());
+  Request request = parse_completion(completion(R"({"stream": true, "logprobs": 0, "seed": 3})"), card());
   Answer a = answer(request, 1, false);
   EXPECT_EQ(a.begin(), "");
   auto events = events_of(a.token(0, said(4, "Four")));
@@ -373,14 +405,14 @@ TEST(OpenaiAnswer, StreamedCompletions) {
   EXPECT_EQ(end[0]["seed"], 3);
   EXPECT_EQ(end[1], "[DONE]");
   // With echo the prompt is the first text.
-  CompletionRequest echo = parse_completion(completion(R"({"stream": true, "echo": true})"), card());
+  Request echo = parse_completion(completion(R"({"stream": true, "echo": true})"), card());
   Answer b = answer(echo, 1, false, {"Once"});
   EXPECT_EQ(events_of(b.begin()).at(0)["choices"][0]["text"], "Once");
 }
 
 TEST(OpenaiAnswer, IdsAreNew) {
-  EXPECT_EQ(new_id("chatcmpl-").size(), 9 + 24u);
-  EXPECT_NE(new_id("x"), new_id("x"));
+  EXPECT_EQ(api::new_id("chatcmpl-").size(), 9 + 24u);
+  EXPECT_NE(api::new_id("x"), api::new_id("x"));
 }
 
 }  // namespace
