@@ -17,6 +17,7 @@ namespace {
 using http::Request;
 using http::Response;
 using http::ResponseStream;
+using Parts = Route::Parts;
 
 std::string percent_decoded(std::string_view text) {
   std::string out;
@@ -74,7 +75,7 @@ size_t sequences_of(const api::Request& request) {
 }  // namespace
 
 struct Service::State {
-  explicit State(ServiceOptions given) : options(std::move(given)), guard(options.guard) {
+  explicit State(ServiceOptions given) : options(std::move(given)), guard(options.guard), routes(table()) {
     check(!options.models.empty(), "a service has at least one model");
     for (size_t i = 0; i < options.models.size(); ++i)
       for (size_t k = 0; k < i; ++k)
@@ -89,22 +90,80 @@ struct Service::State {
   Metrics metrics;
   // In order of preference; the last takes every request.
   const std::vector<std::unique_ptr<api::Dialect>> dialects = all_dialects();
+  const Routes routes;
 
-  Target target(const Request& head) const { return target_of(head.method, head.path, options.find_page); }
+  std::vector<Route> table();
+  Route::Handler told(Response (State::*answer)(const Request&, const Parts&));
+  Target target(const Request& head) const { return routes.find(head.method, head.path); }
   std::optional<Response> admit(const Request& head);
   void handle(Request& request, const std::shared_ptr<ResponseStream>& stream);
-  Response answer(const Request& request, const Target& target);
-  Response page(const Request& request, const std::string& path) const;
+
+  Response health(const Request& request, const Parts& parts);
+  Response figures(const Request& request, const Parts& parts);
+  Response training(const Request& request, const Parts& parts);
+  Response all_models(const Request& request, const Parts& parts);
+  Response one_model(const Request& request, const Parts& parts);
+  Response prompt(const Request& request, const Parts& parts);
+  void generate(const api::Endpoint& endpoint, const Request& request, const std::shared_ptr<ResponseStream>& stream);
+  Response page(const Request& request) const;
+
   api::Dialect::Model entry(const Generator& generator) const;
   const api::Dialect& dialect_of(const Request& head) const;
-  api::Endpoint endpoint_at(const std::string& path) const;
   std::shared_ptr<Generator> model(const std::string& id) const;
-  void generate(const api::Endpoint& endpoint, const Request& request, const std::shared_ptr<ResponseStream>& stream);
-  Response prompt(const Request& request) const;
   std::function<void(Response&)> finisher(const Request& request, const std::string& id,
                                           const std::vector<std::string>& notes = {}) const;
   void note(const http::Served& served);
 };
+
+std::vector<Route> Service::State::table() {
+  std::vector<Route> routes{
+      {.method = "GET",
+       .pattern = "/health",
+       .handle = told(&State::health),
+       .access = Access::everyone,
+       .quick = true},
+      {.method = "GET", .pattern = "/metrics", .handle = told(&State::figures), .quick = true},
+      // The runs to show are read from their files, which takes what it takes.
+      {.method = "GET", .pattern = "/api/training", .handle = told(&State::training)},
+      {.method = "GET", .pattern = "/v1/models", .handle = told(&State::all_models), .quick = true},
+      {.method = "GET",
+       .pattern = "/v1/models/{model...}",
+       .handle = told(&State::one_model),
+       .label = "/v1/models/{model}",
+       .quick = true},
+  };
+  for (const auto& dialect : dialects)
+    for (api::Endpoint& endpoint : dialect->endpoints())
+      routes.push_back({.method = "POST",
+                        .pattern = endpoint.path,
+                        .handle = [this, endpoint](Request& request, const Parts&,
+                                                   const auto& stream) { generate(endpoint, request, stream); },
+                        .takes_json = true});
+  routes.push_back({.method = "POST", .pattern = "/api/prompt", .handle = told(&State::prompt), .takes_json = true});
+  routes.insert(routes.end(), options.routes.begin(), options.routes.end());
+  routes.push_back({.method = "GET",
+                    .pattern = "/{page...}",
+                    .handle =
+                        [this](Request& request, const Parts&, const auto& stream) {
+                          Response response = page(request);
+                          finisher(request, "")(response);
+                          stream->respond(std::move(response));
+                        },
+                    .access = Access::everyone,
+                    .label = "page",
+                    .quick = true,
+                    .has = [this](std::string_view path) { return options.find_page(path).has_value(); }});
+  return routes;
+}
+
+// A handler that gives its answer at once, with the headers that every answer has.
+Route::Handler Service::State::told(Response (State::*answer)(const Request&, const Parts&)) {
+  return [this, answer](Request& request, const Parts& parts, const std::shared_ptr<ResponseStream>& stream) {
+    Response response = (this->*answer)(request, parts);
+    finisher(request, api::new_id("req_"))(response);
+    stream->respond(std::move(response));
+  };
+}
 
 // Everything that can be said before the body has come.
 std::optional<Response> Service::State::admit(const Request& head) {
@@ -114,26 +173,25 @@ std::optional<Response> Service::State::admit(const Request& head) {
     return response;
   };
   const Target to = target(head);
-  if (auto error = guard.refuse(head, is_open(to))) {
+  if (auto error = guard.refuse(head, to.access == Access::everyone)) {
     Response response = refuse(*error);
     if (error->status == 401 && head.header("Authorization")) response.delay = wrong_keys.note(head.peer);
     return response;
   }
-  if (auto response = guard.preflight(head)) {
+  if (auto response = guard.preflight(head, fmt::format("{}", fmt::join(routes.methods(), ", ")))) {
     guard.finish(head, *response);
     return response;
   }
-  if (!to.route) return refuse(ApiError(404, no_such_path(head.method, head.path), "unknown_path"));
-  const bool posts = takes_post(*to.route);
-  bool allowed = posts ? head.method == "POST" : head.method == "GET" || head.method == "HEAD";
-  if (!allowed) {
-    const char* methods = posts ? "POST" : "GET, HEAD";
+  if (!to.route && to.methods.empty())
+    return refuse(ApiError(404, routes.no_such_path(head.method, head.path), "unknown_path"));
+  if (!to.route) {
+    const std::string methods = fmt::format("{}", fmt::join(to.methods, ", "));
     Response response = refuse(ApiError(
         405, fmt::format("{}: expected {}, got {}", head.path.substr(0, 200), methods, head.method.substr(0, 20)),
         "method_not_allowed"));
     return response.with("Allow", methods);
   }
-  if (posts) {
+  if (to.route->takes_json) {
     auto type = head.header("Content-Type");
     if (!type || !is_json(*type))
       return refuse(ApiError(
@@ -159,60 +217,55 @@ std::function<void(Response&)> Service::State::finisher(const Request& request, 
 
 void Service::State::handle(Request& request, const std::shared_ptr<ResponseStream>& stream) {
   const Target to = target(request);
-  check(to.route.has_value(), "only known paths are admitted");
-  auto finish = finisher(request, *to.route == Route::page ? "" : api::new_id("req_"));
-  Response response;
+  check(to.route != nullptr, "only known paths are admitted");
   try {
-    if (*to.route == Route::chat || *to.route == Route::completions)
-      return generate(endpoint_at(to.path), request, stream);
-    response = *to.route == Route::prompt ? prompt(request) : answer(request, to);
+    to.route->handle(request, to.parts, stream);
   } catch (...) {
     ApiError error = error_of(std::current_exception());
     if (error.status >= 500) spdlog::error("{} {}: {}", request.method, request.path, error.for_log());
-    response = error_response(dialect_of(request), error);
+    Response response = error_response(dialect_of(request), error);
+    finisher(request, api::new_id("req_"))(response);
+    stream->respond(std::move(response));
   }
-  finish(response);
-  stream->respond(std::move(response));
+}
+
+Response Service::State::health(const Request&, const Parts&) {
+  OrderedJson models = OrderedJson::array();
+  for (const auto& generator : options.models) models.push_back(generator->card().id);
+  return json_response(
+      200, dump_ordered_json({{"status", "ok"}, {"version", GLASSBOX_VERSION}, {"models", std::move(models)}}));
+}
+
+Response Service::State::figures(const Request&, const Parts&) {
+  for (const auto& generator : options.models)
+    if (generator->card().base.empty()) metrics.engine(generator->card().id, generator->statistics());
+  return {200,
+          {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}, {"Cache-Control", "no-store"}},
+          metrics.text()};
+}
+
+Response Service::State::training(const Request&, const Parts&) {
+  return json_response(200, dump_ordered_json(training_runs(options.runs, options.known_runs)));
 }
 
 api::Dialect::Model Service::State::entry(const Generator& generator) const {
   return {generator.card(), generator.changed_on_disk()};
 }
 
-Response Service::State::answer(const Request& request, const Target& target) {
-  switch (*target.route) {
-    case Route::health: {
-      OrderedJson models = OrderedJson::array();
-      for (const auto& generator : options.models) models.push_back(generator->card().id);
-      return json_response(
-          200, dump_ordered_json({{"status", "ok"}, {"version", GLASSBOX_VERSION}, {"models", std::move(models)}}));
-    }
-    case Route::metrics:
-      for (const auto& generator : options.models)
-        if (generator->card().base.empty()) metrics.engine(generator->card().id, generator->statistics());
-      return Response{200,
-                      {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}, {"Cache-Control", "no-store"}},
-                      metrics.text()};
-    case Route::training:
-      return json_response(200, dump_ordered_json(training_runs(options.runs, options.known_runs)));
-    case Route::models: {
-      std::vector<api::Dialect::Model> models;
-      for (const auto& generator : options.models) models.push_back(entry(*generator));
-      return json_response(200, dialect_of(request).models(models));
-    }
-    case Route::model: {
-      const std::string name =
-          percent_decoded(std::string_view(target.path).substr(std::string_view("/v1/models/").size()));
-      return json_response(200, dialect_of(request).model(entry(*model(name))));
-    }
-    default:
-      return page(request, target.path);
-  }
+Response Service::State::all_models(const Request& request, const Parts&) {
+  std::vector<api::Dialect::Model> models;
+  for (const auto& generator : options.models) models.push_back(entry(*generator));
+  return json_response(200, dialect_of(request).models(models));
 }
 
-Response Service::State::page(const Request& request, const std::string& path) const {
-  auto asset = options.find_page(path);
-  if (!asset) throw ApiError(404, no_such_path(request.method, request.path), "unknown_path");
+Response Service::State::one_model(const Request& request, const Parts& parts) {
+  const auto generator = model(percent_decoded(parts.at("model")));
+  return json_response(200, dialect_of(request).model(entry(*generator)));
+}
+
+Response Service::State::page(const Request& request) const {
+  auto asset = options.find_page(target(request).path);
+  if (!asset) throw ApiError(404, routes.no_such_path(request.method, request.path), "unknown_path");
   Response response;
   response.with("ETag", std::string(asset->etag))
       .with("Cache-Control", asset->immutable ? "public, max-age=31536000, immutable" : "no-cache")
@@ -233,13 +286,6 @@ Response Service::State::page(const Request& request, const std::string& path) c
 
 const api::Dialect& Service::State::dialect_of(const Request& head) const {
   return **std::ranges::find_if(dialects, [&](const auto& dialect) { return dialect->matches(head); });
-}
-
-api::Endpoint Service::State::endpoint_at(const std::string& path) const {
-  for (const auto& dialect : dialects)
-    for (api::Endpoint& endpoint : dialect->endpoints())
-      if (endpoint.path == path) return std::move(endpoint);
-  throw std::logic_error("every route of an answer is a dialect's endpoint");
 }
 
 std::shared_ptr<Generator> Service::State::model(const std::string& id) const {
@@ -266,7 +312,7 @@ void Service::State::generate(const api::Endpoint& endpoint, const Request& requ
 }
 
 // What a chat request of this body would have the model read, and whose words are whose.
-Response Service::State::prompt(const Request& request) const {
+Response Service::State::prompt(const Request& request, const Parts&) {
   const api::Asked asked = openai::read_chat(request, [this](const std::string& name) { return model(name); });
   const Rendered rendered = render(std::get<api::Conversation>(asked.request.input), *asked.generator);
   return json_response(200, dump_ordered_json({{"model", asked.generator->card().id},
@@ -275,7 +321,7 @@ Response Service::State::prompt(const Request& request) const {
 }
 
 void Service::State::note(const http::Served& served) {
-  metrics.request(label_of(target_of(served.method, served.path, options.find_page)), served.status, served.seconds);
+  metrics.request(routes.find(served.method, served.path).label, served.status, served.seconds);
   spdlog::info("{} {} {} {}{} {:.0f} ms, {} bytes in, {} out", served.peer, served.method.empty() ? "-" : served.method,
                dump_json(served.path.substr(0, 200)), served.status, served.gone ? " (client left)" : "",
                served.seconds * 1e3, served.received, served.sent);
@@ -285,7 +331,12 @@ Service::Service(ServiceOptions options) : state_(std::make_unique<State>(std::m
 Service::~Service() = default;
 
 std::optional<Response> Service::admit(const Request& head) { return state_->admit(head); }
-bool Service::quick(const Request& head) { return is_quick(state_->target(head)); }
+bool Service::quick(const Request& head) {
+  const Target to = state_->target(head);
+  return to.route && to.route->quick;
+}
+
+const Routes& Service::routes() const { return state_->routes; }
 
 Response Service::failure(int status, std::string_view message) {
   std::string code = status == 413   ? "request_too_large"

@@ -533,6 +533,30 @@ TEST(Service, KeysAndOrigins) {
   EXPECT_EQ(curious.post("/api/prompt", chat()).status, 401);
 }
 
+// Wherever it is, and whoever forgot to think of it.
+TEST(Service, ARouteWithoutAMarkNeedsAKey) {
+  ServiceOptions options;
+  options.guard.api_keys = {"secret"};
+  const auto answer = [](http::Request&, const Route::Parts&, const auto& stream) { stream->respond({}); };
+  options.routes = {
+      {.method = "GET", .pattern = "/new/{thing}", .handle = answer},
+      {.method = "PUT", .pattern = "/new/{thing}", .handle = answer},
+      {.method = "GET", .pattern = "/told", .handle = answer, .access = Access::everyone},
+  };
+  Serving serving(options);
+  TestClient client(serving.port());
+  EXPECT_EQ(client.get("/new/a").status, 401);
+  EXPECT_EQ(client.get("//new//a/").status, 401);
+  EXPECT_EQ(client.get("/new/a", "Authorization: Bearer secret\r\n").status, 200);
+  EXPECT_EQ(client.get("/told").status, 200);
+  client.send("DELETE /new/a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 401);
+  client.send("DELETE /new/a HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\n\r\n");
+  auto refused = client.receive();
+  EXPECT_EQ(refused.status, 405);
+  EXPECT_EQ(refused.headers["allow"], "GET, HEAD, PUT");
+}
+
 TEST(Service, TrainingRuns) {
   testing::TemporaryFolder folder;
   std::filesystem::create_directory(folder / "run");
