@@ -15,20 +15,6 @@ using Clock = std::chrono::steady_clock;
 using http::Response;
 using http::ResponseStream;
 
-ApiError error_of(const Failure& failure) {
-  switch (failure.kind) {
-    case Failure::Kind::not_finite:
-      return ApiError(500, failure.message, "not_finite");
-    case Failure::Kind::full:
-      return ApiError(503, failure.message, "out_of_memory");
-    case Failure::Kind::damaged:
-      return ApiError(503, failure.message, "model_damaged");
-    case Failure::Kind::internal:
-      break;
-  }
-  return ApiError::hidden(failure.message);
-}
-
 // One request being generated for: several sequences whose events come from the engine's thread and are taken
 // up, one at a time, on the request's own strand of workers. Held by the engine's callbacks and by posted
 // work alone, so it ends with the last of them.
@@ -85,7 +71,7 @@ class Job : public std::enable_shared_from_this<Job> {
             self->stream_->post([self, i, finished] { self->finished(i, finished); });
           }));
     } catch (const Error& error) {
-      if (error.kind() == ErrorKind::io) throw error_of(Failure{Failure::Kind::damaged, error.what()});
+      if (error.kind() == ErrorKind::io) throw error_of_failure(error);
       throw;
     }
   }
@@ -96,7 +82,7 @@ class Job : public std::enable_shared_from_this<Job> {
     try {
       send(writer_->event(choice, choices_[choice].token(event)));
       if (choices_[choice].enough()) generator_->cancel(ids_[choice]);
-    } catch (...) { fail(glassbox::error_of(std::current_exception())); }
+    } catch (...) { fail(error_of(std::current_exception())); }
   }
 
   void finished(size_t choice, const Finished& finished) {
@@ -104,7 +90,7 @@ class Job : public std::enable_shared_from_this<Job> {
     around_.metrics.answered(model(), first ? finished.prompt_tokens : 0, first ? finished.cached_tokens : 0,
                              finished.completion_tokens);
     if (over_) return;
-    if (finished.failure) return fail(error_of(*finished.failure));
+    if (finished.failure) return fail(error_of_failure(*finished.failure));
     if (finished.reason == FinishReason::cancelled && !choices_[choice].enough()) {
       // Nobody here asked for that: the engine is closing down.
       return fail(ApiError(503, "the server is stopping", "server_stopping"));

@@ -40,7 +40,7 @@ std::string_view name_of(Role role) {
 }
 
 [[noreturn]] void refuse_image(size_t message) {
-  fail(ErrorKind::unsupported, "messages[{}]: an image: this model reads text alone", message);
+  fail_at(ErrorKind::unsupported, fmt::format("messages[{}]", message), "an image: this model reads text alone");
 }
 
 // Under every name this model's template looks for: reasoning_content in most, reasoning in some; gpt-oss's takes

@@ -304,7 +304,7 @@ TEST(Service, BodiesTooLarge) {
 
 TEST(Service, AnEngineThatFails) {
   Serving serving;
-  serving.fake->failure = Failure{Failure::Kind::internal, "the matmul broke"};
+  serving.fake->failure = Error(ErrorKind::internal, "the matmul broke");
   TestClient client(serving.port());
   auto whole = client.post(kChat, chat());
   EXPECT_EQ(whole.status, 500);
@@ -314,19 +314,30 @@ TEST(Service, AnEngineThatFails) {
   auto events = events_of(streamed.body);
   EXPECT_EQ(json(events.back())["error"]["message"], "the server failed; its log says how");
   EXPECT_EQ(json(events.back())["error"]["type"], "server_error");
-  serving.fake->failure = Failure{Failure::Kind::not_finite, "logits: expected numbers, got nan"};
+  serving.fake->failure = Error(ErrorKind::not_finite, "logits", "expected numbers, got nan");
   auto not_finite = client.post(kChat, chat());
   EXPECT_EQ(not_finite.status, 500);
   EXPECT_EQ(error_of(not_finite)["code"], "not_finite");
-  serving.fake->failure = Failure{Failure::Kind::damaged, "prism: model.safetensors became shorter"};
+  serving.fake->failure = Error(ErrorKind::io, "prism: model.safetensors became shorter");
   auto damaged = client.post(kChat, chat());
   EXPECT_EQ(damaged.status, 503);
   EXPECT_EQ(error_of(damaged)["code"], "model_damaged");
   EXPECT_EQ(error_of(damaged)["message"], "prism: model.safetensors became shorter");
-  serving.fake->failure = Failure{Failure::Kind::full, "memory: no more"};
+  serving.fake->failure = Error(ErrorKind::full, "memory", "no more");
   auto full = client.post(kChat, chat());
   EXPECT_EQ(full.status, 503);
   EXPECT_EQ(error_of(full)["code"], "out_of_memory");
+  EXPECT_EQ(error_of(full)["message"], "memory: no more");
+  EXPECT_EQ(error_of(full)["param"], "memory");
+  serving.fake->failure = Error(ErrorKind::unsupported, "top_logprobs", "not with this head");
+  auto unsupported = client.post(kChat, chat());
+  EXPECT_EQ(unsupported.status, 400);
+  EXPECT_EQ(error_of(unsupported)["param"], "top_logprobs");
+  serving.fake->failure = Error(ErrorKind::bad_file, "/home/ann/model.safetensors", "a tensor ends beyond it");
+  auto bad_file = client.post(kChat, chat());
+  EXPECT_EQ(bad_file.status, 503);
+  EXPECT_EQ(error_of(bad_file)["code"], "model_damaged");
+  EXPECT_THAT(bad_file.body, Not(HasSubstr("/home")));
 }
 
 TEST(Service, WorkStopsWhenTheClientLeaves) {

@@ -55,7 +55,7 @@ OrderedJson error_json(const ApiError& error) {
                           : error.status == 401 ? "authentication_error"
                                                 : "invalid_request_error";
   OrderedJson inner = {{"message", error.what()}, {"type", type}, {"param", nullptr}, {"code", nullptr}};
-  if (!error.param.empty()) inner["param"] = error.param;
+  if (!error.subject.empty()) inner["param"] = error.subject;
   if (!error.code.empty()) inner["code"] = error.code;
   return {{"error", std::move(inner)}};
 }

@@ -8,7 +8,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// What a chat with these fields is refused with: "code param: message".
+// What a chat with these fields is refused with: "code subject: message".
 template <class Parse>
 std::string refusal_of(Parse parse) {
   try {
@@ -16,7 +16,7 @@ std::string refusal_of(Parse parse) {
   } catch (const ApiError& error) {
     EXPECT_EQ(error.status, 400);
     EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
-    return error.code + " " + error.param + ": " + error.what();
+    return error.code + " " + error.subject + ": " + error.what();
   }
   return "accepted";
 }

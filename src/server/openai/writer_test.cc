@@ -19,10 +19,10 @@ TEST(OpenaiAnswer, Errors) {
   EXPECT_EQ(error_json(ApiError(500, "x", ""))["error"]["type"], "server_error");
   EXPECT_EQ(error_json(ApiError(500, "x", ""))["error"]["code"], nullptr);
   auto of = [](auto thrown) { return error_of(std::make_exception_ptr(thrown)); };
-  EXPECT_EQ(of(Error(ErrorKind::bad_request, "temperature: expected less")).param, "temperature");
-  EXPECT_EQ(of(Error(ErrorKind::bad_request, "a template: said no")).param, "");
-  EXPECT_EQ(of(Error(ErrorKind::full, "prompt: too long")).code, "context_length_exceeded");
-  EXPECT_EQ(of(Error(ErrorKind::full, "prompt: too long")).status, 400);
+  EXPECT_EQ(of(Error(ErrorKind::bad_request, "messages[2].content", "expected less")).subject, "messages[2].content");
+  EXPECT_EQ(of(Error(ErrorKind::bad_request, "temperature: said no")).subject, "");
+  EXPECT_EQ(of(Error(ErrorKind::full, "prompt", "too long")).code, "context_length_exceeded");
+  EXPECT_EQ(of(Error(ErrorKind::full, "prompt", "too long")).status, 400);
   // What is the server's own affair is for its log.
   for (ErrorKind kind : {ErrorKind::io, ErrorKind::bad_file, ErrorKind::not_found}) {
     const ApiError error = of(Error(kind, "/home/ann/model.safetensors: truncated"));
