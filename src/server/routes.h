@@ -32,6 +32,7 @@ struct Route {
   std::string label = pattern;  // for figures: one of few
   bool quick = false;           // answered at once, whatever else there is to do (http::Site::quick)
   bool takes_json = false;      // a body of any other type is refused before it comes
+  http::Intake intake = {};     // how its body is taken, and how large it may be
   // Of a pattern that fits nearly any path: whether there is anything at it. What is not there may be meant for others,
   // and is the handler's to refuse only where nobody else takes it.
   std::function<bool(std::string_view path)> has = nullptr;

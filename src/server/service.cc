@@ -331,6 +331,11 @@ Service::Service(ServiceOptions options) : state_(std::make_unique<State>(std::m
 Service::~Service() = default;
 
 std::optional<Response> Service::admit(const Request& head) { return state_->admit(head); }
+http::Intake Service::intake(const Request& head) {
+  const Target to = state_->target(head);
+  return to.route ? to.route->intake : http::Intake{};
+}
+
 bool Service::quick(const Request& head) {
   const Target to = state_->target(head);
   return to.route && to.route->quick;

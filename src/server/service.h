@@ -39,6 +39,7 @@ class Service : public http::Site {
 
   void handle(http::Request request, std::shared_ptr<http::ResponseStream> stream) override;
   std::optional<http::Response> admit(const http::Request& head) override;
+  http::Intake intake(const http::Request& head) override;
   bool quick(const http::Request& head) override;
   http::Response failure(int status, std::string_view message) override;
   http::Response thrown(std::exception_ptr what) override;

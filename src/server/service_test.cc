@@ -568,6 +568,31 @@ TEST(Service, ARouteWithoutAMarkNeedsAKey) {
   EXPECT_EQ(refused.headers["allow"], "GET, HEAD, PUT");
 }
 
+// A route says how its body is taken: here it streams, beyond the limit of others.
+TEST(Service, RoutesTakeBodiesTheirWay) {
+  ServiceOptions options;
+  size_t taken = 0;
+  options.routes = {{.method = "PUT",
+                     .pattern = "/new/{thing}",
+                     .handle =
+                         [&](http::Request&, const Route::Parts& parts, const auto& stream) {
+                           stream->receive([&](std::string_view piece) { taken += piece.size(); },
+                                           [&, stream, thing = parts.at("thing")] {
+                                             stream->respond({200, {}, fmt::format("{}: {}", thing, taken)});
+                                           });
+                         },
+                     .intake = {.streams = true, .limit = 1'000'000}}};
+  http::Options transport;
+  transport.body_limit = 1000;
+  Serving serving(options, transport);
+  TestClient client(serving.port());
+  client.send("PUT /new/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\n" + std::string(500'000, 'x'));
+  EXPECT_EQ(client.receive().body, "a: 500000");
+  client.send("PUT /new/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000001\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 413);
+  EXPECT_EQ(TestClient(serving.port()).post(kChat, std::string(1001, ' ')).status, 413);
+}
+
 TEST(Service, TrainingRuns) {
   testing::TemporaryFolder folder;
   std::filesystem::create_directory(folder / "run");

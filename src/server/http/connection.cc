@@ -18,6 +18,7 @@ using namespace asio::experimental::awaitable_operators;  // (a || b): both at o
 namespace {
 
 constexpr size_t kPiece = size_t{64} << 10;   // read at a time, and read ahead of an answer
+constexpr size_t kSent = size_t{256} << 10;   // of a source, at a time
 constexpr size_t kDiscard = size_t{1} << 30;  // of a refused body, so that its sender lives to read why
 constexpr auto kProbeAfter = std::chrono::milliseconds(500);
 constexpr auto kLinger = std::chrono::milliseconds(10'000);
@@ -108,12 +109,21 @@ asio::awaitable<bool> Connection::serve_one() {
     bool more = co_await answer_at_once(std::move(*refusal), keep_alive);
     co_return more;
   }
+  const Intake intake = shared_.site->intake(reader.request());
+  if (!reader.limit_body(intake.limit.value_or(options.body_limit))) {
+    co_await refuse(reader.refusal()->status, reader.refusal()->message);
+    co_return false;
+  }
+  if (intake.streams) {
+    bool more = co_await answer(reader, nullptr, true);
+    co_return more;
+  }
   auto share = std::make_shared<BodyShare>(shared_.bodies, options.large_body);
   shared_.seats.stand(this, Standing::sending);
   bool has_body = co_await read_body(reader, *share);
   if (!has_body) co_return false;
   shared_.seats.stand(this, Standing::busy);
-  bool more = co_await answer(reader, std::move(share));
+  bool more = co_await answer(reader, std::move(share), false);
   co_return more;
 }
 
@@ -144,7 +154,6 @@ asio::awaitable<bool> Connection::read_body(RequestReader& reader, BodyShare& sh
     bool sent = co_await write_all("HTTP/1.1 100 Continue\r\n\r\n");
     if (!sent) co_return false;
   }
-  using std::chrono::milliseconds;
   const auto began = Clock::now();
   for (;;) {
     bool whole = reader.take_body(in_);
@@ -157,11 +166,7 @@ asio::awaitable<bool> Connection::read_body(RequestReader& reader, BodyShare& sh
       co_return false;
     }
     if (whole) break;
-    // Who sends a byte now and then does not stall, and must not stay either.
-    const milliseconds earned(reader.body_size() * 1000 / options.slowest_body);
-    const auto deadline = began + std::min(options.body_timeout, options.stall_timeout + earned);
-    auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
-    arm(std::max(milliseconds(1), std::min(options.stall_timeout, left)));
+    arm_for_body(reader.body_size(), Clock::now() - began, options.body_timeout);
     bool came = co_await read_some();
     if (!came) {
       if (timed_out_) co_await refuse(408, "the request's body did not arrive in time");
@@ -170,6 +175,58 @@ asio::awaitable<bool> Connection::read_body(RequestReader& reader, BodyShare& sh
   }
   disarm();
   co_return true;
+}
+
+asio::awaitable<Connection::Fed> Connection::feed_body(RequestReader& reader, bool wants_continue) {
+  Clock::duration spent{0};  // waiting for the client, not for who takes
+  disarm();                  // the head has come
+  for (;;) {
+    const auto state = exchange_->intaking();
+    if (state.answered) co_return Fed::unread;
+    if (!state.wanted) {
+      co_await wake_.async_wait(kResult);
+      continue;
+    }
+    if (std::exchange(wants_continue, false)) {
+      bool sent = co_await write_all("HTTP/1.1 100 Continue\r\n\r\n");
+      if (!sent) co_return leave_unanswered();
+    }
+    const bool whole = reader.take_body(in_);
+    if (const auto& refusal = reader.refusal()) {
+      exchange_->detach();
+      co_await refuse(refusal->status, refusal->message);
+      co_return Fed::over;
+    }
+    std::string piece = reader.take_piece();
+    const bool fed = !piece.empty();
+    served_.received += piece.size();
+    if (fed) exchange_->feed(std::move(piece));
+    if (whole) {
+      exchange_->feed_end();
+      co_return Fed::whole;
+    }
+    if (fed) continue;
+    arm_for_body(served_.received, spent, Clock::duration::max());
+    const auto before = Clock::now();
+    auto ended = co_await (read_some() || wake_.async_wait(kResult));  // the latter: an answer, before all was read
+    spent += Clock::now() - before;
+    const bool timed_out = timed_out_;
+    disarm();
+    if (ended.index() == 1 || std::get<0>(ended)) continue;
+    if (!timed_out) co_return leave_unanswered();
+    exchange_->detach();
+    co_await refuse(408, "the request's body did not arrive in time");
+    co_return Fed::over;
+  }
+}
+
+Connection::Fed Connection::leave_unanswered() {
+  exchange_->detach();
+  served_.gone = true;
+  served_.status = 499;
+  end_record();
+  lingers_ = false;
+  return Fed::over;
 }
 
 asio::awaitable<bool> Connection::answer_at_once(Response response, bool keep_alive) {
@@ -191,12 +248,13 @@ asio::awaitable<void> Connection::refuse(int status, std::string_view message) {
   co_await answer_at_once(shared_.site->failure(status, message), false);
 }
 
-asio::awaitable<bool> Connection::answer(RequestReader& reader, std::shared_ptr<BodyShare> share) {
+asio::awaitable<bool> Connection::answer(RequestReader& reader, std::shared_ptr<BodyShare> share, bool streams) {
   exchange_ = std::make_shared<ResponseStream::Exchange>(shared_, [self = weak_from_this(), executor = executor()] {
     asio::post(executor, [self] {
       if (auto connection = self.lock()) connection->wake_.cancel();
     });
   });
+  const bool wants_continue = reader.wants_continue();
   Request request = reader.take_request();
   served_.received = request.body.size();
   probing_ = false;
@@ -215,6 +273,16 @@ asio::awaitable<bool> Connection::answer(RequestReader& reader, std::shared_ptr<
         where);
   }
   bool keep_alive = reader.keeps_connection();
+  if (streams) {
+    shared_.seats.stand(this, Standing::sending);
+    const Fed fed = co_await feed_body(reader, wants_continue);
+    shared_.seats.stand(this, Standing::busy);
+    if (fed == Fed::over) {
+      exchange_.reset();
+      co_return false;
+    }
+    keep_alive = keep_alive && fed == Fed::whole;
+  }
   auto ended = co_await (try_send(*exchange_, reader.is_version_1_1(), keep_alive) || watch());
   bool complete = ended.index() == 0 && std::get<0>(ended);
   exchange_->detach();
@@ -256,11 +324,18 @@ asio::awaitable<bool> Connection::send(ResponseStream::Exchange& exchange, bool 
     }
     std::string out;
     if (output.head) {
-      Framing framing = !output.streamed ? Framing::counted : version_1_1 ? Framing::chunked : Framing::until_close;
+      const bool counted = output.head->source ? output.head->size.has_value() : !output.streamed;
+      Framing framing = counted ? Framing::counted : version_1_1 ? Framing::chunked : Framing::until_close;
       keep_alive = keep_alive && framing != Framing::until_close && !shared_.stopping;
       chunks = framing == Framing::chunked && !head_only;
       served_.status = output.head->status;
       out = head_text(*output.head, framing, keep_alive);
+      if (output.head->source && !head_only) {
+        bool sent = co_await write_all(out);
+        if (!sent) co_return false;
+        sent = co_await send_source(exchange, std::move(*output.head), chunks);
+        co_return sent;
+      }
       if (!head_only) out += output.head->body;
       nothing = head_only || output.head->filler.empty() ? ""
                 : chunks                                 ? in_a_chunk(output.head->filler)
@@ -272,6 +347,32 @@ asio::awaitable<bool> Connection::send(ResponseStream::Exchange& exchange, bool 
     if (!sent) co_return false;
     if (output.last) co_return true;
   }
+}
+
+// What a response's source gives, as fast as the socket takes it.
+asio::awaitable<bool> Connection::send_source(ResponseStream::Exchange& exchange, Response head, bool chunks) {
+  const auto source = std::make_shared<const std::function<std::string(size_t)>>(std::move(head.source));
+  for (uint64_t sent_so_far = 0; !head.size || sent_so_far < *head.size;) {
+    exchange.produce(source, head.size ? std::min<uint64_t>(kSent, *head.size - sent_so_far) : kSent);
+    std::optional<std::string> piece;
+    while (!(piece = exchange.produced())) {
+      if (exchange.take().broken) co_return false;
+      co_await wake_.async_wait(kResult);
+    }
+    if (piece->empty() && !head.size) break;
+    sent_so_far += piece->size();
+    if (piece->empty() || sent_so_far > head.size.value_or(sent_so_far)) {
+      spdlog::error("{}: a body was to have {} bytes and has {}", served_.path, *head.size,
+                    piece->empty() ? "fewer" : "more");
+      co_return false;
+    }
+    if (chunks) *piece = in_a_chunk(*piece);
+    bool sent = co_await write_all(*piece);
+    if (!sent) co_return false;
+  }
+  if (!chunks) co_return true;
+  bool sent = co_await write_all("0\r\n\r\n");
+  co_return sent;
 }
 
 // Returns when the client is gone; until then it reads ahead what the client pipelines. A client that closed its side
@@ -304,7 +405,17 @@ asio::awaitable<bool> Connection::read_some() {
   co_return !ec;
 }
 
+void Connection::arm_for_body(size_t received, Clock::duration spent, Clock::duration most) {
+  const Options& options = shared_.options;
+  // Who sends a byte now and then does not stall, and must not stay either.
+  const Clock::duration earned = std::chrono::milliseconds(received * 1000 / options.slowest_body);
+  const auto left = std::min(most, options.stall_timeout + earned) - spent;
+  arm(std::max(std::chrono::milliseconds(1), std::chrono::duration_cast<std::chrono::milliseconds>(
+                                                 std::min<Clock::duration>(options.stall_timeout, left))));
+}
+
 asio::awaitable<bool> Connection::write_all(std::string_view bytes) {
+  const HeldBytes::Hold hold(shared_.buffered, bytes.size());
   while (!bytes.empty()) {
     arm(shared_.options.stall_timeout);
     auto [ec, n] = co_await socket_.async_write_some(asio::buffer(bytes.data(), bytes.size()), kResult);

@@ -35,22 +35,33 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   // True if the connection may carry another request.
   asio::awaitable<bool> serve_one();
-  // By the site's handler, which holds `share` while it has the body.
-  asio::awaitable<bool> answer(RequestReader& reader, std::shared_ptr<BodyShare> share);
+  // By the site's handler, which holds `share` while it has the body. `streams`: the body has not been read.
+  asio::awaitable<bool> answer(RequestReader& reader, std::shared_ptr<BodyShare> share, bool streams);
   asio::awaitable<bool> answer_at_once(Response response, bool keep_alive);  // without one
 
   // True if it is whole; if not, the client was told why or has gone.
   asio::awaitable<bool> read_head(RequestReader& reader);
   asio::awaitable<bool> read_body(RequestReader& reader, BodyShare& share);
+  // To the handler that receives it.
+  enum class Fed {
+    whole,
+    unread,
+    over
+  };  // all of it; not all, since there is an answer; there will be none: see refuse()
+  Fed leave_unanswered();  // the client did
+  asio::awaitable<Fed> feed_body(RequestReader& reader, bool wants_continue);
   asio::awaitable<void> refuse(int status, std::string_view message);
 
   // True if the whole answer was sent. Lowers keep_alive where this answer must be the connection's last.
   asio::awaitable<bool> send(ResponseStream::Exchange& exchange, bool version_1_1, bool& keep_alive);
+  asio::awaitable<bool> send_source(ResponseStream::Exchange& exchange, Response head, bool chunks);
   asio::awaitable<bool> try_send(ResponseStream::Exchange& exchange, bool version_1_1, bool& keep_alive);
   asio::awaitable<void> watch();
 
   asio::awaitable<bool> read_some();                        // false when nothing more will come: see ended_
   asio::awaitable<bool> write_all(std::string_view bytes);  // false when the client has gone, or reads nothing
+  // A deadline for a body's next bytes: stall_timeout, or less where its pace so far, or `most` for all, leaves less.
+  void arm_for_body(size_t received, Clock::duration spent, Clock::duration most);
   // Cancels what the socket is doing when the time is over, and sets timed_out_. A new deadline replaces the last.
   void arm(std::chrono::milliseconds time);
   void disarm();

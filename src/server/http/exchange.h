@@ -36,6 +36,19 @@ struct ResponseStream::Exchange : std::enable_shared_from_this<Exchange> {
   };
   Output take();
 
+  // A body that streams in: what the answering side makes of it, since the last time.
+  struct Intaking {
+    bool wanted = false;    // receive() was called, and all that was fed was taken
+    bool answered = false;  // there is something to take(): what has not come of the body is not wanted any more
+  };
+  Intaking intaking();
+  void feed(std::string piece);  // REQUIRES: wanted
+  void feed_end();
+
+  // A body that streams out: asks its source for at most `most` bytes; what it gave is there once.
+  void produce(std::shared_ptr<const std::function<std::string(size_t most)>> source, size_t most);
+  std::optional<std::string> produced();
+
   // The client left, or must: what is written from now on is dropped, and on_gone is called.
   void leave();
   // The connection has done with it: leave(), and no more waking.
@@ -47,6 +60,14 @@ struct ResponseStream::Exchange : std::enable_shared_from_this<Exchange> {
  private:
   friend class ResponseStream;
   enum class Phase { unanswered, begun, ended };
+
+  // Who takes a body that streams in. One task at a time uses it.
+  struct Receiver {
+    std::function<void(std::string_view piece)> take;
+    std::function<void()> end;
+  };
+
+  class Fed;
 
   void run_next();
   void fail(std::exception_ptr thrown);
@@ -68,6 +89,9 @@ struct ResponseStream::Exchange : std::enable_shared_from_this<Exchange> {
   Phase phase_ = Phase::unanswered;
   std::optional<Response> head_;  // not yet taken
   std::string pending_;           // of a streamed body, not yet taken
+  std::optional<std::string> produced_;
+  std::shared_ptr<Receiver> receiver_;
+  int feeding_ = 0;  // pieces that were not taken yet
   std::function<void()> on_gone_;
   bool streamed_ = false, broken_ = false, gone_ = false, woken_ = false;
 };

@@ -24,6 +24,7 @@ constexpr auto kAcceptPause = std::chrono::milliseconds(100);  // after EMFILE a
 }  // namespace
 
 std::optional<Response> Site::admit(const Request&) { return std::nullopt; }
+Intake Site::intake(const Request&) { return {}; }
 bool Site::quick(const Request&) { return false; }
 void Site::served(const Served&) {}
 
@@ -161,6 +162,8 @@ Server::Server(Options options) : state_(std::make_unique<State>(std::move(optio
 Server::~Server() = default;
 
 uint16_t Server::port() const { return state_->port; }
+
+Buffered Server::buffered() const { return state_->shared.buffered.value(); }
 
 void Server::run(Site& site) { state_->run(site); }
 

@@ -9,7 +9,7 @@
 #include <mutex>
 #include <thread>
 
-#include "server/http/test_client.h"
+#include "server/http/testing.h"
 
 namespace glassbox::http {
 namespace {
@@ -18,70 +18,6 @@ using namespace std::chrono_literals;
 using glassbox::testing::TestClient;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-using Handler = std::function<void(Request, std::shared_ptr<ResponseStream>)>;
-
-// A server on a port of its own, in a thread of its own.
-class Running : public Site {
- public:
-  explicit Running(Handler handler, Options options = {}) : handler_(std::move(handler)) {
-    options.port = 0;
-    server_ = std::make_unique<Server>(std::move(options));
-    ended_ = std::async(std::launch::async, [this] { server_->run(*this); });
-  }
-  ~Running() override { stop(); }
-  void stop() {
-    server_->stop();
-    ended_.wait();
-  }
-  // True once it ends without being told by stop().
-  bool ends_within(std::chrono::milliseconds time) { return ended_.wait_for(time) == std::future_status::ready; }
-  Server& server() { return *server_; }
-  uint16_t port() const { return server_->port(); }
-  std::vector<Served> served_so_far(size_t at_least) {
-    for (int i = 0; i < 1000; ++i) {
-      {
-        std::lock_guard lock(mutex_);
-        if (served_.size() >= at_least) return served_;
-      }
-      std::this_thread::sleep_for(5ms);
-    }
-    std::lock_guard lock(mutex_);
-    return served_;
-  }
-
-  void handle(Request request, std::shared_ptr<ResponseStream> stream) override {
-    handler_(std::move(request), std::move(stream));
-  }
-  std::optional<Response> admit(const Request& head) override {
-    if (head.path == "/no") return Response{401, {{"WWW-Authenticate", "Bearer"}}, "who?"};
-    if (head.path == "/slow-no") {
-      Response response{401, {}, "who?"};
-      response.delay = 200ms;
-      return response;
-    }
-    return std::nullopt;
-  }
-  bool quick(const Request& head) override { return head.path == "/quick"; }
-  Response thrown(std::exception_ptr what) override {
-    try {
-      std::rethrow_exception(what);
-    } catch (const Error& error) { return Response{418, {}, error.what()}; } catch (...) {
-      return Site::thrown(what);
-    }
-  }
-  void served(const Served& served) override {
-    std::lock_guard lock(mutex_);
-    served_.push_back(served);
-  }
-
- private:
-  const Handler handler_;
-  std::mutex mutex_;
-  std::vector<Served> served_;
-  std::unique_ptr<Server> server_;
-  std::future<void> ended_;
-};
 
 // Answers with what it was asked.
 void echo(const Request& request, const std::shared_ptr<ResponseStream>& stream) {

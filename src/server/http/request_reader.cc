@@ -58,10 +58,10 @@ std::optional<std::string_view> Request::header(std::string_view name) const {
 class RequestReader::Parser : public beast::http::request_parser<GrowingBody> {};
 
 RequestReader::RequestReader(const Options& options, std::string peer)
-    : header_limit_(options.header_limit), body_limit_(options.body_limit), parser_(std::make_unique<Parser>()) {
+    : header_limit_(options.header_limit), parser_(std::make_unique<Parser>()) {
   request_.peer = std::move(peer);
   parser_->header_limit(static_cast<uint32_t>(header_limit_));
-  parser_->body_limit(body_limit_);
+  parser_->body_limit(boost::none);  // whoever admits the request says it: see limit_body()
 }
 
 RequestReader::~RequestReader() = default;
@@ -91,10 +91,19 @@ bool RequestReader::take_body(beast::flat_buffer& in) {
   return false;
 }
 
+bool RequestReader::limit_body(uint64_t bytes) {
+  body_limit_ = bytes;
+  parser_->body_limit(bytes);  // of chunks, as they come
+  if (const auto length = parser_->content_length(); length && *length > bytes) return refuse_too_large();
+  return true;
+}
+
 Request RequestReader::take_request() {
-  request_.body = std::move(parser_->get().body());
+  request_.body = take_piece();
   return std::move(request_);
 }
+
+std::string RequestReader::take_piece() { return std::exchange(parser_->get().body(), {}); }
 
 bool RequestReader::has_body() const { return !parser_->is_done(); }
 bool RequestReader::wants_continue() const { return has_body() && request_.header("Expect").has_value(); }
@@ -107,12 +116,15 @@ bool RequestReader::refuse(int status, std::string message) {
   return false;
 }
 
+bool RequestReader::refuse_too_large() {
+  return refuse(413, fmt::format("the request's body is larger than {} bytes", body_limit_));
+}
+
 bool RequestReader::refuse_malformed(error_code ec) {
   if (request_.method.empty()) read_start_line();
   if (ec == beast::http::error::header_limit)
     return refuse(431, fmt::format("the request's head is larger than {} bytes", header_limit_));
-  if (ec == beast::http::error::body_limit)
-    return refuse(413, fmt::format("the request's body is larger than {} bytes", body_limit_));
+  if (ec == beast::http::error::body_limit) return refuse_too_large();
   return refuse(400, fmt::format("not an HTTP request: {}", ec.message()));
 }
 

@@ -19,7 +19,7 @@ std::optional<Request> read(std::string_view bytes, size_t size, std::string& re
   while (!has_body && !reader.refusal() && !bytes.empty()) {
     append(in, bytes.substr(0, size));
     bytes.remove_prefix(std::min(size, bytes.size()));
-    has_head = has_head || reader.take_head(in);
+    has_head = has_head || (reader.take_head(in) && reader.limit_body(1000));
     has_body = has_head && reader.take_body(in);
   }
   if (!has_body) return std::nullopt;
@@ -55,12 +55,11 @@ TEST(RequestReader, HalfARequestIsNone) {
 }
 
 TEST(RequestReader, ARefusalKeepsWhatWasRead) {
-  Options options;
-  options.body_limit = 4;
-  RequestReader reader(options, "");
+  RequestReader reader({}, "");
   boost::beast::flat_buffer in;
   append(in, "HEAD /p?q HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello");
-  EXPECT_FALSE(reader.take_head(in));
+  EXPECT_TRUE(reader.take_head(in));
+  EXPECT_FALSE(reader.limit_body(4));
   ASSERT_TRUE(reader.refusal());
   EXPECT_EQ(reader.refusal()->status, 413);
   EXPECT_EQ(reader.refusal()->message, "the request's body is larger than 4 bytes");

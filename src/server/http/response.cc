@@ -69,7 +69,8 @@ std::string head_text(const Response& response, Framing framing, bool keep_alive
   std::string text = fmt::format("HTTP/1.1 {} {}\r\n", response.status, reason(response.status));
   for (const Header& header : response.headers) text += fmt::format("{}: {}\r\n", header.name, header.value);
   bool bodiless = response.status == 204 || response.status == 304;
-  if (framing == Framing::counted && !bodiless) text += fmt::format("Content-Length: {}\r\n", response.body.size());
+  if (framing == Framing::counted && !bodiless)
+    text += fmt::format("Content-Length: {}\r\n", response.size.value_or(response.body.size()));
   if (framing == Framing::chunked) text += "Transfer-Encoding: chunked\r\n";
   text += fmt::format("Connection: {}\r\nDate: {}\r\nServer: glassbox\r\n\r\n", keep_alive ? "keep-alive" : "close",
                       date_now());

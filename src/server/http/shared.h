@@ -86,6 +86,33 @@ class BodyShare {
   size_t taken_ = 0;
 };
 
+// Bytes held, now and at most so far.
+class HeldBytes {
+ public:
+  void add(size_t bytes) {
+    const size_t now = now_.fetch_add(bytes) + bytes;
+    for (size_t most = most_; most < now && !most_.compare_exchange_weak(most, now);) {}
+  }
+  void remove(size_t bytes) { now_.fetch_sub(bytes); }
+  Buffered value() const { return {now_, most_}; }
+
+  // So many, while it lives.
+  class Hold {
+   public:
+    Hold(HeldBytes& held, size_t bytes) : held_(held), bytes_(bytes) { held_.add(bytes_); }
+    ~Hold() { held_.remove(bytes_); }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+   private:
+    HeldBytes& held_;
+    const size_t bytes_;
+  };
+
+ private:
+  std::atomic<size_t> now_{0}, most_{0};
+};
+
 struct Shared {
   explicit Shared(Options given)
       : options(std::move(given)),
@@ -100,6 +127,7 @@ struct Shared {
   asio::thread_pool large{1};  // where requests with large bodies are handled
   Seats seats;
   BodyRoom bodies;
+  HeldBytes buffered;
   std::atomic<bool> stopping{false};  // set once by Server::stop()
   StreamCount streams;
 };
