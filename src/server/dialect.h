@@ -16,6 +16,7 @@
 #include "server/conversation.h"
 #include "server/generator.h"
 #include "server/http/http.h"
+#include "server/routes.h"
 
 namespace glassbox::api {
 
@@ -52,9 +53,9 @@ using FindModel = std::function<std::shared_ptr<Generator>(const std::string& na
 
 // Where a model is asked for an answer, with POST and JSON.
 struct Endpoint {
-  std::string path;
+  std::string pattern;  // Route's
   // Throws ApiError that names the field at fault, what was expected and what was there.
-  std::function<Asked(const http::Request& request, const FindModel& find)> read;
+  std::function<Asked(const http::Request& request, const Route::Parts& parts, const FindModel& find)> read;
 };
 
 // Any thread.

@@ -19,25 +19,6 @@ using http::Response;
 using http::ResponseStream;
 using Parts = Route::Parts;
 
-std::string percent_decoded(std::string_view text) {
-  std::string out;
-  auto digit = [](char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-  };
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0) {
-      out += static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2]));
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
 // "application/json" of "application/json; charset=utf-8".
 bool is_json(std::string_view content_type) {
   std::string_view type = content_type.substr(0, content_type.find(';'));
@@ -95,6 +76,7 @@ struct Service::State {
   std::vector<Route> table();
   Route::Handler told(Response (State::*answer)(const Request&, const Parts&));
   Target target(const Request& head) const { return routes.find(head.method, head.path); }
+  Response refusal(const Request& head, const ApiError& error) const;
   std::optional<Response> admit(const Request& head);
   void handle(Request& request, const std::shared_ptr<ResponseStream>& stream);
 
@@ -104,7 +86,8 @@ struct Service::State {
   Response all_models(const Request& request, const Parts& parts);
   Response one_model(const Request& request, const Parts& parts);
   Response prompt(const Request& request, const Parts& parts);
-  void generate(const api::Endpoint& endpoint, const Request& request, const std::shared_ptr<ResponseStream>& stream);
+  void generate(const api::Endpoint& endpoint, const Request& request, const Parts& parts,
+                const std::shared_ptr<ResponseStream>& stream);
   Response page(const Request& request) const;
 
   api::Dialect::Model entry(const Generator& generator) const;
@@ -135,9 +118,9 @@ std::vector<Route> Service::State::table() {
   for (const auto& dialect : dialects)
     for (api::Endpoint& endpoint : dialect->endpoints())
       routes.push_back({.method = "POST",
-                        .pattern = endpoint.path,
-                        .handle = [this, endpoint](Request& request, const Parts&,
-                                                   const auto& stream) { generate(endpoint, request, stream); },
+                        .pattern = endpoint.pattern,
+                        .handle = [this, endpoint](Request& request, const Parts& parts,
+                                                   const auto& stream) { generate(endpoint, request, parts, stream); },
                         .takes_json = true});
   routes.push_back({.method = "POST", .pattern = "/api/prompt", .handle = told(&State::prompt), .takes_json = true});
   routes.insert(routes.end(), options.routes.begin(), options.routes.end());
@@ -165,13 +148,16 @@ Route::Handler Service::State::told(Response (State::*answer)(const Request&, co
   };
 }
 
+// In the dialect of the client.
+Response Service::State::refusal(const Request& head, const ApiError& error) const {
+  Response response = error_response(dialect_of(head), error);
+  guard.finish(head, response);
+  return response;
+}
+
 // Everything that can be said before the body has come.
 std::optional<Response> Service::State::admit(const Request& head) {
-  auto refuse = [&](const ApiError& error) {
-    Response response = error_response(dialect_of(head), error);
-    guard.finish(head, response);
-    return response;
-  };
+  const auto refuse = [&](const ApiError& error) { return refusal(head, error); };
   const Target to = target(head);
   if (auto error = guard.refuse(head, to.access == Access::everyone)) {
     Response response = refuse(*error);
@@ -300,9 +286,9 @@ std::shared_ptr<Generator> Service::State::model(const std::string& id) const {
       "model_not_found", "model");
 }
 
-void Service::State::generate(const api::Endpoint& endpoint, const Request& request,
+void Service::State::generate(const api::Endpoint& endpoint, const Request& request, const Parts& parts,
                               const std::shared_ptr<ResponseStream>& stream) {
-  api::Asked asked = endpoint.read(request, [this](const std::string& name) { return model(name); });
+  api::Asked asked = endpoint.read(request, parts, [this](const std::string& name) { return model(name); });
   const Generator& generator = *asked.generator;
   if (generator.statistics().waiting + static_cast<int64_t>(sequences_of(asked.request)) > options.most_waiting)
     throw ApiError(429, fmt::format("too many requests are waiting for {}: try again soon", generator.card().id),
@@ -312,8 +298,8 @@ void Service::State::generate(const api::Endpoint& endpoint, const Request& requ
 }
 
 // What a chat request of this body would have the model read, and whose words are whose.
-Response Service::State::prompt(const Request& request, const Parts&) {
-  const api::Asked asked = openai::read_chat(request, [this](const std::string& name) { return model(name); });
+Response Service::State::prompt(const Request& request, const Parts& parts) {
+  const api::Asked asked = openai::read_chat(request, parts, [this](const std::string& name) { return model(name); });
   const Rendered rendered = render(std::get<api::Conversation>(asked.request.input), *asked.generator);
   return json_response(200, dump_ordered_json({{"model", asked.generator->card().id},
                                                {"tokens", asked.generator->encode_prompt(rendered).size()},
@@ -343,19 +329,18 @@ bool Service::quick(const Request& head) {
 
 const Routes& Service::routes() const { return state_->routes; }
 
-Response Service::failure(int status, std::string_view message) {
+Response Service::failure(const Request& head, int status, std::string_view message) {
   std::string code = status == 413   ? "request_too_large"
                      : status == 408 ? "request_timeout"
                      : status >= 500 ? "server_error"
                                      : "bad_http_request";
-  return error_response(*state_->dialects.back(), ApiError(status, std::string(message), code))
-      .with("X-Content-Type-Options", "nosniff");
+  return state_->refusal(head, ApiError(status, std::string(message), code));
 }
 
-Response Service::thrown(std::exception_ptr what) {
-  ApiError error = error_of(what);
-  spdlog::error("a request failed: {}", error.for_log());
-  return error_response(*state_->dialects.back(), error);
+Response Service::thrown(const Request& head, std::exception_ptr what) {
+  const ApiError error = error_of(what);
+  spdlog::error("{} {}: {}", head.method, head.path, error.for_log());
+  return state_->refusal(head, error);
 }
 
 void Service::served(const http::Served& served) { state_->note(served); }

@@ -41,8 +41,8 @@ class Service : public http::Site {
   std::optional<http::Response> admit(const http::Request& head) override;
   http::Intake intake(const http::Request& head) override;
   bool quick(const http::Request& head) override;
-  http::Response failure(int status, std::string_view message) override;
-  http::Response thrown(std::exception_ptr what) override;
+  http::Response failure(const http::Request& head, int status, std::string_view message) override;
+  http::Response thrown(const http::Request& head, std::exception_ptr what) override;
   void served(const http::Served& served) override;
 
   const Routes& routes() const;  // all that is served

@@ -538,6 +538,15 @@ TEST(Service, KeysAndOrigins) {
   auto streamed = client.post(kChat, chat(R"({"stream": true})"),
                               "Authorization: Bearer secret\r\nOrigin: https://friend.example\r\n");
   EXPECT_EQ(streamed.headers["access-control-allow-origin"], "https://friend.example");
+  // The transport's own refusals may be read as well.
+  TestClient large(serving.port());
+  large.send(
+      fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\nContent-Type: "
+                  "application/json\r\nOrigin: https://friend.example\r\nContent-Length: {}\r\n\r\n",
+                  kChat, size_t{1} << 40));
+  auto too_large = large.receive();
+  EXPECT_EQ(too_large.status, 413);
+  EXPECT_EQ(too_large.headers["access-control-allow-origin"], "https://friend.example");
   TestClient stranger(serving.port());
   EXPECT_EQ(stranger.post(kChat, chat()).status, 401);
   TestClient curious(serving.port());

@@ -131,8 +131,11 @@ asio::awaitable<bool> Connection::read_head(RequestReader& reader) {
   arm(shared_.options.header_timeout);
   for (;;) {
     bool whole = reader.take_head(in_);
-    served_.method = reader.request().method;
-    served_.path = reader.request().path;
+    if (whole || reader.refusal()) {
+      head_ = std::make_shared<const Request>(reader.request());
+      served_.method = head_->method;
+      served_.path = head_->path;
+    }
     if (whole) break;
     if (const auto& refusal = reader.refusal()) {
       co_await refuse(refusal->status, refusal->message);
@@ -245,15 +248,16 @@ asio::awaitable<bool> Connection::answer_at_once(Response response, bool keep_al
 }
 
 asio::awaitable<void> Connection::refuse(int status, std::string_view message) {
-  co_await answer_at_once(shared_.site->failure(status, message), false);
+  co_await answer_at_once(shared_.site->failure(*head_, status, message), false);
 }
 
 asio::awaitable<bool> Connection::answer(RequestReader& reader, std::shared_ptr<BodyShare> share, bool streams) {
-  exchange_ = std::make_shared<ResponseStream::Exchange>(shared_, [self = weak_from_this(), executor = executor()] {
+  const auto wake = [self = weak_from_this(), executor = executor()] {
     asio::post(executor, [self] {
       if (auto connection = self.lock()) connection->wake_.cancel();
     });
-  });
+  };
+  exchange_ = std::make_shared<ResponseStream::Exchange>(shared_, head_, wake);
   const bool wants_continue = reader.wants_continue();
   Request request = reader.take_request();
   served_.received = request.body.size();
@@ -464,6 +468,7 @@ asio::awaitable<void> Connection::linger() {
 void Connection::begin_record() {
   served_ = Served{};
   served_.peer = peer_;
+  head_ = std::make_shared<const Request>();
   began_ = Clock::now();
 }
 

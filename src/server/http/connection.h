@@ -76,6 +76,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::steady_timer timer_, wake_;
   boost::beast::flat_buffer in_;  // came, and is not yet taken
   std::string peer_;
+  // What is known of the request that is being read or answered.
+  std::shared_ptr<const Request> head_ = std::make_shared<const Request>();
   std::shared_ptr<ResponseStream::Exchange> exchange_;  // of the request being answered
   Served served_;
   Clock::time_point began_;

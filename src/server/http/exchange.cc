@@ -9,8 +9,8 @@
 
 namespace glassbox::http {
 
-ResponseStream::Exchange::Exchange(Shared& shared, std::function<void()> wake)
-    : shared_(shared), wake_(std::move(wake)) {}
+ResponseStream::Exchange::Exchange(Shared& shared, std::shared_ptr<const Request> head, std::function<void()> wake)
+    : shared_(shared), request_head_(std::move(head)), wake_(std::move(wake)) {}
 
 ResponseStream::Exchange::Output ResponseStream::Exchange::take() {
   std::lock_guard lock(mutex_);
@@ -81,7 +81,9 @@ void ResponseStream::Exchange::produce(std::shared_ptr<const std::function<std::
     std::optional<std::string> piece;
     try {
       piece = (*source)(most);
-    } catch (const std::exception& error) { spdlog::error("a body could not be sent to its end: {}", error.what()); }
+    } catch (const std::exception& error) {
+      spdlog::error("a body could not be sent to its end: {}", error.what());
+    } catch (...) { spdlog::error("a body could not be sent to its end: an error without a name"); }
     const std::lock_guard lock(mutex_);
     if (gone_) return;
     if (piece)
@@ -150,7 +152,7 @@ void ResponseStream::Exchange::run_next() {
 }
 
 void ResponseStream::Exchange::fail(std::exception_ptr thrown) {
-  Response response = shared_.site->thrown(thrown);
+  Response response = shared_.site->thrown(*request_head_, thrown);
   std::lock_guard lock(mutex_);
   if (phase_ == Phase::ended) return;
   if (phase_ == Phase::unanswered)
@@ -168,7 +170,7 @@ void ResponseStream::Exchange::abandon() {
   if (phase_ == Phase::begun)
     broken_ = true;
   else if (!gone_)
-    head_ = shared_.site->failure(500, "the request was dropped without an answer");
+    head_ = shared_.site->failure(*request_head_, 500, "the request was dropped without an answer");
   phase_ = Phase::ended;
   notify();
 }

@@ -21,8 +21,9 @@ namespace glassbox::http {
 // The answering side is ResponseStream itself. Any thread may call anything.
 struct ResponseStream::Exchange : std::enable_shared_from_this<Exchange> {
  public:
-  // `wake` asks the connection to take() what is new. Called under the mutex, at most once until it does.
-  Exchange(Shared& shared, std::function<void()> wake);
+  // `head`: of the request. `wake` asks the connection to take() what is new. Called under the mutex, at most once
+  // until it does.
+  Exchange(Shared& shared, std::shared_ptr<const Request> head, std::function<void()> wake);
 
   // What is new since the last time.
   struct Output {
@@ -75,6 +76,7 @@ struct ResponseStream::Exchange : std::enable_shared_from_this<Exchange> {
   void notify();   // REQUIRES: mutex_ is held
 
   Shared& shared_;
+  const std::shared_ptr<const Request> request_head_;
 
   // One at a time, in order, each where it is to run. A strand has one pool.
   struct Task {

@@ -28,15 +28,15 @@ Intake Site::intake(const Request&) { return {}; }
 bool Site::quick(const Request&) { return false; }
 void Site::served(const Served&) {}
 
-Response Site::failure(int status, std::string_view message) {
+Response Site::failure(const Request&, int status, std::string_view message) {
   return Response{status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::string(message) + "\n"};
 }
 
-Response Site::thrown(std::exception_ptr what) {
+Response Site::thrown(const Request& head, std::exception_ptr what) {
   try {
     std::rethrow_exception(what);
-  } catch (const std::exception& error) { return failure(500, error.what()); } catch (...) {
-    return failure(500, "unknown exception");
+  } catch (const std::exception& error) { return failure(head, 500, error.what()); } catch (...) {
+    return failure(head, 500, "unknown exception");
   }
 }
 

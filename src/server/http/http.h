@@ -180,10 +180,11 @@ class Site {
   virtual std::optional<Response> admit(const Request& head);
   // Asked with the head of what was admitted.
   virtual Intake intake(const Request& head);
-  // Makes the transport's own refusals: 400, 408, 413, 431, 500, 503. Plain text unless overridden.
-  virtual Response failure(int status, std::string_view message);
+  // Makes the transport's own refusals: 400, 408, 413, 431, 500, 503. Plain text unless overridden. `head` has what is
+  // known of the request, which may be nothing.
+  virtual Response failure(const Request& head, int status, std::string_view message);
   // Makes the answer to what handle() or posted work threw: failure(500) unless overridden.
-  virtual Response thrown(std::exception_ptr what);
+  virtual Response thrown(const Request& head, std::exception_ptr what);
   virtual void served(const Served& served);
 };
 

@@ -65,11 +65,11 @@ class Running : public Site {
     return {true, head.path == "/small" ? std::optional<uint64_t>(100) : uint64_t{1} << 40};
   }
   bool quick(const Request& head) override { return head.path == "/quick"; }
-  Response thrown(std::exception_ptr what) override {
+  Response thrown(const Request& head, std::exception_ptr what) override {
     try {
       std::rethrow_exception(what);
     } catch (const Error& error) { return Response{418, {}, error.what()}; } catch (...) {
-      return Site::thrown(what);
+      return Site::thrown(head, what);
     }
   }
   void served(const Served& served) override {

@@ -19,7 +19,7 @@ api::Asked asked(Request request, std::shared_ptr<Generator> generator, std::str
   return {std::move(request), std::move(generator), std::move(writer)};
 }
 
-api::Asked read_completion(const http::Request& request, const api::FindModel& find) {
+api::Asked read_completion(const http::Request& request, const Route::Parts&, const api::FindModel& find) {
   const OrderedJson body = parse_body(request.body);
   auto generator = find(model_of(body));
   return asked(parse_completion(body, generator->card()), generator, "cmpl-");
@@ -27,7 +27,7 @@ api::Asked read_completion(const http::Request& request, const api::FindModel& f
 
 }  // namespace
 
-api::Asked read_chat(const http::Request& request, const api::FindModel& find) {
+api::Asked read_chat(const http::Request& request, const Route::Parts&, const api::FindModel& find) {
   const OrderedJson body = parse_body(request.body);
   auto generator = find(model_of(body));
   return asked(parse_chat(body, generator->card()), generator, "chatcmpl-");

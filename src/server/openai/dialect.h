@@ -24,7 +24,7 @@ class Dialect : public api::Dialect {
 };
 
 // A body of /v1/chat/completions, wherever it was sent. As Endpoint::read.
-api::Asked read_chat(const http::Request& request, const api::FindModel& find);
+api::Asked read_chat(const http::Request& request, const Route::Parts& parts, const api::FindModel& find);
 
 // {"error": {"message", "type", "param", "code"}}.
 OrderedJson error_json(const ApiError& error);
