@@ -57,19 +57,14 @@ class Promise {
 
 std::string mebibytes(int64_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
 
-Failure failure_of(const std::exception_ptr& thrown) {
+Error failure_of(const std::exception_ptr& thrown) {
   try {
     std::rethrow_exception(thrown);
   } catch (const std::bad_alloc&) {
-    return {Failure::Kind::full, "memory: the system has no more of it for this request"};
-  } catch (const Error& error) {
-    return {error.kind() == ErrorKind::full ? Failure::Kind::full
-            : error.kind() == ErrorKind::io ? Failure::Kind::damaged
-                                            : Failure::Kind::internal,
-            error.what()};
-  } catch (const std::exception& error) { return {Failure::Kind::internal, error.what()}; } catch (...) {
-    return {Failure::Kind::internal, "an error without a name"};
-  }
+    return Error(ErrorKind::full, "memory", "the system has no more of it for this request");
+  } catch (const Error& error) { return error; } catch (const std::exception& error) {
+    return Error(ErrorKind::internal, error.what());
+  } catch (...) { return Error(ErrorKind::internal, "an error without a name"); }
 }
 
 std::vector<Alternative> most_likely(std::span<const float> logprobs, int count) {
@@ -279,9 +274,9 @@ struct Engine::Impl {
 
   // Throws Error(bad_request) naming a place that the model does not have.
   void check_places(const Watch& watch) {
-    if (watch.places.empty()) fail(ErrorKind::bad_request, "watch: expected places, got none");
+    if (watch.places.empty()) fail_at(ErrorKind::bad_request, "watch", "expected places, got none");
     if (watch.max_bytes <= 0)
-      fail(ErrorKind::bad_request, "watch: expected a positive number of bytes, got {}", watch.max_bytes);
+      fail_at(ErrorKind::bad_request, "watch", "expected a positive number of bytes, got {}", watch.max_bytes);
     std::call_once(places_found, [this] {
       Workspace own(1);
       places = model->network->tap_names(own);
@@ -290,7 +285,7 @@ struct Engine::Impl {
       const bool known = std::ranges::any_of(places, [&](const auto& name) { return glob_matches(place, name); });
       // Which experts a token meets nobody knows beforehand.
       if (!known && place.find("experts.") == std::string::npos)
-        fail(ErrorKind::bad_request, "watch: no place is named {}", place);
+        fail_at(ErrorKind::bad_request, "watch", "no place is named {}", place);
     }
   }
 
@@ -608,9 +603,9 @@ struct Engine::Impl {
     if (now - *stalled < options.patience) return;
     const auto length = static_cast<int64_t>(session.tokens.size());
     end_with(session,
-             {Failure::Kind::full,
-              fmt::format("memory: keys and values of {} tokens take {}, and {} of {} are left", length,
-                          mebibytes(bytes_of(length)), mebibytes(budget->left()), mebibytes(budget->limit()))});
+             Error(ErrorKind::full, "memory",
+                   fmt::format("keys and values of {} tokens take {}, and {} of {} are left", length,
+                               mebibytes(bytes_of(length)), mebibytes(budget->left()), mebibytes(budget->limit()))));
     stalled = now;
   }
 
@@ -653,7 +648,7 @@ struct Engine::Impl {
     statistics.completion_tokens += static_cast<int64_t>(speaking.size());
   }
 
-  static void end_with(Session& session, Failure failure) {
+  static void end_with(Session& session, Error failure) {
     session.finished.failure = std::move(failure);
     session.over = true;
   }
@@ -668,11 +663,11 @@ struct Engine::Impl {
     if (session.prefilling()) session.first_token = Clock::now();
     if (const auto at = first_not_finite(logits)) {
       return end_with(session,
-                      {Failure::Kind::not_finite, fmt::format("logits: expected numbers, got {} for token {} at "
-                                                              "position {}: weights of the model{} are not "
-                                                              "finite, or too large",
-                                                              logits[*at], *at, session.tokens.size(),
-                                                              session.request.adapter ? " or its adapter" : "")});
+                      Error(ErrorKind::not_finite, "logits",
+                            fmt::format("expected numbers, got {} for token {} at position {}: weights of the model{} "
+                                        "are not finite, or too large",
+                                        logits[*at], *at, session.tokens.size(),
+                                        session.request.adapter ? " or its adapter" : "")));
     }
     TokenEvent event;
     event.id = session.sampler.sample(logits, static_cast<int64_t>(session.tokens.size()));
@@ -718,24 +713,25 @@ Engine::RequestId Engine::submit(GenerationRequest request, OnToken on_token, On
   if (request.adapter) request.adapter->check_whole();
   const int64_t vocabulary = model().network->shape().vocabulary;
   const auto prompt = static_cast<int64_t>(request.prompt.size());
-  if (prompt == 0) fail(ErrorKind::bad_request, "prompt: expected at least one token, got none");
+  if (prompt == 0) fail_at(ErrorKind::bad_request, "prompt", "expected at least one token, got none");
   if (prompt >= context())
-    fail(ErrorKind::full, "prompt: {} tokens leave no room for an answer in a context of {}{}", prompt, context(),
-         impl_->context_limit);
+    fail_at(ErrorKind::full, "prompt", "{} tokens leave no room for an answer in a context of {}{}", prompt, context(),
+            impl_->context_limit);
   for (const int32_t token : request.prompt)
-    if (token < 0 || token >= vocabulary) fail(ErrorKind::bad_request, "prompt: {}", model().beyond_the_table(token));
+    if (token < 0 || token >= vocabulary)
+      fail_at(ErrorKind::bad_request, "prompt", "{}", model().beyond_the_table(token));
   if (request.logprobs > 20)
-    fail(ErrorKind::bad_request, "logprobs: expected at most 20 alternatives, got {}", request.logprobs);
+    fail_at(ErrorKind::bad_request, "logprobs", "expected at most 20 alternatives, got {}", request.logprobs);
   if (request.max_tokens < -1 || request.max_tokens == 0)
-    fail(ErrorKind::bad_request, "max_tokens: expected a positive number, got {}", request.max_tokens);
+    fail_at(ErrorKind::bad_request, "max_tokens", "expected a positive number, got {}", request.max_tokens);
   for (const std::string& stop : request.stop)
-    if (stop.empty()) fail(ErrorKind::bad_request, "stop: expected texts that are not empty");
+    if (stop.empty()) fail_at(ErrorKind::bad_request, "stop", "expected texts that are not empty");
   if (request.watch) impl_->check_places(*request.watch);
   request.sampling.validate(static_cast<size_t>(vocabulary));
   if (!request.sampling.seed) request.sampling.seed = drawn_seed();
   if (const int64_t needed = impl_->bytes_of(prompt + 1), there = impl_->bytes_in_all(); needed > there)
-    fail(ErrorKind::full, "prompt: {} tokens take {} for keys and values, and there are {}", prompt, mebibytes(needed),
-         mebibytes(there));
+    fail_at(ErrorKind::full, "prompt", "{} tokens take {} for keys and values, and there are {}", prompt,
+            mebibytes(needed), mebibytes(there));
   const int64_t room = context() - prompt;
   const int64_t most = prompt + (request.max_tokens < 0 ? room : std::min(request.max_tokens, room));
   const std::lock_guard lock(impl_->mutex);
@@ -770,8 +766,7 @@ Engine::Answer Engine::generate(GenerationRequest request, const OnToken& on_tok
         done.set_value();
       });
   done.get_future().wait();
-  if (const auto& failure = answer.finished.failure)
-    throw Error(failure->kind == Failure::Kind::full ? ErrorKind::full : ErrorKind::io, failure->message);
+  if (answer.finished.failure) throw *answer.finished.failure;
   return answer;
 }
 

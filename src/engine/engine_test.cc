@@ -354,7 +354,7 @@ TEST(Engine, ACrowdThatComesAndGoesInLittleMemory) {
     }
     for (size_t i = 0; auto& asked : all) {
       const Engine::Answer& answer = asked.wait();
-      ASSERT_FALSE(answer.finished.failure) << answer.finished.failure->message;
+      ASSERT_FALSE(answer.finished.failure) << answer.finished.failure->what();
       if (answer.finished.reason != FinishReason::cancelled) {
         expect_same(answer, alone[i]);
       } else {
@@ -600,8 +600,8 @@ TEST(Engine, ARequestThatFindsNoMemoryFailsByName) {
   Asked asked(engine, ask(*model, "the cat", 150));
   const auto& failure = asked.wait().finished.failure;
   ASSERT_TRUE(failure);
-  EXPECT_EQ(failure->kind, Failure::Kind::full);
-  EXPECT_EQ(failure->message.find("memory: keys and values of 65 tokens take "), 0u) << failure->message;
+  EXPECT_EQ(failure->kind(), ErrorKind::full);
+  EXPECT_EQ(std::string(failure->what()).find("memory: keys and values of 65 tokens take "), 0u) << failure->what();
   EXPECT_EQ(asked.answer.tokens.size(), 65 - static_cast<size_t>(asked.answer.finished.prompt_tokens));
   options.memory->promise(block - all);
   expect_same(engine.generate(ask(*model, "the cat", 150)), alone);
@@ -672,8 +672,8 @@ TEST(Engine, NumbersThatEndAreTheErrorOfTheirRequestAlone) {
     for (Asked& asked : bad) {
       const auto& failure = asked.wait().finished.failure;
       ASSERT_TRUE(failure);
-      EXPECT_EQ(failure->kind, Failure::Kind::not_finite);
-      EXPECT_EQ(failure->message.find("logits: expected numbers, got "), 0u) << failure->message;
+      EXPECT_EQ(failure->kind(), ErrorKind::not_finite);
+      EXPECT_EQ(std::string(failure->what()).find("logits: expected numbers, got "), 0u) << failure->what();
       EXPECT_TRUE(asked.answer.tokens.empty());
     }
     for (Asked& asked : good) {
@@ -729,7 +729,7 @@ TEST(Engine, APassThatFailsEndsOnlyWhomItFailsFor) {
     Asked large(engine, ask(*model, std::string(100, 'q')));
     const auto& failure = large.wait().finished.failure;
     ASSERT_TRUE(failure);
-    EXPECT_EQ(failure->kind, Failure::Kind::full);
+    EXPECT_EQ(failure->kind(), ErrorKind::full);
   }
   for (uint64_t i = 0; Asked & asked : good) expect_same(asked.wait(), alone[i++]);
   EXPECT_GE(failures, 3);

@@ -52,7 +52,7 @@ class ModelFiles : public ::testing::Test {
 
 TEST_F(ModelFiles, ACutFileIsAFailureOfItsOwnKind) {
   const auto cut = copy_to(folder / "cut");
-  std::optional<Failure> failure;
+  std::optional<Error> failure;
   {
     Engine engine(open_model(cut.string()), {.threads = 1});
     std::promise<void> done;
@@ -69,7 +69,7 @@ TEST_F(ModelFiles, ACutFileIsAFailureOfItsOwnKind) {
     done.get_future().wait();
   }
   ASSERT_TRUE(failure);
-  EXPECT_EQ(failure->kind, Failure::Kind::damaged) << failure->message;
+  EXPECT_EQ(failure->kind(), ErrorKind::io) << failure->what();
 }
 
 TEST_F(ModelFiles, AModelWhoseFileIsCutFailsAndTheOthersGoOn) {
@@ -138,8 +138,8 @@ TEST_F(ModelFiles, AnAdapterThatIsCutFailsItsOwnRequests) {
         if (++told == 3) std::filesystem::resize_file(adapter_folder / "adapter_model.safetensors", 100);
       },
       [&](const Finished& finished) { with.set_value(finished); });
-  EXPECT_EQ(with.get_future().get().failure.value().message,
-            "the adapter: adapter_model.safetensors became shorter while it was used");
+  EXPECT_STREQ(with.get_future().get().failure.value().what(),
+               "the adapter: adapter_model.safetensors became shorter while it was used");
   EXPECT_EQ(told, 3);
   EXPECT_FALSE(without.get_future().get().failure);
   EXPECT_EQ(text, plain.text);
