@@ -19,6 +19,7 @@
 #include "formats/quantization.h"
 #include "formats/quote.h"
 #include "formats/shipped.h"
+#include "models/known_keys.h"
 #include "models/registry.h"
 #include "nn/weights.h"
 #include "tensor/blocks.h"
@@ -334,12 +335,12 @@ void GgufSource::State::open_checkpoint(Checkpoint from, const Json& config, con
   order();
 
   // What a reader will make of this must be the model that was meant.
-  const Json said =
-      own_keys(filled, Gguf::planned(metadata, tensors, checkpoint->source()), config_source, ignore_keys);
+  const Json said = own_keys(filled, Gguf::planned(metadata, tensors, checkpoint->source()), config_source,
+                             family_that_reads, ignore_keys);
   if (said.empty()) return;
   metadata.push_back({std::string(kOwnConfig), GgufValue::of(dump_json(said))});
-  const Json missed =
-      own_keys(filled, Gguf::planned(metadata, tensors, checkpoint->source()), config_source, ignore_keys);
+  const Json missed = own_keys(filled, Gguf::planned(metadata, tensors, checkpoint->source()), config_source,
+                               family_that_reads, ignore_keys);
   if (!missed.empty())
     fail(ErrorKind::unsupported, "{}: {}: GGUF has no place for it", config_source, missed.items().begin().key());
 }

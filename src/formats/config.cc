@@ -35,6 +35,52 @@ constexpr std::string_view kHarmless[] = {
     "id2label", "label2id", "num_labels", "problem_type"};
 
 }  // namespace
+// Factors of 1 and counts of nought.
+constexpr std::string_view kFactors[] = {"attention_in_multiplier",
+                                         "attention_out_multiplier",
+                                         "attention_value_scale",
+                                         "embedding_multiplier",
+                                         "embedding_scale",
+                                         "key_multiplier",
+                                         "lm_head_multiplier",
+                                         "logit_scale",
+                                         "logits_scaling",
+                                         "logits_mup_width_multiplier",
+                                         "partial_rotary_factor",
+                                         "residual_multiplier",
+                                         "rope_ratio",
+                                         "rotary_pct",
+                                         "route_scale",
+                                         "routed_scaling_factor",
+                                         "router_scaling_factor",
+                                         "scale_emb"};
+constexpr std::string_view kCounts[] = {"first_k_dense_replace",
+                                        "hidden_size_per_layer_input",
+                                        "moe_num_experts",
+                                        "moe_num_shared_experts",
+                                        "n_routed_experts",
+                                        "n_shared_experts",
+                                        "num_experts",
+                                        "num_experts_per_tok",
+                                        "num_kv_shared_layers",
+                                        "num_local_experts",
+                                        "num_shared_experts",
+                                        "shared_expert_intermediate_size",
+                                        "shared_intermediate_size"};
+
+bool is_among(std::span<const std::string_view> keys, std::string_view key) {
+  return std::ranges::find(keys, key) != keys.end();
+}
+
+// Whether the value says of the key what would be so without it: false and null always do.
+bool says_nothing(std::string_view key, const Json& value) {
+  if (value.is_null() || value == false) return true;
+  return (is_among(kFactors, key) && value == 1) || (is_among(kCounts, key) && value == 0);
+}
+
+// Whoever judges nothing refuses nothing.
+std::string_view nobody(std::string_view) { return {}; }
+
 
 struct Config::Node {
   Json object;
@@ -43,7 +89,7 @@ struct Config::Node {
   std::shared_ptr<const std::vector<std::string>> ignore;
   std::shared_ptr<std::vector<std::string>> warnings = std::make_shared<std::vector<std::string>>();
   bool whole = false;  // a configuration, not some settings of one
-  KnownKeys known = family_that_reads;
+  KnownKeys known = nobody;
   std::set<std::string, std::less<>> used;
   std::map<std::string, std::shared_ptr<Node>, std::less<>> children;
 
@@ -257,7 +303,10 @@ void Config::finish() const {
 
 std::vector<std::string> Config::ignored() const { return node_->leftovers().ignored; }
 
-void Config::judged_by(KnownKeys known) const { node_->known = known; }
+void Config::judged_by(KnownKeys known) const {
+  node_->known = known;
+  for (const auto& [key, child] : node_->children) Config(child).judged_by(known);
+}
 
 void Config::warn(std::string line) const {
   if (std::ranges::find(*node_->warnings, line) == node_->warnings->end()) node_->warnings->push_back(std::move(line));

@@ -17,7 +17,6 @@
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "formats/config_keys.h"
 
 namespace glassbox {
 
@@ -94,14 +93,16 @@ class Config {
     if (has(key) && *peek(key) == Json(neutral)) harmless({key});
   }
 
-  // Throws Error(unsupported) naming every key, nested objects included, that nothing read and some published family
-  // does (formats/config_keys.h), unless it is harmless, says nothing there, or a person lets it pass. All other keys
-  // that nothing read are a warning: tools and trainers leave their notes in these files. What every config.json may
-  // hold without changing the model (who wrote it, dropout, token ids that generation_config.h reads, ...) is harmless.
+  // Throws Error(unsupported) naming every key, nested objects included, that nothing read and somebody is known to
+  // (judged_by), unless it is harmless, says nothing there (a factor of 1, no experts, false), or a person lets it
+  // pass. All other keys that nothing read are a warning: tools and trainers leave their notes in these files. What
+  // every config.json may hold without changing the model (who wrote it, dropout, token ids that generation_config.h
+  // reads,
+  // ...) is harmless.
   void finish() const;
   std::vector<std::string> ignored() const;  // the ignore_keys that were there and unread: for the record
 
-  // For files of another kind: which unread keys finish() refuses, instead of family_that_reads().
+  // Which unread keys finish() refuses, here and in the objects within; until somebody says so, none.
   void judged_by(KnownKeys known) const;
 
   // What stops nothing and a person should know, a line each, said once however often it is found.

@@ -556,7 +556,7 @@ Json gguf_generation_config(const Gguf& file) {
   return generation;
 }
 
-Json own_keys(const Json& config, const Gguf& planned, const std::string& source,
+Json own_keys(const Json& config, const Gguf& planned, const std::string& source, KnownKeys known,
               std::span<const std::string> ignore_keys) {
   const GgufFamily& family = *gguf_family_of_model_type(config.value("model_type", ""));
   Json own = Json::object();
@@ -569,7 +569,9 @@ Json own_keys(const Json& config, const Gguf& planned, const std::string& source
   const auto say = [&](const std::string& key, const Json& value) {
     if (value != false) {  // what is false here is true by default
       try {
-        Config(Json{{key, value}}, source, ignore_keys).finish();
+        const Config alone(Json{{key, value}}, source, ignore_keys);
+        alone.judged_by(known);
+        alone.finish();
         return;  // changes nothing, whatever it is
       } catch (const Error&) {}
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/json.h"
+#include "formats/config.h"
 #include "formats/gguf.h"
 #include "formats/gguf_families.h"
 
@@ -35,8 +36,8 @@ std::vector<GgufEntry> gguf_metadata(const Json& config, const std::string& sour
 // What kOwnConfig has to say beside that, so that the model read back is the one that was meant: every key of the
 // config.json that a reader of `planned` would miss or take for another, null where it was absent. Other readers go by
 // what GGUF says. Empty for most models. Throws Error(unsupported) naming a key that no family of ours uses so;
-// `ignore_keys` and keys that change nothing (Config::finish) pass unsaid.
-Json own_keys(const Json& config, const Gguf& planned, const std::string& source,
+// `ignore_keys` and keys that change nothing (Config::finish, judged by `known`) pass unsaid.
+Json own_keys(const Json& config, const Gguf& planned, const std::string& source, KnownKeys known,
               std::span<const std::string> ignore_keys = {});
 
 // Which keys of config.json other readers of this file do without, as it says them in kOwnConfig alone.

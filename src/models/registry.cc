@@ -8,6 +8,7 @@
 #include "models/gemma2.h"
 #include "models/gemma3_text.h"
 #include "models/gpt_oss.h"
+#include "models/known_keys.h"
 #include "models/llama.h"
 #include "models/llama4.h"
 #include "models/mistral.h"
@@ -94,6 +95,7 @@ std::unique_ptr<LanguageModel> make_model(Config& config, WeightSource& weights)
 }
 
 std::unique_ptr<LanguageModel> build_model(Config& config, WeightSource& weights) {
+  config.judged_by(family_that_reads);
   const auto type = config.get<std::string>("model_type");
   for (const Family& family : kFamilies)
     if (type == family.model_type) return family.make(config, weights);
