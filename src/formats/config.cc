@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <numbers>
 #include <set>
 #include <utility>
 
@@ -34,7 +35,6 @@ constexpr std::string_view kHarmless[] = {
     // heads for classification that the checkpoint of a language model does not have
     "id2label", "label2id", "num_labels", "problem_type"};
 
-}  // namespace
 // Factors of 1 and counts of nought.
 constexpr std::string_view kFactors[] = {"attention_in_multiplier",
                                          "attention_out_multiplier",
@@ -81,6 +81,7 @@ bool says_nothing(std::string_view key, const Json& value) {
 // Whoever judges nothing refuses nothing.
 std::string_view nobody(std::string_view) { return {}; }
 
+}  // namespace
 
 struct Config::Node {
   Json object;
@@ -393,6 +394,19 @@ RopeConfig read_rope_object(const Config& config, const Config& scaling, double 
 }
 
 }  // namespace
+
+float rope_frequency(double theta, int64_t width, int64_t pair) {
+  const auto exponent = static_cast<float>(2 * pair) / static_cast<float>(width);
+  return static_cast<float>(1 / std::pow(theta, static_cast<double>(exponent)));
+}
+
+double llama3_kept(const RopeConfig& rope, float frequency) {
+  const double wavelength = 2 * std::numbers::pi / static_cast<double>(frequency);
+  const auto original = static_cast<double>(rope.original_max_position_embeddings);
+  if (wavelength < original / rope.high_freq_factor) return 1;
+  if (wavelength >= original / rope.low_freq_factor) return 0;
+  return (original / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+}
 
 double yarn_mscale(double factor, double mscale) { return factor <= 1 ? 1.0 : 0.1 * mscale * std::log(factor) + 1.0; }
 

@@ -96,9 +96,7 @@ class Config {
   // Throws Error(unsupported) naming every key, nested objects included, that nothing read and somebody is known to
   // (judged_by), unless it is harmless, says nothing there (a factor of 1, no experts, false), or a person lets it
   // pass. All other keys that nothing read are a warning: tools and trainers leave their notes in these files. What
-  // every config.json may hold without changing the model (who wrote it, dropout, token ids that generation_config.h
-  // reads,
-  // ...) is harmless.
+  // every config.json may hold without changing the model (who wrote it, dropout, token ids of generation) is harmless.
   void finish() const;
   std::vector<std::string> ignored() const;  // the ignore_keys that were there and unread: for the record
 
@@ -165,6 +163,13 @@ struct RopeConfig {
   double mscale = 0.0, mscale_all_dim = 0.0;     // 0: not given. DeepSeek scales its scores by the latter, too
   bool operator==(const RopeConfig&) const = default;
 };
+
+// theta^(-2 pair / width) in float32: by how much a pair of a head's numbers turns from one position to the next.
+float rope_frequency(double theta, int64_t width, int64_t pair);
+
+// How much of such a frequency `llama3` keeps (arXiv:2407.21783; the formula is Meta's reference code's): 1 of short
+// wavelengths, 0 of long ones, which are divided by factor, and between them a share of each.
+double llama3_kept(const RopeConfig& rope, float frequency);
 
 // YaRN's 0.1 mscale ln(factor) + 1, of which attention factors are made; 1 where nothing is stretched.
 double yarn_mscale(double factor, double mscale = 1.0);

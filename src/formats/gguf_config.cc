@@ -93,36 +93,15 @@ constexpr std::string_view kOwnKeys[] = {
     "use_qk_norm",
     "use_sliding_window",
 };
-// How slowly Llama 3's scaling lets each frequency turn, beside its plain pace.
-struct Llama3Scaling {
-  double factor, low, high, original;
-
-  std::vector<float> factors(double theta, int64_t head_dim) const {
-    std::vector<float> result;
-    for (int64_t i = 0; i < head_dim / 2; ++i) {
-      const auto exponent = static_cast<float>(2 * i) / static_cast<float>(head_dim);
-      const auto frequency =
-          static_cast<double>(static_cast<float>(1 / std::pow(theta, static_cast<double>(exponent))));
-      const double wavelength = 2 * std::numbers::pi / frequency;
-      if (wavelength < original / high) {
-        result.push_back(1);
-      } else if (wavelength > original / low) {
-        result.push_back(static_cast<float>(factor));
-      } else {
-        const double keep = (original / wavelength - low) / (high - low);
-        result.push_back(static_cast<float>(1 / ((1 - keep) / factor + keep)));
-      }
-    }
-    return result;
+// How much slower Llama 3's scaling turns each pair of a head.
+std::vector<float> llama3_factors(const RopeConfig& rope, int64_t head_dim) {
+  std::vector<float> factors;
+  for (int64_t pair = 0; pair < head_dim / 2; ++pair) {
+    const double keep = llama3_kept(rope, rope_frequency(rope.theta, head_dim, pair));
+    factors.push_back(static_cast<float>(1 / ((1 - keep) / rope.factor + keep)));
   }
-  Json json() const {
-    return {{"rope_type", "llama3"},
-            {"factor", factor},
-            {"low_freq_factor", low},
-            {"high_freq_factor", high},
-            {"original_max_position_embeddings", static_cast<int64_t>(original)}};
-  }
-};
+  return factors;
+}
 
 bool agree(std::span<const float> a, std::span<const float> b) {
   if (a.size() != b.size()) return false;
@@ -144,28 +123,32 @@ std::vector<double> guesses(std::span<const float> factors, double factor, doubl
   return originals;
 }
 
+RopeConfig llama3(double theta, double factor, double low, double high, double original) {
+  return {RopeConfig::Kind::llama3, theta, factor, low, high, static_cast<int64_t>(original)};
+}
+
 // The scaling whose factors these are: as our own converter wrote it down, else with Meta's parameters.
-Llama3Scaling recognised(const Gguf& file, double theta, int64_t head_dim) {
+RopeConfig recognised(const Gguf& file, double theta, int64_t head_dim) {
   const RawTensor tensor = *file.tensor(kRopeFactors);
   const auto written = file.numbers(kLlama3Key);
   if (written && written->size() != 4)
     fail(ErrorKind::bad_file, "{}: {}: expected 4 numbers, got {}", file.source(), kLlama3Key, written->size());
-  if (written && tensor.bytes.empty()) return {(*written)[0], (*written)[1], (*written)[2], (*written)[3]};
+  if (written && !((*written)[3] >= 1 && (*written)[3] <= std::numeric_limits<int32_t>::max()))
+    fail(ErrorKind::bad_file, "{}: {}: expected a context of at least 1, got {}", file.source(), kLlama3Key,
+         (*written)[3]);
+  std::vector<RopeConfig> candidates;
+  if (written) candidates.push_back(llama3(theta, (*written)[0], (*written)[1], (*written)[2], (*written)[3]));
+  if (written && tensor.bytes.empty()) return candidates[0];
   if (tensor.dtype != DType::f32 || tensor.bytes.size() != static_cast<size_t>(head_dim / 2) * 4)
     fail(ErrorKind::bad_file, "{}: {}: expected {} factors in F32, got [{}] of {}", file.source(), kRopeFactors,
          head_dim / 2, fmt::join(tensor.shape, ", "), info(tensor.dtype).name);
   const std::span factors(reinterpret_cast<const float*>(tensor.bytes.data()), static_cast<size_t>(head_dim / 2));
-  if (written) {
-    const Llama3Scaling scaling{(*written)[0], (*written)[1], (*written)[2], (*written)[3]};
-    if (agree(factors, scaling.factors(theta, head_dim))) return scaling;
-  }
   const double factor = *std::max_element(factors.begin(), factors.end());
-  for (const double original : guesses(factors, factor, theta, head_dim)) {
-    const Llama3Scaling scaling{factor, 1, 4, original};
-    if (agree(factors, scaling.factors(theta, head_dim))) return scaling;
-  }
-  if (const Llama3Scaling unblended{factor, 1, 1, 8192}; agree(factors, unblended.factors(theta, head_dim)))
-    return unblended;  // Llama 4 Scout's
+  for (const double original : guesses(factors, factor, theta, head_dim))
+    candidates.push_back(llama3(theta, factor, 1, 4, original));
+  candidates.push_back(llama3(theta, factor, 1, 1, 8192));  // nothing blended: Llama 4 Scout's
+  for (const RopeConfig& rope : candidates)
+    if (agree(factors, llama3_factors(rope, head_dim))) return rope;
   fail(ErrorKind::unsupported, "{}: {}: not the factors of Llama 3's RoPE scaling by {}: others are not supported",
        file.source(), kRopeFactors, factor);
 }
@@ -302,7 +285,12 @@ void read_rope(Description& from, const Gguf& file, std::string_view model_type,
   if (!file.tensor(kRopeFactors)) return;
   if (type != "none")
     fail(ErrorKind::unsupported, "{}: both {} and rope.scaling.type {}", file.source(), kRopeFactors, quote(type));
-  config["rope_scaling"] = recognised(file, theta, head_dim).json();
+  const RopeConfig rope = recognised(file, theta, head_dim);
+  config["rope_scaling"] = {{"rope_type", "llama3"},
+                            {"factor", rope.factor},
+                            {"low_freq_factor", rope.low_freq_factor},
+                            {"high_freq_factor", rope.high_freq_factor},
+                            {"original_max_position_embeddings", rope.original_max_position_embeddings}};
 }
 
 // The configuration of the text, where a model is more.
@@ -607,10 +595,10 @@ std::vector<float> gguf_rope_factors(const Json& config) {
   const Json text = family ? text_of(config, *family) : config, rope = plain_rope(text);
   if (!rope.contains("rope_scaling") || rope["rope_scaling"]["rope_type"] != "llama3") return {};
   const Json& scaling = rope["rope_scaling"];
-  return Llama3Scaling{scaling.value("factor", 8.0), scaling.value("low_freq_factor", 1.0),
-                       scaling.value("high_freq_factor", 4.0),
-                       scaling.value("original_max_position_embeddings", 8192.0)}
-      .factors(rope["rope_theta"].get<double>(), head_dim_of(text, "config.json"));
+  return llama3_factors(
+      llama3(rope["rope_theta"].get<double>(), scaling.value("factor", 8.0), scaling.value("low_freq_factor", 1.0),
+             scaling.value("high_freq_factor", 4.0), scaling.value("original_max_position_embeddings", 8192.0)),
+      head_dim_of(text, "config.json"));
 }
 
 std::vector<GgufEntry> gguf_metadata(const Json& whole_config, const std::string& source, int64_t drafts) {
