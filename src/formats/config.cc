@@ -83,6 +83,10 @@ std::string_view nobody(std::string_view) { return {}; }
 
 }  // namespace
 
+Json ConfigDefault::json() const {
+  return std::visit([](const auto& each) { return Json(each); }, value);
+}
+
 struct Config::Node {
   Json object;
   std::string source;  // the file
@@ -91,6 +95,7 @@ struct Config::Node {
   std::shared_ptr<std::vector<std::string>> warnings = std::make_shared<std::vector<std::string>>();
   bool whole = false;  // a configuration, not some settings of one
   KnownKeys known = nobody;
+  std::map<std::string, Json, std::less<>> defaults;
   std::set<std::string, std::less<>> used;
   std::map<std::string, std::shared_ptr<Node>, std::less<>> children;
 
@@ -157,8 +162,9 @@ std::string Config::where(std::string_view key) const {
 }
 
 const Json* Config::peek(std::string_view key) const {
-  const auto found = node_->object.find(key);
-  return found == node_->object.end() || found->is_null() ? nullptr : &*found;
+  if (const auto found = node_->object.find(key); found != node_->object.end() && !found->is_null()) return &*found;
+  const auto assumed = node_->defaults.find(key);
+  return assumed == node_->defaults.end() ? nullptr : &assumed->second;
 }
 
 const Json* Config::raw(std::string_view key) const {
@@ -166,7 +172,14 @@ const Json* Config::raw(std::string_view key) const {
   return peek(key);
 }
 
-bool Config::has(std::string_view key) const { return peek(key) != nullptr; }
+bool Config::has(std::string_view key) const {
+  const auto found = node_->object.find(key);
+  return found != node_->object.end() && !found->is_null();
+}
+
+void Config::assume(std::span<const ConfigDefault> defaults) const {
+  for (const ConfigDefault& each : defaults) node_->defaults[std::string(each.key)] = each.json();
+}
 
 void Config::missing(std::string_view key) const {
   fail(ErrorKind::bad_file, "{}: expected a value, found none", where(key));
@@ -191,7 +204,9 @@ std::optional<Config> Config::object(std::string_view key) const {
 
 std::optional<Config> Config::whole(std::string_view key) const {
   std::optional<Config> within = object(key);
-  if (within) within->node_->whole = true;
+  if (!within) return within;
+  within->node_->whole = true;
+  within->node_->defaults = node_->defaults;
   return within;
 }
 
@@ -283,8 +298,7 @@ std::string Config::choice(std::string_view key, std::initializer_list<std::stri
 
 std::string Config::choice_or(std::string_view key, std::string_view fallback,
                               std::initializer_list<std::string_view> known) const {
-  raw(key);
-  return has(key) ? choice(key, known) : std::string(fallback);
+  return raw(key) ? choice(key, known) : std::string(fallback);
 }
 
 void Config::harmless(std::initializer_list<std::string_view> keys) const {
@@ -410,9 +424,9 @@ double llama3_kept(const RopeConfig& rope, float frequency) {
 
 double yarn_mscale(double factor, double mscale) { return factor <= 1 ? 1.0 : 0.1 * mscale * std::log(factor) + 1.0; }
 
-RopeConfig read_rope(const Config& config, double default_theta) {
+RopeConfig read_rope(const Config& config) {
   const std::optional<Config> old_form = config.object("rope_scaling"), new_form = config.object("rope_parameters");
-  const double theta = config.between_or<double>("rope_theta", default_theta, 1.0, kMaxTheta);
+  const double theta = config.between_or<double>("rope_theta", RopeConfig{}.theta, 1.0, kMaxTheta);
   if (config.between_or<double>("partial_rotary_factor", 1.0, 0.0, 1.0) != 1.0)
     fail(ErrorKind::unsupported, "{}: expected 1 (all of a head turns), got {}", config.where("partial_rotary_factor"),
          config.get<double>("partial_rotary_factor"));
@@ -431,20 +445,19 @@ RopeConfig read_rope(const Config& config, double default_theta) {
   return rope;
 }
 
-RopeConfigs read_ropes(const Config& config, double default_theta, double default_local_theta) {
+RopeConfigs read_ropes(const Config& config) {
   RopeConfigs ropes;
   const auto local_theta = [&](double theta) {
-    return config.between_or<double>("rope_local_base_freq", default_local_theta > 0 ? default_local_theta : theta, 1.0,
-                                     kMaxTheta);
+    return config.between_or<double>("rope_local_base_freq", theta, 1.0, kMaxTheta);
   };
   const std::optional<Config> new_form = config.object("rope_parameters");
   if (!new_form) {
-    ropes.full = read_rope(config, default_theta);
+    ropes.full = read_rope(config);
     ropes.sliding.theta = local_theta(ropes.full.theta);
     return ropes;
   }
   // Beside the newer spelling the older keys would have to mean the same; no published file has both.
-  const double theta = config.between_or<double>("rope_theta", default_theta, 1.0, kMaxTheta);
+  const double theta = config.between_or<double>("rope_theta", RopeConfig{}.theta, 1.0, kMaxTheta);
   const std::optional<Config> full = new_form->object("full_attention"),
                               sliding = new_form->object("sliding_attention");
   if (!full && !sliding)

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/dtype.h"
@@ -23,6 +24,16 @@ namespace glassbox {
 // The largest config.json or generation_config.json that is read at all, in bytes; published ones have a few
 // thousand.
 constexpr size_t kMaxConfig = 16 << 20;
+
+// What a key of config.json is where a file does not have it.
+struct ConfigDefault {
+  std::string_view key;
+  std::variant<bool, int64_t, double, std::string_view> value;
+  bool told =
+      false;  // other formats are told it, too; else a file that says it says nothing more than one that does not
+
+  Json json() const;
+};
 
 // Who is known to depend on a key of a file, or empty.
 using KnownKeys = std::string_view (*)(std::string_view key);
@@ -80,11 +91,14 @@ class Config {
   std::string choice_or(std::string_view key, std::string_view fallback,
                         std::initializer_list<std::string_view> known) const;
 
-  bool has(std::string_view key) const;                      // present and not null; does not count as reading it
+  bool has(std::string_view key) const;                      // in the file, not null; does not count as reading it
   std::optional<Config> object(std::string_view key) const;  // a nested object, ticked off key by key as this one
   // The same of an object that is a configuration of its own (text_config): what is harmless anywhere is there, too.
   std::optional<Config> whole(std::string_view key) const;
   const Json* raw(std::string_view key) const;  // as it is, counted as read; null if missing; valid with *this
+
+  // What a missing key is from now on, to every reader but has(): here and in configurations within (whole).
+  void assume(std::span<const ConfigDefault> defaults) const;
 
   void harmless(std::initializer_list<std::string_view> keys) const;  // need not be read, whatever their value
   template <class T>
@@ -177,17 +191,16 @@ double yarn_mscale(double factor, double mscale = 1.0);
 // Both spellings: rope_theta and rope_scaling {type | rope_type, ...} of transformers 4, rope_parameters
 // {rope_type, rope_theta, ...} of transformers 5; where a file has both they must agree. Other kinds
 // (dynamic, longrope, ...) and partial rotation are Error(unsupported) by name.
-RopeConfig read_rope(const Config& config, double default_theta = 10000.0);
+RopeConfig read_rope(const Config& config);
 
 // Of models whose layers that look through a window turn otherwise than those that see all: rope_parameters
 // {full_attention, sliding_attention} of transformers 5; in transformers 4 the spelling above is the full layers',
-// and the others turn unscaled by rope_local_base_freq, or where there is none by `default_local_theta`
-// (0: rope_theta).
+// and the others turn unscaled by rope_local_base_freq, or where there is none by rope_theta.
 struct RopeConfigs {
   RopeConfig full, sliding;
   bool operator==(const RopeConfigs&) const = default;
 };
-RopeConfigs read_ropes(const Config& config, double default_theta, double default_local_theta);
+RopeConfigs read_ropes(const Config& config);
 
 // Which layers look through a window: layer_types (full_attention or sliding_attention for each), or where the file
 // has none `otherwise(layer)`.

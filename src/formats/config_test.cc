@@ -62,6 +62,23 @@ TEST(Config, ReadsWhatIsThere) {
   config.finish();
 }
 
+// A family's defaults are read like the file's own words, and are none of them.
+TEST(Config, WhatIsAssumedIsReadWhereTheFileIsSilent) {
+  const ConfigDefault defaults[] = {{"window", 128}, {"scale", 2.5}, {"tied", true}, {"act", "gelu"}};
+  const Config config = from(R"({"window":null,"scale":4,"text":{"tied":false},"rope":{}})");
+  config.assume(defaults);
+  EXPECT_EQ(config.get<int64_t>("window"), 128);
+  EXPECT_EQ(config.positive_or<int64_t>("window", 7), 128);
+  EXPECT_EQ(config.get<double>("scale"), 4);
+  EXPECT_TRUE(config.get<bool>("tied"));
+  EXPECT_EQ(config.choice_or("act", "silu", {"silu", "gelu"}), "gelu");
+  EXPECT_FALSE(config.has("window"));
+  EXPECT_FALSE(config.whole("text")->get<bool>("tied"));
+  EXPECT_EQ(config.whole("text")->get<int64_t>("window"), 128);
+  EXPECT_EQ(config.object("rope")->optional<int64_t>("window"), std::nullopt);
+  config.finish();
+}
+
 TEST(Config, WrongTypesAndRangesNameTheKey) {
   const Config config = from(
       R"({"f":1.5,"s":"8","zero":0,"huge":99999999999,"most":18446744073709551615,"act":"gelu","l":[1,"x"],"o":{"k":[]}})");
@@ -259,9 +276,11 @@ TEST(Rope, YarnWithAllItsParameters) {
               HasSubstr("max_position_embeddings: expected a value"));
 }
 
-RopeConfigs ropes(const std::string& text, double local = 0) {
+RopeConfigs ropes(const std::string& text, std::vector<ConfigDefault> more = {}) {
   const Config config = from(text);
-  const RopeConfigs result = read_ropes(config, 1e6, local);
+  more.push_back({"rope_theta", 1e6});
+  config.assume(more);
+  const RopeConfigs result = read_ropes(config);
   config.finish();
   return result;
 }
@@ -273,7 +292,7 @@ TEST(Rope, ByKindOfLayerInBothSpellings) {
   EXPECT_EQ(ropes(R"({"rope_theta":1000000,"rope_local_base_freq":10000,
                       "rope_scaling":{"rope_type":"linear","factor":8}})"),
             expected);
-  EXPECT_EQ(ropes(R"({"rope_scaling":{"rope_type":"linear","factor":8}})", 10000), expected);
+  EXPECT_EQ(ropes(R"({"rope_scaling":{"rope_type":"linear","factor":8}})", {{"rope_local_base_freq", 1e4}}), expected);
   EXPECT_EQ(ropes(R"({"rope_parameters":{"full_attention":{"rope_type":"linear","rope_theta":1e6,"factor":8},
                       "sliding_attention":{"rope_type":"default","rope_theta":10000}}})"),
             expected);

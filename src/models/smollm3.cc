@@ -2,7 +2,7 @@
 // knows no positions ("NoPE", arXiv:2501.18795), so that it sees near and far alike. T tokens of the pass, D width, H
 // heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows that want logits. Field names are the
 // checkpoint's.
-#include "models/smollm3.h"
+#include "models/families.h"
 
 #include "models/decoder.h"
 #include "models/shape.h"
@@ -81,7 +81,7 @@ std::unique_ptr<LanguageModel> make_smollm3(Config& config, WeightSource& weight
       config, shape->layers, [&](int64_t layer) { return windows && !shape->turns[static_cast<size_t>(layer)]; });
   for (const bool looks_back : sliding) shape->windows.push_back(windows && looks_back ? window : 0);
   config.harmless({"max_window_layers"});  // of the Qwen code that its authors began with
-  shape->rotary = rotary(read_rope(config, 2e6), shape->head_dim);
+  shape->rotary = rotary(read_rope(config), shape->head_dim);
   shape->cache = cache_of(*shape, weights);
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
