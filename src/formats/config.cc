@@ -349,13 +349,21 @@ namespace {
 
 constexpr double kMaxTheta = 1e12;
 
+// `fallback`: what the configuration around says.
+double read_rotated_part(const Config& config, double fallback, HeadRotation rotation) {
+  const auto part = config.between_or<double>("partial_rotary_factor", fallback, 0.0, 1.0);
+  if (rotation == HeadRotation::whole && part != 1.0)
+    fail(ErrorKind::unsupported, "{}: expected 1 (all of a head turns), got {}", config.where("partial_rotary_factor"),
+         part);
+  return part;
+}
+
 // `scaling`: rope_scaling or rope_parameters, whose rope_theta counts before the one outside.
-RopeConfig read_rope_object(const Config& config, const Config& scaling, double theta) {
+RopeConfig read_rope_object(const Config& config, const Config& scaling, double theta, double partial = 1.0,
+                            HeadRotation rotation = HeadRotation::whole) {
   RopeConfig rope;
   rope.theta = scaling.between_or<double>("rope_theta", theta, 1.0, kMaxTheta);
-  if (scaling.between_or<double>("partial_rotary_factor", 1.0, 0.0, 1.0) != 1.0)
-    fail(ErrorKind::unsupported, "{}: expected 1 (all of a head turns), got {}", scaling.where("partial_rotary_factor"),
-         scaling.get<double>("partial_rotary_factor"));
+  rope.partial_rotary_factor = read_rotated_part(scaling, partial, rotation);
   const std::optional<std::string> old_name = scaling.optional<std::string>("type");
   const std::optional<std::string> name = scaling.optional<std::string>("rope_type");
   if (old_name && name && *old_name != *name)
@@ -424,17 +432,20 @@ double llama3_kept(const RopeConfig& rope, float frequency) {
 
 double yarn_mscale(double factor, double mscale) { return factor <= 1 ? 1.0 : 0.1 * mscale * std::log(factor) + 1.0; }
 
-RopeConfig read_rope(const Config& config) {
+int64_t rotated_width(double partial_rotary_factor, int64_t head_dim) {
+  return static_cast<int64_t>(static_cast<double>(head_dim) * partial_rotary_factor);
+}
+
+RopeConfig read_rope(const Config& config, HeadRotation rotation) {
   const std::optional<Config> old_form = config.object("rope_scaling"), new_form = config.object("rope_parameters");
   const double theta = config.between_or<double>("rope_theta", RopeConfig{}.theta, 1.0, kMaxTheta);
-  if (config.between_or<double>("partial_rotary_factor", 1.0, 0.0, 1.0) != 1.0)
-    fail(ErrorKind::unsupported, "{}: expected 1 (all of a head turns), got {}", config.where("partial_rotary_factor"),
-         config.get<double>("partial_rotary_factor"));
+  const double partial = read_rotated_part(config, 1.0, rotation);
   RopeConfig rope;
   rope.theta = theta;
-  if (new_form) rope = read_rope_object(config, *new_form, theta);
+  rope.partial_rotary_factor = partial;
+  if (new_form) rope = read_rope_object(config, *new_form, theta, partial, rotation);
   if (old_form) {
-    const RopeConfig old_rope = read_rope_object(config, *old_form, theta);
+    const RopeConfig old_rope = read_rope_object(config, *old_form, theta, partial, rotation);
     if (new_form && old_rope != rope)
       fail(ErrorKind::bad_file, "{}: rope_scaling and rope_parameters differ", config.source());
     rope = old_rope;

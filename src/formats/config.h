@@ -175,6 +175,7 @@ struct RopeConfig {
   bool truncate = false;                         // the blend begins and ends at whole dimensions
   double attention_factor = 1.0;                 // as given, or what follows from factor, mscale and mscale_all_dim
   double mscale = 0.0, mscale_all_dim = 0.0;     // 0: not given. DeepSeek scales its scores by the latter, too
+  double partial_rotary_factor = 1.0;            // how much of each head turns: the first numbers
   bool operator==(const RopeConfig&) const = default;
 };
 
@@ -190,8 +191,13 @@ double yarn_mscale(double factor, double mscale = 1.0);
 
 // Both spellings: rope_theta and rope_scaling {type | rope_type, ...} of transformers 4, rope_parameters
 // {rope_type, rope_theta, ...} of transformers 5; where a file has both they must agree. Other kinds
-// (dynamic, longrope, ...) and partial rotation are Error(unsupported) by name.
-RopeConfig read_rope(const Config& config);
+// (dynamic, longrope, ...) are Error(unsupported) by name, and so is a partial_rotary_factor, unless the family says
+// that its heads may turn in part.
+enum class HeadRotation { whole, part };
+RopeConfig read_rope(const Config& config, HeadRotation rotation = HeadRotation::whole);
+
+// How many of a head's numbers turn, rounded down as transformers does.
+int64_t rotated_width(double partial_rotary_factor, int64_t head_dim);
 
 // Of models whose layers that look through a window turn otherwise than those that see all: rope_parameters
 // {full_attention, sliding_attention} of transformers 5; in transformers 4 the spelling above is the full layers',

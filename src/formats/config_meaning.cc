@@ -39,6 +39,10 @@ Json plain_rope(const Json& config, const FamilyFormat& family) {
     rope["rope_theta"] = scaling["rope_theta"];
     scaling.erase("rope_theta");
   }
+  const Json part = config.value("partial_rotary_factor", default_of(family, "partial_rotary_factor"));
+  if (const Json within = scaling.value("partial_rotary_factor", part); within.is_number() && within != 1)
+    rope["partial_rotary_factor"] = within;
+  scaling.erase("partial_rotary_factor");
   if (scaling.contains("type")) {
     scaling["rope_type"] = scaling["type"];
     scaling.erase("type");

@@ -9,12 +9,13 @@
 namespace glassbox {
 
 // All keys that speak of RoPE.
-inline constexpr const char* kRopeKeys[] = {"rope_theta", "rope_scaling", "rope_parameters", "rope_local_base_freq"};
+inline constexpr const char* kRopeKeys[] = {"rope_theta", "rope_scaling", "rope_parameters", "rope_local_base_freq",
+                                            "partial_rotary_factor"};
 
 // What the family takes a key to be where a file does not have it. Null: nothing.
 Json default_of(const FamilyFormat& family, std::string_view key);
 
-// {"rope_theta", "rope_scaling"} of either spelling of config.json, without what says nothing.
+// {"rope_theta", "rope_scaling", "partial_rotary_factor"} of either spelling of config.json, without what says nothing.
 Json plain_rope(const Json& config, const FamilyFormat& family);
 
 // layer_types, or what Gemma 3's sliding_window_pattern says of it: every so many layers one sees all. Null: nothing.

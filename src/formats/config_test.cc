@@ -249,6 +249,20 @@ TEST(Rope, OtherKindsAreRefusedByName) {
               HasSubstr("rope_parameters.partial_rotary_factor"));
 }
 
+TEST(Rope, PartOfAHeadTurnsWhereAFamilySaysSo) {
+  const auto part = [](const std::string& text) {
+    return read_rope(from(text), HeadRotation::part).partial_rotary_factor;
+  };
+  EXPECT_EQ(part("{}"), 1);
+  EXPECT_EQ(part(R"({"partial_rotary_factor":0.25})"), 0.25);
+  EXPECT_EQ(part(R"({"rope_parameters":{"rope_type":"default","partial_rotary_factor":0.25}})"), 0.25);
+  EXPECT_EQ(part(R"({"partial_rotary_factor":0.25,"rope_scaling":{"type":"linear","factor":2}})"), 0.25);
+  EXPECT_THAT(refusal(ErrorKind::bad_file, [&] { part(R"({"partial_rotary_factor":1.5})"); }),
+              HasSubstr("partial_rotary_factor: expected 0 to 1, got 1.5"));
+  EXPECT_EQ(rotated_width(0.25, 80), 20);
+  EXPECT_EQ(rotated_width(1, 80), 80);
+}
+
 TEST(Rope, YarnWithAllItsParameters) {
   RopeConfig expected = {RopeConfig::Kind::yarn, 10000.0, 40.0, 0, 0, 4096, 32, 1, true};
   expected.attention_factor = 0.1 * std::log(40.0) + 1;

@@ -71,7 +71,8 @@ struct GgufTable {
   std::span<const std::span<const GgufKeyRule>> keys;
   std::span<const GgufPresence> presences = {};
   GgufWindows windows = {};
-  bool latent = false;  // latent attention: its sizes of heads stand under keys of their own
+  bool latent = false;          // latent attention: its sizes of heads stand under keys of their own
+  bool partial_rotary = false;  // rope.dimension_count may be less than a head: partial_rotary_factor
 
   // Keys of config.json that GGUF has no words for, beside those of every family: they may stand in a key of ours.
   std::span<const std::string_view> own_keys = {};

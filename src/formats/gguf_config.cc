@@ -23,10 +23,22 @@ constexpr std::string_view kLlama3Key = "glassbox.rope.llama3";
 // What config.json says that GGUF may have no words for: these keys, and those of its family, alone may stand in
 // kOwnConfig.
 constexpr std::string_view kOwnKeys[] = {
-    "attention_bias", "final_logit_softcapping", "hidden_act",         "hidden_activation",
-    "layer_types",    "max_window_layers",       "mlp_bias",           "model_type",
-    "rms_norm_eps",   "rope_local_base_freq",    "rope_parameters",    "rope_scaling",
-    "rope_theta",     "sliding_window",          "use_sliding_window",
+    "attention_bias",
+    "final_logit_softcapping",
+    "hidden_act",
+    "hidden_activation",
+    "layer_types",
+    "max_window_layers",
+    "mlp_bias",
+    "model_type",
+    "partial_rotary_factor",
+    "rms_norm_eps",
+    "rope_local_base_freq",
+    "rope_parameters",
+    "rope_scaling",
+    "rope_theta",
+    "sliding_window",
+    "use_sliding_window",
 };
 bool is_own(const FamilyFormat& family, std::string_view key) {
   return std::ranges::find(kOwnKeys, key) != std::end(kOwnKeys) ||
@@ -108,7 +120,14 @@ double yarn_attention(const Json& scaling, double factor) {
 
 void read_rope(GgufKeys& from, const FamilyFormat& family, int64_t head_dim, Json& config) {
   const Gguf& file = from.file();
-  from.same("rope.dimension_count", head_dim);
+  const int64_t rotated =
+      family.gguf.partial_rotary ? from.integer("rope.dimension_count").value_or(head_dim) : head_dim;
+  from.same("rope.dimension_count", rotated);
+  if (family.gguf.partial_rotary) {
+    if (rotated < 1 || rotated > head_dim)
+      fail(ErrorKind::bad_file, "{}: expected 1 to {}, got {}", from.where("rope.dimension_count"), head_dim, rotated);
+    config["partial_rotary_factor"] = static_cast<double>(rotated) / static_cast<double>(head_dim);
+  }
   const double theta = from.real("rope.freq_base").value_or(RopeConfig{}.theta);
   config["rope_theta"] = theta;
   const std::string type = from.string("rope.scaling.type").value_or("none");
@@ -138,7 +157,7 @@ void read_rope(GgufKeys& from, const FamilyFormat& family, int64_t head_dim, Jso
   if (!file.tensor(kRopeFactors)) return;
   if (type != "none")
     fail(ErrorKind::unsupported, "{}: both {} and rope.scaling.type {}", file.source(), kRopeFactors, quote(type));
-  const RopeConfig rope = recognised(file, theta, head_dim);
+  const RopeConfig rope = recognised(file, theta, rotated);
   config["rope_scaling"] = {{"rope_type", "llama3"},
                             {"factor", rope.factor},
                             {"low_freq_factor", rope.low_freq_factor},
@@ -255,7 +274,8 @@ Json gguf_config(const Gguf& file, const FamilyFormat& family) {
     fail(ErrorKind::bad_file, "{}: block_count: expected 1 to {}, got {}", file.source(), kMostLayers, layers);
   if (heads <= 0)
     fail(ErrorKind::bad_file, "{}: attention.head_count: expected at least 1, got {}", file.source(), heads);
-  int64_t head_dim = from.integer("rope.dimension_count").value_or(width / heads);
+  const auto turning = table.partial_rotary ? std::nullopt : from.integer("rope.dimension_count");
+  int64_t head_dim = turning.value_or(width / heads);
   if (!table.latent) {
     head_dim = from.integer("attention.key_length").value_or(head_dim);
     from.same("attention.value_length", head_dim);
@@ -379,7 +399,7 @@ std::vector<float> gguf_rope_factors(const Json& config, const FamilyFormat& fam
   return llama3_factors(
       llama3(rope["rope_theta"].get<double>(), scaling.value("factor", 8.0), scaling.value("low_freq_factor", 1.0),
              scaling.value("high_freq_factor", 4.0), scaling.value("original_max_position_embeddings", 8192.0)),
-      head_dim_of(text, "config.json"));
+      rotated_width(rope.value("partial_rotary_factor", 1.0), head_dim_of(text, "config.json")));
 }
 
 std::vector<GgufEntry> gguf_metadata(const Json& whole_config, const FamilyFormat& family, const std::string& source,
@@ -427,7 +447,8 @@ std::vector<GgufEntry> gguf_metadata(const Json& whole_config, const FamilyForma
     add("attention.q_lora_rank", GgufValue::of(direct ? 0u : size("q_lora_rank")));
   } else {
     const auto head_dim = static_cast<uint32_t>(head_dim_of(config, source));
-    add("rope.dimension_count", GgufValue::of(head_dim));
+    const double part = table.partial_rotary ? plain_rope(config, family).value("partial_rotary_factor", 1.0) : 1.0;
+    add("rope.dimension_count", GgufValue::of(static_cast<uint32_t>(rotated_width(part, head_dim))));
     add("attention.key_length", GgufValue::of(head_dim));
     add("attention.value_length", GgufValue::of(head_dim));
   }

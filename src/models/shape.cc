@@ -101,9 +101,13 @@ float scaled(const RopeConfig& rope, float frequency, int64_t head_dim, int64_t 
 }  // namespace
 
 Rotary rotary(const RopeConfig& rope, int64_t head_dim) {
+  const int64_t width = rotated_width(rope.partial_rotary_factor, head_dim);
+  if (width < 2 || width % 2 != 0)
+    fail(ErrorKind::unsupported, "partial_rotary_factor: {} of a head's {} numbers would turn, expected pairs", width,
+         head_dim);
   std::vector<float> frequencies;
-  for (int64_t pair = 0; pair < head_dim / 2; ++pair)
-    frequencies.push_back(scaled(rope, rope_frequency(rope.theta, head_dim, pair), head_dim, pair));
+  for (int64_t pair = 0; pair < width / 2; ++pair)
+    frequencies.push_back(scaled(rope, rope_frequency(rope.theta, width, pair), width, pair));
   return {std::move(frequencies), static_cast<float>(rope.attention_factor)};
 }
 

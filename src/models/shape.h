@@ -32,7 +32,8 @@ ModelShape read_shape(Config& config, WeightSource& weights, const ShapeDefaults
 // quantized weights keep their norms in float32.
 DType cache_dtype(WeightSource& weights, const ModelShape& shape, const std::string& prefix = "");
 
-// rope_frequency() of each pair of a head, as the kind of scaling changes it (formats/config.h).
+// rope_frequency() of each pair that turns, as the kind of scaling changes it (formats/config.h). Throws
+// Error(unsupported) where what turns of a head is no pairs.
 Rotary rotary(const RopeConfig& rope, int64_t head_dim);
 
 // Which layers know positions: no_rope_layers (1 or 0 for each), or where the file has none all but every
