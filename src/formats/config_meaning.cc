@@ -62,10 +62,10 @@ Json layer_types_of(const Json& config) {
   return types;
 }
 
-Json turning_layers(const Json& config) {
+Json turning_layers(const Json& config, int64_t interval) {
   const Json said = config.value("no_rope_layers", Json());
   if (said.is_array() && !said.empty()) return said;
-  const Json every = config.value("no_rope_layer_interval", Json(4)),
+  const Json every = config.value("no_rope_layer_interval", Json(interval)),
              layers = config.value("num_hidden_layers", Json());
   if (!every.is_number_integer() || every.get<int64_t>() < 1 || !layers.is_number_integer()) return {};
   Json turns = Json::array();
@@ -74,9 +74,9 @@ Json turning_layers(const Json& config) {
   return turns;
 }
 
-Json mixture_layers(const Json& config) {
+Json mixture_layers(const Json& config, int64_t usual) {
   if (const Json said = config.value("moe_layers", Json()); said.is_array()) return said;
-  const Json step = config.value("interleave_moe_layer_step", Json(1)),
+  const Json step = config.value("interleave_moe_layer_step", Json(usual)),
              layers = config.value("num_hidden_layers", Json());
   if (!step.is_number_integer() || step.get<int64_t>() < 1 || !layers.is_number_integer()) return {};
   Json list = Json::array();
@@ -85,6 +85,7 @@ Json mixture_layers(const Json& config) {
     list.push_back(i);
   return list;
 }
+
 bool same_value(const Json& a, const Json& b) {
   if (a.is_number() && b.is_number()) return a.get<float>() == b.get<float>();  // GGUF holds float32
   if (a.is_structured() && a.type() == b.type()) {

@@ -20,10 +20,11 @@ Json plain_rope(const Json& config, const FamilyFormat& family);
 
 // layer_types, or what Gemma 3's sliding_window_pattern says of it: every so many layers one sees all. Null: nothing.
 Json layer_types_of(const Json& config);
-// Which layers turn queries and keys (1 or 0 each): no_rope_layers, or every fourth does not.
-Json turning_layers(const Json& config);
-// Which layers are mixtures: moe_layers, or every interleave_moe_layer_step-th.
-Json mixture_layers(const Json& config);
+// Which layers turn queries and keys (1 or 0 each): no_rope_layers, or all but every no_rope_layer_interval-th, or
+// where the file has neither `interval`-th.
+Json turning_layers(const Json& config, int64_t interval);
+// Which layers are mixtures: moe_layers, or every interleave_moe_layer_step-th, or `usual`-th.
+Json mixture_layers(const Json& config, int64_t usual);
 
 // The configuration of a text with what its family takes for granted and other formats must be told.
 Json with_defaults(Json config, const FamilyFormat& family);

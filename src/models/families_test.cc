@@ -62,6 +62,20 @@ TEST(Families, OtherNamesHaveNoPlace) {
   EXPECT_FALSE(gguf_family_named("gpt9", known_families()));
 }
 
+TEST(Families, AreListedByNameAndWhole) {
+  const auto formats = known_families().formats;
+  EXPECT_TRUE(std::ranges::is_sorted(formats, {}, &FamilyFormat::model_type));
+  for (const FamilyFormat* one : formats) {
+    EXPECT_FALSE(one->class_name.empty()) << one->model_type;
+    EXPECT_EQ(one->text == nullptr, one->prefix.empty()) << one->model_type;
+    EXPECT_EQ(&find_family(one->model_type)->format, one);
+    if (one->text) { EXPECT_TRUE(find_family(one->text->model_type)) << one->model_type; }
+    EXPECT_EQ(gguf_family_named(one->model_type, known_families()), one);
+    std::set<std::string_view> keys;
+    for (const ConfigDefault& each : one->defaults) EXPECT_TRUE(keys.insert(each.key).second) << each.key;
+  }
+}
+
 // One name has one place, within a family's table and back.
 TEST(Families, TablesAreOneToOne) {
   for (const FamilyFormat* one : known_families().formats) {

@@ -32,9 +32,12 @@ constexpr gguf::Keys kKeys[] = {gguf::kShape, gguf::kRmsNorm, gguf::kWindow, kSo
 constexpr std::string_view kOwnKeys[] = {"attn_logit_softcapping", "query_pre_attn_scalar"};
 
 constexpr std::string_view kActivation = "gelu_pytorch_tanh";
+constexpr double kLocalTheta = 1e4;
 constexpr ConfigDefault kDefaults2[] = {{"sliding_window", 4096, true}};
-constexpr ConfigDefault kDefaults3[] = {
-    {"rope_theta", 1e6}, {"rope_local_base_freq", 1e4}, {"rms_norm_eps", 1e-6, true}, {"sliding_window", 4096, true}};
+constexpr ConfigDefault kDefaults3[] = {{"rope_theta", 1e6},
+                                        {"rope_local_base_freq", kLocalTheta},
+                                        {"rms_norm_eps", 1e-6, true},
+                                        {"sliding_window", 4096, true}};
 
 // `largest`: how many layers the model has that scales scores by the width its heads would have, as llama.cpp does; the
 // others scale by the heads' own.
@@ -60,7 +63,7 @@ constexpr FamilyFormat kText = {.model_type = "gemma3_text",
                                          .read = [](GgufKeys& from, Json& config) {
                                            read(62, config);
                                            config["rope_local_base_freq"] =
-                                               from.real("rope.freq_base_swa").value_or(1e4);
+                                               from.real("rope.freq_base_swa").value_or(kLocalTheta);
                                          }}};
 
 }  // namespace

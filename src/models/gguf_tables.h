@@ -65,9 +65,9 @@ inline constexpr Key kRmsNorm[] = {{"attention.layer_norm_rms_epsilon", "rms_nor
 inline constexpr Key kWindow[] = {{"attention.sliding_window", "sliding_window", integer}};
 // Of families that GGUF calls llama, whose readers know no windows.
 inline constexpr Key kUnreadWindow[] = {{"attention.sliding_window", "sliding_window", integer, true}};
-inline constexpr Key kMixture[] = {{"expert_used_count", "num_experts_per_tok", integer}};
-inline constexpr Key kMixtureOfMany[] = {{"expert_count", "num_experts", integer},
-                                         {"expert_used_count", "num_experts_per_tok", integer}};
+inline constexpr Key kExpertsUsed[] = {{"expert_used_count", "num_experts_per_tok", integer}};
+inline constexpr Key kExpertCounts[] = {{"expert_count", "num_experts", integer},
+                                        {"expert_used_count", "num_experts_per_tok", integer}};
 inline constexpr Key kLocalExperts[] = {{"expert_count", "num_local_experts", integer}};
 inline constexpr Key kExpertWidth[] = {{"expert_feed_forward_length", "moe_intermediate_size", integer}};
 

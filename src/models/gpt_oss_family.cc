@@ -19,7 +19,7 @@ constexpr gguf::Name kBlocks[] = {
     {"blk.{}.ffn_down_exps.bias", "model.layers.{}.mlp.experts.down_proj_bias"},
 };
 constexpr gguf::Names kNames[] = {gguf::kEnds, gguf::kAttention, kBlocks};
-constexpr gguf::Keys kKeys[] = {gguf::kShape, gguf::kRmsNorm, gguf::kWindow, gguf::kMixture, gguf::kLocalExperts};
+constexpr gguf::Keys kKeys[] = {gguf::kShape, gguf::kRmsNorm, gguf::kWindow, gguf::kExpertsUsed, gguf::kLocalExperts};
 constexpr std::string_view kOwnKeys[] = {"swiglu_alpha", "swiglu_limit"};
 constexpr const char* kExpertWidth = "expert_feed_forward_length";  // the only width there is
 

@@ -30,16 +30,18 @@ constexpr gguf::Key kShape[] = {
     {"interleave_moe_layer_step", "interleave_moe_layer_step", gguf::integer},
 };
 constexpr gguf::Names kNames[] = {gguf::kEnds, gguf::kAttention, gguf::kNormsBefore, kFeedForward};
-constexpr gguf::Keys kKeys[] = {kShape, gguf::kRmsNorm, gguf::kMixture, gguf::kLocalExperts};
+constexpr gguf::Keys kKeys[] = {kShape, gguf::kRmsNorm, gguf::kExpertsUsed, gguf::kLocalExperts};
 constexpr std::string_view kOwnKeys[] = {"attention_chunk_size", "attn_scale", "attn_temperature_tuning",
                                          "floor_scale",          "moe_layers", "no_rope_layers",
                                          "use_qk_norm"};
 
+constexpr int64_t kInterval = 4, kStep = 1;  // every fourth layer knows no positions, every layer is a mixture
 constexpr ConfigDefault kDefaults[] = {
+    {"no_rope_layer_interval", kInterval},
     {"rope_theta", 500000.0},
     {"rms_norm_eps", 1e-5, true},
     {"intermediate_size_mlp", 16384, true},
-    {"interleave_moe_layer_step", 1, true},
+    {"interleave_moe_layer_step", kStep, true},
     {"num_experts_per_tok", 1, true},
     {"attn_temperature_tuning", true},
     {"use_qk_norm", true},
@@ -50,8 +52,8 @@ constexpr ConfigDefault kDefaults[] = {
 
 // Layers that turn see their chunk alone, where nothing else is said.
 void derive(Json& config) {
-  config["no_rope_layers"] = turning_layers(config);
-  config["moe_layers"] = mixture_layers(config);
+  config["no_rope_layers"] = turning_layers(config, kInterval);
+  config["moe_layers"] = mixture_layers(config, kStep);
   if (!config.value("layer_types", Json()).is_array()) {
     config["layer_types"] = Json::array();
     for (const Json& turns : config["no_rope_layers"])

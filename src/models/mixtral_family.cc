@@ -12,7 +12,8 @@ constexpr gguf::Name kExperts[] = {
     {"blk.{}.ffn_down_exps", "model.layers.{}.block_sparse_moe.experts.#.w2", gguf::expert},
 };
 constexpr gguf::Names kNames[] = {gguf::kEnds, gguf::kRotatedAttention, gguf::kNormsBefore, kExperts};
-constexpr gguf::Keys kKeys[] = {gguf::kShape, gguf::kRmsNorm, gguf::kUnreadWindow, gguf::kMixture, gguf::kLocalExperts};
+constexpr gguf::Keys kKeys[] = {gguf::kShape, gguf::kRmsNorm, gguf::kUnreadWindow, gguf::kExpertsUsed,
+                                gguf::kLocalExperts};
 
 constexpr ConfigDefault kDefaults[] = {{"rope_theta", 1e6}};
 

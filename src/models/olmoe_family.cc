@@ -6,7 +6,7 @@ namespace {
 
 constexpr gguf::Names kNames[] = {gguf::kEnds, gguf::kAttention, gguf::kQueryKeyNorms, gguf::kNormsBefore,
                                   gguf::kExperts};
-constexpr gguf::Keys kKeys[] = {gguf::kShape, gguf::kRmsNorm, gguf::kMixtureOfMany};
+constexpr gguf::Keys kKeys[] = {gguf::kShape, gguf::kRmsNorm, gguf::kExpertCounts};
 constexpr std::string_view kOwnKeys[] = {"clip_qkv", "norm_topk_prob"};
 
 }  // namespace

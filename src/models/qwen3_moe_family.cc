@@ -6,7 +6,7 @@ namespace {
 
 constexpr gguf::Names kNames[] = {gguf::kEnds,        gguf::kAttention, gguf::kQueryKeyNorms,
                                   gguf::kNormsBefore, gguf::kMlp,       gguf::kExperts};
-constexpr gguf::Keys kKeys[] = {gguf::kShape, gguf::kRmsNorm, gguf::kMixtureOfMany, gguf::kExpertWidth};
+constexpr gguf::Keys kKeys[] = {gguf::kShape, gguf::kRmsNorm, gguf::kExpertCounts, gguf::kExpertWidth};
 constexpr std::string_view kOwnKeys[] = {"decoder_sparse_step", "mlp_only_layers", "norm_topk_prob", "use_qk_norm"};
 
 // What every published model of the family has and GGUF does not say.

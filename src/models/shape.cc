@@ -112,7 +112,7 @@ Rotary rotary(const RopeConfig& rope, int64_t head_dim) {
 }
 
 std::vector<bool> read_rope_layers(const Config& config, int64_t layers) {
-  const int64_t interval = config.positive_or<int64_t>("no_rope_layer_interval", 4, 1 << 16);
+  const int64_t interval = config.positive<int64_t>("no_rope_layer_interval", 1 << 16);
   std::vector<bool> turns;
   const auto published = config.optional<std::vector<int64_t>>("no_rope_layers");
   if (!published || published->empty()) {
