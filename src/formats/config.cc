@@ -78,9 +78,6 @@ bool says_nothing(std::string_view key, const Json& value) {
   return (is_among(kFactors, key) && value == 1) || (is_among(kCounts, key) && value == 0);
 }
 
-// Whoever judges nothing refuses nothing.
-std::string_view nobody(std::string_view) { return {}; }
-
 }  // namespace
 
 Json ConfigDefault::json() const {
@@ -94,7 +91,7 @@ struct Config::Node {
   std::shared_ptr<const std::vector<std::string>> ignore;
   std::shared_ptr<std::vector<std::string>> warnings = std::make_shared<std::vector<std::string>>();
   bool whole = false;  // a configuration, not some settings of one
-  KnownKeys known = nobody;
+  KnownKeys known = nullptr;
   std::map<std::string, Json, std::less<>> defaults;
   std::set<std::string, std::less<>> used;
   std::map<std::string, std::shared_ptr<Node>, std::less<>> children;
@@ -113,7 +110,7 @@ struct Config::Node {
       if (whole && std::ranges::find(kHarmless, key) != std::end(kHarmless)) continue;
       if (std::ranges::find(*ignore, path + key) != ignore->end()) {
         left.ignored.push_back(path + key);
-      } else if (const std::string_view family = known(key); !family.empty()) {
+      } else if (const std::string_view family = known ? known(key) : std::string_view(); !family.empty()) {
         left.refused.push_back(fmt::format("{}: {} of {}", quote(path + key), brief(value), family));
       } else {
         left.unread.push_back(quote(path + key));
@@ -322,6 +319,8 @@ void Config::judged_by(KnownKeys known) const {
   node_->known = known;
   for (const auto& [key, child] : node_->children) Config(child).judged_by(known);
 }
+
+bool Config::is_judged() const { return node_->known != nullptr; }
 
 void Config::warn(std::string line) const {
   if (std::ranges::find(*node_->warnings, line) == node_->warnings->end()) node_->warnings->push_back(std::move(line));

@@ -116,6 +116,7 @@ class Config {
 
   // Which unread keys finish() refuses, here and in the objects within; until somebody says so, none.
   void judged_by(KnownKeys known) const;
+  bool is_judged() const;
 
   // What stops nothing and a person should know, a line each, said once however often it is found.
   void warn(std::string line) const;

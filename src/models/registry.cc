@@ -63,7 +63,7 @@ std::unique_ptr<LanguageModel> build_model(Config& config, WeightSource& weights
 }
 
 std::unique_ptr<LanguageModel> build_model(const Family& family, Config& config, WeightSource& weights) {
-  config.judged_by(family_that_reads);
+  if (!config.is_judged()) config.judged_by(family_that_reads);
   config.assume(family.format.defaults);
   return family.make(config, weights);
 }

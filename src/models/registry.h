@@ -14,7 +14,7 @@
 namespace glassbox {
 
 // Throws Error(unsupported) naming a model_type this build lacks, or a key of config.json or a tensor that nothing
-// used.
+// used. Keys are judged by family_that_reads(), unless somebody judges them otherwise.
 std::unique_ptr<LanguageModel> make_model(Config& config, WeightSource& weights);
 
 // The same, and what nothing used is left for the caller to ask of both (finish()): to say what a model is that this
