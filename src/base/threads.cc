@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdlib>
 #include <exception>
+#include <map>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -84,6 +86,7 @@ struct ThreadPool::State {
   std::atomic<bool> failed{false};
   std::exception_ptr error;
 
+  std::mutex callers;  // one loop at a time
   std::chrono::microseconds patience = kAwake;
   std::vector<std::jthread> workers;
 
@@ -184,6 +187,16 @@ ThreadPool::~ThreadPool() {
   state_->wake();
 }
 
+std::shared_ptr<ThreadPool> ThreadPool::shared(int threads) {
+  static std::mutex mutex;
+  static std::map<int, std::weak_ptr<ThreadPool>> pools;
+  const int count = threads_wanted(threads);
+  const std::lock_guard lock(mutex);
+  auto pool = pools[count].lock();
+  if (!pool) pools[count] = pool = std::make_shared<ThreadPool>(count);
+  return pool;
+}
+
 int ThreadPool::threads() const { return static_cast<int>(state_->workers.size()) + 1; }
 
 void ThreadPool::run(const Loop& loop) {
@@ -196,6 +209,7 @@ void ThreadPool::run(const Loop& loop) {
       loop.call(loop.body, begin, std::min(loop.n, begin + loop.most));
     return;
   }
+  const std::lock_guard turn(state.callers);
   state.open(loop);
   state.run_shares();
   state.close();

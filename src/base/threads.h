@@ -44,10 +44,15 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
+  // The process's pool of so many threads: one for all who ask for as many, as the models that a process serves do. It
+  // lasts as long as somebody has it.
+  static std::shared_ptr<ThreadPool> shared(int threads = 0);
+
   int threads() const;
 
   // Calls body(i) for every i in [0, parts), each once, on whichever thread is free, with denormals flushed; returns
-  // when all are done. The first exception is rethrown here. One loop at a time; a call from inside a body runs inline.
+  // when all are done. The first exception is rethrown here. Callers on several threads take turns, loop by loop; a
+  // call from inside a body runs inline.
   template <class Body>
   void parallel_for(int64_t parts, const Body& body) {
     parallel_shares(parts, 1, 1, [&](int64_t begin, int64_t end) {

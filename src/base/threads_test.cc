@@ -40,6 +40,36 @@ TEST_P(Pools, ShortLoopsOneAfterAnother) {
   for (const int64_t sum : sums) EXPECT_EQ(sum, int64_t{20'000} * 19'999 / 2);
 }
 
+TEST_P(Pools, CallersOnSeveralThreadsTakeTurns) {
+  ThreadPool pool(GetParam());
+  std::vector<std::jthread> callers;
+  std::atomic<int> wrong = 0;
+  for (int caller = 0; caller < 4; ++caller)
+    callers.emplace_back([&] {
+      for (int loop = 0; loop < 500; ++loop) {
+        std::atomic<int64_t> sum = 0;
+        try {
+          pool.parallel_for(8, [&](int64_t i) {
+            if (loop % 50 == 7 && i == 3) throw std::runtime_error("a part");
+            sum += i;
+          });
+          if (sum != 28) ++wrong;
+        } catch (const std::runtime_error&) {
+          if (loop % 50 != 7) ++wrong;
+        }
+      }
+    });
+  callers.clear();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(ThreadPool, IsOneOfTheProcessForAllWhoAskForAsMany) {
+  const auto one = ThreadPool::shared(3), other = ThreadPool::shared(3), two = ThreadPool::shared(2);
+  EXPECT_EQ(one, other);
+  EXPECT_NE(one, two);
+  EXPECT_EQ(two->threads(), 2);
+}
+
 TEST_P(Pools, LoopsAfterASleep) {
   ThreadPool pool(GetParam());
   std::atomic<int64_t> sum = 0;

@@ -253,7 +253,7 @@ std::vector<QuantizedTensor> quantize_model(
   if (options.importance)
     set(metadata, "quantize.imatrix.file", GgufValue::of(fs::path(options.importance->source).filename().string()));
 
-  ThreadPool pool(options.threads);
+  const std::shared_ptr<ThreadPool> pool = ThreadPool::shared(options.threads);
   write_gguf(
       target, metadata, plans,
       [&](size_t i, const AppendBytes& append) {
@@ -288,7 +288,7 @@ std::vector<QuantizedTensor> quantize_model(
               if (!std::isfinite(value))
                 fail(ErrorKind::unsupported, "{}: tensor {}: a value is not finite", source_name, quote(to.name));
             if (is_blocks(to.dtype))
-              quantize(pool, to.dtype, values.data(), count, width,
+              quantize(*pool, to.dtype, values.data(), count, width,
                        inputs ? inputs->mean_square.data() + expert * width : nullptr, bytes.data());
             else
               from_float(to.dtype, values, bytes.data());

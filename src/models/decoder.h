@@ -12,7 +12,7 @@ namespace glassbox {
 
 // What the model around the blocks needs to know, beside what every family has.
 struct DecoderShape : ModelShape {
-  CacheShape cache;
+  MemoryShape memory;
   float norm_eps = 0;                 // of every norm
   float embedding_scale = 1;          // of what the table gives
   float final_logit_softcapping = 0;  // 0: none
@@ -37,9 +37,10 @@ class Decoder : public LanguageModel {
   }
 
   const Shape& shape() const override { return *shape_; }
-  const CacheShape& cache_shape() const override { return shape_->cache; }
+  const MemoryShape& memory_shape() const override { return shape_->memory; }
 
   Tensor operator()(Pass& pass) const override {
+    pass.open_memory(shape_->memory);
     Tensor x = embed_tokens_(pass);  // [T, D]
     if (shape_->embedding_scale != 1) x = x * shape_->embedding_scale;
     for (const Named<Block>& block : layers_) x = block(x);

@@ -81,8 +81,8 @@ std::unique_ptr<LanguageModel> make_deepseek_v2(Config& config, WeightSource& we
   auto shape = std::make_unique<DeepseekV2Shape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights);
   shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
-  shape->latent = read_latent(config, *shape, weights);
-  shape->cache = shape->latent.cache;
+  shape->latent = read_latent(config, *shape);
+  shape->memory = latent_memory(*shape, shape->latent, weights);
   shape->moe_intermediate = config.positive<int64_t>("moe_intermediate_size");
   shape->experts = read_experts(config);
   shape->experts_per_token = config.positive<int64_t>("num_experts_per_tok", shape->experts);

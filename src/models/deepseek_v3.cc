@@ -10,7 +10,6 @@
 #include "models/latent_attention.h"
 #include "models/shape.h"
 #include "nn/moe.h"
-#include "tensor/latent.h"
 
 namespace glassbox {
 namespace {
@@ -20,7 +19,7 @@ struct DeepseekV3Shape : DecoderShape {
   int64_t moe_intermediate = 0, shared_experts = 0;
   int64_t first_k_dense_replace = 0;  // layers before it have a dense MLP
   RouteRule rule;
-  LatentShape draft;  // of the layer that guesses further: a cache of its own
+  MemoryShape draft_memory;  // of the layer that guesses further: its own
   int64_t draft_layers = 0;
 };
 
@@ -74,11 +73,11 @@ struct Block {
   Named<RmsNorm> post_attention_layernorm;
   Mlp mlp;
 
-  Block(const Weights& w, const DeepseekV3Shape& s, int64_t layer) : Block(w, s, s.latent, layer, layer) {}
-  // `cached`: the layer of the cache it remembers in.
-  Block(const Weights& w, const DeepseekV3Shape& s, const LatentShape& latent, int64_t layer, int64_t cached)
+  Block(const Weights& w, const DeepseekV3Shape& s, int64_t layer) : Block(w, s, layer, layer) {}
+  // `remembered`: the layer of the memory.
+  Block(const Weights& w, const DeepseekV3Shape& s, int64_t layer, int64_t remembered)
       : input_layernorm(w["input_layernorm"], s.hidden, s.norm_eps),
-        self_attn(w["self_attn"], latent, cached),
+        self_attn(w["self_attn"], s.latent, remembered),
         post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.norm_eps),
         mlp(layer >= s.first_k_dense_replace
                 ? Mlp(std::in_place_type<Named<Moe>>, w["mlp"], s)
@@ -94,25 +93,26 @@ struct Block {
 // layer in the checkpoint and brings its own embedding and output matrix, which are the model's.
 class NextToken : public Draft {
  public:
-  NextToken(const Weights& w, const DeepseekV3Shape& s, const LatentShape& latent)
-      : latent_(latent),
+  NextToken(const Weights& w, const DeepseekV3Shape& s)
+      : memory_(s.draft_memory),
         enorm_(w["enorm"], s.hidden, s.norm_eps),
         hnorm_(w["hnorm"], s.hidden, s.norm_eps),
         eh_proj_(w["eh_proj"], s.hidden, 2 * s.hidden),
         embed_tokens_(w["embed_tokens"], s.vocabulary, s.hidden),
-        block_(w, s, latent, s.layers, 0),
+        block_(w, s, s.layers, 0),
         norm_(w["shared_head"]["norm"], s.hidden, s.norm_eps),
         head_(w["shared_head"]["head"], s.vocabulary, s.hidden) {}
 
-  const CacheShape& cache_shape() const override { return latent_.cache; }
+  const MemoryShape& memory_shape() const override { return memory_; }
 
   Tensor operator()(Pass& pass, const Tensor& hidden) const override {
-    const Tensor x = eh_proj_(beside(enorm_(embed_tokens_(pass)), hnorm_(hidden)));  // [T, D]
+    pass.open_memory(memory_);
+    const Tensor x = eh_proj_(concat(enorm_(embed_tokens_(pass)), hnorm_(hidden)));  // [T, D]
     return head_(logit_rows(norm_(block_(x))));                                      // [R, V]
   }
 
  private:
-  const LatentShape& latent_;
+  const MemoryShape& memory_;
   Named<RmsNorm> enorm_, hnorm_;
   Named<Linear> eh_proj_;
   Named<Embedding> embed_tokens_;
@@ -127,7 +127,7 @@ class DeepseekV3 : public Decoder<Block> {
     // Published conversions often lack the layer, and whoever does not speculate does not need it.
     const DeepseekV3Shape& s = shape();
     if (const Weights after = w["model"]["layers"][s.layers]; s.draft_layers > 0 && after.has("enorm.weight"))
-      draft_.emplace(after, s, s.draft);
+      draft_.emplace(after, s);
   }
 
   const Draft* draft() const override { return draft_ ? &*draft_ : nullptr; }
@@ -142,8 +142,8 @@ std::unique_ptr<LanguageModel> make_deepseek_v3(Config& config, WeightSource& we
   auto shape = std::make_unique<DeepseekV3Shape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights);
   shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
-  shape->latent = read_latent(config, *shape, weights);
-  shape->cache = shape->latent.cache;
+  shape->latent = read_latent(config, *shape);
+  shape->memory = latent_memory(*shape, shape->latent, weights);
   shape->moe_intermediate = config.positive<int64_t>("moe_intermediate_size");
   shape->experts = read_experts(config);
   shape->experts_per_token = config.positive<int64_t>("num_experts_per_tok", shape->experts);
@@ -170,8 +170,7 @@ std::unique_ptr<LanguageModel> make_deepseek_v3(Config& config, WeightSource& we
   config.harmless_if<int64_t>("ep_size", 1);  // how other programs spread experts over machines
   config.harmless({"aux_loss_alpha", "seq_aux", "router_aux_loss_coef"});  // of training
   shape->draft_layers = config.between_or<int64_t>("num_nextn_predict_layers", 0, 0, 1);
-  shape->draft = shape->latent;
-  shape->draft.cache.layers = 1;
+  shape->draft_memory = MemoryShape({shape->memory.layer(0)});
   return std::make_unique<DeepseekV3>(std::move(shape), Weights(weights));
 }
 

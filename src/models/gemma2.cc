@@ -15,9 +15,7 @@ namespace {
 
 struct Gemma2Shape : DecoderShape {
   bool attention_bias = false;
-  int64_t sliding_window = 0;
-  std::vector<bool> sliding;  // the layers that look through the window
-  Look look;                  // of the others
+  AttendOptions scores;
   Rotary rotary;
 };
 
@@ -36,12 +34,10 @@ struct Attention {
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
-    const Tensor q = rope(split(queries, shape.heads), shape.rotary);  // [T, H, E]
-    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);  // [T, K, E]
-    const Tensor v = split(values, shape.kv_heads);                    // [T, K, E]
-    Look look = shape.look;
-    if (shape.sliding[static_cast<size_t>(layer)]) look.window = shape.sliding_window;
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), look)));  // [T, D]
+    const Tensor q = rope(split(queries, shape.heads), shape.rotary);      // [T, H, E]
+    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);      // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                        // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v), shape.scores)));  // [T, D]
   }
 };
 
@@ -78,20 +74,22 @@ std::unique_ptr<LanguageModel> make_gemma2(Config& config, WeightSource& weights
   // Both spellings of one activation, of which transformers reads the second.
   config.choice_or("hidden_act", "gelu_pytorch_tanh", {"gelu_pytorch_tanh"});
   config.choice_or("hidden_activation", "gelu_pytorch_tanh", {"gelu_pytorch_tanh"});
-  shape->look.scale =
+  shape->scores.scale =
       static_cast<float>(1 / std::sqrt(config.between_or<double>("query_pre_attn_scalar", 256, 1e-6, 1e6)));
-  shape->look.softcap = static_cast<float>(config.between_or<double>("attn_logit_softcapping", 50, 1e-6, 1e6));
+  shape->scores.softcap = static_cast<float>(config.between_or<double>("attn_logit_softcapping", 50, 1e-6, 1e6));
   shape->final_logit_softcapping =
       static_cast<float>(config.between_or<double>("final_logit_softcapping", 30, 1e-6, 1e6));
-  shape->sliding_window = config.positive<int64_t>("sliding_window");
+  const auto window = config.positive<int64_t>("sliding_window");
   // An older name of the same number, which some files still carry beside it.
-  if (config.positive_or<int64_t>("sliding_window_size", shape->sliding_window) != shape->sliding_window)
+  if (config.positive_or<int64_t>("sliding_window_size", window) != window)
     fail(ErrorKind::bad_file, "{}: expected {} as sliding_window says, got {}", config.where("sliding_window_size"),
-         shape->sliding_window, config.get<int64_t>("sliding_window_size"));
-  shape->sliding = read_sliding_layers(config, shape->layers, [](int64_t layer) { return layer % 2 == 0; });
+         window, config.get<int64_t>("sliding_window_size"));
+  const auto sliding = read_sliding_layers(config, shape->layers, [](int64_t layer) { return layer % 2 == 0; });
   shape->rotary = rotary(read_rope(config), shape->head_dim);
   shape->embedding_scale = embedding_scale(*shape, Weights(weights, "model"));
-  shape->cache = cache_of(*shape, weights);
+  shape->memory = memory_of(*shape, weights, "", [&](int64_t layer) {
+    return Sight{.window = sliding[static_cast<size_t>(layer)] ? window : 0};
+  });
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

@@ -15,10 +15,9 @@ namespace {
 
 struct Gemma3TextShape : DecoderShape {
   bool attention_bias = false;
-  int64_t sliding_window = 0;
   std::vector<bool> sliding;  // the layers that look through the window
-  Look look;                  // of the others
-  Rotary full, local;         // of the layers that see all, and of the others
+  AttendOptions scores;
+  Rotary full, local;  // of the layers that see all, and of the others
 };
 
 struct Attention {
@@ -41,12 +40,10 @@ struct Attention {
     const bool local = shape.sliding[static_cast<size_t>(layer)];
     const Rotary& rotary = local ? shape.local : shape.full;
     const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
-    const Tensor q = rope(q_norm(split(queries, shape.heads)), rotary);  // [T, H, E]
-    const Tensor k = rope(k_norm(split(keys, shape.kv_heads)), rotary);  // [T, K, E]
-    const Tensor v = split(values, shape.kv_heads);                      // [T, K, E]
-    Look look = shape.look;
-    if (local) look.window = shape.sliding_window;
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), look)));  // [T, D]
+    const Tensor q = rope(q_norm(split(queries, shape.heads)), rotary);    // [T, H, E]
+    const Tensor k = rope(k_norm(split(keys, shape.kv_heads)), rotary);    // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                        // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v), shape.scores)));  // [T, D]
   }
 };
 
@@ -91,11 +88,11 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& weights, const 
   // Both spellings of one activation, of which transformers reads the second.
   config.choice_or("hidden_act", "gelu_pytorch_tanh", {"gelu_pytorch_tanh"});
   config.choice_or("hidden_activation", "gelu_pytorch_tanh", {"gelu_pytorch_tanh"});
-  shape->look.scale =
+  shape->scores.scale =
       static_cast<float>(1 / std::sqrt(config.between_or<double>("query_pre_attn_scalar", 256, 1e-6, 1e6)));
   shape->final_logit_softcapping =
       static_cast<float>(config.between_or<double>("final_logit_softcapping", 0, 1e-6, 1e6));
-  shape->sliding_window = config.positive<int64_t>("sliding_window");
+  const auto window = config.positive<int64_t>("sliding_window");
   const int64_t pattern = config.positive_or<int64_t>("sliding_window_pattern", 6, 1 << 16);
   config.harmless({"_sliding_window_pattern"});  // of which layer_types were made
   shape->sliding =
@@ -105,7 +102,9 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& weights, const 
   shape->local = rotary(ropes.sliding, shape->head_dim);
   const Weights w(weights, prefix);
   shape->embedding_scale = embedding_scale(*shape, w["model"]);
-  shape->cache = cache_of(*shape, weights, prefix);
+  shape->memory = memory_of(*shape, weights, prefix, [&](int64_t layer) {
+    return Sight{.window = shape->sliding[static_cast<size_t>(layer)] ? window : 0};
+  });
   return std::make_unique<Decoder<Block>>(std::move(shape), w);
 }
 

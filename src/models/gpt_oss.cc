@@ -14,8 +14,6 @@ namespace {
 struct GptOssShape : DecoderShape {
   float swiglu_alpha = 0, swiglu_limit = 0;
   bool attention_bias = false;
-  int64_t sliding_window = 0;
-  std::vector<bool> sliding;  // of each layer
   Rotary rotary;
 };
 
@@ -36,11 +34,10 @@ struct Attention {
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
-    const Tensor q = rope(split(queries, shape.heads), shape.rotary);  // [T, H, E]
-    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);  // [T, K, E]
-    const Tensor v = split(values, shape.kv_heads);                    // [T, K, E]
-    const int64_t window = shape.sliding[static_cast<size_t>(layer)] ? shape.sliding_window : 0;
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), {.window = window, .sinks = sinks})));  // [T, D]
+    const Tensor q = rope(split(queries, shape.heads), shape.rotary);          // [T, H, E]
+    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);          // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                            // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v), {.sinks = sinks})));  // [T, D]
   }
 };
 
@@ -105,14 +102,16 @@ std::unique_ptr<LanguageModel> make_gpt_oss(Config& config, WeightSource& weight
   config.harmless_if<int64_t>("experts_per_token", shape->experts_per_token);  // the same by its older name
   shape->swiglu_alpha = static_cast<float>(config.between<double>("swiglu_alpha", 1e-6, 1e6));
   shape->swiglu_limit = static_cast<float>(config.between<double>("swiglu_limit", 1e-6, 1e6));
-  shape->sliding_window = config.positive<int64_t>("sliding_window");
-  shape->sliding = read_sliding_layers(config, shape->layers, [](int64_t layer) { return layer % 2 == 0; });
+  const auto window = config.positive<int64_t>("sliding_window");
+  const auto sliding = read_sliding_layers(config, shape->layers, [](int64_t layer) { return layer % 2 == 0; });
   config.choice_or("hidden_act", "silu", {"silu"});  // by that name; the gate above is meant
   config.harmless({"router_aux_loss_coef"});         // of training
   const RopeConfig rope = read_rope(config);
   config.harmless_if<int64_t>("initial_context_length", rope.original_max_position_embeddings);  // the same, older
   shape->rotary = rotary(rope, shape->head_dim);
-  shape->cache = cache_of(*shape, weights);
+  shape->memory = memory_of(*shape, weights, "", [&](int64_t layer) {
+    return Sight{.window = sliding[static_cast<size_t>(layer)] ? window : 0};
+  });
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

@@ -30,10 +30,10 @@ struct Attention {
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
-    const Tensor q = rope(split(queries, shape.heads), shape.rotary);     // [T, H, E]
-    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);     // [T, K, E]
-    const Tensor v = split(values, shape.kv_heads);                       // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));  // [T, D]
+    const Tensor q = rope(split(queries, shape.heads), shape.rotary);  // [T, H, E]
+    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);  // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                    // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v))));            // [T, D]
   }
 };
 
@@ -68,7 +68,7 @@ std::unique_ptr<LanguageModel> make_llama(Config& config, WeightSource& weights)
   config.choice_or("hidden_act", "silu", {"silu"});
   shape->rotary = rotary(read_rope(config), shape->head_dim);
 
-  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim, cache_dtype(weights, *shape)};
+  shape->memory = memory_of(*shape, weights);
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

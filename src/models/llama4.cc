@@ -12,7 +12,6 @@
 #include "models/decoder.h"
 #include "models/shape.h"
 #include "nn/moe.h"
-#include "tensor/latent.h"
 
 namespace glassbox {
 namespace {
@@ -20,8 +19,8 @@ namespace {
 struct Llama4Shape : DecoderShape {
   bool attention_bias = false, use_qk_norm = false, attn_temperature_tuning = false;
   double floor_scale = 0, attn_scale = 0;
-  int64_t attention_chunk_size = 0, intermediate_size_mlp = 0;
-  std::vector<bool> turns, chunked, mixtures;  // of each layer
+  int64_t intermediate_size_mlp = 0;
+  std::vector<bool> turns, mixtures;  // of each layer
   Rotary rotary;
   Tensor ones;  // [E]: of norms without weights
 };
@@ -64,8 +63,7 @@ struct Attention {
     } else if (shape.attn_temperature_tuning) {
       q = sharpened(q);
     }
-    const int64_t chunk = shape.chunked[i] ? shape.attention_chunk_size : 0;
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), {.chunk = chunk})));  // [T, D]
+    return o_proj(merge(attend(q, remember(layer, k, v))));  // [T, D]
   }
 };
 
@@ -78,9 +76,9 @@ struct Experts {
         down_proj(w, "down_proj", s.experts, s.hidden, s.intermediate),
         inner(s.intermediate) {}
 
-  Tensor operator()(const Tensor& x, const Routing& to) const {                          // [T, D]
-    const Tensor gate_up = gate_up_proj(weighted(dispatch(x, to), to), to);              // [R, 2 I]
-    const Tensor y = silu(columns(gate_up, 0, inner)) * columns(gate_up, inner, inner);  // [R, I]
+  Tensor operator()(const Tensor& x, const Routing& to) const {                      // [T, D]
+    const Tensor gate_up = gate_up_proj(weighted(dispatch(x, to), to), to);          // [R, 2 I]
+    const Tensor y = silu(slice(gate_up, 0, inner)) * slice(gate_up, inner, inner);  // [R, I]
     return combine(down_proj(y, to), to, false);
   }
 };
@@ -174,12 +172,12 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& source, const s
   shape->attn_temperature_tuning = read_temperature_tuning(config);
   shape->floor_scale = config.between<double>("floor_scale", 1, 1e12);
   shape->attn_scale = config.between<double>("attn_scale", 0, 1e6);
-  shape->attention_chunk_size = config.positive<int64_t>("attention_chunk_size");
+  const auto chunk = config.positive<int64_t>("attention_chunk_size");
   shape->intermediate_size_mlp = config.positive<int64_t>("intermediate_size_mlp");
   shape->experts = read_experts(config);
   shape->experts_per_token = config.positive<int64_t>("num_experts_per_tok", shape->experts);
   shape->turns = read_rope_layers(config, shape->layers);
-  shape->chunked = read_chunked_layers(config, shape->turns);
+  const auto chunked = read_chunked_layers(config, shape->turns);
   shape->mixtures = read_mixture_layers(config, shape->layers);
   config.choice_or("hidden_act", "silu", {"silu"});
   config.harmless({"router_aux_loss_coef", "router_jitter_noise"});  // of training
@@ -190,9 +188,9 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& source, const s
   const void* data = ones->data();
   shape->ones = Tensor({shape->head_dim}, DType::f32, std::move(ones), data);
   const Weights w(source, prefix);
-  const Tensor table = w["model"]["embed_tokens"].tensor("weight", {shape->vocabulary, shape->hidden});
-  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim,
-                  table.dtype() == DType::f32 ? DType::f32 : DType::bf16};
+  shape->memory = memory_of(*shape, source, prefix, [&](int64_t layer) {
+    return Sight{.chunk = chunked[static_cast<size_t>(layer)] ? chunk : 0};
+  });
   return std::make_unique<Decoder<Block>>(std::move(shape), w);
 }
 

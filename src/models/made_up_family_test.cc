@@ -42,10 +42,10 @@ struct Attention {
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
-    const Tensor q = rope(split(queries, shape.heads), shape.rotary);     // [T, H, E]
-    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);     // [T, K, E]
-    const Tensor v = split(values, shape.kv_heads);                       // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));  // [T, D]
+    const Tensor q = rope(split(queries, shape.heads), shape.rotary);  // [T, H, E]
+    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);  // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                    // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v))));            // [T, D]
   }
 };
 
@@ -75,7 +75,7 @@ std::unique_ptr<LanguageModel> make_pebble(Config& config, WeightSource& weights
   shape->norm_eps = static_cast<float>(config.between<double>("layer_norm_eps", 0, 1));
   config.choice_or("hidden_act", "silu", {"silu"});
   shape->rotary = rotary(read_rope(config, HeadRotation::part), shape->head_dim);
-  shape->cache = cache_of(*shape, weights);
+  shape->memory = memory_of(*shape, weights);
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

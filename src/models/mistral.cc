@@ -10,7 +10,6 @@ namespace glassbox {
 namespace {
 
 struct MistralShape : DecoderShape {
-  int64_t sliding_window = 0;  // 0: none
   Rotary rotary;
 };
 
@@ -29,10 +28,10 @@ struct Attention {
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
-    const Tensor q = rope(split(queries, shape.heads), shape.rotary);                                       // [T, H, E]
-    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);                                       // [T, K, E]
-    const Tensor v = split(values, shape.kv_heads);                                                         // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), {.window = shape.sliding_window})));  // [T, D]
+    const Tensor q = rope(split(queries, shape.heads), shape.rotary);  // [T, H, E]
+    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);  // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                    // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v))));            // [T, D]
   }
 };
 
@@ -62,10 +61,10 @@ std::unique_ptr<LanguageModel> make_mistral(Config& config, WeightSource& weight
   auto shape = std::make_unique<MistralShape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights);
   shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
-  shape->sliding_window = config.positive_or<int64_t>("sliding_window", 0);
+  const auto window = config.positive_or<int64_t>("sliding_window", 0);
   config.choice_or("hidden_act", "silu", {"silu"});
   shape->rotary = rotary(read_rope(config), shape->head_dim);
-  shape->cache = cache_of(*shape, weights);
+  shape->memory = memory_of(*shape, weights, "", [&](int64_t) { return Sight{.window = window}; });
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

@@ -11,7 +11,6 @@ namespace glassbox {
 namespace {
 
 struct MixtralShape : DecoderShape {
-  int64_t sliding_window = 0;  // 0: none
   Rotary rotary;
 };
 
@@ -30,10 +29,10 @@ struct Attention {
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
-    const Tensor q = rope(split(queries, shape.heads), shape.rotary);                                       // [T, H, E]
-    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);                                       // [T, K, E]
-    const Tensor v = split(values, shape.kv_heads);                                                         // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), {.window = shape.sliding_window})));  // [T, D]
+    const Tensor q = rope(split(queries, shape.heads), shape.rotary);  // [T, H, E]
+    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);  // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                    // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v))));            // [T, D]
   }
 };
 
@@ -93,14 +92,14 @@ std::unique_ptr<LanguageModel> make_mixtral(Config& config, WeightSource& weight
   auto shape = std::make_unique<MixtralShape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights);
   shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
-  shape->sliding_window = config.positive_or<int64_t>("sliding_window", 0);
+  const auto window = config.positive_or<int64_t>("sliding_window", 0);
   shape->experts = read_experts(config);
   shape->experts_per_token = config.positive_or<int64_t>("num_experts_per_tok", 2, shape->experts);
   config.choice_or("hidden_act", "silu", {"silu"});
   config.harmless({"router_aux_loss_coef", "router_jitter_noise"});  // of training
   shape->rotary = rotary(read_rope(config), shape->head_dim);
 
-  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim, cache_dtype(weights, *shape)};
+  shape->memory = memory_of(*shape, weights, "", [&](int64_t) { return Sight{.window = window}; });
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

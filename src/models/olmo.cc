@@ -42,7 +42,7 @@ struct Attention {
     const Tensor q = rope(split(clipped(queries), shape.heads), shape.rotary);  // [T, H, E]
     const Tensor k = rope(split(clipped(keys), shape.kv_heads), shape.rotary);  // [T, K, E]
     const Tensor v = split(clipped(values), shape.kv_heads);                    // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));        // [T, D]
+    return o_proj(merge(attend(q, remember(layer, k, v))));                     // [T, D]
   }
   Tensor clipped(const Tensor& x) const { return shape.clip_qkv > 0 ? clamp(x, -shape.clip_qkv, shape.clip_qkv) : x; }
 };
@@ -75,7 +75,7 @@ std::unique_ptr<LanguageModel> make_olmo(Config& config, WeightSource& weights) 
   shape->clip_qkv = static_cast<float>(config.between_or<double>("clip_qkv", 0, 1e-6, 1e6));
   config.choice_or("hidden_act", "silu", {"silu"});
   shape->rotary = rotary(read_rope(config), shape->head_dim);
-  shape->cache = cache_of(*shape, weights);
+  shape->memory = memory_of(*shape, weights);
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

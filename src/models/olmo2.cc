@@ -36,7 +36,7 @@ struct Attention {
     const Tensor q = rope(split(q_norm(queries), shape.heads), shape.rotary);  // [T, H, E]
     const Tensor k = rope(split(k_norm(keys), shape.kv_heads), shape.rotary);  // [T, K, E]
     const Tensor v = split(values, shape.kv_heads);                            // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));       // [T, D]
+    return o_proj(merge(attend(q, remember(layer, k, v))));                    // [T, D]
   }
 };
 
@@ -69,7 +69,7 @@ std::unique_ptr<LanguageModel> make_olmo2(Config& config, WeightSource& weights)
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   config.choice_or("hidden_act", "silu", {"silu"});
   shape->rotary = rotary(read_rope(config), shape->head_dim);
-  shape->cache = cache_of(*shape, weights);
+  shape->memory = memory_of(*shape, weights);
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

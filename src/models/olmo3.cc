@@ -12,7 +12,6 @@ namespace {
 
 struct Olmo3Shape : DecoderShape {
   bool attention_bias = false;
-  int64_t sliding_window = 0;
   std::vector<bool> sliding;  // the layers that look through the window
   Rotary full, local;         // of the layers that see all, and of the others
 };
@@ -40,8 +39,7 @@ struct Attention {
     const Tensor q = rope(split(q_norm(queries), shape.heads), rotary);  // [T, H, E]
     const Tensor k = rope(split(k_norm(keys), shape.kv_heads), rotary);  // [T, K, E]
     const Tensor v = split(values, shape.kv_heads);                      // [T, K, E]
-    const Look look = {.window = local ? shape.sliding_window : 0};
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), look)));  // [T, D]
+    return o_proj(merge(attend(q, remember(layer, k, v))));              // [T, D]
   }
 };
 
@@ -73,12 +71,14 @@ std::unique_ptr<LanguageModel> make_olmo3(Config& config, WeightSource& weights)
   shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   config.choice_or("hidden_act", "silu", {"silu"});
-  shape->sliding_window = config.positive_or<int64_t>("sliding_window", 4096);
+  const auto window = config.positive_or<int64_t>("sliding_window", 4096);
   shape->sliding = read_sliding_layers(config, shape->layers, [](int64_t layer) { return (layer + 1) % 4 != 0; });
   const RopeConfigs ropes = read_ropes(config);
   shape->full = rotary(ropes.full, shape->head_dim);
   shape->local = rotary(ropes.sliding, shape->head_dim);
-  shape->cache = cache_of(*shape, weights);
+  shape->memory = memory_of(*shape, weights, "", [&](int64_t layer) {
+    return Sight{.window = shape->sliding[static_cast<size_t>(layer)] ? window : 0};
+  });
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

@@ -39,7 +39,7 @@ struct Attention {
     const Tensor q = rope(split(clipped(q_norm(queries)), shape.heads), shape.rotary);  // [T, H, E]
     const Tensor k = rope(split(clipped(k_norm(keys)), shape.kv_heads), shape.rotary);  // [T, K, E]
     const Tensor v = split(clipped(values), shape.kv_heads);                            // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));                // [T, D]
+    return o_proj(merge(attend(q, remember(layer, k, v))));                             // [T, D]
   }
 };
 
@@ -108,7 +108,7 @@ std::unique_ptr<LanguageModel> make_olmoe(Config& config, WeightSource& weights)
   config.harmless({"router_aux_loss_coef"});  // of training
   shape->rotary = rotary(read_rope(config), shape->head_dim);
 
-  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim, cache_dtype(weights, *shape)};
+  shape->memory = memory_of(*shape, weights);
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

@@ -11,7 +11,6 @@ namespace glassbox {
 namespace {
 
 struct Qwen2Shape : DecoderShape {
-  std::vector<int64_t> windows;  // of each layer; 0: sees all
   Rotary rotary;
 };
 
@@ -33,8 +32,7 @@ struct Attention {
     const Tensor q = rope(split(queries, shape.heads), shape.rotary);  // [T, H, E]
     const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);  // [T, K, E]
     const Tensor v = split(values, shape.kv_heads);                    // [T, K, E]
-    const int64_t window = shape.windows[static_cast<size_t>(layer)];
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), {.window = window})));  // [T, D]
+    return o_proj(merge(attend(q, remember(layer, k, v))));            // [T, D]
   }
 };
 
@@ -70,9 +68,10 @@ std::unique_ptr<LanguageModel> make_qwen2(Config& config, WeightSource& weights)
   const int64_t from = config.between_or<int64_t>("max_window_layers", 28, 0, 1 << 16);
   const bool windows = config.get_or<bool>("use_sliding_window", false);
   const auto sliding = read_sliding_layers(config, shape->layers, [&](int64_t layer) { return layer >= from; });
-  for (const bool looks_back : sliding) shape->windows.push_back(windows && looks_back ? window : 0);
   shape->rotary = rotary(read_rope(config), shape->head_dim);
-  shape->cache = cache_of(*shape, weights);
+  shape->memory = memory_of(*shape, weights, "", [&](int64_t layer) {
+    return Sight{.window = windows && sliding[static_cast<size_t>(layer)] ? window : 0};
+  });
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

@@ -47,7 +47,7 @@ struct Attention {
     const Tensor q = rope(q_norm(split(queries, shape.heads)), shape.rotary);  // [T, H, E]
     const Tensor k = rope(k_norm(split(keys, shape.kv_heads)), shape.rotary);  // [T, K, E]
     const Tensor v = split(values, shape.kv_heads);                            // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));       // [T, D]
+    return o_proj(merge(attend(q, remember(layer, k, v))));                    // [T, D]
   }
 };
 
@@ -124,7 +124,7 @@ std::unique_ptr<LanguageModel> make_qwen3_moe(Config& config, WeightSource& weig
   config.harmless_if<int64_t>("shared_expert_intermediate_size", 0);
   shape->rotary = rotary(read_rope(config), shape->head_dim);
 
-  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim, cache_dtype(weights, *shape)};
+  shape->memory = memory_of(*shape, weights);
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

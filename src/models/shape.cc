@@ -51,7 +51,7 @@ ModelShape read_shape(Config& config, WeightSource& weights, const ShapeDefaults
   return shape;
 }
 
-DType cache_dtype(WeightSource& weights, const ModelShape& shape, const std::string& prefix) {
+DType memory_dtype(WeightSource& weights, const ModelShape& shape, const std::string& prefix) {
   const Tensor embedding =
       Weights(weights, prefix)["model"]["embed_tokens"].tensor("weight", {shape.vocabulary, shape.hidden});
   return embedding.dtype() == DType::f32 ? DType::f32 : DType::bf16;
@@ -145,8 +145,13 @@ int64_t read_experts(const Config& config) {
   return known ? experts : config.positive<int64_t>("num_experts", kMost);
 }
 
-CacheShape cache_of(const ModelShape& shape, WeightSource& weights, const std::string& prefix) {
-  return {shape.layers, shape.kv_heads, shape.head_dim, cache_dtype(weights, shape, prefix)};
+MemoryShape memory_of(const ModelShape& shape, WeightSource& weights, const std::string& prefix,
+                      const std::function<Sight(int64_t layer)>& sight) {
+  const DType dtype = memory_dtype(weights, shape, prefix);
+  std::vector<LayerMemory> layers;
+  for (int64_t layer = 0; layer < shape.layers; ++layer)
+    layers.push_back({KeysValues{shape.kv_heads, shape.head_dim, dtype, sight ? sight(layer) : Sight()}});
+  return MemoryShape(std::move(layers));
 }
 
 }  // namespace glassbox

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,9 +29,9 @@ struct ShapeDefaults {
 ModelShape read_shape(Config& config, WeightSource& weights, const ShapeDefaults& defaults = {},
                       const std::string& prefix = "");
 
-// The cache holds float32 for float32 models, else bf16 (docs/design.md, Numbers). The embedding tells: files of
+// Memory holds float32 for float32 models, else bf16 (docs/design.md, Numbers). The embedding tells: files of
 // quantized weights keep their norms in float32.
-DType cache_dtype(WeightSource& weights, const ModelShape& shape, const std::string& prefix = "");
+DType memory_dtype(WeightSource& weights, const ModelShape& shape, const std::string& prefix = "");
 
 // rope_frequency() of each pair that turns, as the kind of scaling changes it (formats/config.h). Throws
 // Error(unsupported) where what turns of a head is no pairs.
@@ -44,7 +45,8 @@ std::vector<bool> read_rope_layers(const Config& config, int64_t layers);
 // 5 writes for some families; those that are there must agree. Throws Error(bad_file).
 int64_t read_experts(const Config& config);
 
-// Keys and values of every head, in cache_dtype.
-CacheShape cache_of(const ModelShape& shape, WeightSource& weights, const std::string& prefix = "");
+// Keys and values of every head in each layer, in memory_dtype. `sight`: of a layer, where layers do not see all.
+MemoryShape memory_of(const ModelShape& shape, WeightSource& weights, const std::string& prefix = "",
+                      const std::function<Sight(int64_t layer)>& sight = {});
 
 }  // namespace glassbox

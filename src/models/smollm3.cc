@@ -12,8 +12,7 @@ namespace {
 
 struct SmolLm3Shape : DecoderShape {
   bool attention_bias = false, mlp_bias = false;
-  std::vector<bool> turns;       // the layers that know positions
-  std::vector<int64_t> windows;  // of each layer; 0: sees all
+  std::vector<bool> turns;  // the layers that know positions
   Rotary rotary;
 };
 
@@ -40,7 +39,7 @@ struct Attention {
       q = rope(q, shape.rotary);
       k = rope(k, shape.rotary);
     }
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), {.window = shape.windows[i]})));  // [T, D]
+    return o_proj(merge(attend(q, remember(layer, k, v))));  // [T, D]
   }
 };
 
@@ -79,10 +78,11 @@ std::unique_ptr<LanguageModel> make_smollm3(Config& config, WeightSource& weight
   const bool windows = config.get_or<bool>("use_sliding_window", false);
   const auto sliding = read_sliding_layers(
       config, shape->layers, [&](int64_t layer) { return windows && !shape->turns[static_cast<size_t>(layer)]; });
-  for (const bool looks_back : sliding) shape->windows.push_back(windows && looks_back ? window : 0);
   config.harmless({"max_window_layers"});  // of the Qwen code that its authors began with
   shape->rotary = rotary(read_rope(config), shape->head_dim);
-  shape->cache = cache_of(*shape, weights);
+  shape->memory = memory_of(*shape, weights, "", [&](int64_t layer) {
+    return Sight{.window = windows && sliding[static_cast<size_t>(layer)] ? window : 0};
+  });
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 
