@@ -21,7 +21,7 @@ endfunction()
 # NAME, and the floors it needs.
 glassbox_fuzz(safetensors formats)
 glassbox_fuzz(gguf formats)
-glassbox_fuzz(gguf_checkpoint formats)
+glassbox_fuzz(gguf_checkpoint models)
 glassbox_fuzz(config formats)
 glassbox_fuzz(adapter nn)
 glassbox_fuzz(template chat)

@@ -45,7 +45,7 @@ void read_config(const Json& json) {
       require(rope.attention_factor > 0 && rope.beta_fast > 0 && rope.original_max_position_embeddings > 0);
   });
   attempt([&] {
-    const RopeConfigs ropes = read_ropes(config, 1e6, 1e4);
+    const RopeConfigs ropes = read_ropes(config);
     require(ropes.full.theta >= 1 && ropes.sliding.theta >= 1);
   });
   attempt([&] { require(read_sliding_layers(config, 4, [](int64_t) { return true; }).size() == 4); });

@@ -7,6 +7,7 @@
 #include "formats/gguf_checkpoint.h"
 #include "formats/gguf_config.h"
 #include "fuzz/require.h"
+#include "models/registry.h"
 
 using namespace glassbox;
 
@@ -15,9 +16,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::shared_ptr<std::byte[]> bytes(new std::byte[size]);
   if (size > 0) std::memcpy(bytes.get(), data, size);
   try {
-    const GgufCheckpoint checkpoint(Gguf::from_bytes({bytes.get(), size}, bytes, "fuzz"));
+    const GgufCheckpoint checkpoint = gguf_checkpoint(Gguf::from_bytes({bytes.get(), size}, bytes, "fuzz"));
     require(checkpoint.config().is_object());
-    beyond_gguf(checkpoint.file());
+    beyond_gguf(checkpoint.file(), checkpoint.family());
     gguf_generation_config(checkpoint.file());
     unsigned sum = 0;
     for (const TensorInfo& tensor : checkpoint.tensors())

@@ -265,7 +265,7 @@ OrderedJson describe_gguf(const fs::path& path, const DescriptionOptions& option
   OrderedJson out = {{"model", path.string()}};
   Tensors tensors;
   try {
-    const GgufCheckpoint checkpoint(file);
+    const GgufCheckpoint checkpoint = gguf_checkpoint(file);
     for (const TensorInfo& tensor : checkpoint.tensors()) tensors.push_back(&tensor);
     GgufWeights weights(checkpoint);
     Config config(checkpoint.config(), path.string(), options.ignore_keys);

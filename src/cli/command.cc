@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "formats/gguf_config.h"
+#include "models/registry.h"
 #include "formats/shipped.h"
 
 namespace glassbox {
@@ -61,7 +62,8 @@ CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vecto
 
 void say_beyond_gguf(const std::string& file) {
   if (!is_gguf_file(file)) return;
-  const auto keys = beyond_gguf(Gguf::open(file));
+  const Gguf gguf = Gguf::open(file);
+  const auto keys = beyond_gguf(gguf, gguf_family(gguf, known_families()));
   if (keys.empty()) return;
   fmt::print(stderr, "{}: GGUF has no words for {}: only Glassbox finds this in the file, others compute without\n",
              file, fmt::join(keys, ", "));

@@ -16,6 +16,7 @@
 #include "formats/config.h"
 #include "formats/gguf_checkpoint.h"
 #include "formats/gguf_config.h"
+#include "models/registry.h"
 #include "formats/gguf_file_type.h"
 #include "formats/quote.h"
 #include "formats/shipped.h"
@@ -338,7 +339,7 @@ class Folder {
 
 Converted to_folder(const fs::path& source, const fs::path& target, const ConvertOptions& options,
                     const std::function<void(const Progress&)>& progress) {
-  const GgufCheckpoint checkpoint(Gguf::open(source));
+  const GgufCheckpoint checkpoint = gguf_checkpoint(Gguf::open(source));
   const Gguf& file = checkpoint.file();
   Json config = checkpoint.config();
   const std::vector<NamedText> text_files = tokenizer_files(file);

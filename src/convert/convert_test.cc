@@ -44,7 +44,7 @@ class PeersFile : public ::testing::TestWithParam<const char*> {};
 TEST_P(PeersFile, HasTheCheckpointsTensorsToTheBit) {
   const std::string name = GetParam();
   const Checkpoint meant = Checkpoint::open(golden(name));
-  const GgufCheckpoint got(Gguf::open(peers_file(name)));
+  const GgufCheckpoint got = gguf_checkpoint(Gguf::open(peers_file(name)));
   size_t seen = 0;
   for (const std::string_view tensor : meant.names()) {
     if (name == "deepseek_v3_tiny" && tensor.starts_with("model.layers.2.")) continue;  // it leaves out what drafts
@@ -82,7 +82,7 @@ bool says_less(const std::string& name) {
 TEST_P(PeersFile, IsTheSameModel) {
   const std::string name = GetParam();
   const Json config = read_json(golden(name) / "config.json");
-  const Json missed = own_keys(config, Gguf::open(peers_file(name)), "config.json");
+  const Json missed = own_keys(config, Gguf::open(peers_file(name)), known_families(), "config.json");
   EXPECT_EQ(!missed.empty(), says_less(name)) << missed;
   if (missed.empty()) { EXPECT_EQ(logits(*from_folder(golden(name))), logits(*from_gguf(peers_file(name)))); }
 }
@@ -180,17 +180,17 @@ TEST(Convert, NumbersMayComeOneALayer) {
   const auto error = [&](const std::string& key, GgufValue value) -> std::string {
     const fs::path file = with(key, std::move(value));
     try {
-      GgufCheckpoint(Gguf::open(file));
+      gguf_checkpoint(Gguf::open(file));
     } catch (const Error& e) { return std::string(e.what()).substr(file.string().size()); }
     return "(no error)";
   };
   const Gguf file = Gguf::open(peers_file("llama32_tiny"));
-  const Json config = GgufCheckpoint(file).config();
+  const Json config = gguf_checkpoint(file).config();
   ASSERT_EQ(file.integer("llama.block_count"), 3);
   for (const std::string key : {"llama.feed_forward_length", "llama.attention.head_count",
                                 "llama.attention.head_count_kv", "llama.attention.key_length"}) {
     const auto value = static_cast<int32_t>(*file.integer(key));
-    EXPECT_EQ(GgufCheckpoint(Gguf::open(with(key, GgufValue::array(std::vector(3, value))))).config(), config) << key;
+    EXPECT_EQ(gguf_checkpoint(Gguf::open(with(key, GgufValue::array(std::vector(3, value))))).config(), config) << key;
     EXPECT_EQ(error(key, GgufValue::array(std::vector{value, value, value + 1})),
               fmt::format(": {}: {} in layer 0 and {} in layer 2: layers that differ in it are not supported", key,
                           value, value + 1));
@@ -201,7 +201,7 @@ TEST(Convert, NumbersMayComeOneALayer) {
   }
   const std::string epsilon = "llama.attention.layer_norm_rms_epsilon";
   const auto value = static_cast<float>(*file.number(epsilon));
-  EXPECT_EQ(GgufCheckpoint(Gguf::open(with(epsilon, GgufValue::array(std::vector(3, value))))).config(), config);
+  EXPECT_EQ(gguf_checkpoint(Gguf::open(with(epsilon, GgufValue::array(std::vector(3, value))))).config(), config);
   EXPECT_THAT(error(epsilon, GgufValue::array(std::vector{value, value * 2, value})), HasSubstr("in layer 1"));
 
   // A mix is chosen by the same numbers.
@@ -311,7 +311,7 @@ TEST(Convert, HalvesAndOurOwnKeysAreChecked) {
                          const std::function<std::optional<RawTensor>(RawTensor)>& change) -> std::string {
     rewrite(peers_file("gpt_oss_tiny"), folder / "bad.gguf", metadata, change);
     try {
-      GgufCheckpoint(Gguf::open(folder / "bad.gguf"));
+      gguf_checkpoint(Gguf::open(folder / "bad.gguf"));
     } catch (const Error& e) { return e.what(); }
     return "(no error)";
   };

@@ -47,7 +47,7 @@ inline std::unique_ptr<LanguageModel> from_folder(const std::filesystem::path& f
 }
 
 inline std::unique_ptr<LanguageModel> from_gguf(const std::filesystem::path& file) {
-  const GgufCheckpoint checkpoint(Gguf::open(file));
+  const GgufCheckpoint checkpoint = gguf_checkpoint(Gguf::open(file));
   Config config(checkpoint.config(), file.string());
   GgufWeights weights(checkpoint);
   return make_model(config, weights);

@@ -14,7 +14,7 @@
 #include "convert/stored_weights.h"
 #include "formats/config.h"
 #include "formats/gguf_config.h"
-#include "formats/gguf_families.h"
+#include "formats/gguf_names.h"
 #include "formats/model_reference.h"
 #include "formats/quantization.h"
 #include "formats/quote.h"
@@ -183,7 +183,7 @@ void GgufSource::State::order() {
 
 void GgufSource::State::open_file(const fs::path& path) {
   file = Gguf::open(path);
-  gguf_family(*file);  // one we know, and whole
+  gguf_family(*file, known_families());  // one we know, and whole
   name = file->string("general.name").value_or(gguf_stem(path));
   for (const GgufEntry& entry : file->metadata())
     if (entry.key != "general.file_type") metadata.push_back(entry);
@@ -264,7 +264,7 @@ void GgufSource::State::note_norm(const std::string& tensor, const Source& sourc
 void GgufSource::State::open_checkpoint(Checkpoint from, const Json& config, const std::string& config_source,
                                         std::span<const std::string> ignore_keys) {
   checkpoint = std::move(from);
-  const GgufFamily* family = gguf_family_of_model_type(config.value("model_type", ""));
+  const FamilyFormat* family = gguf_family_named(config.value("model_type", ""), known_families());
   if (!family)
     fail(ErrorKind::unsupported, "{}: model_type {} cannot be written as GGUF", config_source,
          quote(config.value("model_type", "")));
@@ -278,7 +278,7 @@ void GgufSource::State::open_checkpoint(Checkpoint from, const Json& config, con
   known.finish();
   vocabulary = shape.vocabulary;
   Json filled = config;
-  Json& text = family->prefix.empty() ? filled : filled["text_config"];
+  Json& text = family->text ? filled["text_config"] : filled;
   const auto fill = [&](const char* key, int64_t value) {
     if (!text.contains(key) || text[key].is_null()) text[key] = value;
   };
@@ -311,7 +311,7 @@ void GgufSource::State::open_checkpoint(Checkpoint from, const Json& config, con
     }
     sources.push_back(*source);
   }
-  for (GgufEntry& entry : gguf_metadata(filled, config_source, drafts)) metadata.push_back(std::move(entry));
+  for (GgufEntry& entry : gguf_metadata(filled, *family, config_source, drafts)) metadata.push_back(std::move(entry));
   for (auto& [tensor, parts] : stacks) {
     Rows rows_of_tensor{{}, rule_of[tensor]->change};
     if (rows_of_tensor.change == GgufChange::expert &&
@@ -322,7 +322,7 @@ void GgufSource::State::open_checkpoint(Checkpoint from, const Json& config, con
     put_stack(tensor, std::move(rows_of_tensor), text);
   }
   note_dtypes(sources);
-  rope_factors = gguf_rope_factors(filled);
+  rope_factors = gguf_rope_factors(filled, *family);
   if (!rope_factors.empty()) {
     const RawTensor raw{"rope_freqs.weight",
                         DType::f32,
@@ -334,12 +334,12 @@ void GgufSource::State::open_checkpoint(Checkpoint from, const Json& config, con
   order();
 
   // What a reader will make of this must be the model that was meant.
-  const Json said =
-      own_keys(filled, Gguf::planned(metadata, tensors, checkpoint->source()), config_source, ignore_keys);
+  const Json said = own_keys(filled, Gguf::planned(metadata, tensors, checkpoint->source()), known_families(),
+                             config_source, ignore_keys);
   if (said.empty()) return;
   metadata.push_back({std::string(kOwnConfig), GgufValue::of(dump_json(said))});
-  const Json missed =
-      own_keys(filled, Gguf::planned(metadata, tensors, checkpoint->source()), config_source, ignore_keys);
+  const Json missed = own_keys(filled, Gguf::planned(metadata, tensors, checkpoint->source()), known_families(),
+                               config_source, ignore_keys);
   if (!missed.empty())
     fail(ErrorKind::unsupported, "{}: {}: GGUF has no place for it", config_source, missed.items().begin().key());
 }

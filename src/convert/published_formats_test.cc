@@ -167,7 +167,7 @@ TEST_P(PublishedFormat, MeansTheSameInGguf) {
   TemporaryFolder folder;
   publish(folder / "model", GetParam());
   convert((folder / "model").string(), (folder / "m.gguf").string(), {});
-  const GgufCheckpoint got(Gguf::open(folder / "m.gguf"));
+  const GgufCheckpoint got = gguf_checkpoint(Gguf::open(folder / "m.gguf"));
   Config config = Config::open(folder / "model");
   CheckpointWeights meant(Checkpoint::open(folder / "model"), read_quantization(config));
   int64_t seen = 0;

@@ -57,7 +57,7 @@ std::shared_ptr<Model> open_folder(const std::filesystem::path& folder, const Op
 }
 
 std::shared_ptr<Model> open_gguf(const std::filesystem::path& path, const OpenOptions& options) {
-  const GgufCheckpoint checkpoint(Gguf::open(path));
+  const GgufCheckpoint checkpoint = gguf_checkpoint(Gguf::open(path));
   const Gguf& file = checkpoint.file();
   Tokenizer tokenizer =
       tokenizer_or_none(gguf_model_name(file, path), file.source(), [&] { return Tokenizer::from_gguf(file); });

@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "formats/gguf_families.h"
+#include "formats/gguf_names.h"
+#include "models/registry.h"
 
 namespace glassbox {
 namespace {
@@ -15,7 +16,7 @@ struct Fed {
 
 // What goes in at a tap "MODULE.in": into which tensors. Experts that a checkpoint stacks have modules by number all
 // the same ("experts.7.down_proj"), and no ".weight".
-Fed fed_by(const GgufFamily& family, std::string_view tap) {
+Fed fed_by(const FamilyFormat& family, std::string_view tap) {
   if (constexpr std::string_view kText = "language_model."; tap.starts_with(kText)) tap.remove_prefix(kText.size());
   const std::string module(tap.substr(0, tap.size() - 3));
   Fed fed{gguf_places(family, module + ".weight")};
@@ -36,7 +37,7 @@ Fed fed_by(const GgufFamily& family, std::string_view tap) {
 }  // namespace
 
 ImportanceCollector::ImportanceCollector(const LanguageModel& model) {
-  const GgufFamily* family = gguf_family_of_model_type(model.shape().model_type);
+  const FamilyFormat* family = gguf_family_named(model.shape().model_type, known_families());
   if (!family)
     fail(ErrorKind::unsupported, "importance: GGUF has no names for the tensors of {}", model.shape().model_type);
   const auto experts = static_cast<size_t>(model.shape().experts);

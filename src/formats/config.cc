@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <numbers>
 #include <set>
 #include <utility>
 
@@ -34,7 +35,54 @@ constexpr std::string_view kHarmless[] = {
     // heads for classification that the checkpoint of a language model does not have
     "id2label", "label2id", "num_labels", "problem_type"};
 
+// Factors of 1 and counts of nought.
+constexpr std::string_view kFactors[] = {"attention_in_multiplier",
+                                         "attention_out_multiplier",
+                                         "attention_value_scale",
+                                         "embedding_multiplier",
+                                         "embedding_scale",
+                                         "key_multiplier",
+                                         "lm_head_multiplier",
+                                         "logit_scale",
+                                         "logits_scaling",
+                                         "logits_mup_width_multiplier",
+                                         "partial_rotary_factor",
+                                         "residual_multiplier",
+                                         "rope_ratio",
+                                         "rotary_pct",
+                                         "route_scale",
+                                         "routed_scaling_factor",
+                                         "router_scaling_factor",
+                                         "scale_emb"};
+constexpr std::string_view kCounts[] = {"first_k_dense_replace",
+                                        "hidden_size_per_layer_input",
+                                        "moe_num_experts",
+                                        "moe_num_shared_experts",
+                                        "n_routed_experts",
+                                        "n_shared_experts",
+                                        "num_experts",
+                                        "num_experts_per_tok",
+                                        "num_kv_shared_layers",
+                                        "num_local_experts",
+                                        "num_shared_experts",
+                                        "shared_expert_intermediate_size",
+                                        "shared_intermediate_size"};
+
+bool is_among(std::span<const std::string_view> keys, std::string_view key) {
+  return std::ranges::find(keys, key) != keys.end();
+}
+
+// Whether the value says of the key what would be so without it: false and null always do.
+bool says_nothing(std::string_view key, const Json& value) {
+  if (value.is_null() || value == false) return true;
+  return (is_among(kFactors, key) && value == 1) || (is_among(kCounts, key) && value == 0);
+}
+
 }  // namespace
+
+Json ConfigDefault::json() const {
+  return std::visit([](const auto& each) { return Json(each); }, value);
+}
 
 struct Config::Node {
   Json object;
@@ -43,7 +91,8 @@ struct Config::Node {
   std::shared_ptr<const std::vector<std::string>> ignore;
   std::shared_ptr<std::vector<std::string>> warnings = std::make_shared<std::vector<std::string>>();
   bool whole = false;  // a configuration, not some settings of one
-  KnownKeys known = family_that_reads;
+  KnownKeys known = nullptr;
+  std::map<std::string, Json, std::less<>> defaults;
   std::set<std::string, std::less<>> used;
   std::map<std::string, std::shared_ptr<Node>, std::less<>> children;
 
@@ -61,7 +110,7 @@ struct Config::Node {
       if (whole && std::ranges::find(kHarmless, key) != std::end(kHarmless)) continue;
       if (std::ranges::find(*ignore, path + key) != ignore->end()) {
         left.ignored.push_back(path + key);
-      } else if (const std::string_view family = known(key); !family.empty()) {
+      } else if (const std::string_view family = known ? known(key) : std::string_view(); !family.empty()) {
         left.refused.push_back(fmt::format("{}: {} of {}", quote(path + key), brief(value), family));
       } else {
         left.unread.push_back(quote(path + key));
@@ -110,8 +159,9 @@ std::string Config::where(std::string_view key) const {
 }
 
 const Json* Config::peek(std::string_view key) const {
-  const auto found = node_->object.find(key);
-  return found == node_->object.end() || found->is_null() ? nullptr : &*found;
+  if (const auto found = node_->object.find(key); found != node_->object.end() && !found->is_null()) return &*found;
+  const auto assumed = node_->defaults.find(key);
+  return assumed == node_->defaults.end() ? nullptr : &assumed->second;
 }
 
 const Json* Config::raw(std::string_view key) const {
@@ -119,7 +169,14 @@ const Json* Config::raw(std::string_view key) const {
   return peek(key);
 }
 
-bool Config::has(std::string_view key) const { return peek(key) != nullptr; }
+bool Config::has(std::string_view key) const {
+  const auto found = node_->object.find(key);
+  return found != node_->object.end() && !found->is_null();
+}
+
+void Config::assume(std::span<const ConfigDefault> defaults) const {
+  for (const ConfigDefault& each : defaults) node_->defaults[std::string(each.key)] = each.json();
+}
 
 void Config::missing(std::string_view key) const {
   fail(ErrorKind::bad_file, "{}: expected a value, found none", where(key));
@@ -144,7 +201,9 @@ std::optional<Config> Config::object(std::string_view key) const {
 
 std::optional<Config> Config::whole(std::string_view key) const {
   std::optional<Config> within = object(key);
-  if (within) within->node_->whole = true;
+  if (!within) return within;
+  within->node_->whole = true;
+  within->node_->defaults = node_->defaults;
   return within;
 }
 
@@ -236,8 +295,7 @@ std::string Config::choice(std::string_view key, std::initializer_list<std::stri
 
 std::string Config::choice_or(std::string_view key, std::string_view fallback,
                               std::initializer_list<std::string_view> known) const {
-  raw(key);
-  return has(key) ? choice(key, known) : std::string(fallback);
+  return raw(key) ? choice(key, known) : std::string(fallback);
 }
 
 void Config::harmless(std::initializer_list<std::string_view> keys) const {
@@ -257,7 +315,12 @@ void Config::finish() const {
 
 std::vector<std::string> Config::ignored() const { return node_->leftovers().ignored; }
 
-void Config::judged_by(KnownKeys known) const { node_->known = known; }
+void Config::judged_by(KnownKeys known) const {
+  node_->known = known;
+  for (const auto& [key, child] : node_->children) Config(child).judged_by(known);
+}
+
+bool Config::is_judged() const { return node_->known != nullptr; }
 
 void Config::warn(std::string line) const {
   if (std::ranges::find(*node_->warnings, line) == node_->warnings->end()) node_->warnings->push_back(std::move(line));
@@ -285,13 +348,21 @@ namespace {
 
 constexpr double kMaxTheta = 1e12;
 
+// `fallback`: what the configuration around says.
+double read_rotated_part(const Config& config, double fallback, HeadRotation rotation) {
+  const auto part = config.between_or<double>("partial_rotary_factor", fallback, 0.0, 1.0);
+  if (rotation == HeadRotation::whole && part != 1.0)
+    fail(ErrorKind::unsupported, "{}: expected 1 (all of a head turns), got {}", config.where("partial_rotary_factor"),
+         part);
+  return part;
+}
+
 // `scaling`: rope_scaling or rope_parameters, whose rope_theta counts before the one outside.
-RopeConfig read_rope_object(const Config& config, const Config& scaling, double theta) {
+RopeConfig read_rope_object(const Config& config, const Config& scaling, double theta, double partial = 1.0,
+                            HeadRotation rotation = HeadRotation::whole) {
   RopeConfig rope;
   rope.theta = scaling.between_or<double>("rope_theta", theta, 1.0, kMaxTheta);
-  if (scaling.between_or<double>("partial_rotary_factor", 1.0, 0.0, 1.0) != 1.0)
-    fail(ErrorKind::unsupported, "{}: expected 1 (all of a head turns), got {}", scaling.where("partial_rotary_factor"),
-         scaling.get<double>("partial_rotary_factor"));
+  rope.partial_rotary_factor = read_rotated_part(scaling, partial, rotation);
   const std::optional<std::string> old_name = scaling.optional<std::string>("type");
   const std::optional<std::string> name = scaling.optional<std::string>("rope_type");
   if (old_name && name && *old_name != *name)
@@ -345,19 +416,35 @@ RopeConfig read_rope_object(const Config& config, const Config& scaling, double 
 
 }  // namespace
 
+float rope_frequency(double theta, int64_t width, int64_t pair) {
+  const auto exponent = static_cast<float>(2 * pair) / static_cast<float>(width);
+  return static_cast<float>(1 / std::pow(theta, static_cast<double>(exponent)));
+}
+
+double llama3_kept(const RopeConfig& rope, float frequency) {
+  const double wavelength = 2 * std::numbers::pi / static_cast<double>(frequency);
+  const auto original = static_cast<double>(rope.original_max_position_embeddings);
+  if (wavelength < original / rope.high_freq_factor) return 1;
+  if (wavelength >= original / rope.low_freq_factor) return 0;
+  return (original / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+}
+
 double yarn_mscale(double factor, double mscale) { return factor <= 1 ? 1.0 : 0.1 * mscale * std::log(factor) + 1.0; }
 
-RopeConfig read_rope(const Config& config, double default_theta) {
+int64_t rotated_width(double partial_rotary_factor, int64_t head_dim) {
+  return static_cast<int64_t>(static_cast<double>(head_dim) * partial_rotary_factor);
+}
+
+RopeConfig read_rope(const Config& config, HeadRotation rotation) {
   const std::optional<Config> old_form = config.object("rope_scaling"), new_form = config.object("rope_parameters");
-  const double theta = config.between_or<double>("rope_theta", default_theta, 1.0, kMaxTheta);
-  if (config.between_or<double>("partial_rotary_factor", 1.0, 0.0, 1.0) != 1.0)
-    fail(ErrorKind::unsupported, "{}: expected 1 (all of a head turns), got {}", config.where("partial_rotary_factor"),
-         config.get<double>("partial_rotary_factor"));
+  const double theta = config.between_or<double>("rope_theta", RopeConfig{}.theta, 1.0, kMaxTheta);
+  const double partial = read_rotated_part(config, 1.0, rotation);
   RopeConfig rope;
   rope.theta = theta;
-  if (new_form) rope = read_rope_object(config, *new_form, theta);
+  rope.partial_rotary_factor = partial;
+  if (new_form) rope = read_rope_object(config, *new_form, theta, partial, rotation);
   if (old_form) {
-    const RopeConfig old_rope = read_rope_object(config, *old_form, theta);
+    const RopeConfig old_rope = read_rope_object(config, *old_form, theta, partial, rotation);
     if (new_form && old_rope != rope)
       fail(ErrorKind::bad_file, "{}: rope_scaling and rope_parameters differ", config.source());
     rope = old_rope;
@@ -368,20 +455,19 @@ RopeConfig read_rope(const Config& config, double default_theta) {
   return rope;
 }
 
-RopeConfigs read_ropes(const Config& config, double default_theta, double default_local_theta) {
+RopeConfigs read_ropes(const Config& config) {
   RopeConfigs ropes;
   const auto local_theta = [&](double theta) {
-    return config.between_or<double>("rope_local_base_freq", default_local_theta > 0 ? default_local_theta : theta, 1.0,
-                                     kMaxTheta);
+    return config.between_or<double>("rope_local_base_freq", theta, 1.0, kMaxTheta);
   };
   const std::optional<Config> new_form = config.object("rope_parameters");
   if (!new_form) {
-    ropes.full = read_rope(config, default_theta);
+    ropes.full = read_rope(config);
     ropes.sliding.theta = local_theta(ropes.full.theta);
     return ropes;
   }
   // Beside the newer spelling the older keys would have to mean the same; no published file has both.
-  const double theta = config.between_or<double>("rope_theta", default_theta, 1.0, kMaxTheta);
+  const double theta = config.between_or<double>("rope_theta", RopeConfig{}.theta, 1.0, kMaxTheta);
   const std::optional<Config> full = new_form->object("full_attention"),
                               sliding = new_form->object("sliding_attention");
   if (!full && !sliding)

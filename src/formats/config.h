@@ -12,18 +12,28 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/dtype.h"
 #include "base/error.h"
 #include "base/json.h"
-#include "formats/config_keys.h"
 
 namespace glassbox {
 
 // The largest config.json or generation_config.json that is read at all, in bytes; published ones have a few
 // thousand.
 constexpr size_t kMaxConfig = 16 << 20;
+
+// What a key of config.json is where a file does not have it.
+struct ConfigDefault {
+  std::string_view key;
+  std::variant<bool, int64_t, double, std::string_view> value;
+  bool told =
+      false;  // other formats are told it, too; else a file that says it says nothing more than one that does not
+
+  Json json() const;
+};
 
 // Who is known to depend on a key of a file, or empty.
 using KnownKeys = std::string_view (*)(std::string_view key);
@@ -81,11 +91,14 @@ class Config {
   std::string choice_or(std::string_view key, std::string_view fallback,
                         std::initializer_list<std::string_view> known) const;
 
-  bool has(std::string_view key) const;                      // present and not null; does not count as reading it
+  bool has(std::string_view key) const;                      // in the file, not null; does not count as reading it
   std::optional<Config> object(std::string_view key) const;  // a nested object, ticked off key by key as this one
   // The same of an object that is a configuration of its own (text_config): what is harmless anywhere is there, too.
   std::optional<Config> whole(std::string_view key) const;
   const Json* raw(std::string_view key) const;  // as it is, counted as read; null if missing; valid with *this
+
+  // What a missing key is from now on, to every reader but has(): here and in configurations within (whole).
+  void assume(std::span<const ConfigDefault> defaults) const;
 
   void harmless(std::initializer_list<std::string_view> keys) const;  // need not be read, whatever their value
   template <class T>
@@ -94,15 +107,16 @@ class Config {
     if (has(key) && *peek(key) == Json(neutral)) harmless({key});
   }
 
-  // Throws Error(unsupported) naming every key, nested objects included, that nothing read and some published family
-  // does (formats/config_keys.h), unless it is harmless, says nothing there, or a person lets it pass. All other keys
-  // that nothing read are a warning: tools and trainers leave their notes in these files. What every config.json may
-  // hold without changing the model (who wrote it, dropout, token ids that generation_config.h reads, ...) is harmless.
+  // Throws Error(unsupported) naming every key, nested objects included, that nothing read and somebody is known to
+  // (judged_by), unless it is harmless, says nothing there (a factor of 1, no experts, false), or a person lets it
+  // pass. All other keys that nothing read are a warning: tools and trainers leave their notes in these files. What
+  // every config.json may hold without changing the model (who wrote it, dropout, token ids of generation) is harmless.
   void finish() const;
   std::vector<std::string> ignored() const;  // the ignore_keys that were there and unread: for the record
 
-  // For files of another kind: which unread keys finish() refuses, instead of family_that_reads().
+  // Which unread keys finish() refuses, here and in the objects within; until somebody says so, none.
   void judged_by(KnownKeys known) const;
+  bool is_judged() const;
 
   // What stops nothing and a person should know, a line each, said once however often it is found.
   void warn(std::string line) const;
@@ -162,26 +176,38 @@ struct RopeConfig {
   bool truncate = false;                         // the blend begins and ends at whole dimensions
   double attention_factor = 1.0;                 // as given, or what follows from factor, mscale and mscale_all_dim
   double mscale = 0.0, mscale_all_dim = 0.0;     // 0: not given. DeepSeek scales its scores by the latter, too
+  double partial_rotary_factor = 1.0;            // how much of each head turns: the first numbers
   bool operator==(const RopeConfig&) const = default;
 };
+
+// theta^(-2 pair / width) in float32: by how much a pair of a head's numbers turns from one position to the next.
+float rope_frequency(double theta, int64_t width, int64_t pair);
+
+// How much of such a frequency `llama3` keeps (arXiv:2407.21783; the formula is Meta's reference code's): 1 of short
+// wavelengths, 0 of long ones, which are divided by factor, and between them a share of each.
+double llama3_kept(const RopeConfig& rope, float frequency);
 
 // YaRN's 0.1 mscale ln(factor) + 1, of which attention factors are made; 1 where nothing is stretched.
 double yarn_mscale(double factor, double mscale = 1.0);
 
 // Both spellings: rope_theta and rope_scaling {type | rope_type, ...} of transformers 4, rope_parameters
 // {rope_type, rope_theta, ...} of transformers 5; where a file has both they must agree. Other kinds
-// (dynamic, longrope, ...) and partial rotation are Error(unsupported) by name.
-RopeConfig read_rope(const Config& config, double default_theta = 10000.0);
+// (dynamic, longrope, ...) are Error(unsupported) by name, and so is a partial_rotary_factor, unless the family says
+// that its heads may turn in part.
+enum class HeadRotation { whole, part };
+RopeConfig read_rope(const Config& config, HeadRotation rotation = HeadRotation::whole);
+
+// How many of a head's numbers turn, rounded down as transformers does.
+int64_t rotated_width(double partial_rotary_factor, int64_t head_dim);
 
 // Of models whose layers that look through a window turn otherwise than those that see all: rope_parameters
 // {full_attention, sliding_attention} of transformers 5; in transformers 4 the spelling above is the full layers',
-// and the others turn unscaled by rope_local_base_freq, or where there is none by `default_local_theta`
-// (0: rope_theta).
+// and the others turn unscaled by rope_local_base_freq, or where there is none by rope_theta.
 struct RopeConfigs {
   RopeConfig full, sliding;
   bool operator==(const RopeConfigs&) const = default;
 };
-RopeConfigs read_ropes(const Config& config, double default_theta, double default_local_theta);
+RopeConfigs read_ropes(const Config& config);
 
 // Which layers look through a window: layer_types (full_attention or sliding_attention for each), or where the file
 // has none `otherwise(layer)`.

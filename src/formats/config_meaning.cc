@@ -7,20 +7,24 @@
 namespace glassbox {
 namespace {
 
-double default_theta(std::string_view type) {
-  if (type == "gpt_oss") return 150000;
-  if (is_llama4(type) || type == "olmo3") return 500000;
-  if (type == "mixtral" || type.starts_with("gemma3")) return 1e6;
-  return type == "smollm3" ? 2e6 : 1e4;
+const ConfigDefault* find_default(const FamilyFormat& family, std::string_view key) {
+  const auto found = std::ranges::find(family.defaults, key, &ConfigDefault::key);
+  return found == family.defaults.end() ? nullptr : &*found;
 }
 
 }  // namespace
 
-Json plain_rope(const Json& config) {
+Json default_of(const FamilyFormat& family, std::string_view key) {
+  const ConfigDefault* found = find_default(family, key);
+  return found ? found->json() : Json();
+}
+
+Json plain_rope(const Json& config, const FamilyFormat& family) {
   Json rope = Json::object();
   const Json parameters = config.value("rope_parameters", Json()), old = config.value("rope_scaling", Json());
   Json scaling = parameters.is_object() ? parameters : old.is_object() ? old : Json::object();
-  rope["rope_theta"] = config.value("rope_theta", Json(default_theta(config.value("model_type", ""))));
+  const Json usual = default_of(family, "rope_theta");
+  rope["rope_theta"] = config.value("rope_theta", usual.is_null() ? Json(RopeConfig{}.theta) : usual);
   if (const Json local = config.value("rope_local_base_freq", Json()); local.is_number())
     rope["rope_local_base_freq"] = local;
   if (scaling.contains("full_attention") && scaling["full_attention"].is_object()) {  // settings by kind of layer
@@ -35,6 +39,10 @@ Json plain_rope(const Json& config) {
     rope["rope_theta"] = scaling["rope_theta"];
     scaling.erase("rope_theta");
   }
+  const Json part = config.value("partial_rotary_factor", default_of(family, "partial_rotary_factor"));
+  if (const Json within = scaling.value("partial_rotary_factor", part); within.is_number() && within != 1)
+    rope["partial_rotary_factor"] = within;
+  scaling.erase("partial_rotary_factor");
   if (scaling.contains("type")) {
     scaling["rope_type"] = scaling["type"];
     scaling.erase("type");
@@ -54,10 +62,10 @@ Json layer_types_of(const Json& config) {
   return types;
 }
 
-Json turning_layers(const Json& config) {
+Json turning_layers(const Json& config, int64_t interval) {
   const Json said = config.value("no_rope_layers", Json());
   if (said.is_array() && !said.empty()) return said;
-  const Json every = config.value("no_rope_layer_interval", Json(4)),
+  const Json every = config.value("no_rope_layer_interval", Json(interval)),
              layers = config.value("num_hidden_layers", Json());
   if (!every.is_number_integer() || every.get<int64_t>() < 1 || !layers.is_number_integer()) return {};
   Json turns = Json::array();
@@ -66,9 +74,9 @@ Json turning_layers(const Json& config) {
   return turns;
 }
 
-Json mixture_layers(const Json& config) {
+Json mixture_layers(const Json& config, int64_t usual) {
   if (const Json said = config.value("moe_layers", Json()); said.is_array()) return said;
-  const Json step = config.value("interleave_moe_layer_step", Json(1)),
+  const Json step = config.value("interleave_moe_layer_step", Json(usual)),
              layers = config.value("num_hidden_layers", Json());
   if (!step.is_number_integer() || step.get<int64_t>() < 1 || !layers.is_number_integer()) return {};
   Json list = Json::array();
@@ -77,6 +85,7 @@ Json mixture_layers(const Json& config) {
     list.push_back(i);
   return list;
 }
+
 bool same_value(const Json& a, const Json& b) {
   if (a.is_number() && b.is_number()) return a.get<float>() == b.get<float>();  // GGUF holds float32
   if (a.is_structured() && a.type() == b.type()) {
@@ -89,48 +98,14 @@ bool same_value(const Json& a, const Json& b) {
   return a == b;
 }
 
-namespace {
-
-// Those of Llama 4 that see their chunk alone.
-Json chunked_layers(const Json& config) {
-  if (const Json said = config.value("layer_types", Json()); said.is_array()) return said;
-  Json types = Json::array();
-  for (const Json& turns : turning_layers(config)) types.push_back(turns == 1 ? "chunked_attention" : "full_attention");
-  return types;
-}
-
-}  // namespace
-
-Json with_defaults(Json config, std::string_view type) {
-  const auto set = [&](const char* key, const Json& value) {
-    if (!config.contains(key) || config[key].is_null()) config[key] = value;
-  };
-  if (is_gemma(type)) {
-    set("rms_norm_eps", 1e-6);
-    set("sliding_window", 4096);
-  }
-  if (type == "gpt_oss") set("sliding_window", 128);
-  if (is_llama4(type)) {
-    set("rms_norm_eps", 1e-5);
-    set("intermediate_size_mlp", 16384);
-    set("interleave_moe_layer_step", 1);
-    set("num_experts_per_tok", 1);
-  }
-  if (type == "deepseek_v2") set("n_shared_experts", 2);
-  if (is_deepseek_v3(type)) {
-    set("n_shared_experts", 1);
-    set("routed_scaling_factor", 2.5);
-    set("norm_topk_prob", true);
-    set("n_group", 8);
-    set("topk_group", 4);
-  }
-  if (is_latent(type)) set("first_k_dense_replace", 0);
+Json with_defaults(Json config, const FamilyFormat& family) {
+  for (const ConfigDefault& each : family.defaults)
+    if (each.told && config.value(std::string(each.key), Json()).is_null()) config[std::string(each.key)] = each.json();
   return config;
 }
 
-Json comparable(Json config) {
-  const std::string type = config.value("model_type", "");
-  Json kept = plain_rope(config);
+Json comparable(Json config, const FamilyFormat& family) {
+  Json kept = plain_rope(config, family);
   if (kept.contains("rope_scaling")) {
     Json& scaling = kept["rope_scaling"];
     const auto drop = [&](const char* key, const Json& value) {
@@ -141,26 +116,20 @@ Json comparable(Json config) {
     drop("beta_slow", 1);
     drop("attention_factor", nullptr);
     if (scaling.value("rope_type", Json()) == "yarn" && scaling.contains("mscale") &&
-        scaling.contains("mscale_all_dim") && scaling["mscale"] == scaling["mscale_all_dim"] && !is_latent(type)) {
+        scaling.contains("mscale_all_dim") && scaling["mscale"] == scaling["mscale_all_dim"] && !family.gguf.latent) {
       scaling.erase("mscale");  // their quotient is all that counts
       scaling.erase("mscale_all_dim");
     }
   }
-  if (const Json types = is_llama4(type) ? chunked_layers(config) : layer_types_of(config); !types.is_null())
-    config["layer_types"] = types;
-  if (is_llama4(type)) config["moe_layers"] = mixture_layers(config);
-  if (is_llama4(type) || type == "smollm3") config["no_rope_layers"] = turning_layers(config);
+  if (const Json types = layer_types_of(config); !types.is_null()) config["layer_types"] = types;
+  if (family.derive) family.derive(config);
   for (const char* key : kRopeKeys) config.erase(key);
   const auto whole = [](const Json& value) {  // 1.0 and 1 are the same number
     return value.is_number_float() && std::trunc(value.get<double>()) == value.get<double>() &&
            std::abs(value.get<double>()) < 1e15;
   };
-  const auto true_by_default = [&](const std::string& key) {
-    return key == "attn_temperature_tuning" || key == "use_qk_norm" || key == "rope_interleave" ||
-           (key == "norm_topk_prob" && is_deepseek_v3(type)) || (key == "attention_bias" && type == "gpt_oss");
-  };
   for (auto& [key, value] : config.items()) {
-    if (value.is_null() || (value == false && !true_by_default(key))) continue;
+    if (value.is_null() || (value == false && default_of(family, key) != true)) continue;
     kept[key] = whole(value) ? Json(static_cast<int64_t>(value.get<double>())) : value;
   }
   for (const char* name : {"num_experts", "n_routed_experts"})  // transformers 5 spells some anew
@@ -169,7 +138,7 @@ Json comparable(Json config) {
       kept.erase(name);
     }
   // What says nothing: no layer looks through a window, all keys of a layer turn, no layer is dense.
-  if (kept.contains("layer_types") && !is_llama4(type) &&
+  if (kept.contains("layer_types") && family.gguf.windows.kind != "chunked_attention" &&
       std::ranges::all_of(kept["layer_types"], [](const Json& kind) { return kind == "full_attention"; }))
     for (const char* key : {"layer_types", "max_window_layers", "sliding_window", "use_sliding_window"})
       kept.erase(key);
@@ -184,30 +153,16 @@ Json comparable(Json config) {
   const auto drop = [&](const char* key, const Json& value) {
     if (kept.contains(key) && same_value(kept[key], value)) kept.erase(key);
   };
-  drop("hidden_act", is_gemma(type) ? "gelu_pytorch_tanh" : "silu");
+  drop("hidden_act", family.activation);
   drop("hidden_activation", "gelu_pytorch_tanh");
   if (kept.contains("sliding_window")) drop("sliding_window_size", kept["sliding_window"]);  // its older name
   drop("shared_expert_intermediate_size", 0);
-  if (type == "gpt_oss") {
-    drop("swiglu_alpha", 1.702);
-    drop("swiglu_limit", 7);
-    if (kept.contains("num_experts_per_tok")) drop("experts_per_token", kept["num_experts_per_tok"]);
-    kept.erase("initial_context_length");  // rope_scaling says the same
-  }
-  if (is_llama4(type)) {
-    if (kept.contains("attn_temperature_tuning") && kept["attn_temperature_tuning"].is_number())
-      kept["attn_temperature_tuning"] = kept["attn_temperature_tuning"] != 0;  // Meta's files have a number
-    drop("attn_temperature_tuning", true);
-    drop("use_qk_norm", true);
-    drop("attention_chunk_size", 8192);
-    drop("floor_scale", 8192);
-    drop("attn_scale", 0.1);
-  }
-  if (is_latent(type)) {
-    drop("rope_interleave", true);
-    drop("moe_layer_freq", 1);
-    drop("scoring_func", is_deepseek_v3(type) ? "sigmoid" : "softmax");
-    drop("topk_method", is_deepseek_v3(type) ? "noaux_tc" : "greedy");
+  if (kept.contains("num_experts_per_tok")) drop("experts_per_token", kept["num_experts_per_tok"]);
+  kept.erase("initial_context_length");  // an older name, too: rope_scaling says it
+  for (const ConfigDefault& each : family.defaults)
+    if (!each.told && std::ranges::find(kRopeKeys, each.key) == std::end(kRopeKeys))
+      drop(std::string(each.key).c_str(), each.json());
+  if (family.gguf.latent) {
     for (const char* key : {"head_dim", "qk_head_dim"}) kept.erase(key);  // follow from others
   } else if (!kept.contains("head_dim") && kept.contains("hidden_size") && kept.contains("num_attention_heads") &&
              kept["num_attention_heads"] != 0) {

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "formats/gguf_config.h"
+#include "formats/gguf_names.h"
 #include "formats/quote.h"
 #include "tensor/blocks.h"
 
@@ -128,9 +129,9 @@ bool is_plain(DType dtype) { return dtype == DType::f32 || dtype == DType::f16 |
 }  // namespace
 
 struct GgufCheckpoint::State : std::enable_shared_from_this<State> {
-  explicit State(Gguf f) : file(std::move(f)), family(&gguf_family(file)), config(gguf_config(file)) {}
+  State(Gguf f, const FamilyFormat& of) : file(std::move(f)), family(&of), config(gguf_config(file, of)) {}
   Gguf file;
-  const GgufFamily* family;
+  const FamilyFormat* family;
   Json config;
   std::vector<TensorInfo> tensors;
   std::vector<Part> parts;  // beside them
@@ -139,7 +140,7 @@ struct GgufCheckpoint::State : std::enable_shared_from_this<State> {
 
   // Of the text, where a model is more.
   int64_t number(const char* key) const {
-    const Json& text = family->prefix.empty() ? config : config["text_config"];
+    const Json& text = family->text ? config["text_config"] : config;
     const auto found = text.find(key);
     if (found == text.end() || !found->is_number_integer())
       fail(ErrorKind::bad_file, "{}: expected a number for {}, found none", file.source(), key);
@@ -189,7 +190,7 @@ void GgufCheckpoint::State::add(const TensorInfo& whole) {
   const auto place = checkpoint_place(*family, whole.name);
   if (!place)
     fail(ErrorKind::unsupported, "{}: tensor {} is no part of architecture {}", file.source(), quote(whole.name),
-         family->architecture);
+         family->gguf.architecture);
   const GgufChange change = place->rule->change;
   if (is_first(change) || is_second(change)) {
     const auto [seen, fresh] = halves.try_emplace(place->name, Part{&whole, change, -1});
@@ -230,8 +231,8 @@ void GgufCheckpoint::State::add(const TensorInfo& whole) {
   parts.push_back({&whole, change, -1});
 }
 
-GgufCheckpoint::GgufCheckpoint(Gguf file) {
-  auto state = std::make_shared<State>(std::move(file));
+GgufCheckpoint::GgufCheckpoint(Gguf file, const FamilyFormat& family) {
+  auto state = std::make_shared<State>(std::move(file), family);
   for (const TensorInfo& whole : state->file.tensors())
     if (!is_weight_of_nothing(whole.name)) state->add(whole);
   for (const auto& [name, half] : state->halves)
@@ -323,7 +324,7 @@ std::optional<RawTensor> GgufCheckpoint::find(std::string_view name, bool exact)
 
 const std::vector<TensorInfo>& GgufCheckpoint::tensors() const { return state_->tensors; }
 const Json& GgufCheckpoint::config() const { return state_->config; }
-const GgufFamily& GgufCheckpoint::family() const { return *state_->family; }
+const FamilyFormat& GgufCheckpoint::family() const { return *state_->family; }
 const Gguf& GgufCheckpoint::file() const { return state_->file; }
 
 }  // namespace glassbox

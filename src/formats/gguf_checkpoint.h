@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 #include "formats/gguf.h"
-#include "formats/gguf_families.h"
+#include "formats/family_format.h"
 
 namespace glassbox {
 
@@ -11,8 +11,9 @@ namespace glassbox {
 // where they lie. Only latent attention's kv_b_proj, whose half GGUF turns around, is bf16 where the file has blocks.
 class GgufCheckpoint {
  public:
-  // Throws as gguf_family() and gguf_config(), and Error(unsupported) naming a tensor that no rule of its family knows.
-  explicit GgufCheckpoint(Gguf file);
+  // `family`: of the file (gguf_family); it outlives this. Throws as gguf_config(), and Error(unsupported) naming a
+  // tensor that no rule of the family knows.
+  GgufCheckpoint(Gguf file, const FamilyFormat& family);
 
   // Nothing if there is no such tensor. Most are views of the file. Where GGUF orders rows otherwise or holds another
   // number, the result owns a copy, and the pages of the file behind it are given back: a weight is held once. `exact`:
@@ -25,7 +26,7 @@ class GgufCheckpoint {
 
   const std::vector<TensorInfo>& tensors() const;  // the checkpoint's names and shapes; offset: in the GGUF file
   const Json& config() const;                      // as config.json
-  const GgufFamily& family() const;
+  const FamilyFormat& family() const;
   const Gguf& file() const;
   void release(std::span<const std::byte> bytes) const { file().release(bytes); }  // of a tensor that was read
 

@@ -1,7 +1,7 @@
 // DeepSeek-V2 (arXiv:2405.04434): latent attention, and after some dense layers MLPs that are mixtures with shared
 // experts beside those that are chosen. T tokens of the pass, D width, I expert width, V vocabulary, R rows ordered by
 // expert, and rows that want logits. Field names are the checkpoint's.
-#include "models/deepseek_v2.h"
+#include "models/families.h"
 
 #include <variant>
 
@@ -86,10 +86,10 @@ std::unique_ptr<LanguageModel> make_deepseek_v2(Config& config, WeightSource& we
   shape->moe_intermediate = config.positive<int64_t>("moe_intermediate_size");
   shape->experts = read_experts(config);
   shape->experts_per_token = config.positive<int64_t>("num_experts_per_tok", shape->experts);
-  shape->shared_experts = config.between_or<int64_t>("n_shared_experts", 2, 0, 1 << 10);
-  shape->first_k_dense_replace = config.between_or<int64_t>("first_k_dense_replace", 0, 0, shape->layers);
-  config.choice_or("scoring_func", "softmax", {"softmax"});
-  const auto method = config.choice_or("topk_method", "greedy", {"greedy", "group_limited_greedy"});
+  shape->shared_experts = config.between<int64_t>("n_shared_experts", 0, 1 << 10);
+  shape->first_k_dense_replace = config.between<int64_t>("first_k_dense_replace", 0, shape->layers);
+  config.choice("scoring_func", {"softmax"});
+  const auto method = config.choice("topk_method", {"greedy", "group_limited_greedy"});
   shape->rule = {.weights = RouteRule::Weights::softmax,
                  .experts = shape->experts,
                  .chosen = shape->experts_per_token,

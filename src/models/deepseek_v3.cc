@@ -2,7 +2,7 @@
 // sigmoids and a bias that balances the experts' load; and a layer that guesses one token further. Kimi K2 is the same.
 // T tokens of the pass, D width, I expert width, V vocabulary, R rows ordered by expert, and rows that want logits.
 // Field names are the checkpoint's.
-#include "models/deepseek_v3.h"
+#include "models/families.h"
 
 #include <variant>
 
@@ -147,18 +147,18 @@ std::unique_ptr<LanguageModel> make_deepseek_v3(Config& config, WeightSource& we
   shape->moe_intermediate = config.positive<int64_t>("moe_intermediate_size");
   shape->experts = read_experts(config);
   shape->experts_per_token = config.positive<int64_t>("num_experts_per_tok", shape->experts);
-  shape->shared_experts = config.between_or<int64_t>("n_shared_experts", 1, 0, 1 << 10);
-  shape->first_k_dense_replace = config.between_or<int64_t>("first_k_dense_replace", 0, 0, shape->layers);
-  config.choice_or("scoring_func", "sigmoid", {"sigmoid"});
-  config.choice_or("topk_method", "noaux_tc", {"noaux_tc"});
+  shape->shared_experts = config.between<int64_t>("n_shared_experts", 0, 1 << 10);
+  shape->first_k_dense_replace = config.between<int64_t>("first_k_dense_replace", 0, shape->layers);
+  config.choice("scoring_func", {"sigmoid"});
+  config.choice("topk_method", {"noaux_tc"});
   shape->rule = {.weights = RouteRule::Weights::sigmoid,
                  .experts = shape->experts,
                  .chosen = shape->experts_per_token,
-                 .normalised = config.get_or<bool>("norm_topk_prob", true),
-                 .scale = static_cast<float>(config.between_or<double>("routed_scaling_factor", 2.5, 1e-6, 1e6)),
-                 .groups = config.positive_or<int64_t>("n_group", 8, shape->experts),
+                 .normalised = config.get<bool>("norm_topk_prob"),
+                 .scale = static_cast<float>(config.between<double>("routed_scaling_factor", 1e-6, 1e6)),
+                 .groups = config.positive<int64_t>("n_group", shape->experts),
                  .group_worth = RouteRule::Groups::two_best};
-  shape->rule.groups_used = config.positive_or<int64_t>("topk_group", 4, shape->rule.groups);
+  shape->rule.groups_used = config.positive<int64_t>("topk_group", shape->rule.groups);
   if (shape->experts % shape->rule.groups != 0 ||
       shape->experts_per_token > shape->experts / shape->rule.groups * shape->rule.groups_used)
     fail(ErrorKind::bad_file, "{}: expected groups that hold {} experts evenly and {} chosen ones, got {} of {}",

@@ -1,6 +1,5 @@
 // What DeepSeek-V3 has beyond what every family is tested for: the layer that guesses one token further, and the size
 // of its cache.
-#include "models/deepseek_v3.h"
 
 #include <cstring>
 

@@ -2,7 +2,7 @@
 // a GeLU in the MLP, soft caps on scores and logits, and embeddings scaled by sqrt(D).
 // T tokens of the pass, D width, H heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows that want
 // logits. Field names are the checkpoint's.
-#include "models/gemma2.h"
+#include "models/families.h"
 
 #include <cmath>
 
@@ -79,7 +79,7 @@ std::unique_ptr<LanguageModel> make_gemma2(Config& config, WeightSource& weights
   shape->scores.softcap = static_cast<float>(config.between_or<double>("attn_logit_softcapping", 50, 1e-6, 1e6));
   shape->final_logit_softcapping =
       static_cast<float>(config.between_or<double>("final_logit_softcapping", 30, 1e-6, 1e6));
-  const auto window = config.positive_or<int64_t>("sliding_window", 4096);
+  const auto window = config.positive<int64_t>("sliding_window");
   // An older name of the same number, which some files still carry beside it.
   if (config.positive_or<int64_t>("sliding_window_size", window) != window)
     fail(ErrorKind::bad_file, "{}: expected {} as sliding_window says, got {}", config.where("sliding_window_size"),

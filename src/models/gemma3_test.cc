@@ -1,5 +1,4 @@
 // Gemma 3 as published: a language model within a model that also sees pictures.
-#include "models/gemma3_text.h"
 
 #include <gmock/gmock.h>
 

@@ -2,7 +2,7 @@
 // five layers that look through a window for each that sees all; the two kinds turn at frequencies of their own.
 // T tokens of the pass, D width, H heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows that want
 // logits. Field names are the checkpoint's.
-#include "models/gemma3_text.h"
+#include "models/families.h"
 
 #include <cmath>
 
@@ -83,7 +83,7 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& weights, const 
                                                  .kv_heads = 4,
                                                  .context = 131072},
                                                 prefix);
-  shape->norm_eps = static_cast<float>(config.between_or<double>("rms_norm_eps", 1e-6, 0, 1));
+  shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   // Both spellings of one activation, of which transformers reads the second.
   config.choice_or("hidden_act", "gelu_pytorch_tanh", {"gelu_pytorch_tanh"});
@@ -92,12 +92,12 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& weights, const 
       static_cast<float>(1 / std::sqrt(config.between_or<double>("query_pre_attn_scalar", 256, 1e-6, 1e6)));
   shape->final_logit_softcapping =
       static_cast<float>(config.between_or<double>("final_logit_softcapping", 0, 1e-6, 1e6));
-  const auto window = config.positive_or<int64_t>("sliding_window", 4096);
+  const auto window = config.positive<int64_t>("sliding_window");
   const int64_t pattern = config.positive_or<int64_t>("sliding_window_pattern", 6, 1 << 16);
   config.harmless({"_sliding_window_pattern"});  // of which layer_types were made
   shape->sliding =
       read_sliding_layers(config, shape->layers, [=](int64_t layer) { return (layer + 1) % pattern != 0; });
-  const RopeConfigs ropes = read_ropes(config, 1e6, 1e4);
+  const RopeConfigs ropes = read_ropes(config);
   shape->full = rotary(ropes.full, shape->head_dim);
   shape->local = rotary(ropes.sliding, shape->head_dim);
   const Weights w(weights, prefix);

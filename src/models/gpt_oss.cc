@@ -2,7 +2,7 @@
 // everywhere, and mixtures of experts with a clamped gate. Experts are stacked, gate and up in turn.
 // T tokens of the pass, D width, H heads, K key/value heads, E head width, I expert width, V vocabulary, R rows ordered
 // by expert, and rows that want logits. Field names are the checkpoint's.
-#include "models/gpt_oss.h"
+#include "models/families.h"
 
 #include "models/decoder.h"
 #include "models/shape.h"
@@ -96,17 +96,17 @@ std::unique_ptr<LanguageModel> make_gpt_oss(Config& config, WeightSource& weight
   auto shape = std::make_unique<GptOssShape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights);
   shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
-  shape->attention_bias = config.get_or<bool>("attention_bias", true);
+  shape->attention_bias = config.get<bool>("attention_bias");
   shape->experts = read_experts(config);
   shape->experts_per_token = config.positive<int64_t>("num_experts_per_tok", shape->experts);
   config.harmless_if<int64_t>("experts_per_token", shape->experts_per_token);  // the same by its older name
-  shape->swiglu_alpha = static_cast<float>(config.between_or<double>("swiglu_alpha", 1.702, 1e-6, 1e6));
-  shape->swiglu_limit = static_cast<float>(config.between_or<double>("swiglu_limit", 7, 1e-6, 1e6));
-  const auto window = config.positive_or<int64_t>("sliding_window", 128);
+  shape->swiglu_alpha = static_cast<float>(config.between<double>("swiglu_alpha", 1e-6, 1e6));
+  shape->swiglu_limit = static_cast<float>(config.between<double>("swiglu_limit", 1e-6, 1e6));
+  const auto window = config.positive<int64_t>("sliding_window");
   const auto sliding = read_sliding_layers(config, shape->layers, [](int64_t layer) { return layer % 2 == 0; });
   config.choice_or("hidden_act", "silu", {"silu"});  // by that name; the gate above is meant
   config.harmless({"router_aux_loss_coef"});         // of training
-  const RopeConfig rope = read_rope(config, 150000);
+  const RopeConfig rope = read_rope(config);
   config.harmless_if<int64_t>("initial_context_length", rope.original_max_position_embeddings);  // the same, older
   shape->rotary = rotary(rope, shape->head_dim);
   shape->memory = memory_of(*shape, weights, "", [&](int64_t layer) {

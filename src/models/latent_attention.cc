@@ -53,7 +53,7 @@ LatentShape read_latent(const Config& config, ModelShape& shape) {
 
   const RopeConfig rope = read_rope(config);
   s.rotary = rotary(rope, s.qk_rope_head_dim);
-  s.rotary.interleaved = config.get_or<bool>("rope_interleave", true);
+  s.rotary.interleaved = config.get<bool>("rope_interleave");
   const double mscale = rope.mscale_all_dim > 0 ? yarn_mscale(rope.factor, rope.mscale_all_dim) : 1;
   s.scale = static_cast<float>(mscale * mscale / std::sqrt(static_cast<double>(shape.head_dim)));
   return s;

@@ -2,7 +2,7 @@
 // positions, and a gated MLP. Llama 3.1 on stretches the slow rotary frequencies beyond the context it was trained at.
 // T tokens of the pass, D width, H heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows that want
 // logits. Field names are the checkpoint's.
-#include "models/llama.h"
+#include "models/families.h"
 
 #include "models/decoder.h"
 #include "models/shape.h"

@@ -3,7 +3,7 @@
 // queries with distance. Some layers are mixtures, whose experts are weighed by what goes in, beside a shared one.
 // T tokens of the pass, D width, H heads, K key/value heads, E head width, I expert width, V vocabulary, R rows ordered
 // by expert, and rows that want logits. Field names are the checkpoint's.
-#include "models/llama4.h"
+#include "models/families.h"
 
 #include <algorithm>
 #include <cmath>
@@ -142,7 +142,7 @@ std::vector<bool> read_chunked_layers(const Config& config, const std::vector<bo
 // Layers that are mixtures: moe_layers, or where the file has none every interleave_moe_layer_step-th.
 std::vector<bool> read_mixture_layers(const Config& config, int64_t layers) {
   std::vector<bool> mixtures(static_cast<size_t>(layers));
-  const auto step = config.positive_or<int64_t>("interleave_moe_layer_step", 1, 1 << 16);
+  const auto step = config.positive<int64_t>("interleave_moe_layer_step", 1 << 16);
   if (const auto published = config.optional<std::vector<int64_t>>("moe_layers")) {
     for (const int64_t layer : *published) {
       if (layer < 0 || layer >= layers)
@@ -157,9 +157,7 @@ std::vector<bool> read_mixture_layers(const Config& config, int64_t layers) {
 
 // Published as a number, too, of which only nought says no.
 bool read_temperature_tuning(const Config& config) {
-  const Json* value = config.raw("attn_temperature_tuning");
-  if (!value) return true;
-  if (value->is_boolean()) return value->get<bool>();
+  if (config.raw("attn_temperature_tuning")->is_boolean()) return config.get<bool>("attn_temperature_tuning");
   return config.get<int64_t>("attn_temperature_tuning") != 0;
 }
 
@@ -168,23 +166,23 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& source, const s
                                     std::optional<bool> tied = {}) {
   auto shape = std::make_unique<Llama4Shape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, source, {.tied_outside = tied}, prefix);
-  shape->norm_eps = static_cast<float>(config.between_or<double>("rms_norm_eps", 1e-5, 0, 1));
+  shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
-  shape->use_qk_norm = config.get_or<bool>("use_qk_norm", true);
+  shape->use_qk_norm = config.get<bool>("use_qk_norm");
   shape->attn_temperature_tuning = read_temperature_tuning(config);
-  shape->floor_scale = config.between_or<double>("floor_scale", 8192, 1, 1e12);
-  shape->attn_scale = config.between_or<double>("attn_scale", 0.1, 0, 1e6);
-  const auto chunk = config.positive_or<int64_t>("attention_chunk_size", 8192);
-  shape->intermediate_size_mlp = config.positive_or<int64_t>("intermediate_size_mlp", 16384);
+  shape->floor_scale = config.between<double>("floor_scale", 1, 1e12);
+  shape->attn_scale = config.between<double>("attn_scale", 0, 1e6);
+  const auto chunk = config.positive<int64_t>("attention_chunk_size");
+  shape->intermediate_size_mlp = config.positive<int64_t>("intermediate_size_mlp");
   shape->experts = read_experts(config);
-  shape->experts_per_token = config.positive_or<int64_t>("num_experts_per_tok", 1, shape->experts);
+  shape->experts_per_token = config.positive<int64_t>("num_experts_per_tok", shape->experts);
   shape->turns = read_rope_layers(config, shape->layers);
   const auto chunked = read_chunked_layers(config, shape->turns);
   shape->mixtures = read_mixture_layers(config, shape->layers);
   config.choice_or("hidden_act", "silu", {"silu"});
   config.harmless({"router_aux_loss_coef", "router_jitter_noise"});  // of training
   config.harmless({"for_llm_compressor"});                           // how another program unpacks it
-  shape->rotary = rotary(read_rope(config, 500000), shape->head_dim);
+  shape->rotary = rotary(read_rope(config), shape->head_dim);
   shape->rotary.interleaved = true;
   auto ones = std::make_shared<std::vector<float>>(static_cast<size_t>(shape->head_dim), 1.0f);
   const void* data = ones->data();

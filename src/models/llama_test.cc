@@ -1,6 +1,5 @@
 // What is Llama's alone: values at its taps against what the reference's modules returned, patterns put in place of
 // others, and refusals. All that families share is family_test.cc's.
-#include "models/llama.h"
 
 #include <map>
 

@@ -1,7 +1,7 @@
 // Mistral (arXiv:2310.06825): Llama whose tokens look no further back than a window, in the models that have one.
 // T tokens of the pass, D width, H heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows that want
 // logits. Field names are the checkpoint's.
-#include "models/mistral.h"
+#include "models/families.h"
 
 #include "models/decoder.h"
 #include "models/shape.h"

@@ -1,7 +1,7 @@
 // Mixtral (arXiv:2401.04088): Mistral whose every MLP is a mixture, of which a token takes two.
 // T tokens of the pass, D width, H heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows ordered by
 // expert, and rows that want logits. Field names are the checkpoint's.
-#include "models/mixtral.h"
+#include "models/families.h"
 
 #include "models/decoder.h"
 #include "models/shape.h"
@@ -97,7 +97,7 @@ std::unique_ptr<LanguageModel> make_mixtral(Config& config, WeightSource& weight
   shape->experts_per_token = config.positive_or<int64_t>("num_experts_per_tok", 2, shape->experts);
   config.choice_or("hidden_act", "silu", {"silu"});
   config.harmless({"router_aux_loss_coef", "router_jitter_noise"});  // of training
-  shape->rotary = rotary(read_rope(config, 1e6), shape->head_dim);
+  shape->rotary = rotary(read_rope(config), shape->head_dim);
 
   shape->memory = memory_of(*shape, weights, "", [&](int64_t) { return Sight{.window = window}; });
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));

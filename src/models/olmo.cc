@@ -2,7 +2,7 @@
 // clamped where a configuration asks for it.
 // T tokens of the pass, D width, H heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows that want
 // logits. Field names are the checkpoint's.
-#include "models/olmo.h"
+#include "models/families.h"
 
 #include "models/decoder.h"
 #include "models/shape.h"

@@ -2,7 +2,7 @@
 // and keys are normed before they are split into heads.
 // T tokens of the pass, D width, H heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows that want
 // logits. Field names are the checkpoint's.
-#include "models/olmo2.h"
+#include "models/families.h"
 
 #include "models/decoder.h"
 #include "models/shape.h"

@@ -2,7 +2,7 @@
 // which sees all, is stretched to longer contexts (by YaRN).
 // T tokens of the pass, D width, H heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows that want
 // logits. Field names are the checkpoint's.
-#include "models/olmo3.h"
+#include "models/families.h"
 
 #include "models/decoder.h"
 #include "models/shape.h"
@@ -73,7 +73,7 @@ std::unique_ptr<LanguageModel> make_olmo3(Config& config, WeightSource& weights)
   config.choice_or("hidden_act", "silu", {"silu"});
   const auto window = config.positive_or<int64_t>("sliding_window", 4096);
   shape->sliding = read_sliding_layers(config, shape->layers, [](int64_t layer) { return (layer + 1) % 4 != 0; });
-  const RopeConfigs ropes = read_ropes(config, 5e5, 0);
+  const RopeConfigs ropes = read_ropes(config);
   shape->full = rotary(ropes.full, shape->head_dim);
   shape->local = rotary(ropes.sliding, shape->head_dim);
   shape->memory = memory_of(*shape, weights, "", [&](int64_t layer) {

@@ -1,7 +1,7 @@
 // OLMoE (arXiv:2409.02060): Llama's blocks with an RMSNorm over all queries and over all keys before RoPE, values that
 // may be clipped, and MLPs that are mixtures. T tokens of the pass, D width, H heads, K key/value heads, E head width,
 // I MLP width, V vocabulary, R rows ordered by expert, and rows that want logits. Field names are the checkpoint's.
-#include "models/olmoe.h"
+#include "models/families.h"
 
 #include "models/decoder.h"
 #include "models/shape.h"

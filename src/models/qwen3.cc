@@ -2,7 +2,7 @@
 // the later layers where a configuration asks for them.
 // T tokens of the pass, D width, H heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows that want
 // logits. Field names are the checkpoint's.
-#include "models/qwen3.h"
+#include "models/families.h"
 
 #include "models/decoder.h"
 #include "models/shape.h"

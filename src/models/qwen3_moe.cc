@@ -2,7 +2,7 @@
 // and MLPs that are mixtures, but for layers that config.json names.
 // T tokens of the pass, D width, H heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows ordered by
 // expert, and rows that want logits. Field names are the checkpoint's.
-#include "models/qwen3_moe.h"
+#include "models/families.h"
 
 #include <algorithm>
 #include <variant>

@@ -1,4 +1,4 @@
-// The families this build can run: config.json's model_type to the file that defines it.
+// The families this build can run (models/families.h): which one a config.json or a GGUF file is, and its model.
 #pragma once
 
 #include <memory>
@@ -6,18 +6,28 @@
 #include <vector>
 
 #include "formats/config.h"
+#include "formats/gguf_checkpoint.h"
+#include "models/family.h"
 #include "models/language_model.h"
 #include "nn/weights.h"
 
 namespace glassbox {
 
 // Throws Error(unsupported) naming a model_type this build lacks, or a key of config.json or a tensor that nothing
-// used.
+// used. Keys are judged by family_that_reads(), unless somebody judges them otherwise.
 std::unique_ptr<LanguageModel> make_model(Config& config, WeightSource& weights);
 
 // The same, and what nothing used is left for the caller to ask of both (finish()): to say what a model is that this
 // build may not run.
 std::unique_ptr<LanguageModel> build_model(Config& config, WeightSource& weights);
+// Of a family, whatever the file calls it.
+std::unique_ptr<LanguageModel> build_model(const Family& family, Config& config, WeightSource& weights);
+
+const Family* find_family(std::string_view model_type);  // null: this build runs none of that name
+const KnownFamilies& known_families();                   // as formats/ asks for them
+
+// A GGUF file as the checkpoint of the family whose it is. Throws as gguf_family() and GgufCheckpoint.
+GgufCheckpoint gguf_checkpoint(Gguf file);
 
 std::vector<std::string> supported_model_types();
 

@@ -80,49 +80,39 @@ float yarn_kept(const RopeConfig& rope, int64_t head_dim, int64_t pair) {
   return 1 - std::clamp(ramp, 0.0f, 1.0f);
 }
 
-std::vector<float> rope_frequencies(const RopeConfig& rope, int64_t head_dim) {
-  std::vector<float> frequencies;
-  for (int64_t i = 0; i < head_dim / 2; ++i) {
-    const auto exponent = static_cast<float>(2 * i) / static_cast<float>(head_dim);
-    const auto frequency = static_cast<float>(1 / std::pow(rope.theta, static_cast<double>(exponent)));
-    const double wavelength = 2 * std::numbers::pi / static_cast<double>(frequency);
-    const auto original = static_cast<double>(rope.original_max_position_embeddings);
-    switch (rope.kind) {
-      case RopeConfig::Kind::standard:
-        frequencies.push_back(frequency);
-        break;
-      case RopeConfig::Kind::linear:
-        frequencies.push_back(static_cast<float>(frequency / rope.factor));
-        break;
-      case RopeConfig::Kind::llama3:
-        if (wavelength < original / rope.high_freq_factor) {
-          frequencies.push_back(frequency);
-        } else if (wavelength >= original / rope.low_freq_factor) {
-          frequencies.push_back(static_cast<float>(frequency / rope.factor));
-        } else {
-          const double keep =
-              (original / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
-          frequencies.push_back(static_cast<float>((1 - keep) * frequency / rope.factor + keep * frequency));
-        }
-        break;
-      case RopeConfig::Kind::yarn: {
-        const float keep = yarn_kept(rope, head_dim, i), slowed = static_cast<float>(frequency / rope.factor);
-        frequencies.push_back(slowed * (1 - keep) + frequency * keep);
-        break;
-      }
+float scaled(const RopeConfig& rope, float frequency, int64_t head_dim, int64_t pair) {
+  switch (rope.kind) {
+    case RopeConfig::Kind::standard:
+      return frequency;
+    case RopeConfig::Kind::linear:
+      return static_cast<float>(frequency / rope.factor);
+    case RopeConfig::Kind::llama3: {
+      const double keep = llama3_kept(rope, frequency);
+      return static_cast<float>((1 - keep) * frequency / rope.factor + keep * frequency);
+    }
+    case RopeConfig::Kind::yarn: {
+      const float keep = yarn_kept(rope, head_dim, pair), slowed = static_cast<float>(frequency / rope.factor);
+      return slowed * (1 - keep) + frequency * keep;
     }
   }
-  return frequencies;
+  return frequency;
 }
 
 }  // namespace
 
 Rotary rotary(const RopeConfig& rope, int64_t head_dim) {
-  return {rope_frequencies(rope, head_dim), static_cast<float>(rope.attention_factor)};
+  const int64_t width = rotated_width(rope.partial_rotary_factor, head_dim);
+  if (width < 2 || width % 2 != 0)
+    fail(ErrorKind::unsupported, "partial_rotary_factor: {} of a head's {} numbers would turn, expected pairs", width,
+         head_dim);
+  std::vector<float> frequencies;
+  for (int64_t pair = 0; pair < width / 2; ++pair)
+    frequencies.push_back(scaled(rope, rope_frequency(rope.theta, width, pair), width, pair));
+  return {std::move(frequencies), static_cast<float>(rope.attention_factor)};
 }
 
 std::vector<bool> read_rope_layers(const Config& config, int64_t layers) {
-  const int64_t interval = config.positive_or<int64_t>("no_rope_layer_interval", 4, 1 << 16);
+  const int64_t interval = config.positive<int64_t>("no_rope_layer_interval", 1 << 16);
   std::vector<bool> turns;
   const auto published = config.optional<std::vector<int64_t>>("no_rope_layers");
   if (!published || published->empty()) {

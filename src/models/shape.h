@@ -33,9 +33,8 @@ ModelShape read_shape(Config& config, WeightSource& weights, const ShapeDefaults
 // quantized weights keep their norms in float32.
 DType memory_dtype(WeightSource& weights, const ModelShape& shape, const std::string& prefix = "");
 
-// theta^(-2i/E) in float32, i < E/2, and what the kind of scaling makes of them: Llama 3.1's (arXiv:2407.21783; its
-// formula is Meta's reference code's) slows wavelengths beyond original context / low_freq_factor by `factor`, keeps
-// short ones and blends between; YaRN (arXiv:2309.00071) does so along the dimension.
+// rope_frequency() of each pair that turns, as the kind of scaling changes it (formats/config.h). Throws
+// Error(unsupported) where what turns of a head is no pairs.
 Rotary rotary(const RopeConfig& rope, int64_t head_dim);
 
 // Which layers know positions: no_rope_layers (1 or 0 for each), or where the file has none all but every

@@ -2,7 +2,7 @@
 // knows no positions ("NoPE", arXiv:2501.18795), so that it sees near and far alike. T tokens of the pass, D width, H
 // heads, K key/value heads, E head width, I MLP width, V vocabulary, R rows that want logits. Field names are the
 // checkpoint's.
-#include "models/smollm3.h"
+#include "models/families.h"
 
 #include "models/decoder.h"
 #include "models/shape.h"
@@ -79,7 +79,7 @@ std::unique_ptr<LanguageModel> make_smollm3(Config& config, WeightSource& weight
   const auto sliding = read_sliding_layers(
       config, shape->layers, [&](int64_t layer) { return windows && !shape->turns[static_cast<size_t>(layer)]; });
   config.harmless({"max_window_layers"});  // of the Qwen code that its authors began with
-  shape->rotary = rotary(read_rope(config, 2e6), shape->head_dim);
+  shape->rotary = rotary(read_rope(config), shape->head_dim);
   shape->memory = memory_of(*shape, weights, "", [&](int64_t layer) {
     return Sight{.window = windows && sliding[static_cast<size_t>(layer)] ? window : 0};
   });

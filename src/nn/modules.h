@@ -107,6 +107,23 @@ struct RmsNorm {
   }
 };
 
+// (x - mean) / deviation * weight + bias (arXiv:1607.06450).
+struct LayerNorm {
+  Tensor weight;               // [D]
+  std::optional<Tensor> bias;  // [D]
+  float eps;
+
+  LayerNorm(const Weights& w, int64_t width, float epsilon, bool has_bias = true)
+      : weight(w.tensor("weight", {width})), eps(epsilon) {
+    if (has_bias) bias = w.tensor("bias", {width});
+  }
+  Tensor operator()(const Tensor& x) const {
+    using enum AdaptableWeight::Kind;
+    const Tensor y = with_weight(layer_norm(x, eps), weight, vector, "weight", scale_columns);
+    return bias ? with_weight(y, *bias, vector, "bias", add_bias) : y;
+  }
+};
+
 // down(activation(gate(x)) * up(x)) (arXiv:2002.05202).
 struct GatedMlp {
   using Activation = Tensor (*)(const Tensor&);

@@ -185,6 +185,30 @@ Tensor add_bias(const Tensor& x, const Tensor& bias) {
   return y;
 }
 
+Tensor scale_columns(const Tensor& x, const Tensor& w) {
+  check(w.shape().elements() == x.width(), "scale_columns: widths differ");
+  Pass& pass = *x.pass();
+  const Tensor wide = widened(pass, w);
+  Tensor y = pass.empty(x.shape());
+  const int64_t n = x.width(), rows = x.rows(), grain = std::max<int64_t>(1, kGrain / n);
+  pass.pool().parallel_ranges(rows, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row)
+      kernels().multiply(x.f32() + row * n, wide.f32(), Pass::mutable_f32(y) + row * n, n);
+  });
+  pass.tape().record(y, {&x, &w}, [&pass, x, w, wide, n, rows, grain](const float* dy) {
+    if (float* dx = pass.tape().accumulate(x))
+      pass.pool().parallel_ranges(rows, grain, [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; ++row)
+          kernels().multiply_backward(wide.f32(), dy + row * n, dx + row * n, n);
+      });
+    if (float* dw = pass.tape().accumulate(w))
+      sum_over_rows(pass, rows, n, dw, [&](int64_t row, float* sum) {
+        kernels().multiply_backward(x.f32() + row * n, dy + row * n, sum, n);
+      });
+  });
+  return y;
+}
+
 Tensor rms_norm(const Tensor& x, const Tensor& w, float eps, float offset) {
   check(w.shape().elements() == x.width(), "rms_norm: widths differ");
   Pass& pass = *x.pass();

@@ -30,6 +30,7 @@ Tensor gelu_tanh(const Tensor& x);                           // x / 2 (1 + tanh(
 Tensor soft_cap(const Tensor& x, float cap);                 // cap tanh(x / cap)
 Tensor clamp(const Tensor& x, float lowest, float highest);  // no gradient where it clamps
 Tensor add_bias(const Tensor& x, const Tensor& bias);        // [T, n] + [n]
+Tensor scale_columns(const Tensor& x, const Tensor& w);      // [T, n] * [n]
 
 // x / sqrt(mean(x^2) + eps) * (offset + w) over the last dimension, of w's size (arXiv:1910.07467; Gemma's offset is
 // 1).

@@ -43,6 +43,11 @@ TEST(Gradients, AddBias) {
   check_gradients([&](Pass& pass) { return add_bias(embed(pass, table.tensor), bias.tensor); }, {&table, &bias});
 }
 
+TEST(Gradients, ScaleColumns) {
+  Leaf table({6, 10}, 1), w({10}, 2);
+  check_gradients([&](Pass& pass) { return scale_columns(embed(pass, table.tensor), w.tensor); }, {&table, &w});
+}
+
 TEST(Gradients, RmsNorm) {
   Leaf table({6, 20}, 1), w({20}, 2);
   check_gradients([&](Pass& pass) { return rms_norm(embed(pass, table.tensor), w.tensor, 1e-5f); }, {&table, &w});
@@ -51,6 +56,12 @@ TEST(Gradients, RmsNorm) {
 TEST(Gradients, Rope) {
   Leaf table({6, 24}, 1);
   const Rotary rotary = {{1.0f, 0.3f, 0.1f, 0.02f}};
+  check_gradients([&](Pass& pass) { return merge(rope(split(embed(pass, table.tensor), 3), rotary)); }, {&table});
+}
+
+TEST(Gradients, RopeOfPartOfAHead) {
+  Leaf table({6, 24}, 1);
+  const Rotary rotary = {{1.0f, 0.3f}};
   check_gradients([&](Pass& pass) { return merge(rope(split(embed(pass, table.tensor), 3), rotary)); }, {&table});
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "models/registry.h"
 #include "tokenizer/bpe_trainer.h"
 
 namespace glassbox {
@@ -89,8 +90,8 @@ Json complete_config(const Recipe& recipe, const Tokenizer& tokenizer) {
                                 {"eos_token_id", tokenizer.eos()},
                                 {"pad_token_id", tokenizer.pad()}})
     if (id) config[key] = *id;
-  if (!config.contains("architectures") && config.value("model_type", "") == "llama")
-    config["architectures"] = {"LlamaForCausalLM"};
+  const Family* family = find_family(config.value("model_type", ""));
+  if (!config.contains("architectures") && family) config["architectures"] = {family->format.class_name};
   return config;
 }
 

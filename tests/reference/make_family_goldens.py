@@ -94,6 +94,8 @@ def old_spelling(config):
         if old["model_type"].startswith("gemma3"):
             old["rope_local_base_freq"] = sliding["rope_theta"]
     old["rope_theta"] = rope.pop("rope_theta")
+    if "partial_rotary_factor" in rope:
+        old["partial_rotary_factor"] = rope.pop("partial_rotary_factor")
     old["rope_scaling"] = None if rope["rope_type"] == "default" else rope
     old["torch_dtype"] = old.pop("dtype")
     old["transformers_version"] = "4.45.0"

@@ -1,8 +1,7 @@
-#include "formats/config_keys.h"
+#include "models/known_keys.h"
 
 #include <algorithm>
 #include <iterator>
-#include <span>
 
 namespace glassbox {
 namespace {
@@ -534,53 +533,11 @@ constexpr KnownKey kKnown[] = {
 // clang-format on
 static_assert(std::ranges::is_sorted(kKnown, {}, &KnownKey::key));
 
-// Factors of 1 and counts of nought.
-constexpr std::string_view kFactors[] = {"attention_in_multiplier",
-                                         "attention_out_multiplier",
-                                         "attention_value_scale",
-                                         "embedding_multiplier",
-                                         "embedding_scale",
-                                         "key_multiplier",
-                                         "lm_head_multiplier",
-                                         "logit_scale",
-                                         "logits_scaling",
-                                         "logits_mup_width_multiplier",
-                                         "partial_rotary_factor",
-                                         "residual_multiplier",
-                                         "rope_ratio",
-                                         "rotary_pct",
-                                         "route_scale",
-                                         "routed_scaling_factor",
-                                         "router_scaling_factor",
-                                         "scale_emb"};
-constexpr std::string_view kCounts[] = {"first_k_dense_replace",
-                                        "hidden_size_per_layer_input",
-                                        "moe_num_experts",
-                                        "moe_num_shared_experts",
-                                        "n_routed_experts",
-                                        "n_shared_experts",
-                                        "num_experts",
-                                        "num_experts_per_tok",
-                                        "num_kv_shared_layers",
-                                        "num_local_experts",
-                                        "num_shared_experts",
-                                        "shared_expert_intermediate_size",
-                                        "shared_intermediate_size"};
-
-bool is_among(std::span<const std::string_view> keys, std::string_view key) {
-  return std::ranges::find(keys, key) != keys.end();
-}
-
 }  // namespace
 
 std::string_view family_that_reads(std::string_view key) {
   const auto* found = std::ranges::lower_bound(kKnown, key, {}, &KnownKey::key);
   return found != std::end(kKnown) && found->key == key ? found->family : std::string_view();
-}
-
-bool says_nothing(std::string_view key, const Json& value) {
-  if (value.is_null() || value == false) return true;
-  return (is_among(kFactors, key) && value == 1) || (is_among(kCounts, key) && value == 0);
 }
 
 }  // namespace glassbox

@@ -1,4 +1,4 @@
-#include "formats/gguf_families.h"
+#include "formats/gguf_names.h"
 
 #include <gtest/gtest.h>
 
@@ -6,13 +6,14 @@
 #include <set>
 
 #include "formats/gguf_checkpoint.h"
+#include "models/registry.h"
 
 namespace glassbox {
 namespace {
 
-const GgufFamily& family(std::string_view type) { return *gguf_family_of_model_type(type); }
+const FamilyFormat& family(std::string_view type) { return find_family(type)->format; }
 
-TEST(GgufFamilies, NamesGoBothWays) {
+TEST(Families, NamesGoBothWays) {
   const auto check = [](std::string_view type, const std::string& checkpoint, const std::string& gguf,
                         int64_t expert = -1) {
     const auto places = gguf_places(family(type), checkpoint);
@@ -42,7 +43,7 @@ TEST(GgufFamilies, NamesGoBothWays) {
   check("llama4", "language_model.model.layers.1.feed_forward.experts.down_proj", "blk.1.ffn_down_exps.weight");
 }
 
-TEST(GgufFamilies, OlderNamesAreReadAndNotWritten) {
+TEST(Families, OlderNamesAreReadAndNotWritten) {
   const auto old = checkpoint_place(family("deepseek_v2"), "blk.3.attn_kv_b.weight");
   ASSERT_TRUE(old);
   EXPECT_EQ(old->name, "model.layers.3.self_attn.kv_b_proj.weight");
@@ -51,28 +52,42 @@ TEST(GgufFamilies, OlderNamesAreReadAndNotWritten) {
   EXPECT_EQ(places[0].name, "blk.3.attn_k_b.weight");
 }
 
-TEST(GgufFamilies, OtherNamesHaveNoPlace) {
+TEST(Families, OtherNamesHaveNoPlace) {
   for (const char* name : {"", "model", "weight", ".weight", "model.layers.x.self_attn.q_proj.weight",
                            "model.layers.01.self_attn.q_proj.weight", "model.layers.-1.self_attn.q_proj.weight",
                            "model.layers.1.self_attn.q_proj", "model.layers.1.self_attn.q_proj.weights",
                            "model.layers.99999999999999999999.self_attn.q_proj.weight", "xmodel.norm.weight"})
     EXPECT_TRUE(gguf_places(family("llama"), name).empty()) << name;
   EXPECT_FALSE(checkpoint_place(family("llama"), "blk.0.attn_q_norm.weight"));
-  EXPECT_FALSE(gguf_family_of_model_type("gpt9"));
+  EXPECT_FALSE(gguf_family_named("gpt9", known_families()));
+}
+
+TEST(Families, AreListedByNameAndWhole) {
+  const auto formats = known_families().formats;
+  EXPECT_TRUE(std::ranges::is_sorted(formats, {}, &FamilyFormat::model_type));
+  for (const FamilyFormat* one : formats) {
+    EXPECT_FALSE(one->class_name.empty()) << one->model_type;
+    EXPECT_EQ(one->text == nullptr, one->prefix.empty()) << one->model_type;
+    EXPECT_EQ(&find_family(one->model_type)->format, one);
+    if (one->text) { EXPECT_TRUE(find_family(one->text->model_type)) << one->model_type; }
+    EXPECT_EQ(gguf_family_named(one->model_type, known_families()), one);
+    std::set<std::string_view> keys;
+    for (const ConfigDefault& each : one->defaults) EXPECT_TRUE(keys.insert(each.key).second) << each.key;
+  }
 }
 
 // One name has one place, within a family's table and back.
-TEST(GgufFamilies, TablesAreOneToOne) {
-  for (const GgufFamily& one : gguf_families()) {
+TEST(Families, TablesAreOneToOne) {
+  for (const FamilyFormat* one : known_families().formats) {
     std::set<std::string_view> gguf, checkpoint;
-    for (const auto rules : one.names)
+    for (const auto rules : one->gguf.names)
       for (const GgufNameRule& rule : rules) {
-        EXPECT_TRUE(gguf.insert(rule.gguf).second) << one.model_type << " " << rule.gguf;
+        EXPECT_TRUE(gguf.insert(rule.gguf).second) << one->model_type << " " << rule.gguf;
         // Gate and up, keys and values are two tensors in GGUF; what it once held as one is read alone.
         using enum GgufChange;
         if (rule.change != older && rule.change != up_half && rule.change != up_turns && rule.change != up_bias &&
             rule.change != value_part) {
-          EXPECT_TRUE(checkpoint.insert(rule.checkpoint).second) << one.model_type << " " << rule.checkpoint;
+          EXPECT_TRUE(checkpoint.insert(rule.checkpoint).second) << one->model_type << " " << rule.checkpoint;
         }
       }
     EXPECT_GE(gguf.size(), 9u);
@@ -80,7 +95,7 @@ TEST(GgufFamilies, TablesAreOneToOne) {
 }
 
 // Two heads of four rows of one byte: the halves of a head interleave.
-TEST(GgufFamilies, HalvesInterleaveAndSeparate) {
+TEST(Families, HalvesInterleaveAndSeparate) {
   const std::array<char, 8> separate = {'a', 'b', 'A', 'B', 'c', 'd', 'C', 'D'};
   const std::array<char, 8> interleaved = {'a', 'A', 'b', 'B', 'c', 'C', 'd', 'D'};
   std::array<char, 8> got{};
