@@ -268,9 +268,7 @@ std::string Answer::said(size_t choice, AnswerParser::Delta delta, OrderedJson l
   c.content += delta.content;
   const size_t first_call = c.calls.size();
   for (ToolCall& call : delta.calls) {
-    // Mistral's templates take nothing but nine letters and digits.
-    if (call.id.empty())
-      call.id = options_.syntax.calls == CallSyntax::mistral ? new_id("").substr(0, 9) : new_id("call_");
+    if (call.id.empty()) call.id = options_.syntax.calls->short_ids ? new_id("").substr(0, 9) : new_id("call_");
     c.calls.push_back(std::move(call));
   }
   std::string events;

@@ -96,7 +96,7 @@ std::vector<OrderedJson> events_of(std::string_view text) {
 Answer tool_answer(const Request& request) {
   Answer::Options options;
   options.id = "id-1";
-  options.syntax.calls = CallSyntax::tagged;
+  options.syntax.calls = call_syntax("tagged");
   options.tools = json(R"([{"type": "function", "function": {"name": "add"}}])");
   return Answer(request, options, 1, [](int32_t) { return std::string_view("x"); });
 }
@@ -334,7 +334,7 @@ TEST(OpenaiAnswer, TokensWithoutTextTakeNoPlaceInIt) {
 TEST(OpenaiAnswer, OneCallIsAll) {
   for (bool stream : {false, true}) {
     Answer::Options options;
-    options.syntax.calls = CallSyntax::tagged;
+    options.syntax.calls = call_syntax("tagged");
     options.tools = json(R"([{"type": "function", "function": {"name": "add"}}])");
     options.one_call = true;
     ChatRequest request = parsed(stream ? R"({"stream": true})" : "{}");
