@@ -12,7 +12,6 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,12 +19,10 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "unicode/mixed_text.h"
 
 namespace glassbox {
-
-// JSON whose objects keep the order they were written in: templates print tools as the request had them.
-using OrderedJson = nlohmann::ordered_json;
 
 struct RenderLimits {
   uint64_t steps = 10'000'000;       // nodes evaluated, plus items and bytes handled: bounds time and memory

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/output.h"
+#include "base/quote.h"
 #include "convert/gguf_source.h"
 #include "convert/gguf_tokenizer.h"
 #include "convert/model_card.h"
@@ -17,7 +18,6 @@
 #include "formats/gguf_checkpoint.h"
 #include "formats/gguf_config.h"
 #include "formats/gguf_file_type.h"
-#include "formats/quote.h"
 #include "formats/shipped.h"
 
 namespace glassbox {

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/quote.h"
 #include "convert/gguf_tokenizer.h"
 #include "convert/model_card.h"
 #include "convert/stored_weights.h"
@@ -17,7 +18,6 @@
 #include "formats/gguf_families.h"
 #include "formats/model_reference.h"
 #include "formats/quantization.h"
-#include "formats/quote.h"
 #include "formats/shipped.h"
 #include "models/registry.h"
 #include "nn/weights.h"

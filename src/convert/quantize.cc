@@ -8,10 +8,10 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "base/quote.h"
 #include "base/threads.h"
 #include "convert/gguf_source.h"
 #include "formats/gguf_file_type.h"
-#include "formats/quote.h"
 #include "formats/shipped.h"
 #include "tensor/blocks.h"
 

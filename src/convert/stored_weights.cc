@@ -4,8 +4,8 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "convert/gguf_source.h"
-#include "formats/quote.h"
 #include "tensor/product.h"
 
 namespace glassbox {

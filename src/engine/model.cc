@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "chat/gguf_model.h"
 #include "formats/gguf_config.h"
 #include "formats/model_reference.h"
-#include "formats/quote.h"
 #include "formats/shipped.h"
 #include "models/registry.h"
 #include "nn/gguf_weights.h"

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "formats/quote.h"
+#include "base/quote.h"
 #include "formats/safetensors.h"
 
 namespace glassbox {

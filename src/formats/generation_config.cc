@@ -5,8 +5,8 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/config.h"
-#include "formats/quote.h"
 
 namespace glassbox {
 namespace {

@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mapped_file.h"
-#include "formats/quote.h"
+#include "base/quote.h"
 
 namespace glassbox {
 namespace {

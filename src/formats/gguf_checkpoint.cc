@@ -5,8 +5,8 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/gguf_config.h"
-#include "formats/quote.h"
 #include "tensor/blocks.h"
 
 namespace glassbox {

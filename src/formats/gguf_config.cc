@@ -6,9 +6,9 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/config.h"
 #include "formats/config_meaning.h"
-#include "formats/quote.h"
 
 namespace glassbox {
 namespace {

@@ -9,7 +9,7 @@
 #include <limits>
 
 #include "base/error.h"
-#include "formats/quote.h"
+#include "base/quote.h"
 
 namespace glassbox {
 namespace {

@@ -9,9 +9,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/mapped_file.h"
 #include "base/json.h"
-#include "formats/quote.h"
+#include "base/mapped_file.h"
+#include "base/quote.h"
 
 namespace glassbox {
 namespace {

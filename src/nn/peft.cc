@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/quote.h"
 #include "base/random.h"
-#include "formats/quote.h"
 #include "nn/peft_experts.h"
 #include "unicode/python_regex.h"
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "tokenizer/tokenizer_impl.h"
 #include "unicode/unicode.h"
 
@@ -135,7 +136,7 @@ Tokenizer Tokenizer::Impl::finish(TokenizerParts given) {
     auto [at, fresh] = impl->added_names.emplace(token.id, token.content);
     if (!fresh && at->second != token.content)
       fail(ErrorKind::bad_file, "{}: id {} belongs to two added tokens, {} and {}", parts.source, token.id,
-           unicode::shown(at->second), unicode::shown(token.content));
+           quote(at->second), quote(token.content));
     if (token.pattern.empty()) {
       std::string storage;
       token.pattern =

@@ -4,6 +4,7 @@
 #include "base/base64.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/quote.h"
 #include "formats/json_fields.h"
 #include "tokenizer/tokenizer_impl.h"
 #include "unicode/unicode.h"
@@ -222,7 +223,7 @@ TokenizerParts read_tiktoken(std::string_view bytes, std::string_view source, st
     }
     if (!good)
       fail(ErrorKind::bad_file, "{}: line {}: expected a token in base64 and its rank, got {}", source, number,
-           unicode::shown(line));
+           quote(line));
     if (rank >= limit)
       fail(ErrorKind::bad_file, "{}: line {}: expected a rank in [0, {}), got {}", source, number, limit, rank);
     const auto id = static_cast<uint32_t>(rank);
@@ -235,8 +236,7 @@ TokenizerParts read_tiktoken(std::string_view bytes, std::string_view source, st
       written.swap(token);
       token.clear();
       if (!unicode::from_alphabet(written, token))
-        fail(ErrorKind::bad_file, "{}: line {}: {} is not in the alphabet of bytes", source, number,
-             unicode::shown(written));
+        fail(ErrorKind::bad_file, "{}: line {}: {} is not in the alphabet of bytes", source, number, quote(written));
     }
     builder.token(id, token);
     if (id >= ranks.size()) ranks.resize(id + size_t{1}, Bpe::kNone);
@@ -295,8 +295,7 @@ TokenizerParts read_vocab_txt(std::string_view bytes, std::string_view source, c
                          : "BertTokenizer";
   if (kind.ends_with("Fast")) kind.resize(kind.size() - 4);
   if (kind != "BertTokenizer" && kind != "DistilBertTokenizer")
-    fail(ErrorKind::unsupported, "{}: tokenizer_class {} with a vocab.txt is not supported", source,
-         unicode::shown(kind));
+    fail(ErrorKind::unsupported, "{}: tokenizer_class {} with a vocab.txt is not supported", source, quote(kind));
   auto option = [&](const char* key, bool otherwise) {
     return config.is_object() ? json_bool(config, key, otherwise, source, "tokenizer_config") : otherwise;
   };
@@ -307,7 +306,7 @@ TokenizerParts read_vocab_txt(std::string_view bytes, std::string_view source, c
   auto id_of = [&](std::string_view name) -> int64_t {
     for (const auto& [text, id] : file.vocab)
       if (text == name) return id;
-    fail(ErrorKind::bad_file, "{}: the token {} is missing", source, unicode::shown(name));
+    fail(ErrorKind::bad_file, "{}: the token {} is missing", source, quote(name));
   };
   const bool lower = option("do_lower_case", true);
   Json& rest = file.rest;
@@ -339,7 +338,7 @@ TokenizerParts read_vocab_and_merges(std::string_view vocab_json, std::string_vi
   const bool gpt2 = kind == "GPT2Tokenizer", qwen2 = kind == "Qwen2Tokenizer", clip = kind == "CLIPTokenizer";
   if (!gpt2 && !qwen2 && !clip)
     fail(ErrorKind::unsupported, "{}: tokenizer_class {} with a vocabulary and merges is not supported", source,
-         unicode::shown(kind));
+         quote(kind));
 
   VocabularyJson file;
   file.has_vocab = file.has_merges = true;
@@ -359,7 +358,7 @@ TokenizerParts read_vocab_and_merges(std::string_view vocab_json, std::string_vi
     auto id_of = [&](const std::string& name) -> int64_t {
       for (const auto& [text, id] : file.vocab)
         if (text == name) return id;
-      fail(ErrorKind::bad_file, "{}: the token {} is missing", source, unicode::shown(name));
+      fail(ErrorKind::bad_file, "{}: the token {} is missing", source, quote(name));
     };
     rest["model"] = {{"type", "BPE"}, {"end_of_word_suffix", "</w>"}, {"unk_token", end}};
     rest["normalizer"] = {

@@ -243,23 +243,6 @@ void append(std::string& out, char32_t c) {
   }
 }
 
-std::string shown(std::string_view text) {
-  const bool cut = text.size() > 80;
-  std::string out = "\"";
-  for (char c : replace_broken(cut ? text.substr(0, 80) : text)) {
-    const auto byte = static_cast<uint8_t>(c);
-    if (c == '"' || c == '\\')
-      (out += '\\') += c;
-    else if (byte >= 0x20 && byte != 0x7F)
-      out += c;
-    else if (c == '\n')
-      out += "\\n";
-    else
-      (((out += "\\x") += "0123456789ABCDEF"[byte >> 4]) += "0123456789ABCDEF"[byte & 15]);
-  }
-  return out + (cut ? "...\"" : "\"");
-}
-
 namespace {
 
 // Printable Latin-1 stands for itself, the 68 other bytes for U+0100 and up, in order.

@@ -78,9 +78,6 @@ std::string replace_broken(std::string_view text);
 
 void append(std::string& out, char32_t c);
 
-// Text from outside for a one-line error: quoted, escaped, cut after some 80 bytes.
-std::string shown(std::string_view text);
-
 // GPT-2's alphabet: every byte has a printable character of its own, which is how byte-level vocabularies are written.
 char32_t byte_to_char(uint8_t byte);
 int char_to_byte(char32_t c);  // -1: not of the alphabet
