@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "chat/calls/reader.h"
 #include "chat/calls/scan.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 

@@ -8,8 +8,8 @@
 #include "jinja/operators.h"
 #include "jinja/render.h"
 #include "jinja/text.h"
-#include "jinja/unicode.h"
-#include "unicode/unicode.h"
+#include "unicode/python_text.h"
+#include "unicode/utf8.h"
 
 namespace glassbox::jinja {
 namespace {
@@ -42,7 +42,7 @@ int parse_count(std::string_view text, size_t& at) {
 
 MixedText pad(MixedText body, const Spec& spec, char default_align) {
   const std::string& text = body.text();
-  size_t length = count_code_points(text), width = static_cast<size_t>(spec.width);
+  size_t length = unicode::count_code_points(text), width = static_cast<size_t>(spec.width);
   if (length >= width) return body;
   size_t missing = width - length;
   char align = spec.align ? spec.align : default_align;
@@ -93,7 +93,7 @@ std::string format_float(double value, const Spec& spec) {
   if (!std::isfinite(value)) {
     std::string name = std::isnan(value) ? "nan" : "inf";
     if (type == '%') name += '%';
-    return upper ? to_upper(name) : name;
+    return upper ? python::to_upper(name) : name;
   }
   int precision = spec.precision < 0 ? 6 : spec.precision;
   const bool alternate = spec.alternate;
@@ -132,7 +132,7 @@ std::string format_int(int64_t value, const Spec& spec) {
   char buffer[70];
   auto end = std::to_chars(buffer, buffer + sizeof buffer, magnitude, base).ptr;
   std::string digits(buffer, end);
-  if (spec.type == 'X') digits = to_upper(digits);
+  if (spec.type == 'X') digits = python::to_upper(digits);
   return group(digits, spec.grouping, base == 10 ? 3 : 4);
 }
 
@@ -146,7 +146,7 @@ Spec parse_spec(std::string_view text) {
   size_t at = 0;
   auto is_align = [](char c) { return c == '<' || c == '>' || c == '^' || c == '='; };
   size_t first = 0;
-  if (!text.empty()) next_code_point(text, first);
+  if (!text.empty()) unicode::next_valid(text, first);
   if (first > 0 && first < text.size() && is_align(text[first])) {
     spec.fill = text.substr(0, first);
     spec.align = text[first];
@@ -188,7 +188,7 @@ MixedText format_value(const Value& value, std::string_view text) {
       raise("sign, '#' or ',' not allowed in string format specifier");
     if (spec.align == '=') spec.align = '<';
     std::string_view body = value.text();
-    if (spec.precision >= 0) body = body.substr(0, prefix_bytes(body, static_cast<size_t>(spec.precision)));
+    if (spec.precision >= 0) body = body.substr(0, unicode::prefix_bytes(body, static_cast<size_t>(spec.precision)));
     return pad(value.mixed().part(body), spec, '<');
   }
   bool as_int = value.is_integral() && (!spec.type || one_of(spec.type, "bdoxXcn"));
@@ -199,7 +199,7 @@ MixedText format_value(const Value& value, std::string_view text) {
       int64_t c = value.integer();
       if (c < 0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) raise("%c arg not in range(0x110000)");
       std::string out;
-      unicode::append(out, static_cast<uint32_t>(c));
+      unicode::append(out, static_cast<char32_t>(c));
       return pad_ours(out, spec, '<');
     }
     return pad_ours(with_sign(value.integer() < 0, base_prefix(spec) + format_int(value.integer(), spec), spec.sign),
@@ -227,7 +227,8 @@ MixedText convert_percent(const Spec& spec, const Value& value, bool left, bool 
       if (spec.type == 'a') refuse("%a in a format");
       MixedText body = spec.type == 's' ? to_mixed(value) : mixed_repr(value);
       if (escapes && !(spec.type == 's' && value.is_string() && value.str().markup)) body = map_runs(body, escape_html);
-      if (spec.precision >= 0) body = body.part(0, prefix_bytes(body.text(), static_cast<size_t>(spec.precision)));
+      if (spec.precision >= 0)
+        body = body.part(0, unicode::prefix_bytes(body.text(), static_cast<size_t>(spec.precision)));
       return pad(body, padded, '>');
     }
     case 'c': {
@@ -310,7 +311,7 @@ Value format_percent(const Value& format, const Value& values) {
       std::string key = text.substr(start, at - 1 - start);
       if (!values.is(Type::dict)) raise("format requires a mapping");
       const Value* found = values.dict().find(key);
-      if (!found) raise("KeyError: {}", quote(key));
+      if (!found) raise("KeyError: {}", python::repr(key));
       value = *found;
       has_value = true;
     }
@@ -477,7 +478,7 @@ class BraceFormatter {
     }
     for (const auto& [key, value] : arguments_.keyword)
       if (key == name) return value;
-    raise("KeyError: {}", quote(name));
+    raise("KeyError: {}", python::repr(name));
   }
 
   enum class Numbering { none, automatic, manual };

@@ -5,7 +5,8 @@
 
 #include "jinja/numbers.h"
 #include "jinja/text.h"
-#include "jinja/unicode.h"
+#include "unicode/python_text.h"
+#include "unicode/utf8.h"
 
 namespace glassbox::jinja {
 namespace {
@@ -58,7 +59,7 @@ class CharacterIterator final : public Iterator {
     const std::string& text = value_.text();
     if (at_ >= text.size()) return false;
     size_t start = at_;
-    next_code_point(text, at_);
+    unicode::next_valid(text, at_);
     item = Value::string(value_.mixed().part(start, at_));
     return true;
   }
@@ -158,7 +159,7 @@ void Object::enclose(const Value& inner) {
 Str::Str(MixedText value, bool markup)
     : Object(Type::string, sizeof(Str)),
       text(std::move(value)),
-      length(count_code_points(text.text())),
+      length(unicode::count_code_points(text.text())),
       markup(markup) {
   check_string_size(text.size());
   charge(text.size() + (text.runs() - 1) * sizeof(size_t));
@@ -248,7 +249,7 @@ Value Value::undefined_hint(std::string hint) { return of(new Undefined(std::mov
 
 Value Value::undefined(std::string_view name) {
   auto* unknown = new Undefined("");
-  unknown->name = quote(name);
+  unknown->name = python::repr(name);
   return of(unknown);
 }
 
@@ -461,7 +462,7 @@ class Printer {
     const bool trusted = value.mixed().trusted();
     strange_ |= !trusted;
     if (value.str().markup) plain("Markup(");
-    out_.append(quote(value.text()), trusted);
+    out_.append(python::repr(value.text()), trusted);
     if (value.str().markup) plain(")");
   }
 

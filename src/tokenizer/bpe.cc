@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/quote.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 
@@ -307,7 +307,7 @@ void Bpe::Tables::encode_long(std::string_view word, std::vector<int32_t>& out, 
   auto window = [&](size_t at, size_t bytes, std::vector<uint32_t>& ids, std::vector<uint32_t>& start) {
     size_t end = std::min(word.size(), at + bytes);
     if (options.symbols == Symbols::characters)
-      for (int i = 0; i < 3 && end < word.size() && (static_cast<uint8_t>(word[end]) & 0xC0) == 0x80; ++i) ++end;
+      for (int i = 0; i < 3 && end < word.size() && !unicode::begins_character(word[end]); ++i) ++end;
     merge(word.substr(at, end - at), end == word.size(), s);
     ids = s.ids;
     start = s.start;

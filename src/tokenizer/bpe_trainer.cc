@@ -12,7 +12,8 @@
 #include "base/quote.h"
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/splitter.h"
-#include "unicode/unicode.h"
+#include "unicode/byte_alphabet.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 

@@ -8,7 +8,8 @@
 #include "base/error.h"
 #include "base/quote.h"
 #include "formats/json_fields.h"
-#include "unicode/unicode.h"
+#include "unicode/classes.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 

@@ -5,7 +5,9 @@
 #include "base/error.h"
 #include "base/quote.h"
 #include "tokenizer/tokenizer_impl.h"
-#include "unicode/unicode.h"
+#include "unicode/byte_alphabet.h"
+#include "unicode/classes.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 

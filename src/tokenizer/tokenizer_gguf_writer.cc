@@ -7,7 +7,7 @@
 #include "tokenizer/sentencepiece.h"
 #include "tokenizer/tokenizer_impl.h"
 #include "tokenizer/unigram.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 

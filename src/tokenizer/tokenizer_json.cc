@@ -5,7 +5,7 @@
 #include "base/quote.h"
 #include "formats/json_fields.h"
 #include "tokenizer/tokenizer_impl.h"
-#include "unicode/unicode.h"
+#include "unicode/byte_alphabet.h"
 
 namespace glassbox {
 

@@ -10,7 +10,7 @@
 #include "tokenizer/tokenizer_impl.h"
 #include "tokenizer/unigram.h"
 #include "tokenizer/wordpiece.h"
-#include "unicode/unicode.h"
+#include "unicode/byte_alphabet.h"
 
 namespace glassbox {
 

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/quote.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 

@@ -9,8 +9,9 @@
 
 #include "base/error.h"
 #include "base/quote.h"
+#include "unicode/classes.h"
 #include "unicode/pattern_reader.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 

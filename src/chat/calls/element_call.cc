@@ -4,7 +4,7 @@
 
 #include "chat/calls/scan.h"
 #include "chat/tool_schema.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 namespace {

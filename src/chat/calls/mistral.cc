@@ -1,7 +1,7 @@
 // Mistral: [TOOL_CALLS][{"name", "arguments", "id"}] or [TOOL_CALLS]NAME[CALL_ID]ID[ARGS]{...}
 #include "chat/calls/json_calls.h"
 #include "chat/calls/reader.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 namespace {

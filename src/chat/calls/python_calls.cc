@@ -9,7 +9,7 @@
 #include "chat/calls/json_calls.h"
 #include "chat/calls/scan.h"
 #include "chat/tool_schema.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 namespace {
