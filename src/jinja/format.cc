@@ -264,107 +264,10 @@ MixedText convert_percent(const Spec& spec, const Value& value, bool left, bool 
   return pad_ours(with_sign(negative, digits, spec.sign), padded, '>');
 }
 
-}  // namespace
-
-namespace {
-
 // A stranger's format chooses what is put together, a piece of any value at a time: all it makes is a stranger's.
 MixedText by_format(const Value& format, MixedText made) {
   return format.mixed().trusted() ? std::move(made) : MixedText(std::move(made).take(), false);
 }
-
-}  // namespace
-
-Value format_percent(const Value& format, const Value& values) {
-  const std::string& text = format.text();
-  bool markup = format.str().markup;
-  // What Python can subscript by name it takes for a mapping, which need not be used up; only a dict has names.
-  bool mapping = values.is(Type::dict) || values.is(Type::list) || values.is(Type::range) || values.is_undefined();
-  std::vector<Value> given;
-  if (values.is(Type::tuple))
-    given = values.items();
-  else
-    given.push_back(values);
-  size_t used = 0;
-  MixedText out;
-  for (size_t at = 0; at < text.size();) {
-    if (text[at] != '%') {
-      size_t next = std::min(text.find('%', at), text.size());
-      out.append(format.mixed(), at, next);
-      at = next;
-      continue;
-    }
-    ++at;
-    spend_items(1);
-    auto next_value = [&]() -> Value {
-      if (used >= given.size()) raise("not enough arguments for format string");
-      return given[used++];
-    };
-    Spec spec;
-    Value value;
-    bool has_value = false, left = false;
-    if (at < text.size() && text[at] == '(') {
-      int open = 1;
-      size_t start = ++at;
-      for (; at < text.size() && open > 0; ++at) open += text[at] == '(' ? 1 : text[at] == ')' ? -1 : 0;
-      if (open > 0) raise("incomplete format key");
-      std::string key = text.substr(start, at - 1 - start);
-      if (!values.is(Type::dict)) raise("format requires a mapping");
-      const Value* found = values.dict().find(key);
-      if (!found) raise("KeyError: {}", python::repr(key));
-      value = *found;
-      has_value = true;
-    }
-    for (; at < text.size(); ++at) {
-      char flag = text[at];
-      if (flag == '-')
-        left = true;
-      else if (flag == '+')
-        spec.sign = '+';
-      else if (flag == ' ')
-        spec.sign = spec.sign == '+' ? '+' : ' ';
-      else if (flag == '#')
-        spec.alternate = true;
-      else if (flag == '0')
-        spec.zero = true;
-      else
-        break;
-    }
-    auto count = [&]() -> int64_t {
-      if (at < text.size() && text[at] == '*') {
-        ++at;
-        int64_t n = need_integer(next_value(), "* in a format");
-        if (n > kWidest || n < -kWidest) raise("a format asks for a width or precision of more than {}", kWidest);
-        return n;
-      }
-      return parse_count(text, at);
-    };
-    int64_t width = count();
-    if (width < 0) left = true, width = -width;
-    spec.width = static_cast<int>(width);
-    if (at < text.size() && text[at] == '.') {
-      ++at;
-      spec.precision = static_cast<int>(std::max<int64_t>(count(), 0));
-    }
-    while (at < text.size() && (text[at] == 'h' || text[at] == 'l' || text[at] == 'L')) ++at;
-    if (at >= text.size()) raise("incomplete format");
-    spec.type = text[at++];
-    if (spec.type == '%') {
-      out.append("%", true);
-      continue;
-    }
-    if (!one_of(spec.type, "diuoxXeEfFgGcrsa")) {
-      raise("unsupported format character '{}' at index {}", spec.type, at - 1);
-    }
-    if (!has_value) value = next_value();
-    out.append(convert_percent(spec, value, left, markup));
-    check_string_size(out.size());
-  }
-  if (used < given.size() && !mapping) raise("not all arguments converted during string formatting");
-  return Value::string(by_format(format, std::move(out)), markup);
-}
-
-namespace {
 
 class BraceFormatter {
  public:
@@ -490,6 +393,95 @@ class BraceFormatter {
 };
 
 }  // namespace
+
+Value format_percent(const Value& format, const Value& values) {
+  const std::string& text = format.text();
+  bool markup = format.str().markup;
+  // What Python can subscript by name it takes for a mapping, which need not be used up; only a dict has names.
+  bool mapping = values.is(Type::dict) || values.is(Type::list) || values.is(Type::range) || values.is_undefined();
+  std::vector<Value> given;
+  if (values.is(Type::tuple))
+    given = values.items();
+  else
+    given.push_back(values);
+  size_t used = 0;
+  MixedText out;
+  for (size_t at = 0; at < text.size();) {
+    if (text[at] != '%') {
+      size_t next = std::min(text.find('%', at), text.size());
+      out.append(format.mixed(), at, next);
+      at = next;
+      continue;
+    }
+    ++at;
+    spend_items(1);
+    auto next_value = [&]() -> Value {
+      if (used >= given.size()) raise("not enough arguments for format string");
+      return given[used++];
+    };
+    Spec spec;
+    Value value;
+    bool has_value = false, left = false;
+    if (at < text.size() && text[at] == '(') {
+      int open = 1;
+      size_t start = ++at;
+      for (; at < text.size() && open > 0; ++at) open += text[at] == '(' ? 1 : text[at] == ')' ? -1 : 0;
+      if (open > 0) raise("incomplete format key");
+      std::string key = text.substr(start, at - 1 - start);
+      if (!values.is(Type::dict)) raise("format requires a mapping");
+      const Value* found = values.dict().find(key);
+      if (!found) raise("KeyError: {}", python::repr(key));
+      value = *found;
+      has_value = true;
+    }
+    for (; at < text.size(); ++at) {
+      char flag = text[at];
+      if (flag == '-')
+        left = true;
+      else if (flag == '+')
+        spec.sign = '+';
+      else if (flag == ' ')
+        spec.sign = spec.sign == '+' ? '+' : ' ';
+      else if (flag == '#')
+        spec.alternate = true;
+      else if (flag == '0')
+        spec.zero = true;
+      else
+        break;
+    }
+    auto count = [&]() -> int64_t {
+      if (at < text.size() && text[at] == '*') {
+        ++at;
+        int64_t n = need_integer(next_value(), "* in a format");
+        if (n > kWidest || n < -kWidest) raise("a format asks for a width or precision of more than {}", kWidest);
+        return n;
+      }
+      return parse_count(text, at);
+    };
+    int64_t width = count();
+    if (width < 0) left = true, width = -width;
+    spec.width = static_cast<int>(width);
+    if (at < text.size() && text[at] == '.') {
+      ++at;
+      spec.precision = static_cast<int>(std::max<int64_t>(count(), 0));
+    }
+    while (at < text.size() && (text[at] == 'h' || text[at] == 'l' || text[at] == 'L')) ++at;
+    if (at >= text.size()) raise("incomplete format");
+    spec.type = text[at++];
+    if (spec.type == '%') {
+      out.append("%", true);
+      continue;
+    }
+    if (!one_of(spec.type, "diuoxXeEfFgGcrsa")) {
+      raise("unsupported format character '{}' at index {}", spec.type, at - 1);
+    }
+    if (!has_value) value = next_value();
+    out.append(convert_percent(spec, value, left, markup));
+    check_string_size(out.size());
+  }
+  if (used < given.size() && !mapping) raise("not all arguments converted during string formatting");
+  return Value::string(by_format(format, std::move(out)), markup);
+}
 
 Value format_braces(Renderer& renderer, const Value& format, const Arguments& arguments) {
   bool markup = format.str().markup;

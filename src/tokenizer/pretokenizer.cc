@@ -190,8 +190,8 @@ void add_steps(const Json& spec, std::string_view source, std::vector<PreTokeniz
       fail(ErrorKind::bad_file, "{}: {}: \"replacement\" is expected to be one character, got {}", source, place,
            quote(step.mark));
     // Older files have add_prefix_space, which means always or never.
-    const bool older = json_bool(spec, "add_prefix_space", true, source, place);
-    const std::string scheme = json_string_or(spec, "prepend_scheme", older ? "always" : "never", source, place);
+    const bool prefix_space = json_bool(spec, "add_prefix_space", true, source, place);
+    const std::string scheme = json_string_or(spec, "prepend_scheme", prefix_space ? "always" : "never", source, place);
     if (scheme == "always")
       step.prefix = PreTokenizer::Prefix::always;
     else if (scheme == "first")
@@ -216,10 +216,6 @@ void add_steps(const Json& spec, std::string_view source, std::vector<PreTokeniz
     fail(ErrorKind::unsupported, "{}: pre_tokenizer {} is not supported", source, quote(type));
   }
 }
-
-}  // namespace
-
-namespace {
 
 // DeepSeek-V3's three expressions, which its tokenizer.json writes with breaks of lines as they are.
 bool is_deepseek_v3(const PreTokenizer::Step* steps) {

@@ -76,6 +76,12 @@ void each_word(std::string_view text, std::string_view mark, Word&& word) {
   }
 }
 
+bool lies_in(const TrustedSpans& spans, size_t begin, size_t end) {
+  const auto after = std::upper_bound(spans.begin(), spans.end(), begin,
+                                      [](size_t byte, const auto& span) { return byte < span.first; });
+  return after != spans.begin() && end <= std::prev(after)->second;
+}
+
 }  // namespace
 
 std::string with_marks(std::string_view text) {
@@ -224,16 +230,6 @@ std::string Tokenizer::Impl::first_piece(int32_t id) const {
   replace_all(text, parts.decoder.drop_in_first, "");
   return spell(parts.decoder, std::move(text));
 }
-
-namespace {
-
-bool lies_in(const TrustedSpans& spans, size_t begin, size_t end) {
-  const auto after = std::upper_bound(spans.begin(), spans.end(), begin,
-                                      [](size_t byte, const auto& span) { return byte < span.first; });
-  return after != spans.begin() && end <= std::prev(after)->second;
-}
-
-}  // namespace
 
 // The tokens that are looked for in normalized text: `made` of `part`, which begins at byte `at` of the whole. Where a
 // part is trusted only here and there, it is found out where each control token that is written in it comes to lie in
