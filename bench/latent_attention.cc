@@ -65,7 +65,7 @@ struct PlainCache {
   }
 };
 
-void compare(Workspace& workspace, int64_t context, int64_t tokens, const PlainCache& plain, KvCache& latent,
+void compare(Workspace& workspace, int64_t context, int64_t tokens, const PlainCache& plain, SequenceMemory& latent,
              const Tensor& kv_b_proj) {
   double absorbed_best = 1e9, plain_best = 1e9, products_best = 1e9;
   const std::vector<int32_t> ids(static_cast<size_t>(tokens));
@@ -73,21 +73,22 @@ void compare(Workspace& workspace, int64_t context, int64_t tokens, const PlainC
     latent.resize(context);
     Pass pass(workspace);
     pass.add(ids, &latent);
+    pass.open_memory(latent.shape());
     const Tensor q = random_values(pass, {tokens, kHeads, kNope}, 3),
                  turned = random_values(pass, {tokens, kHeads, kRope}, 4);
     const Tensor row = random_values(pass, {tokens, 1, kLatent + kRope}, 5);
     const double start = seconds();
-    const Tensor absorbed = beside(absorb_queries(q, kv_b_proj), turned);
+    const Tensor absorbed = concat(absorb_queries(q, kv_b_proj), turned);
     const double between = seconds();
-    const Tensor seen = attend(absorbed, remember(0, row, latent.shape()), {.scale = kScale});
+    const Tensor seen = attend(absorbed, remember(0, row), {.scale = kScale});
     const double after = seconds();
     expand_values(seen, kv_b_proj, kValue);
     const double end = seconds();
     absorbed_best = std::min(absorbed_best, end - start);
     products_best = std::min(products_best, between - start + end - after);
 
-    const Tensor queries = beside(q, turned);
-    const Tensor compressed = columns(row, 0, kLatent).reshaped({tokens, kLatent});
+    const Tensor queries = concat(q, turned);
+    const Tensor compressed = slice(row, 0, kLatent).reshaped({tokens, kLatent});
     Tensor out = pass.empty({tokens, kHeads, kValue});
     const double plain_start = seconds();
     matmul(compressed, kv_b_proj);  // the new tokens' keys and values
@@ -111,20 +112,20 @@ int main(int argc, char** argv) {
   if (counts.empty()) counts = {1, 4, 16};
   Workspace workspace;
   const int64_t longest = context + *std::max_element(counts.begin(), counts.end());
-  const CacheShape shape{1, 1, kLatent + kRope, DType::bf16, kLatent};
-  KvCache latent(shape);
+  const MemoryShape shape({{Latent{kLatent + kRope, kLatent, DType::bf16}}});
+  SequenceMemory latent(shape);
   latent.resize(longest);
   std::vector<float> row(static_cast<size_t>(kLatent + kRope));
   for (int64_t p = 0; p < longest; ++p) {
     for (size_t i = 0; i < row.size(); ++i) row[i] = uniform(static_cast<uint64_t>(p), i) - 0.5f;
-    latent.write(0, 0, p, 1, row.data(), nullptr, 0);
+    latent.attention(0).write(0, p, 1, row.data(), nullptr, 0);
   }
   const auto weights =
       std::make_shared<std::vector<uint16_t>>(random_bf16(9, kHeads * (kNope + kValue) * kLatent, 0.1f));
   const Tensor kv_b_proj({kHeads * (kNope + kValue), kLatent}, DType::bf16, weights, weights->data());
   const PlainCache plain(longest);
   fmt::print("{} kernels, {} threads; a token takes {} bytes absorbed, {} plain, in each layer\n", kernels().name,
-             workspace.pool.threads(), shape.position_bytes(), kHeads * (kNope + kRope + kValue) * 2);
+             workspace.pool.threads(), shape.block_bytes() / 64, kHeads * (kNope + kRope + kValue) * 2);
   for (const int64_t tokens : counts) compare(workspace, context, tokens, plain, latent, kv_b_proj);
   return 0;
 }

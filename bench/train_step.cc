@@ -12,6 +12,8 @@
 #include "base/random.h"
 #include "kernels/kernels.h"
 #include "models/registry.h"
+#include "train/adamw.h"
+#include "train/next_token.h"
 #include "train/trainer.h"
 
 int main(int argc, char** argv) {
@@ -49,27 +51,30 @@ int main(int argc, char** argv) {
   const auto model = make_model(config, parameters);
   Corpus corpus;
   for (uint64_t d = 0; d < 2000; ++d) {
-    Example example;
+    Document document;
     const auto length = 100 + philox(1, d)[0] % 101;
     for (uint64_t t = 0; t < length; ++t) {
-      example.tokens.push_back(static_cast<int32_t>(philox(2, d, t)[0] % static_cast<uint64_t>(vocabulary)));
-      example.said.push_back(t * 2 >= length);
+      document.tokens.push_back(static_cast<int32_t>(philox(2, d, t)[0] % static_cast<uint64_t>(vocabulary)));
+      document.loss_mask.push_back(t * 2 >= length);
     }
-    corpus.add(example);
+    corpus.add(document);
   }
   TrainerOptions options;
-  options.batch_tokens = batch;
   options.micro_batch_tokens = micro;
-  options.rest_weight = all_rows ? 0.1 : 0;
   options.schedule = {1e-3, 1e-4, 10, 1000};
   Workspace workspace(threads);
-  Trainer trainer(*model, parameters, corpus, options, workspace);
-  trainer.step();
+  Trainable trainable(*model);
+  trainable.open(parameters);
+  const NextToken objective({1, all_rows ? 0.1 : 0});
+  AdamW adamw(trainable.tensors(), {});
+  Trainer trainer(trainable, objective, adamw, options, workspace);
+  Batches batches(corpus, 0, batch);
+  trainer.step(batches.examples(0));
   double best = 0, tokens = 0, seconds = 0;
   const std::clock_t before = std::clock();
   for (int64_t i = 0; i < steps; ++i) {
     const auto begin = std::chrono::steady_clock::now();
-    const auto step = trainer.step();
+    const auto step = trainer.step(batches.examples(trainer.steps_done()));
     const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     best = std::max(best, static_cast<double>(step.tokens) / took);
     tokens += static_cast<double>(step.tokens);

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "fuzz/require.h"
-#include "server/http_request.h"
+#include "server/http/request_reader.h"
 
 namespace {
 
@@ -19,7 +19,6 @@ constexpr size_t kHeader = 1000, kBody = 500;
 std::string first_request(std::string_view bytes, size_t size) {
   http::Options options;
   options.header_limit = kHeader;
-  options.body_limit = kBody;
   http::RequestReader reader(options, "peer");
   boost::beast::flat_buffer in;
   bool has_head = false, has_body = false;
@@ -28,7 +27,7 @@ std::string first_request(std::string_view bytes, size_t size) {
     const std::string_view piece = bytes.substr(0, size);
     bytes.remove_prefix(piece.size());
     in.commit(boost::asio::buffer_copy(in.prepare(piece.size()), boost::asio::buffer(piece.data(), piece.size())));
-    has_head = has_head || reader.take_head(in);
+    has_head = has_head || (reader.take_head(in) && reader.limit_body(kBody));
     has_body = has_head && reader.take_body(in);
   }
   if (const auto& refusal = reader.refusal()) {

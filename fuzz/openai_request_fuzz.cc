@@ -7,7 +7,11 @@
 #include <string_view>
 
 #include "fuzz/require.h"
-#include "server/openai.h"
+#include "server/openai/dialect.h"
+#include "server/openai/request.h"
+#include "server/openai/writer.h"
+#include "server/prompt.h"
+#include "server/responses.h"
 
 namespace {
 
@@ -48,28 +52,24 @@ void check_common(const openai::Request& request) {
 }
 
 // An answer of a few tokens, whole or streamed, is always valid JSON.
-void answer(const openai::Request& request, bool chat, std::vector<std::string> echoes, std::string begun) {
+void answer(const openai::Request& request, std::vector<api::Choice> choices) {
   const std::string bytes = "<think>\xe2\x82\xac</think>abc";
-  const auto piece = [&](int32_t id) {
-    return std::string_view(bytes).substr(static_cast<size_t>(id) % bytes.size(), 3);
-  };
-  openai::Answer::Options options;
+  openai::Writer::Options options;
   options.id = "id";
-  options.chat = chat;
-  options.echoes = std::move(echoes);
-  options.begun = std::move(begun);
-  openai::Answer answer(request, std::move(options), static_cast<size_t>(request.n), piece);
-  std::string events = answer.begin();
+  options.piece = [&](int32_t id) { return std::string_view(bytes).substr(static_cast<size_t>(id) % bytes.size(), 3); };
+  openai::Writer writer(request, std::move(options));
+  std::string events = writer.begin(choices);
   for (int i = 0; i < request.n; ++i) {
+    const auto choice = static_cast<size_t>(i);
     TokenEvent event;
     event.id = 7 * i;
     event.text = i % 2 ? "<think>a" : "b</think>";
     if (request.generation.logprobs > 0) event.alternatives = {{1, -1.0f}, {8, -2.0f}};
-    events += answer.token(static_cast<size_t>(i), event);
-    events += answer.finished(static_cast<size_t>(i), Finished{});
+    events += writer.event(choice, choices[choice].token(event));
+    const api::Said rest = choices[choice].finished(Finished{});
+    events += writer.finished(choice, rest, choices);
   }
-  require(answer.done());
-  require(dump_ordered_json(answer.whole()).size() > 2);
+  require(OrderedJson::parse(writer.whole(choices)).is_object());
   require(events.empty() != request.stream);
 }
 
@@ -82,33 +82,37 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const OrderedJson body = openai::parse_body(text);
     attempt([&] { openai::model_of(body); });
     attempt([&] {
-      const openai::ChatRequest chat = openai::parse_chat(body, model);
+      const openai::Request chat = openai::parse_chat(body, model);
       check_common(chat);
-      for (const OrderedJson& message : chat.context["messages"]) {
+      const auto& conversation = std::get<api::Conversation>(chat.input);
+      for (const OrderedJson& message : api::template_context(conversation, model)["messages"]) {
         require(message["role"].is_string());
         if (message.contains("tool_calls"))  // as templates take them, whatever the client kept
           for (const OrderedJson& call : message["tool_calls"])
             require(call.size() == 3 && call["function"].size() == 2 && call["function"]["arguments"].is_object());
       }
-      const std::string note = openai::notes_header(chat.notes);
+      const std::string note = notes_header(chat.notes);
       require(note.empty() == chat.notes.empty() && note.size() < 1100);
       for (char c : note) require(c >= ' ' && c < 0x7f);
-      std::string begun;
-      if (chat.continues) begun = chat.context["messages"].back()["content"].get<std::string>();
-      answer(chat, true, {}, begun);
+      api::Choice::Reading reading;
+      if (conversation.continues()) reading.begun = api::text_of(conversation.messages.back());
+      answer(chat, std::vector<api::Choice>(static_cast<size_t>(chat.n), api::Choice(reading)));
       attempt([&] {
-        openai::render_prompt(
-            chat, [](const OrderedJson& context) { return Rendered{dump_ordered_json(context["messages"]), {}, {}}; });
+        api::render_prompt(conversation, model, [](const OrderedJson& context) {
+          return Rendered{dump_ordered_json(context["messages"]), {}, {}};
+        });
       });
     });
     attempt([&] {
-      const openai::CompletionRequest completion = openai::parse_completion(body, model);
+      const openai::Request completion = openai::parse_completion(body, model);
       check_common(completion);
-      require(!completion.prompts.empty());
-      for (const auto& prompt : completion.prompts)
+      const auto& texts = std::get<api::Texts>(completion.input);
+      require(!texts.prompts.empty());
+      for (const auto& prompt : texts.prompts)
         if (const auto* ids = std::get_if<std::vector<int32_t>>(&prompt))
           for (const int32_t id : *ids) require(id >= 0 && id < 300);
-      answer(completion, false, completion.echo ? std::vector<std::string>{"echo"} : std::vector<std::string>{}, "");
+      answer(completion,
+             std::vector<api::Choice>(static_cast<size_t>(completion.n), api::Choice(texts.echo ? "echo" : "")));
     });
   });
   return 0;

@@ -116,7 +116,6 @@ double weight_bytes(const Tensors& tensors, DType matrices) {
 
 OrderedJson describe_model(const LanguageModel& model, const Tensors& tensors, const Config& config, int64_t context) {
   const ModelShape& s = model.shape();
-  const CacheShape& cache = model.cache_shape();
   const int64_t tokens = context > 0 ? context : s.context;
   int64_t total = 0;
   double active = 0;
@@ -126,12 +125,11 @@ OrderedJson describe_model(const LanguageModel& model, const Tensors& tensors, c
     active += s.used_by_a_token(tensor->name, tensor->elements());
     bytes += tensor->bytes;
   }
-  const double positions = static_cast<double>(tokens) * static_cast<double>(cache.position_bytes());
-  const double cached_values = positions / static_cast<double>(info(cache.dtype).bytes);
-  OrderedJson memory = {{"as_published", {{"weights_bytes", bytes}, {"cache_bytes", positions}}}};
+  const MemoryShape& remembered = model.memory_shape();
+  OrderedJson memory = {{"as_published", {{"weights_bytes", bytes}, {"cache_bytes", remembered.bytes_seen(tokens - 1)}}}};
   for (const Precision& precision : kPrecisions)
     memory[precision.name] = {{"weights_bytes", weight_bytes(tensors, precision.matrices)},
-                              {"cache_bytes", cached_values * static_cast<double>(info(precision.cache).bytes)}};
+                              {"cache_bytes", remembered.with_dtype(precision.cache).bytes_seen(tokens - 1)}};
   OrderedJson out = {{"supported", true},      {"model_type", s.model_type},     {"layers", s.layers},
                      {"hidden", s.hidden},     {"intermediate", s.intermediate}, {"heads", s.heads},
                      {"kv_heads", s.kv_heads}, {"head_dim", s.head_dim},         {"vocabulary", s.vocabulary},

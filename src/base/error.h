@@ -18,22 +18,39 @@ enum class ErrorKind {
   full,         // a limit was reached: context, memory, queue
   io,           // the operating system said no
   cancelled,    // whoever asked went away
+  not_finite,   // a model's numbers, or its adapter's, became NaN or infinite
+  internal,     // our own fault, as a worker tells it to whoever waits
 };
 
 // Someone else's fault: a file, a request, a machine. Our own faults are check() and assert().
 class Error : public std::runtime_error {
  public:
   Error(ErrorKind kind, const std::string& what) : std::runtime_error(what), kind_(kind) {}
+  // what() is "subject: message".
+  Error(ErrorKind kind, std::string subject, const std::string& message)
+      : std::runtime_error(subject + ": " + message), kind_(kind), subject_(std::move(subject)) {}
+
   ErrorKind kind() const { return kind_; }
+  // What is wrong, as whoever asked calls it: a request's field ("messages[2].content"), a file, a tensor. Empty where
+  // it has no name.
+  const std::string& subject() const { return subject_; }
 
  private:
   ErrorKind kind_;
+  std::string subject_;
 };
 
 // throw Error with a formatted message:  fail(ErrorKind::bad_file, "{}: tensor {}: ...", file, name);
 template <class... Args>
 [[noreturn]] void fail(ErrorKind kind, fmt::format_string<Args...> format, Args&&... args) {
   throw Error(kind, fmt::format(format, std::forward<Args>(args)...));
+}
+
+// The same with a subject, which the message does not repeat:  fail_at(ErrorKind::bad_request, "top_p", "expected
+// ...").
+template <class... Args>
+[[noreturn]] void fail_at(ErrorKind kind, std::string subject, fmt::format_string<Args...> format, Args&&... args) {
+  throw Error(kind, std::move(subject), fmt::format(format, std::forward<Args>(args)...));
 }
 
 // Our own fault, at a boundary: throws std::logic_error naming the place.

@@ -85,7 +85,7 @@ Answer ask(Engine& engine, GenerationRequest request, std::optional<AnswerParser
     }
   }
   if (parser) take(parser->finish());
-  if (const auto& failure = answer.finished.failure) fail(ErrorKind::io, "{}", failure->message);
+  if (answer.finished.failure) throw *answer.finished.failure;
   return answer;
 }
 

@@ -45,7 +45,7 @@ bool is_transposed(const StoredWeight& weight) { return weight.dtype == DType::f
 // Routers' corrections stay as they are, as in transformers: bf16 would move experts' places.
 bool keeps_dtype(const StoredWeight& weight) { return weight.name.ends_with("e_score_correction_bias"); }
 
-// Whether a table that config.json ties is not the output matrix all the same (models/rope.h).
+// Whether a table that config.json ties is not the output matrix all the same (models/shape.h).
 bool has_another_head(const OrderedJson& config, WeightSource& weights) {
   if (!config.value("tie_word_embeddings", false)) return false;
   for (const std::string before : {"", "language_model."})

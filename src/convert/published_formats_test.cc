@@ -179,7 +179,7 @@ TEST_P(PublishedFormat, MeansTheSameInGguf) {
     std::vector<float> x(y.size());
     if (tensor.shape.size() == 3) {
       for (int64_t e = 0; e < tensor.shape[0]; ++e)
-        widen(w.slice(e), 0, tensor.shape[1], x.data() + e * tensor.shape[1] * tensor.shape[2]);
+        widen(w.select(e), 0, tensor.shape[1], x.data() + e * tensor.shape[1] * tensor.shape[2]);
     } else if (tensor.shape.size() == 2) {
       widen(w, 0, tensor.shape[0], x.data());
     } else {

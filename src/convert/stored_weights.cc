@@ -81,7 +81,7 @@ void StoredWeights::read(const StoredWeight& weight, int64_t first, int64_t coun
   for (int64_t done = 0; done < count;) {
     const int64_t matrix = (first + done) / rows, row = (first + done) % rows;
     const int64_t some = std::min(count - done, rows - row);
-    widen(state.packed.slice(matrix), row, some, values + done * width);
+    widen(state.packed.select(matrix), row, some, values + done * width);
     done += some;
   }
 }

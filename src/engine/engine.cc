@@ -19,8 +19,9 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "engine/sampler.h"
-#include "engine/stop_text.h"
+#include "engine/watcher.h"
 #include "tensor/distribution.h"
+#include "tokenizer/stop_text.h"
 
 namespace glassbox {
 namespace {
@@ -29,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 
 double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-// What a pass takes for its values beside the caches, roughly: they come and go, so a few of each width.
+// What a pass takes for its values beside what sequences remember, roughly: they come and go, so a few of each width.
 int64_t intermediates(const ModelShape& shape, const EngineOptions& options) {
   const int64_t tokens = options.prefill_chunk + options.max_batch, rows = std::min(options.max_batch, 16);
   const int64_t experts = std::max<int64_t>(1, shape.experts_per_token);
@@ -56,19 +57,14 @@ class Promise {
 
 std::string mebibytes(int64_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
 
-Failure failure_of(const std::exception_ptr& thrown) {
+Error failure_of(const std::exception_ptr& thrown) {
   try {
     std::rethrow_exception(thrown);
   } catch (const std::bad_alloc&) {
-    return {Failure::Kind::full, "memory: the system has no more of it for this request"};
-  } catch (const Error& error) {
-    return {error.kind() == ErrorKind::full ? Failure::Kind::full
-            : error.kind() == ErrorKind::io ? Failure::Kind::damaged
-                                            : Failure::Kind::internal,
-            error.what()};
-  } catch (const std::exception& error) { return {Failure::Kind::internal, error.what()}; } catch (...) {
-    return {Failure::Kind::internal, "an error without a name"};
-  }
+    return Error(ErrorKind::full, "memory", "the system has no more of it for this request");
+  } catch (const Error& error) { return error; } catch (const std::exception& error) {
+    return Error(ErrorKind::internal, error.what());
+  } catch (...) { return Error(ErrorKind::internal, "an error without a name"); }
 }
 
 std::vector<Alternative> most_likely(std::span<const float> logprobs, int count) {
@@ -113,7 +109,7 @@ bool has_text(const std::vector<int32_t>& tokens, const Tokenizer& tokenizer) {
   });
 }
 
-// A request that runs: `tokens` are the prompt and what was said; all but the last `pending` of them are in the cache.
+// A request that runs: `tokens` are the prompt and what was said; all but the last `pending` of them are in the memory.
 struct Session {
   Engine::RequestId id;
   GenerationRequest request;
@@ -124,46 +120,50 @@ struct Session {
   bool waits = true;
 
   std::vector<int32_t> tokens;
-  KvCache cache;
+  SequenceMemory memory;
+  std::vector<int64_t> checkpoints;  // lengths, while the prompt is read
   Sampler sampler;
   StreamDecoder decoder;
   StopText stop;
+  std::unique_ptr<Watcher> watcher;  // of a request that watches
   Finished finished;
   Clock::time_point started{}, first_token{};
   bool over = false;
 
   Session(Engine::RequestId id, GenerationRequest asked, Engine::OnToken on_token, Engine::OnFinished on_finished,
-          const Model& model, KvCache empty, int64_t most_tokens)
+          const Model& model, SequenceMemory empty, int64_t most_tokens)
       : id(id),
         request(std::move(asked)),
         on_token(std::move(on_token)),
         on_finished(std::move(on_finished)),
         most_tokens(most_tokens),
         tokens(request.prompt),
-        cache(std::move(empty)),
+        memory(std::move(empty)),
         sampler(request.sampling, request.prompt, request.choice),
         decoder(model.tokenizer, request.continues && has_text(request.prompt, model.tokenizer)),
         stop(request.stop) {
+    if (request.watch) watcher = std::make_unique<Watcher>(*request.watch);
     finished.prompt_tokens = static_cast<int64_t>(request.prompt.size());
     finished.seed = *request.sampling.seed;
   }
 
-  int64_t pending() const { return static_cast<int64_t>(tokens.size()) - cache.length(); }
+  int64_t pending() const { return static_cast<int64_t>(tokens.size()) - memory.length(); }
   bool prefilling() const { return finished.completion_tokens == 0; }
   bool reading() const { return prefilling() || pending() > 1; }  // the latter: again, after it gave way
 };
 
 // A sequence that ended, kept while there is room: a later prompt that begins the same way continues from it.
 struct Remembered {
-  std::vector<int32_t> tokens;  // those in the cache
-  KvCache cache;
+  std::vector<int32_t> tokens;  // those in the memory
+  SequenceMemory memory;
   std::shared_ptr<const Adapter> adapter;  // whose keys and values these are
 };
 
 std::atomic<unsigned> engines_made = 0;
 
 constexpr size_t kMostRemembered = 32;
-constexpr int64_t kBlock = 64;                    // positions, in which caches grow
+constexpr int64_t kBlock = 64;                    // positions, in which memories grow
+constexpr int64_t kTurn = 16;                     // tokens at a prompt's end that the next may have otherwise
 constexpr int64_t kMostKept = int64_t{64} << 20;  // bytes of intermediates beyond what was expected
 constexpr std::chrono::milliseconds kStall{20};   // between two tries to get memory that others hold
 constexpr std::chrono::milliseconds kYield{50};   // until an engine gives up memory that another may be waiting for
@@ -181,7 +181,7 @@ struct Engine::Impl {
   Workspace workspace;
   std::shared_ptr<MemoryBudget> budget;  // of keys and values: this engine's part of what there is
   Promise room;                          // for intermediates that the arena does not hold yet
-  int64_t block_bytes = 0, intermediate_bytes = 0;
+  int64_t intermediate_bytes = 0;
   const unsigned serial = engines_made.fetch_add(1);
   std::string context_limit;  // what bounds the context, for errors: empty for the model itself and for who asked
 
@@ -201,6 +201,9 @@ struct Engine::Impl {
   std::list<Remembered> remembered;             // most recent first
   std::optional<Clock::time_point> stalled;     // since when nothing goes on, for want of memory that others hold
   bool tidy = true;                             // nothing has run since memory went back to the system
+
+  std::once_flag places_found;
+  std::vector<std::string> places;  // of the model's taps
 
   std::shared_ptr<void> listening;  // these two last: they use all of the above
   std::thread thread;
@@ -238,35 +241,55 @@ struct Engine::Impl {
       fail(ErrorKind::bad_request, "context: the model was made for at most {} tokens, got {}", shape.context,
            options.context);
     const auto all = memory_of(options);
-    block_bytes = static_cast<int64_t>(model->network->cache_shape().block_bytes());
     intermediate_bytes = intermediates(shape, options);
     room.set(intermediate_bytes);
     budget = std::make_shared<MemoryBudget>(
-        options.cache_tokens > 0 ? bytes_of(options.cache_tokens) : std::numeric_limits<int64_t>::max(), all);
-    const int64_t there = bytes_in_all(), positions = there / block_bytes * kBlock;
+        options.cache_tokens > 0 ? cache_bytes() : std::numeric_limits<int64_t>::max(), all);
+    const int64_t there = bytes_in_all();
+    const int64_t positions = memory_shape().longest(there, options.prefill_chunk, shape.context);
     if (positions < options.context)
       fail(ErrorKind::bad_request, "context: {} tokens take {} for keys and values, there are {}", options.context,
            mebibytes(bytes_of(options.context)), mebibytes(there));
-    if (positions < kBlock)
+    if (positions < std::min(kBlock, shape.context))
       fail(ErrorKind::full, "{}: of {} of memory {} are left, expected {} at least for keys and values", model->name,
-           mebibytes(all->limit()), mebibytes(there), mebibytes(block_bytes));
+           mebibytes(all->limit()), mebibytes(there), mebibytes(bytes_of(kBlock)));
     if (options.context > 0) return;
-    options.context = std::min(shape.context, positions);
+    options.context = positions;
     if (positions < shape.context)
       context_limit = fmt::format(" (the model's is {}, but only {} are there for keys and values)", shape.context,
                                   mebibytes(there));
   }
 
-  // Of keys and values.
-  int64_t bytes_of(int64_t positions) const { return (positions + kBlock - 1) / kBlock * block_bytes; }
+  const MemoryShape& memory_shape() const { return model->network->memory_shape(); }
+  // What a sequence remembers at most on its way to so many positions.
+  int64_t bytes_of(int64_t positions) const { return memory_shape().bytes(positions, options.prefill_chunk); }
+  // Of options.cache_tokens, as if no layer forgot.
+  int64_t cache_bytes() const { return (options.cache_tokens + kBlock - 1) / kBlock * memory_shape().block_bytes(); }
   // What there is for them if all who have some gave it back.
   int64_t bytes_in_all() const {
     const auto all = memory_of(options);
-    const int64_t own = options.cache_tokens > 0 ? bytes_of(options.cache_tokens) : std::numeric_limits<int64_t>::max();
+    const int64_t own = options.cache_tokens > 0 ? cache_bytes() : std::numeric_limits<int64_t>::max();
     return std::min(own, all->left_in_all());
   }
 
-  KvCache empty_cache() const { return KvCache(model->network->cache_shape(), budget); }
+  // Throws Error(bad_request) naming a place that the model does not have.
+  void check_places(const Watch& watch) {
+    if (watch.places.empty()) fail_at(ErrorKind::bad_request, "watch", "expected places, got none");
+    if (watch.max_bytes <= 0)
+      fail_at(ErrorKind::bad_request, "watch", "expected a positive number of bytes, got {}", watch.max_bytes);
+    std::call_once(places_found, [this] {
+      Workspace own(1);
+      places = model->network->tap_names(own);
+    });
+    for (const std::string& place : watch.places) {
+      const bool known = std::ranges::any_of(places, [&](const auto& name) { return glob_matches(place, name); });
+      // Which experts a token meets nobody knows beforehand.
+      if (!known && place.find("experts.") == std::string::npos)
+        fail_at(ErrorKind::bad_request, "watch", "no place is named {}", place);
+    }
+  }
+
+  SequenceMemory empty_memory() const { return SequenceMemory(memory_shape(), budget); }
 
   void run() {
     for (;;) {
@@ -350,7 +373,7 @@ struct Engine::Impl {
         begins = true;  // to be dropped as others are
       }
       if (!begins) {
-        next->cache = empty_cache();
+        next->memory = empty_memory();
         if (running.empty()) stall(*next);
         begins = next->over;
       }
@@ -377,28 +400,39 @@ struct Engine::Impl {
     session.finished.reason = FinishReason::cancelled;  // until it ends otherwise
     // The last token always runs: its logits are what is asked for.
     const std::span<const int32_t> known(session.tokens.data(), session.tokens.size() - 1);
-    int64_t longest = 0;
+    int64_t longest = 0, parts = 0;
     const Remembered* best = nullptr;
     for (const Remembered& past : remembered) {
-      if (past.adapter != session.request.adapter) continue;
-      if (const int64_t common = common_prefix(known, past.tokens); common > longest) longest = common, best = &past;
+      if (past.adapter != session.request.adapter || session.watcher) continue;
+      const int64_t common = common_prefix(known, past.tokens), resumable = past.memory.resumable(common);
+      parts = std::max(parts, common);
+      if (resumable > longest) longest = resumable, best = &past;
     }
     if (best) {
-      session.cache = best->cache;
-      session.cache.resize(longest);
+      session.memory = best->memory;
+      session.memory.resize(longest);
+      session.memory.checkpoint();
+    }
+    // Layers that forget can be gone back to where they were told to. The next turn will part from this one near the
+    // prompt's end; and where two prompts parted, a third will.
+    session.checkpoints.clear();
+    if (memory_shape().forgets()) {
+      const auto turn = (static_cast<int64_t>(session.request.prompt.size()) - kTurn) / kBlock * kBlock;
+      for (const int64_t at : {std::min(parts, turn), std::max(parts, turn)})
+        if (at > longest && at <= static_cast<int64_t>(known.size())) session.checkpoints.push_back(at);
     }
     // For all of its tokens, and for one block more of each that runs: or the next pass would take it away again.
     const auto length = static_cast<int64_t>(session.tokens.size());
-    const int64_t spare = static_cast<int64_t>(running.size()) * block_bytes;
-    const int64_t needed = ((length + kBlock - 1) / kBlock - longest / kBlock) * block_bytes + spare;
+    const int64_t spare = static_cast<int64_t>(running.size()) * memory_shape().block_bytes();
+    const int64_t needed = session.memory.missing(length, options.prefill_chunk) + spare;
     int64_t forgettable = 0;
-    for (const Remembered& past : remembered) forgettable += past.cache.blocks() * block_bytes;
+    for (const Remembered& past : remembered) forgettable += past.memory.bytes();
     if (needed > budget->left() + forgettable) {
       if (!budget->take(needed - forgettable)) return false;  // by which others are asked to forget, too
       budget->touched(needed - forgettable);
       budget->give(needed - forgettable);
     }
-    while (!session.cache.reserve(length) || budget->left() < spare)
+    while (!session.memory.reserve(length, options.prefill_chunk) || budget->left() < spare)
       if (!forget_oldest()) return false;
     if (!session.begun) {
       const std::lock_guard lock(mutex);
@@ -416,20 +450,20 @@ struct Engine::Impl {
   }
 
   void remember(Session& session) {
-    session.cache.resize(session.cache.length());  // nothing beyond
-    session.tokens.resize(static_cast<size_t>(session.cache.length()));
+    session.memory.resize(session.memory.length());  // nothing beyond
+    session.tokens.resize(static_cast<size_t>(session.memory.length()));
     std::erase_if(remembered, [&](const Remembered& past) {
       return past.adapter == session.request.adapter &&
              common_prefix(past.tokens, session.tokens) == static_cast<int64_t>(past.tokens.size());
     });
-    remembered.push_front({std::move(session.tokens), std::move(session.cache), session.request.adapter});
+    remembered.push_front({std::move(session.tokens), std::move(session.memory), session.request.adapter});
     // It is a guess what will be of use: half of the memory is enough for guesses.
-    int64_t blocks = 0;
+    int64_t bytes = 0;
     size_t count = 0;
-    const int64_t most = budget->limit() / 2 / block_bytes;
+    const int64_t most = budget->limit() / 2;
     std::erase_if(remembered, [&](const Remembered& past) {
-      blocks += past.cache.blocks();
-      return blocks > most || ++count > kMostRemembered;
+      bytes += past.memory.bytes();
+      return bytes > most || ++count > kMostRemembered;
     });
   }
 
@@ -458,8 +492,10 @@ struct Engine::Impl {
       session.finished.prefill_s = seconds((session.prefilling() ? now : session.first_token) - session.started);
       session.finished.decode_s = session.prefilling() ? 0 : seconds(now - session.first_token);
     }
-    if (!session.finished.failure && session.cache.length() > 0) remember(session);
-    session.cache = empty_cache();
+    if (session.watcher && session.begun)
+      session.finished.evidence = std::make_shared<const Evidence>(session.watcher->take());
+    if (!session.finished.failure && session.memory.length() > 0) remember(session);
+    session.memory = empty_memory();
     session.on_finished(session.finished);
   }
 
@@ -504,8 +540,13 @@ struct Engine::Impl {
     const std::vector<int64_t> shares = share_prefill(unread, chunk);
     std::vector<Part> parts;
     size_t next = 0;
-    for (const auto& session : running)
-      parts.push_back({session.get(), session->reading() ? shares[next++] : session->pending()});
+    for (const auto& session : running) {
+      int64_t count = session->reading() ? shares[next++] : session->pending();
+      const int64_t from = session->memory.length();
+      for (const int64_t at : session->checkpoints)
+        if (at > from) count = std::min(count, at - from);
+      parts.push_back({session.get(), count});
+    }
     std::erase_if(parts, [](const Part& part) { return part.count == 0; });
     return parts;
   }
@@ -517,16 +558,18 @@ struct Engine::Impl {
       Session& session = *part.session;
       const auto has_room = [&] {
         try {
-          return session.cache.reserve(session.cache.length() + part.count);
+          return session.memory.reserve(session.memory.length() + part.count);
         } catch (const std::bad_alloc&) { return false; }  // the system has less than was thought
       };
-      while (!session.waits && !has_room()) {
-        if (forget_oldest()) continue;
-        if (running.size() == 1) break;  // there is nobody but other engines to wait for
-        give_way(std::prev(running.end()));
+      bool room_is_there = has_room();
+      while (!session.waits && !room_is_there) {
+        if (!forget_oldest()) {
+          if (running.size() == 1) break;  // there is nobody but other engines to wait for
+          give_way(std::prev(running.end()));
+        }
+        room_is_there = !session.waits && has_room();
       }
-      if (!session.waits && session.cache.blocks() * kBlock >= session.cache.length() + part.count)
-        ready.push_back(part);
+      if (room_is_there) ready.push_back(part);
     }
     return ready;
   }
@@ -536,7 +579,7 @@ struct Engine::Impl {
   void give_way(std::list<std::unique_ptr<Session>>::iterator at) {
     std::unique_ptr<Session> session = std::move(*at);
     running.erase(at);
-    session->cache = empty_cache();
+    session->memory = empty_memory();
     session->waits = true;
     const std::lock_guard lock(mutex);
     const auto younger = [&](const auto& other) { return other->id > session->id; };
@@ -560,16 +603,16 @@ struct Engine::Impl {
     if (now - *stalled < options.patience) return;
     const auto length = static_cast<int64_t>(session.tokens.size());
     end_with(session,
-             {Failure::Kind::full,
-              fmt::format("memory: keys and values of {} tokens take {}, and {} of {} are left", length,
-                          mebibytes(bytes_of(length)), mebibytes(budget->left()), mebibytes(budget->limit()))});
+             Error(ErrorKind::full, "memory",
+                   fmt::format("keys and values of {} tokens take {}, and {} of {} are left", length,
+                               mebibytes(bytes_of(length)), mebibytes(budget->left()), mebibytes(budget->limit()))));
     stalled = now;
   }
 
-  // Throws what the pass throws; then every cache is as it was.
+  // Throws what the pass throws; then every memory is as it was.
   void walk(std::span<const Part> parts) {
     std::vector<int64_t> before;
-    for (const Part& part : parts) before.push_back(part.session->cache.length());
+    for (const Part& part : parts) before.push_back(part.session->memory.length());
     std::vector<Session*> speaking;  // whose logits come, in the order of their rows
     int64_t read = 0;
     try {
@@ -578,18 +621,25 @@ struct Engine::Impl {
         const bool whole = count == session->pending();
         if (session->reading()) read += count;
         if (whole) speaking.push_back(session);
+        Watcher* watcher = session->watcher.get();
+        if (watcher) watcher->begin_pass();
         pass.add(std::span(session->tokens)
-                     .subspan(static_cast<size_t>(session->cache.length()), static_cast<size_t>(count)),
-                 &session->cache, whole ? Logits::last : Logits::none, session->request.adapter.get());
+                     .subspan(static_cast<size_t>(session->memory.length()), static_cast<size_t>(count)),
+                 &session->memory, whole ? Logits::last : Logits::none, session->request.adapter.get(),
+                 watcher ? &watcher->taps() : nullptr);
       }
       const Tensor logits = (*model->network)(pass);
       model->check_whole();
+      for (const auto& [session, count] : parts) {
+        if (std::ranges::count(session->checkpoints, session->memory.length()) > 0) session->memory.checkpoint();
+        if (session->watcher) session->watcher->end_pass(session->memory.length());
+      }
       const auto width = static_cast<size_t>(logits.width());
       for (size_t row = 0; row < speaking.size(); ++row) try {
           speak(*speaking[row], logits.values().subspan(row * width, width));
         } catch (...) { end_with(*speaking[row], failure_of(std::current_exception())); }
     } catch (...) {
-      for (size_t i = 0; i < parts.size(); ++i) parts[i].session->cache.resize(before[i]);
+      for (size_t i = 0; i < parts.size(); ++i) parts[i].session->memory.resize(before[i]);
       throw;
     }
     const std::lock_guard lock(mutex);
@@ -598,7 +648,7 @@ struct Engine::Impl {
     statistics.completion_tokens += static_cast<int64_t>(speaking.size());
   }
 
-  static void end_with(Session& session, Failure failure) {
+  static void end_with(Session& session, Error failure) {
     session.finished.failure = std::move(failure);
     session.over = true;
   }
@@ -613,11 +663,11 @@ struct Engine::Impl {
     if (session.prefilling()) session.first_token = Clock::now();
     if (const auto at = first_not_finite(logits)) {
       return end_with(session,
-                      {Failure::Kind::not_finite, fmt::format("logits: expected numbers, got {} for token {} at "
-                                                              "position {}: weights of the model{} are not "
-                                                              "finite, or too large",
-                                                              logits[*at], *at, session.tokens.size(),
-                                                              session.request.adapter ? " or its adapter" : "")});
+                      Error(ErrorKind::not_finite, "logits",
+                            fmt::format("expected numbers, got {} for token {} at position {}: weights of the model{} "
+                                        "are not finite, or too large",
+                                        logits[*at], *at, session.tokens.size(),
+                                        session.request.adapter ? " or its adapter" : "")));
     }
     TokenEvent event;
     event.id = session.sampler.sample(logits, static_cast<int64_t>(session.tokens.size()));
@@ -663,29 +713,31 @@ Engine::RequestId Engine::submit(GenerationRequest request, OnToken on_token, On
   if (request.adapter) request.adapter->check_whole();
   const int64_t vocabulary = model().network->shape().vocabulary;
   const auto prompt = static_cast<int64_t>(request.prompt.size());
-  if (prompt == 0) fail(ErrorKind::bad_request, "prompt: expected at least one token, got none");
+  if (prompt == 0) fail_at(ErrorKind::bad_request, "prompt", "expected at least one token, got none");
   if (prompt >= context())
-    fail(ErrorKind::full, "prompt: {} tokens leave no room for an answer in a context of {}{}", prompt, context(),
-         impl_->context_limit);
+    fail_at(ErrorKind::full, "prompt", "{} tokens leave no room for an answer in a context of {}{}", prompt, context(),
+            impl_->context_limit);
   for (const int32_t token : request.prompt)
-    if (token < 0 || token >= vocabulary) fail(ErrorKind::bad_request, "prompt: {}", model().beyond_the_table(token));
+    if (token < 0 || token >= vocabulary)
+      fail_at(ErrorKind::bad_request, "prompt", "{}", model().beyond_the_table(token));
   if (request.logprobs > 20)
-    fail(ErrorKind::bad_request, "logprobs: expected at most 20 alternatives, got {}", request.logprobs);
+    fail_at(ErrorKind::bad_request, "logprobs", "expected at most 20 alternatives, got {}", request.logprobs);
   if (request.max_tokens < -1 || request.max_tokens == 0)
-    fail(ErrorKind::bad_request, "max_tokens: expected a positive number, got {}", request.max_tokens);
+    fail_at(ErrorKind::bad_request, "max_tokens", "expected a positive number, got {}", request.max_tokens);
   for (const std::string& stop : request.stop)
-    if (stop.empty()) fail(ErrorKind::bad_request, "stop: expected texts that are not empty");
+    if (stop.empty()) fail_at(ErrorKind::bad_request, "stop", "expected texts that are not empty");
+  if (request.watch) impl_->check_places(*request.watch);
   request.sampling.validate(static_cast<size_t>(vocabulary));
   if (!request.sampling.seed) request.sampling.seed = drawn_seed();
   if (const int64_t needed = impl_->bytes_of(prompt + 1), there = impl_->bytes_in_all(); needed > there)
-    fail(ErrorKind::full, "prompt: {} tokens take {} for keys and values, and there are {}", prompt, mebibytes(needed),
-         mebibytes(there));
+    fail_at(ErrorKind::full, "prompt", "{} tokens take {} for keys and values, and there are {}", prompt,
+            mebibytes(needed), mebibytes(there));
   const int64_t room = context() - prompt;
   const int64_t most = prompt + (request.max_tokens < 0 ? room : std::min(request.max_tokens, room));
   const std::lock_guard lock(impl_->mutex);
   const RequestId id = impl_->next_id++;
   impl_->waiting.push_back(std::make_unique<Session>(id, std::move(request), std::move(on_token),
-                                                     std::move(on_finished), model(), impl_->empty_cache(), most));
+                                                     std::move(on_finished), model(), impl_->empty_memory(), most));
   ++impl_->statistics.requests;
   impl_->statistics.waiting = static_cast<int64_t>(impl_->waiting.size());
   impl_->wake.notify_all();
@@ -714,8 +766,7 @@ Engine::Answer Engine::generate(GenerationRequest request, const OnToken& on_tok
         done.set_value();
       });
   done.get_future().wait();
-  if (const auto& failure = answer.finished.failure)
-    throw Error(failure->kind == Failure::Kind::full ? ErrorKind::full : ErrorKind::io, failure->message);
+  if (answer.finished.failure) throw *answer.finished.failure;
   return answer;
 }
 

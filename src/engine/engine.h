@@ -17,7 +17,9 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "engine/model.h"
+#include "engine/watch.h"
 #include "tensor/adapter.h"
 
 namespace glassbox {
@@ -60,6 +62,7 @@ struct GenerationRequest {
   int logprobs = -1;                       // -1: none; else how many alternatives beside the chosen one (0 to 20)
   uint64_t choice = 0;                     // index among n answers to one prompt: part of the key of its draws
   std::shared_ptr<const Adapter> adapter;  // of open_adapter(); null: the model as it is
+  std::optional<Watch> watch;              // what to show of the computation
 };
 
 // One token of an answer. Text is whole characters: empty while a character or a possible stop text is incomplete.
@@ -72,18 +75,6 @@ struct TokenEvent {
 
 enum class FinishReason { stop, length, cancelled };
 
-// Why a request could not be answered to its end. Others that ran beside it go on.
-struct Failure {
-  enum class Kind {
-    not_finite,  // the model's numbers, or the adapter's, became NaN or infinite
-    full,        // memory ran out
-    damaged,     // a file that the model or the adapter is read from was cut (base/mapped_file.h)
-    internal,    // anything else
-  };
-  Kind kind;
-  std::string message;  // one line
-};
-
 struct Finished {
   FinishReason reason = FinishReason::stop;
   std::string text;  // what was held back and turned out to be text after all
@@ -92,7 +83,10 @@ struct Finished {
   int64_t completion_tokens = 0;
   uint64_t seed = 0;
   double prefill_s = 0, decode_s = 0;
-  std::optional<Failure> failure;  // if there is one, reason means nothing
+  // Why the request could not be answered to its end; reason then means nothing. Others that ran beside it go on.
+  // `full`: memory ran out; `io`: a file that the model or the adapter is read from was cut (base/mapped_file.h).
+  std::optional<Error> failure;
+  std::shared_ptr<const Evidence> evidence;  // of a request that watched, if it came to run
 };
 
 struct EngineOptions {

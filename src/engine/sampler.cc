@@ -13,7 +13,7 @@ namespace {
 
 void in_range(const char* field, double value, double low, double high) {
   if (!(value >= low && value <= high))  // NaN too
-    fail(ErrorKind::bad_request, "{}: expected a number from {} to {}, got {}", field, low, high, value);
+    fail_at(ErrorKind::bad_request, field, "expected a number from {} to {}, got {}", low, high, value);
 }
 
 }  // namespace
@@ -28,7 +28,7 @@ void Sampling::validate(size_t vocabulary) const {
   in_range("frequency_penalty", frequency_penalty, -100, 100);
   for (const auto& [token, bias] : logit_bias) {
     if (token < 0 || static_cast<size_t>(token) >= vocabulary)
-      fail(ErrorKind::bad_request, "logit_bias: expected token ids from 0 to {}, got {}", vocabulary - 1, token);
+      fail_at(ErrorKind::bad_request, "logit_bias", "expected token ids from 0 to {}, got {}", vocabulary - 1, token);
     in_range("logit_bias", bias, -1e4, 1e4);
   }
 }

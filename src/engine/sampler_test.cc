@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/threads.h"
-#include "engine/stop_text.h"
+#include "tokenizer/stop_text.h"
 
 namespace glassbox {
 namespace {

@@ -46,20 +46,20 @@ Perplexity measure_perplexity(const Model& model, std::span<const int32_t> token
   const int64_t first = context / 2;
 
   Workspace workspace(options.threads);
-  KvCache cache(model.network->cache_shape());
+  SequenceMemory memory(model.network->memory_shape());
   Perplexity result;
   double sum = 0, squares = 0;
   for (int64_t w = 0; w < windows; ++w) {
     std::vector<int32_t> window(tokens.begin() + w * context, tokens.begin() + (w + 1) * context);
     const std::vector<int32_t> expected(window.begin() + first + 1, window.end());
     if (model.tokenizer.adds_bos()) window[0] = *model.tokenizer.bos();
-    cache.resize(0);
+    memory.resize(0);
     std::vector<uint8_t> wanted(window.size(), 0);
     std::fill(wanted.begin() + first, wanted.end() - 1, 1);
     std::vector<double> surprises(expected.size());
     {
       Pass pass(workspace, {options.taps});
-      pass.add(window, &cache, wanted);
+      pass.add(window, &memory, wanted);
       const Tensor logits = (*model.network)(pass);  // [context - first - 1, V]
       model.check_whole();
       const auto width = static_cast<size_t>(logits.width());

@@ -45,20 +45,26 @@ double bytes_of(const Tensor& w) {
   return bytes;
 }
 
-// What a cache would remember of a past nobody walked: keys and values drawn at random for a block of positions, and
-// the same in every block, layer and head, each in memory of its own.
-void imagine_past(KvCache& cache, int64_t positions, ThreadPool& pool) {
-  cache.resize(positions);
-  const CacheShape& shape = cache.shape();
-  constexpr int64_t kTogether = 64;  // positions written at once
-  std::vector<float> rows(static_cast<size_t>(2 * kTogether * shape.head_dim));
+// What a sequence would remember of a past nobody walked: keys and values drawn at random for a block of positions, and
+// the same in every block, layer and head, each in memory of its own. In steps, so that layers forget as they would.
+void imagine_past(SequenceMemory& memory, int64_t positions, ThreadPool& pool) {
+  constexpr int64_t kTogether = 64, kStep = 512;  // positions written at once; and remembered at once
+  int64_t width = 1;
+  for (int64_t layer = 0; layer < memory.shape().layers(); ++layer)
+    width = std::max(width, memory.attention(layer).width);
+  std::vector<float> rows(static_cast<size_t>(2 * kTogether * width));
   for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<float>(philox(6, i)[0]) * 0x1p-31f - 1.0f;
-  const float* values = shape.latent > 0 ? nullptr : rows.data() + kTogether * shape.head_dim;
-  pool.parallel_for(shape.layers * shape.kv_heads, [&](int64_t part) {
-    for (int64_t at = 0; at < positions; at += kTogether)
-      cache.write(part / shape.kv_heads, part % shape.kv_heads, at, std::min(kTogether, positions - at), rows.data(),
-                  values, shape.head_dim);
-  });
+  while (memory.length() < positions) {
+    const int64_t from = memory.length(), to = std::min(positions, from + kStep);
+    memory.resize(to);
+    pool.parallel_for(memory.shape().layers(), [&](int64_t layer) {
+      const SequenceMemory::Rows kept = memory.attention(layer);
+      const float* values = kept.values_in_keys ? nullptr : rows.data() + kTogether * width;
+      for (int64_t head = 0; head < kept.heads; ++head)
+        for (int64_t at = from; at < to; at += kTogether)
+          kept.write(head, at, std::min(kTogether, to - at), rows.data(), values, width);
+    });
+  }
 }
 
 }  // namespace
@@ -106,7 +112,7 @@ Throughput measure_throughput(const LanguageModel& model, const ThroughputOption
 
   Workspace workspace(options.threads);
   const int threads = workspace.pool.threads();
-  const BandwidthCeiling memory(threads);
+  const BandwidthCeiling bandwidth(threads);
   const std::vector<int32_t> tokens = random_tokens(options.prefill + options.decode, shape.vocabulary);
   const std::span<const int32_t> all(tokens);
 
@@ -114,16 +120,17 @@ Throughput measure_throughput(const LanguageModel& model, const ThroughputOption
   result.kernels = kernel_set();
   result.threads = threads;
   const auto measure_ceilings = [&] {
-    result.read_bandwidth = std::max(result.read_bandwidth, memory.measure());
+    result.read_bandwidth = std::max(result.read_bandwidth, bandwidth.measure());
     result.matmul_ceiling = std::max(result.matmul_ceiling, measured_fma_ceiling(threads));
     result.bf16_ceiling = std::max(result.bf16_ceiling, measured_bf16_ceiling(threads));
     result.int8_ceiling = std::max(result.int8_ceiling, measured_int8_ceiling(threads));
   };
-  KvCache cache(model.cache_shape());
-  imagine_past(cache, options.past, workspace.pool);
+  SequenceMemory past(model.memory_shape());
+  imagine_past(past, options.past, workspace.pool);
+  SequenceMemory memory = past;
   const auto walk = [&](std::span<const int32_t> run) {
     Pass pass(workspace);
-    pass.add(run, &cache, Logits::last);
+    pass.add(run, &memory, Logits::last);
     model(pass);
   };
   const std::span<const int32_t> prompt = all.first(static_cast<size_t>(options.prefill));
@@ -133,7 +140,7 @@ Throughput measure_throughput(const LanguageModel& model, const ThroughputOption
   const int64_t rounds = options.decode > 0 ? std::min(options.rounds, options.decode) : options.rounds;
   for (int64_t round = 0; round < rounds; ++round) {
     measure_ceilings();
-    cache.resize(options.past);
+    memory = past;
     auto start = Clock::now();
     if (!prompt.empty()) walk(prompt);
     result.prefill_tokens_per_s =
@@ -150,9 +157,8 @@ Throughput measure_throughput(const LanguageModel& model, const ThroughputOption
   // that.
   double in_layers = 0;
   const double table = static_cast<double>(shape.vocabulary * shape.hidden);
-  result.bytes_per_token = static_cast<double>(model.cache_shape().position_bytes()) *
-                           (static_cast<double>(options.past + options.prefill) +
-                            static_cast<double>(options.decode) / static_cast<double>(2 * rounds));
+  result.bytes_per_token = static_cast<double>(model.memory_shape().bytes_seen(
+      options.past + options.prefill + options.decode / std::max<int64_t>(1, 2 * rounds)));
   std::set<const void*> counted;  // a tied table is met under two names
   for (const auto& [module, weight, kind, parameter] : model.adaptable_weights(workspace)) {
     const std::string name = module + "." + parameter;

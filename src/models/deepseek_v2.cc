@@ -5,17 +5,16 @@
 
 #include <variant>
 
-#include "models/experts.h"
+#include "models/decoder.h"
 #include "models/latent_attention.h"
-#include "models/rope.h"
+#include "models/shape.h"
 #include "nn/moe.h"
 
 namespace glassbox {
 namespace {
 
-struct DeepseekV2Shape : ModelShape {
+struct DeepseekV2Shape : DecoderShape {
   LatentShape latent;
-  float rms_norm_eps = 0;
   int64_t moe_intermediate = 0, shared_experts = 0;
   int64_t first_k_dense_replace = 0;  // layers before it have a dense MLP
   RouteRule rule;
@@ -54,17 +53,18 @@ struct Moe {
 };
 
 struct Block {
+  using Shape = DeepseekV2Shape;
+  using FinalNorm = Named<RmsNorm>;
   using Mlp = std::variant<Named<Moe>, Named<GatedMlp>>;
   Named<RmsNorm> input_layernorm;
   Named<LatentAttention> self_attn;
   Named<RmsNorm> post_attention_layernorm;
   Mlp mlp;
 
-  // `cached`: the layer of the cache it remembers in.
-  Block(const Weights& w, const DeepseekV2Shape& s, const LatentShape& latent, int64_t layer, int64_t cached)
-      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
-        self_attn(w["self_attn"], latent, cached),
-        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
+  Block(const Weights& w, const DeepseekV2Shape& s, int64_t layer)
+      : input_layernorm(w["input_layernorm"], s.hidden, s.norm_eps),
+        self_attn(w["self_attn"], s.latent, layer),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.norm_eps),
         mlp(layer >= s.first_k_dense_replace
                 ? Mlp(std::in_place_type<Named<Moe>>, w["mlp"], s)
                 : Mlp(std::in_place_type<Named<GatedMlp>>, w["mlp"], s.hidden, s.intermediate, silu)) {}
@@ -75,42 +75,14 @@ struct Block {
   }
 };
 
-class DeepseekV2 : public LanguageModel {
- public:
-  DeepseekV2(std::unique_ptr<const DeepseekV2Shape> shape, WeightSource& source)
-      : shape_(std::move(shape)),
-        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
-        norm_(Weights(source, "model.norm"), shape_->hidden, shape_->rms_norm_eps),
-        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
-    const Weights layers(source, "model.layers");
-    for (int64_t layer = 0; layer < shape_->layers; ++layer)
-      layers_.emplace_back(layers[layer], *shape_, shape_->latent, layer, layer);
-  }
-
-  const ModelShape& shape() const override { return *shape_; }
-  const CacheShape& cache_shape() const override { return shape_->latent.cache; }
-
-  Tensor operator()(Pass& pass) const override {
-    Tensor x = embed_tokens_(pass);  // [T, D]
-    for (const Named<Block>& block : layers_) x = block(x);
-    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");  // [R, V]
-  }
-
- private:
-  std::unique_ptr<const DeepseekV2Shape> shape_;  // blocks refer to it
-  Named<Embedding> embed_tokens_;
-  std::vector<Named<Block>> layers_;
-  Named<RmsNorm> norm_;
-  LmHead lm_head_;
-};
-
 }  // namespace
 
 std::unique_ptr<LanguageModel> make_deepseek_v2(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<DeepseekV2Shape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights);
-  shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
-  shape->latent = read_latent(config, *shape, weights);
+  shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
+  shape->latent = read_latent(config, *shape);
+  shape->memory = latent_memory(*shape, shape->latent, weights);
   shape->moe_intermediate = config.positive<int64_t>("moe_intermediate_size");
   shape->experts = read_experts(config);
   shape->experts_per_token = config.positive<int64_t>("num_experts_per_tok", shape->experts);
@@ -138,7 +110,7 @@ std::unique_ptr<LanguageModel> make_deepseek_v2(Config& config, WeightSource& we
   config.harmless_if<int64_t>("moe_layer_freq", 1);
   config.harmless_if<int64_t>("ep_size", 1);  // how other programs spread experts over machines
   config.harmless({"aux_loss_alpha", "seq_aux", "router_aux_loss_coef"});  // of training
-  return std::make_unique<DeepseekV2>(std::move(shape), weights);
+  return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 
 }  // namespace glassbox

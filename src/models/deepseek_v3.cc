@@ -6,22 +6,20 @@
 
 #include <variant>
 
-#include "models/experts.h"
+#include "models/decoder.h"
 #include "models/latent_attention.h"
-#include "models/rope.h"
+#include "models/shape.h"
 #include "nn/moe.h"
-#include "tensor/latent.h"
 
 namespace glassbox {
 namespace {
 
-struct DeepseekV3Shape : ModelShape {
+struct DeepseekV3Shape : DecoderShape {
   LatentShape latent;
-  float rms_norm_eps = 0;
   int64_t moe_intermediate = 0, shared_experts = 0;
   int64_t first_k_dense_replace = 0;  // layers before it have a dense MLP
   RouteRule rule;
-  LatentShape draft;  // of the layer that guesses further: a cache of its own
+  MemoryShape draft_memory;  // of the layer that guesses further: its own
   int64_t draft_layers = 0;
 };
 
@@ -67,17 +65,20 @@ struct Moe {
 };
 
 struct Block {
+  using Shape = DeepseekV3Shape;
+  using FinalNorm = Named<RmsNorm>;
   using Mlp = std::variant<Named<Moe>, Named<GatedMlp>>;
   Named<RmsNorm> input_layernorm;
   Named<LatentAttention> self_attn;
   Named<RmsNorm> post_attention_layernorm;
   Mlp mlp;
 
-  // `cached`: the layer of the cache it remembers in.
-  Block(const Weights& w, const DeepseekV3Shape& s, const LatentShape& latent, int64_t layer, int64_t cached)
-      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
-        self_attn(w["self_attn"], latent, cached),
-        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
+  Block(const Weights& w, const DeepseekV3Shape& s, int64_t layer) : Block(w, s, layer, layer) {}
+  // `remembered`: the layer of the memory.
+  Block(const Weights& w, const DeepseekV3Shape& s, int64_t layer, int64_t remembered)
+      : input_layernorm(w["input_layernorm"], s.hidden, s.norm_eps),
+        self_attn(w["self_attn"], s.latent, remembered),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.norm_eps),
         mlp(layer >= s.first_k_dense_replace
                 ? Mlp(std::in_place_type<Named<Moe>>, w["mlp"], s)
                 : Mlp(std::in_place_type<Named<GatedMlp>>, w["mlp"], s.hidden, s.intermediate, silu)) {}
@@ -92,25 +93,26 @@ struct Block {
 // layer in the checkpoint and brings its own embedding and output matrix, which are the model's.
 class NextToken : public Draft {
  public:
-  NextToken(const Weights& w, const DeepseekV3Shape& s, const LatentShape& latent)
-      : latent_(latent),
-        enorm_(w["enorm"], s.hidden, s.rms_norm_eps),
-        hnorm_(w["hnorm"], s.hidden, s.rms_norm_eps),
+  NextToken(const Weights& w, const DeepseekV3Shape& s)
+      : memory_(s.draft_memory),
+        enorm_(w["enorm"], s.hidden, s.norm_eps),
+        hnorm_(w["hnorm"], s.hidden, s.norm_eps),
         eh_proj_(w["eh_proj"], s.hidden, 2 * s.hidden),
         embed_tokens_(w["embed_tokens"], s.vocabulary, s.hidden),
-        block_(w, s, latent, s.layers, 0),
-        norm_(w["shared_head"]["norm"], s.hidden, s.rms_norm_eps),
+        block_(w, s, s.layers, 0),
+        norm_(w["shared_head"]["norm"], s.hidden, s.norm_eps),
         head_(w["shared_head"]["head"], s.vocabulary, s.hidden) {}
 
-  const CacheShape& cache_shape() const override { return latent_.cache; }
+  const MemoryShape& memory_shape() const override { return memory_; }
 
   Tensor operator()(Pass& pass, const Tensor& hidden) const override {
-    const Tensor x = eh_proj_(beside(enorm_(embed_tokens_(pass)), hnorm_(hidden)));  // [T, D]
+    pass.open_memory(memory_);
+    const Tensor x = eh_proj_(concat(enorm_(embed_tokens_(pass)), hnorm_(hidden)));  // [T, D]
     return head_(logit_rows(norm_(block_(x))));                                      // [R, V]
   }
 
  private:
-  const LatentShape& latent_;
+  const MemoryShape& memory_;
   Named<RmsNorm> enorm_, hnorm_;
   Named<Linear> eh_proj_;
   Named<Embedding> embed_tokens_;
@@ -119,37 +121,18 @@ class NextToken : public Draft {
   Named<Linear> head_;
 };
 
-class DeepseekV3 : public LanguageModel {
+class DeepseekV3 : public Decoder<Block> {
  public:
-  DeepseekV3(std::unique_ptr<const DeepseekV3Shape> shape, WeightSource& source)
-      : shape_(std::move(shape)),
-        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
-        norm_(Weights(source, "model.norm"), shape_->hidden, shape_->rms_norm_eps),
-        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
-    const Weights layers(source, "model.layers");
-    for (int64_t layer = 0; layer < shape_->layers; ++layer)
-      layers_.emplace_back(layers[layer], *shape_, shape_->latent, layer, layer);
+  DeepseekV3(std::unique_ptr<const DeepseekV3Shape> its, const Weights& w) : Decoder(std::move(its), w) {
     // Published conversions often lack the layer, and whoever does not speculate does not need it.
-    if (const Weights w = layers[shape_->layers]; shape_->draft_layers > 0 && w.has("enorm.weight"))
-      draft_.emplace(w, *shape_, shape_->draft);
+    const DeepseekV3Shape& s = shape();
+    if (const Weights after = w["model"]["layers"][s.layers]; s.draft_layers > 0 && after.has("enorm.weight"))
+      draft_.emplace(after, s);
   }
 
-  const ModelShape& shape() const override { return *shape_; }
-  const CacheShape& cache_shape() const override { return shape_->latent.cache; }
   const Draft* draft() const override { return draft_ ? &*draft_ : nullptr; }
 
-  Tensor operator()(Pass& pass) const override {
-    Tensor x = embed_tokens_(pass);  // [T, D]
-    for (const Named<Block>& block : layers_) x = block(x);
-    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");  // [R, V]
-  }
-
  private:
-  std::unique_ptr<const DeepseekV3Shape> shape_;  // blocks refer to it
-  Named<Embedding> embed_tokens_;
-  std::vector<Named<Block>> layers_;
-  Named<RmsNorm> norm_;
-  LmHead lm_head_;
   std::optional<NextToken> draft_;
 };
 
@@ -158,8 +141,9 @@ class DeepseekV3 : public LanguageModel {
 std::unique_ptr<LanguageModel> make_deepseek_v3(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<DeepseekV3Shape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights);
-  shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
-  shape->latent = read_latent(config, *shape, weights);
+  shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
+  shape->latent = read_latent(config, *shape);
+  shape->memory = latent_memory(*shape, shape->latent, weights);
   shape->moe_intermediate = config.positive<int64_t>("moe_intermediate_size");
   shape->experts = read_experts(config);
   shape->experts_per_token = config.positive<int64_t>("num_experts_per_tok", shape->experts);
@@ -186,9 +170,8 @@ std::unique_ptr<LanguageModel> make_deepseek_v3(Config& config, WeightSource& we
   config.harmless_if<int64_t>("ep_size", 1);  // how other programs spread experts over machines
   config.harmless({"aux_loss_alpha", "seq_aux", "router_aux_loss_coef"});  // of training
   shape->draft_layers = config.between_or<int64_t>("num_nextn_predict_layers", 0, 0, 1);
-  shape->draft = shape->latent;
-  shape->draft.cache.layers = 1;
-  return std::make_unique<DeepseekV3>(std::move(shape), weights);
+  shape->draft_memory = MemoryShape({shape->memory.layer(0)});
+  return std::make_unique<DeepseekV3>(std::move(shape), Weights(weights));
 }
 
 }  // namespace glassbox

@@ -66,10 +66,10 @@ TEST(DeepseekV3, DraftsAlikeFromACache) {
   whole.add(std::span(ids).subspan(1));
   const Tensor expected = (*model->draft())(
       whole, entered(whole, std::span(hidden).first(hidden.size() - static_cast<size_t>(width)), width));
-  KvCache cache(model->draft()->cache_shape());
+  SequenceMemory memory(model->draft()->memory_shape());
   for (size_t t = 1; t < ids.size(); ++t) {
     Pass pass(workspace);
-    pass.add(std::span(ids).subspan(t, 1), &cache);
+    pass.add(std::span(ids).subspan(t, 1), &memory);
     const auto at = (t - 1) * static_cast<size_t>(width);
     const Tensor got =
         (*model->draft())(pass, entered(pass, std::span(hidden).subspan(at, static_cast<size_t>(width)), width));
@@ -87,7 +87,8 @@ TEST(DeepseekV3, WithoutTheLayerItIsTheSameModel) {
 
 TEST(DeepseekV3, RemembersOneRowForAToken) {
   const auto model = open_model(Golden("deepseek_v3_tiny").folder);
-  EXPECT_EQ(model->cache_shape().position_bytes(), 2u * (12 + 8) * sizeof(float));  // layers * (C + P)
+  EXPECT_EQ(model->memory_shape().block_bytes(),
+            64 * 2 * (12 + 8) * static_cast<int64_t>(sizeof(float)));  // layers * (C + P)
 }
 
 TEST(DeepseekV3, RefusesGroupsThatDoNotFit) {

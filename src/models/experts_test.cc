@@ -1,5 +1,4 @@
 // Experts as modules: taps hear each by its path in the checkpoint.
-#include "models/experts.h"
 
 #include <gtest/gtest.h>
 
@@ -7,6 +6,7 @@
 #include <map>
 
 #include "models/models_testing.h"
+#include "models/shape.h"
 #include "tensor/words.h"
 
 namespace glassbox {

@@ -354,11 +354,11 @@ TEST_P(Bits, SixteenStrangersDoNotMoveOne) {
 TEST_P(Bits, ChunksDoNotMoveOne) {
   each([&](const Held& h, const std::string& where) {
     for (const size_t chunk : {size_t{1}, size_t{7}, size_t{64}}) {
-      KvCache cache(h.model->cache_shape());
+      SequenceMemory memory(h.model->memory_shape());
       std::vector<float> logits;
       for (size_t at = 0; at < h.prompt.size(); at += chunk) {
         Pass pass(two);
-        pass.add(std::span(h.prompt).subspan(at, std::min(chunk, h.prompt.size() - at)), &cache);
+        pass.add(std::span(h.prompt).subspan(at, std::min(chunk, h.prompt.size() - at)), &memory);
         const Tensor part = (*h.model)(pass);
         logits.insert(logits.end(), part.values().begin(), part.values().end());
       }
@@ -369,16 +369,38 @@ TEST_P(Bits, ChunksDoNotMoveOne) {
 
 TEST_P(Bits, ASharedPrefixDoesNotMoveOne) {
   for (const Held& h : held) {
-    KvCache first(h.model->cache_shape());
+    SequenceMemory first(h.model->memory_shape());
     Pass fill(two);
     fill.add(std::span(h.prompt).first(100), &first);
     (*h.model)(fill);
-    KvCache second = first;
+    SequenceMemory second = first;
     second.resize(83);
     Pass rest(two);
     rest.add(std::span(h.prompt).subspan(83), &second);
     expect_same_bits((*h.model)(rest).values(),
                      std::span(h.reference).subspan(83 * static_cast<size_t>(h.model->shape().vocabulary)), h.as);
+  }
+}
+
+// Layers that forget have lost what is out of sight, and have it again at a checkpoint.
+TEST_P(Bits, GoingBackToACheckpointDoesNotMoveOne) {
+  for (const Held& h : held) {
+    SequenceMemory memory(h.model->memory_shape());
+    const auto walk = [&](int64_t to) {
+      Pass pass(two);
+      const auto from = static_cast<size_t>(memory.length());
+      pass.add(std::span(h.prompt).subspan(from, static_cast<size_t>(to) - from), &memory);
+      const Tensor logits = (*h.model)(pass);
+      return std::vector<float>(logits.values().begin(), logits.values().end());
+    };
+    walk(37);
+    memory.checkpoint();
+    for (const int64_t to : {100, 120, 140, 150}) walk(to);
+    const int64_t back = memory.resumable(40);
+    EXPECT_GE(back, 37) << h.as;
+    memory.resize(back);
+    const auto expected = std::span(h.reference).subspan(static_cast<size_t>(back * h.model->shape().vocabulary));
+    expect_same_bits(walk(150), expected, h.as);
   }
 }
 
@@ -418,6 +440,57 @@ TEST_P(Bits, LookingChangesNone) {
                        h.as + (taps == &listen ? ", listening" : ", replacing with the same"));
     }
     EXPECT_GT(looked, 20);
+  }
+}
+
+// One of a batch is looked into, and much is put in its place: it hears of itself alone, and strangers keep their bits.
+TEST_P(Bits, LookingIntoOneDoesNotMoveItsNeighbours) {
+  using Heard = std::map<std::string, std::vector<float>>;
+  for (const Held& h : held) {
+    const int64_t vocabulary = h.model->shape().vocabulary;
+    const auto before = stranger(5, 30, vocabulary), looked_into = stranger(6, 25, vocabulary);
+    const auto listen = [](Taps& taps, Heard& heard) {
+      taps.listen("*", [&](const Place& place, const Tensor& value) {
+        // Of experts, rows; of attention, a row for each token.
+        EXPECT_EQ(static_cast<int64_t>(place.positions.size()), value.shape()[0]) << place.name;
+        EXPECT_TRUE(std::ranges::is_sorted(place.positions));
+        auto& numbers = heard[std::string(place.name)];
+        numbers.insert(numbers.end(), value.values().begin(), value.values().end());
+        return std::nullopt;
+      });
+    };
+    Heard alone_heard, heard;
+    {
+      Taps taps;
+      listen(taps, alone_heard);
+      Pass pass(two);
+      pass.add(looked_into, nullptr, Logits::all, nullptr, &taps);
+      (*h.model)(pass);
+    }
+    EXPECT_GT(alone_heard.size(), 10u);
+    Taps taps;
+    listen(taps, heard);
+    Pass pass(two);
+    pass.add(before, nullptr, Logits::none);
+    pass.add(looked_into, nullptr, Logits::last, nullptr, &taps);
+    pass.add(h.prompt);
+    const auto width = static_cast<size_t>(vocabulary);
+    expect_same_bits((*h.model)(pass).values().subspan(width), h.reference, h.as + ", beside one that is looked into");
+    for (auto& [name, numbers] : alone_heard) {
+      if (name == "logits") numbers.erase(numbers.begin(), numbers.end() - vocabulary);
+      EXPECT_EQ(numbers, heard[name]) << h.as << " " << name;
+    }
+    // And where its values are replaced.
+    Taps louder;
+    louder.listen("*.layers.1.in", [&](const Place&, const Tensor& value) { return value * 3.0f; });
+    louder.listen("*.self_attn.pattern", [&](const Place&, const Tensor& value) { return value * 0.5f; });
+    Pass beside(two);
+    beside.add(before, nullptr, Logits::none);
+    beside.add(looked_into, nullptr, Logits::last, nullptr, &louder);
+    beside.add(h.prompt);
+    const Tensor logits = (*h.model)(beside);
+    expect_same_bits(logits.values().subspan(width), h.reference, h.as + ", beside one that is changed");
+    EXPECT_NE(std::vector<float>(logits.f32(), logits.f32() + width), heard["logits"]) << h.as;
   }
 }
 

@@ -6,19 +6,16 @@
 
 #include <cmath>
 
+#include "models/decoder.h"
 #include "models/gemma.h"
-#include "models/rope.h"
+#include "models/shape.h"
 
 namespace glassbox {
 namespace {
 
-struct Gemma2Shape : ModelShape {
-  CacheShape cache;
-  float rms_norm_eps = 0, embedding_scale = 1, final_logit_softcapping = 0;  // 0: none
+struct Gemma2Shape : DecoderShape {
   bool attention_bias = false;
-  int64_t sliding_window = 0;
-  std::vector<bool> sliding;  // the layers that look through the window
-  Look look;                  // of the others
+  AttendOptions scores;
   Rotary rotary;
 };
 
@@ -37,16 +34,16 @@ struct Attention {
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
-    const Tensor q = rope(split(queries, shape.heads), shape.rotary);  // [T, H, E]
-    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);  // [T, K, E]
-    const Tensor v = split(values, shape.kv_heads);                    // [T, K, E]
-    Look look = shape.look;
-    if (shape.sliding[static_cast<size_t>(layer)]) look.window = shape.sliding_window;
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), look)));  // [T, D]
+    const Tensor q = rope(split(queries, shape.heads), shape.rotary);      // [T, H, E]
+    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);      // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                        // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v), shape.scores)));  // [T, D]
   }
 };
 
 struct Block {
+  using Shape = Gemma2Shape;
+  using FinalNorm = Named<GemmaNorm>;
   Named<GemmaNorm> input_layernorm;
   Named<Attention> self_attn;
   Named<GemmaNorm> post_attention_layernorm, pre_feedforward_layernorm;
@@ -54,12 +51,12 @@ struct Block {
   Named<GemmaNorm> post_feedforward_layernorm;
 
   Block(const Weights& w, const Gemma2Shape& s, int64_t layer)
-      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
+      : input_layernorm(w["input_layernorm"], s.hidden, s.norm_eps),
         self_attn(w["self_attn"], s, layer),
-        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
-        pre_feedforward_layernorm(w["pre_feedforward_layernorm"], s.hidden, s.rms_norm_eps),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.norm_eps),
+        pre_feedforward_layernorm(w["pre_feedforward_layernorm"], s.hidden, s.norm_eps),
         mlp(w["mlp"], s.hidden, s.intermediate, gelu_tanh),
-        post_feedforward_layernorm(w["post_feedforward_layernorm"], s.hidden, s.rms_norm_eps) {}
+        post_feedforward_layernorm(w["post_feedforward_layernorm"], s.hidden, s.norm_eps) {}
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const Tensor h = x + post_attention_layernorm(self_attn(input_layernorm(x)));
@@ -67,61 +64,33 @@ struct Block {
   }
 };
 
-class Gemma2 : public LanguageModel {
- public:
-  Gemma2(std::unique_ptr<const Gemma2Shape> shape, WeightSource& source)
-      : shape_(std::move(shape)),
-        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
-        norm_(Weights(source, "model.norm"), shape_->hidden, shape_->rms_norm_eps),
-        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
-    for (int64_t layer = 0; layer < shape_->layers; ++layer)
-      layers_.emplace_back(Weights(source, "model.layers")[layer], *shape_, layer);
-  }
-
-  const ModelShape& shape() const override { return *shape_; }
-  const CacheShape& cache_shape() const override { return shape_->cache; }
-
-  Tensor operator()(Pass& pass) const override {
-    Tensor x = embed_tokens_(pass) * shape_->embedding_scale;  // [T, D]
-    for (const Named<Block>& block : layers_) x = block(x);
-    const Tensor logits = lm_head_(logit_rows(norm_(x)));  // [R, V]
-    const float cap = shape_->final_logit_softcapping;
-    return pass.offer(cap > 0 ? soft_cap(logits, cap) : logits, "logits");
-  }
-
- private:
-  std::unique_ptr<const Gemma2Shape> shape_;  // blocks refer to it
-  Named<Embedding> embed_tokens_;
-  std::vector<Named<Block>> layers_;
-  Named<GemmaNorm> norm_;
-  LmHead lm_head_;
-};
-
 }  // namespace
 
 std::unique_ptr<LanguageModel> make_gemma2(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<Gemma2Shape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights, {.tied = true, .head_dim = 256});
-  shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
+  shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   // Both spellings of one activation, of which transformers reads the second.
   config.choice_or("hidden_act", "gelu_pytorch_tanh", {"gelu_pytorch_tanh"});
   config.choice_or("hidden_activation", "gelu_pytorch_tanh", {"gelu_pytorch_tanh"});
-  shape->look.scale =
+  shape->scores.scale =
       static_cast<float>(1 / std::sqrt(config.between_or<double>("query_pre_attn_scalar", 256, 1e-6, 1e6)));
-  shape->look.softcap = static_cast<float>(config.between_or<double>("attn_logit_softcapping", 50, 1e-6, 1e6));
+  shape->scores.softcap = static_cast<float>(config.between_or<double>("attn_logit_softcapping", 50, 1e-6, 1e6));
   shape->final_logit_softcapping =
       static_cast<float>(config.between_or<double>("final_logit_softcapping", 30, 1e-6, 1e6));
-  shape->sliding_window = config.positive_or<int64_t>("sliding_window", 4096);
+  const auto window = config.positive_or<int64_t>("sliding_window", 4096);
   // An older name of the same number, which some files still carry beside it.
-  if (config.positive_or<int64_t>("sliding_window_size", shape->sliding_window) != shape->sliding_window)
+  if (config.positive_or<int64_t>("sliding_window_size", window) != window)
     fail(ErrorKind::bad_file, "{}: expected {} as sliding_window says, got {}", config.where("sliding_window_size"),
-         shape->sliding_window, config.get<int64_t>("sliding_window_size"));
-  shape->sliding = read_sliding_layers(config, shape->layers, [](int64_t layer) { return layer % 2 == 0; });
+         window, config.get<int64_t>("sliding_window_size"));
+  const auto sliding = read_sliding_layers(config, shape->layers, [](int64_t layer) { return layer % 2 == 0; });
   shape->rotary = rotary(read_rope(config), shape->head_dim);
   shape->embedding_scale = embedding_scale(*shape, Weights(weights, "model"));
-  shape->cache = cache_of(*shape, weights);
-  return std::make_unique<Gemma2>(std::move(shape), weights);
+  shape->memory = memory_of(*shape, weights, "", [&](int64_t layer) {
+    return Sight{.window = sliding[static_cast<size_t>(layer)] ? window : 0};
+  });
+  return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 
 }  // namespace glassbox

@@ -6,20 +6,18 @@
 
 #include <cmath>
 
+#include "models/decoder.h"
 #include "models/gemma.h"
-#include "models/rope.h"
+#include "models/shape.h"
 
 namespace glassbox {
 namespace {
 
-struct Gemma3TextShape : ModelShape {
-  CacheShape cache;
-  float rms_norm_eps = 0, embedding_scale = 1, final_logit_softcapping = 0;  // 0: none
+struct Gemma3TextShape : DecoderShape {
   bool attention_bias = false;
-  int64_t sliding_window = 0;
   std::vector<bool> sliding;  // the layers that look through the window
-  Look look;                  // of the others
-  Rotary full, local;         // of the layers that see all, and of the others
+  AttendOptions scores;
+  Rotary full, local;  // of the layers that see all, and of the others
 };
 
 struct Attention {
@@ -35,23 +33,23 @@ struct Attention {
         k_proj(w["k_proj"], s.kv_heads * s.head_dim, s.hidden, s.attention_bias),
         v_proj(w["v_proj"], s.kv_heads * s.head_dim, s.hidden, s.attention_bias),
         o_proj(w["o_proj"], s.hidden, s.heads * s.head_dim, s.attention_bias),
-        q_norm(w["q_norm"], s.head_dim, s.rms_norm_eps),
-        k_norm(w["k_norm"], s.head_dim, s.rms_norm_eps) {}
+        q_norm(w["q_norm"], s.head_dim, s.norm_eps),
+        k_norm(w["k_norm"], s.head_dim, s.norm_eps) {}
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const bool local = shape.sliding[static_cast<size_t>(layer)];
     const Rotary& rotary = local ? shape.local : shape.full;
     const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
-    const Tensor q = rope(q_norm(split(queries, shape.heads)), rotary);  // [T, H, E]
-    const Tensor k = rope(k_norm(split(keys, shape.kv_heads)), rotary);  // [T, K, E]
-    const Tensor v = split(values, shape.kv_heads);                      // [T, K, E]
-    Look look = shape.look;
-    if (local) look.window = shape.sliding_window;
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), look)));  // [T, D]
+    const Tensor q = rope(q_norm(split(queries, shape.heads)), rotary);    // [T, H, E]
+    const Tensor k = rope(k_norm(split(keys, shape.kv_heads)), rotary);    // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                        // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v), shape.scores)));  // [T, D]
   }
 };
 
 struct Block {
+  using Shape = Gemma3TextShape;
+  using FinalNorm = Named<GemmaNorm>;
   Named<GemmaNorm> input_layernorm;
   Named<Attention> self_attn;
   Named<GemmaNorm> post_attention_layernorm, pre_feedforward_layernorm;
@@ -59,47 +57,17 @@ struct Block {
   Named<GemmaNorm> post_feedforward_layernorm;
 
   Block(const Weights& w, const Gemma3TextShape& s, int64_t layer)
-      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
+      : input_layernorm(w["input_layernorm"], s.hidden, s.norm_eps),
         self_attn(w["self_attn"], s, layer),
-        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
-        pre_feedforward_layernorm(w["pre_feedforward_layernorm"], s.hidden, s.rms_norm_eps),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.norm_eps),
+        pre_feedforward_layernorm(w["pre_feedforward_layernorm"], s.hidden, s.norm_eps),
         mlp(w["mlp"], s.hidden, s.intermediate, gelu_tanh),
-        post_feedforward_layernorm(w["post_feedforward_layernorm"], s.hidden, s.rms_norm_eps) {}
+        post_feedforward_layernorm(w["post_feedforward_layernorm"], s.hidden, s.norm_eps) {}
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const Tensor h = x + post_attention_layernorm(self_attn(input_layernorm(x)));
     return h + post_feedforward_layernorm(mlp(pre_feedforward_layernorm(h)));
   }
-};
-
-class Gemma3Text : public LanguageModel {
- public:
-  Gemma3Text(std::unique_ptr<const Gemma3TextShape> shape, const Weights& w)
-      : shape_(std::move(shape)),
-        embed_tokens_(w["model"]["embed_tokens"], shape_->vocabulary, shape_->hidden),
-        norm_(w["model"]["norm"], shape_->hidden, shape_->rms_norm_eps),
-        lm_head_(shape_->tied ? w["model"]["embed_tokens"] : w["lm_head"], shape_->vocabulary, shape_->hidden) {
-    for (int64_t layer = 0; layer < shape_->layers; ++layer)
-      layers_.emplace_back(w["model"]["layers"][layer], *shape_, layer);
-  }
-
-  const ModelShape& shape() const override { return *shape_; }
-  const CacheShape& cache_shape() const override { return shape_->cache; }
-
-  Tensor operator()(Pass& pass) const override {
-    Tensor x = embed_tokens_(pass) * shape_->embedding_scale;  // [T, D]
-    for (const Named<Block>& block : layers_) x = block(x);
-    const Tensor logits = lm_head_(logit_rows(norm_(x)));  // [R, V]
-    const float cap = shape_->final_logit_softcapping;
-    return pass.offer(cap > 0 ? soft_cap(logits, cap) : logits, "logits");
-  }
-
- private:
-  std::unique_ptr<const Gemma3TextShape> shape_;  // blocks refer to it
-  Named<Embedding> embed_tokens_;
-  std::vector<Named<Block>> layers_;
-  Named<GemmaNorm> norm_;
-  LmHead lm_head_;
 };
 
 // `tied`: where the model is part of another, whose configuration decides.
@@ -115,16 +83,16 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& weights, const 
                                                  .kv_heads = 4,
                                                  .context = 131072},
                                                 prefix);
-  shape->rms_norm_eps = static_cast<float>(config.between_or<double>("rms_norm_eps", 1e-6, 0, 1));
+  shape->norm_eps = static_cast<float>(config.between_or<double>("rms_norm_eps", 1e-6, 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   // Both spellings of one activation, of which transformers reads the second.
   config.choice_or("hidden_act", "gelu_pytorch_tanh", {"gelu_pytorch_tanh"});
   config.choice_or("hidden_activation", "gelu_pytorch_tanh", {"gelu_pytorch_tanh"});
-  shape->look.scale =
+  shape->scores.scale =
       static_cast<float>(1 / std::sqrt(config.between_or<double>("query_pre_attn_scalar", 256, 1e-6, 1e6)));
   shape->final_logit_softcapping =
       static_cast<float>(config.between_or<double>("final_logit_softcapping", 0, 1e-6, 1e6));
-  shape->sliding_window = config.positive_or<int64_t>("sliding_window", 4096);
+  const auto window = config.positive_or<int64_t>("sliding_window", 4096);
   const int64_t pattern = config.positive_or<int64_t>("sliding_window_pattern", 6, 1 << 16);
   config.harmless({"_sliding_window_pattern"});  // of which layer_types were made
   shape->sliding =
@@ -134,8 +102,10 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& weights, const 
   shape->local = rotary(ropes.sliding, shape->head_dim);
   const Weights w(weights, prefix);
   shape->embedding_scale = embedding_scale(*shape, w["model"]);
-  shape->cache = cache_of(*shape, weights, prefix);
-  return std::make_unique<Gemma3Text>(std::move(shape), w);
+  shape->memory = memory_of(*shape, weights, prefix, [&](int64_t layer) {
+    return Sight{.window = shape->sliding[static_cast<size_t>(layer)] ? window : 0};
+  });
+  return std::make_unique<Decoder<Block>>(std::move(shape), w);
 }
 
 }  // namespace

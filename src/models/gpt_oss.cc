@@ -4,19 +4,16 @@
 // by expert, and rows that want logits. Field names are the checkpoint's.
 #include "models/gpt_oss.h"
 
-#include "models/experts.h"
-#include "models/rope.h"
+#include "models/decoder.h"
+#include "models/shape.h"
 #include "nn/moe.h"
 
 namespace glassbox {
 namespace {
 
-struct GptOssShape : ModelShape {
-  CacheShape cache;
-  float rms_norm_eps = 0, swiglu_alpha = 0, swiglu_limit = 0;
+struct GptOssShape : DecoderShape {
+  float swiglu_alpha = 0, swiglu_limit = 0;
   bool attention_bias = false;
-  int64_t sliding_window = 0;
-  std::vector<bool> sliding;  // of each layer
   Rotary rotary;
 };
 
@@ -37,11 +34,10 @@ struct Attention {
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
-    const Tensor q = rope(split(queries, shape.heads), shape.rotary);  // [T, H, E]
-    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);  // [T, K, E]
-    const Tensor v = split(values, shape.kv_heads);                    // [T, K, E]
-    const int64_t window = shape.sliding[static_cast<size_t>(layer)] ? shape.sliding_window : 0;
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), {.window = window, .sinks = sinks})));  // [T, D]
+    const Tensor q = rope(split(queries, shape.heads), shape.rotary);          // [T, H, E]
+    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);          // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                            // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v), {.sinks = sinks})));  // [T, D]
   }
 };
 
@@ -75,15 +71,17 @@ struct Mlp {
 };
 
 struct Block {
+  using Shape = GptOssShape;
+  using FinalNorm = Named<RmsNorm>;
   Named<RmsNorm> input_layernorm;
   Named<Attention> self_attn;
   Named<RmsNorm> post_attention_layernorm;
   Named<Mlp> mlp;
 
   Block(const Weights& w, const GptOssShape& s, int64_t layer)
-      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
+      : input_layernorm(w["input_layernorm"], s.hidden, s.norm_eps),
         self_attn(w["self_attn"], s, layer),
-        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.norm_eps),
         mlp(w["mlp"], s) {}
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
@@ -92,55 +90,29 @@ struct Block {
   }
 };
 
-class GptOss : public LanguageModel {
- public:
-  GptOss(std::unique_ptr<const GptOssShape> shape, WeightSource& source)
-      : shape_(std::move(shape)),
-        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
-        norm_(Weights(source, "model.norm"), shape_->hidden, shape_->rms_norm_eps),
-        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
-    for (int64_t layer = 0; layer < shape_->layers; ++layer)
-      layers_.emplace_back(Weights(source, "model.layers")[layer], *shape_, layer);
-  }
-
-  const ModelShape& shape() const override { return *shape_; }
-  const CacheShape& cache_shape() const override { return shape_->cache; }
-
-  Tensor operator()(Pass& pass) const override {
-    Tensor x = embed_tokens_(pass);  // [T, D]
-    for (const Named<Block>& block : layers_) x = block(x);
-    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");  // [R, V]
-  }
-
- private:
-  std::unique_ptr<const GptOssShape> shape_;  // blocks refer to it
-  Named<Embedding> embed_tokens_;
-  std::vector<Named<Block>> layers_;
-  Named<RmsNorm> norm_;
-  LmHead lm_head_;
-};
-
 }  // namespace
 
 std::unique_ptr<LanguageModel> make_gpt_oss(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<GptOssShape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights);
-  shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
+  shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", true);
   shape->experts = read_experts(config);
   shape->experts_per_token = config.positive<int64_t>("num_experts_per_tok", shape->experts);
   config.harmless_if<int64_t>("experts_per_token", shape->experts_per_token);  // the same by its older name
   shape->swiglu_alpha = static_cast<float>(config.between_or<double>("swiglu_alpha", 1.702, 1e-6, 1e6));
   shape->swiglu_limit = static_cast<float>(config.between_or<double>("swiglu_limit", 7, 1e-6, 1e6));
-  shape->sliding_window = config.positive_or<int64_t>("sliding_window", 128);
-  shape->sliding = read_sliding_layers(config, shape->layers, [](int64_t layer) { return layer % 2 == 0; });
+  const auto window = config.positive_or<int64_t>("sliding_window", 128);
+  const auto sliding = read_sliding_layers(config, shape->layers, [](int64_t layer) { return layer % 2 == 0; });
   config.choice_or("hidden_act", "silu", {"silu"});  // by that name; the gate above is meant
   config.harmless({"router_aux_loss_coef"});         // of training
   const RopeConfig rope = read_rope(config, 150000);
   config.harmless_if<int64_t>("initial_context_length", rope.original_max_position_embeddings);  // the same, older
   shape->rotary = rotary(rope, shape->head_dim);
-  shape->cache = cache_of(*shape, weights);
-  return std::make_unique<GptOss>(std::move(shape), weights);
+  shape->memory = memory_of(*shape, weights, "", [&](int64_t layer) {
+    return Sight{.window = sliding[static_cast<size_t>(layer)] ? window : 0};
+  });
+  return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 
 }  // namespace glassbox

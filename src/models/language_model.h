@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "nn/peft.h"
-#include "tensor/kv_cache.h"
 #include "tensor/pass.h"
+#include "tensor/sequence_memory.h"
 #include "tensor/tensor.h"
 
 namespace glassbox {
@@ -26,12 +26,12 @@ struct ModelShape {
   double used_by_a_token(std::string_view tensor, int64_t parameters) const;
 };
 
-// A layer trained to guess one token further, for speculation. It remembers in caches of its own, of sequences without
-// their first token.
+// A layer trained to guess one token further, for speculation. It has a memory of its own, of sequences without their
+// first token.
 class Draft {
  public:
   virtual ~Draft() = default;
-  virtual const CacheShape& cache_shape() const = 0;
+  virtual const MemoryShape& memory_shape() const = 0;
 
   // Logits of what follows the pass's tokens, of the rows that want them, [R, vocabulary]. `hidden`: values of this
   // pass, [T, D]; for each of its tokens what the model's final norm gave (its tap `.out`) at the token before.
@@ -43,7 +43,7 @@ class LanguageModel {
  public:
   virtual ~LanguageModel() = default;
   virtual const ModelShape& shape() const = 0;
-  virtual const CacheShape& cache_shape() const = 0;
+  virtual const MemoryShape& memory_shape() const = 0;
 
   // Logits of the rows that want them, [R, vocabulary], float32.
   virtual Tensor operator()(Pass& pass) const = 0;

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "models/rope.h"
+#include "models/shape.h"
 #include "tensor/latent.h"
 #include "tensor/product.h"
 
@@ -12,7 +12,7 @@ namespace {
 constexpr float kNormEps = 1e-6f;  // of the norms within, whatever rms_norm_eps says of the others
 
 // Packed once, so that a head's rows can be used in both directions.
-Tensor in_16_bits(const Weights& w, const Shape& shape) {
+Tensor unpacked_to_bf16(const Weights& w, const Shape& shape) {
   const Tensor published = w.tensor("weight", shape);
   const DType type = published.dtype();
   if (type == DType::f32 || type == DType::f16 || type == DType::bf16) return published;
@@ -31,7 +31,7 @@ Tensor in_16_bits(const Weights& w, const Shape& shape) {
 
 }  // namespace
 
-LatentShape read_latent(const Config& config, ModelShape& shape, WeightSource& weights) {
+LatentShape read_latent(const Config& config, ModelShape& shape) {
   LatentShape s;
   s.heads = shape.heads;
   s.hidden = shape.hidden;
@@ -56,11 +56,12 @@ LatentShape read_latent(const Config& config, ModelShape& shape, WeightSource& w
   s.rotary.interleaved = config.get_or<bool>("rope_interleave", true);
   const double mscale = rope.mscale_all_dim > 0 ? yarn_mscale(rope.factor, rope.mscale_all_dim) : 1;
   s.scale = static_cast<float>(mscale * mscale / std::sqrt(static_cast<double>(shape.head_dim)));
-  s.cache = cache_of(shape, weights);
-  s.cache.kv_heads = 1;
-  s.cache.head_dim = s.kv_lora_rank + s.qk_rope_head_dim;
-  s.cache.latent = s.kv_lora_rank;
   return s;
+}
+
+MemoryShape latent_memory(const ModelShape& shape, const LatentShape& latent, WeightSource& weights) {
+  const Latent row{latent.kv_lora_rank + latent.qk_rope_head_dim, latent.kv_lora_rank, memory_dtype(weights, shape)};
+  return MemoryShape(std::vector<LayerMemory>(static_cast<size_t>(shape.layers), {row}));
 }
 
 LatentAttention::LatentAttention(const Weights& w, const LatentShape& s, int64_t layer)
@@ -68,7 +69,7 @@ LatentAttention::LatentAttention(const Weights& w, const LatentShape& s, int64_t
       layer(layer),
       kv_a_proj_with_mqa(w["kv_a_proj_with_mqa"], s.kv_lora_rank + s.qk_rope_head_dim, s.hidden, s.attention_bias),
       kv_a_layernorm(w["kv_a_layernorm"], s.kv_lora_rank, kNormEps),
-      kv_b_proj(in_16_bits(w["kv_b_proj"], {s.heads * (s.qk_nope_head_dim + s.v_head_dim), s.kv_lora_rank})),
+      kv_b_proj(unpacked_to_bf16(w["kv_b_proj"], {s.heads * (s.qk_nope_head_dim + s.v_head_dim), s.kv_lora_rank})),
       o_proj(w["o_proj"], s.hidden, s.heads * s.v_head_dim, s.attention_bias) {
   const int64_t queries = s.heads * (s.qk_nope_head_dim + s.qk_rope_head_dim);
   if (s.q_lora_rank == 0) {
@@ -84,12 +85,12 @@ Tensor LatentAttention::operator()(const Tensor& x) const {  // [T, D]
   const int64_t n = shape.qk_nope_head_dim, p = shape.qk_rope_head_dim, c = shape.kv_lora_rank;
   const Tensor q = split(q_proj ? (*q_proj)(x) : (*q_b_proj)((*q_a_layernorm)((*q_a_proj)(x))), shape.heads);
   const Tensor kv = kv_a_proj_with_mqa(x);                                                        // [T, C + P]
-  const Tensor latent = split(kv_a_layernorm(columns(kv, 0, c)), 1);                              // [T, 1, C]
-  const Tensor k = beside(latent, rope(split(columns(kv, c, p), 1), shape.rotary));               // [T, 1, C + P]
-  const Tensor q_nope = columns(q, 0, n);                                                         // [T, H, N]
+  const Tensor latent = split(kv_a_layernorm(slice(kv, 0, c)), 1);                                // [T, 1, C]
+  const Tensor k = concat(latent, rope(split(slice(kv, c, p), 1), shape.rotary));                 // [T, 1, C + P]
+  const Tensor q_nope = slice(q, 0, n);                                                           // [T, H, N]
   const Tensor q_latent = adapted_queries(q_nope, kv_b_proj, absorb_queries(q_nope, kv_b_proj));  // [T, H, C]
-  const Tensor absorbed = beside(q_latent, rope(columns(q, n, p), shape.rotary));                 // [T, H, C + P]
-  const Tensor seen = attend(absorbed, remember(layer, k, shape.cache), {.scale = shape.scale});  // [T, H, C]
+  const Tensor absorbed = concat(q_latent, rope(slice(q, n, p), shape.rotary));                   // [T, H, C + P]
+  const Tensor seen = attend(absorbed, remember(layer, k), {.scale = shape.scale});               // [T, H, C]
   return o_proj(merge(adapted_values(seen, expand_values(seen, kv_b_proj, shape.v_head_dim))));   // [T, D]
 }
 

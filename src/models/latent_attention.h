@@ -21,12 +21,14 @@ struct LatentShape {
   bool attention_bias = false;
   float scale = 0;  // of scores: 1 / sqrt(N + P), times what YaRN's mscale_all_dim says, squared
   Rotary rotary;    // of P
-  CacheShape cache;
 };
 
 // Reads the keys of latent attention and of positions. `shape` as read_shape() left it; gets head_dim = N + P.
 // Throws Error(bad_file | unsupported).
-LatentShape read_latent(const Config& config, ModelShape& shape, WeightSource& weights);
+LatentShape read_latent(const Config& config, ModelShape& shape);
+
+// A latent row for each layer.
+MemoryShape latent_memory(const ModelShape& shape, const LatentShape& latent, WeightSource& weights);
 
 struct LatentAttention {
   const LatentShape& shape;
@@ -38,7 +40,7 @@ struct LatentAttention {
   Tensor kv_b_proj;  // [H (N + V), C]; in bf16 where the checkpoint's has scales or blocks, which cannot be turned
   Named<Linear> o_proj;
 
-  // `layer`: of the cache.
+  // `layer`: of the memory.
   LatentAttention(const Weights& w, const LatentShape& shape, int64_t layer);
   Tensor operator()(const Tensor& x) const;  // [T, D]
 };

@@ -4,15 +4,13 @@
 // logits. Field names are the checkpoint's.
 #include "models/llama.h"
 
-#include "models/rope.h"
-#include "nn/modules.h"
+#include "models/decoder.h"
+#include "models/shape.h"
 
 namespace glassbox {
 namespace {
 
-struct LlamaShape : ModelShape {
-  CacheShape cache;
-  float rms_norm_eps = 0;
+struct LlamaShape : DecoderShape {
   bool attention_bias = false, mlp_bias = false;
   Rotary rotary;
 };
@@ -32,23 +30,25 @@ struct Attention {
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
-    const Tensor q = rope(split(queries, shape.heads), shape.rotary);     // [T, H, E]
-    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);     // [T, K, E]
-    const Tensor v = split(values, shape.kv_heads);                       // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));  // [T, D]
+    const Tensor q = rope(split(queries, shape.heads), shape.rotary);  // [T, H, E]
+    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);  // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                    // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v))));            // [T, D]
   }
 };
 
 struct Block {
+  using Shape = LlamaShape;
+  using FinalNorm = Named<RmsNorm>;
   Named<RmsNorm> input_layernorm;
   Named<Attention> self_attn;
   Named<RmsNorm> post_attention_layernorm;
   Named<GatedMlp> mlp;
 
   Block(const Weights& w, const LlamaShape& s, int64_t layer)
-      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
+      : input_layernorm(w["input_layernorm"], s.hidden, s.norm_eps),
         self_attn(w["self_attn"], s, layer),
-        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.norm_eps),
         mlp(w["mlp"], s.hidden, s.intermediate, silu, s.mlp_bias) {}
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
@@ -57,47 +57,19 @@ struct Block {
   }
 };
 
-class Llama : public LanguageModel {
- public:
-  Llama(std::unique_ptr<const LlamaShape> shape, WeightSource& source)
-      : shape_(std::move(shape)),
-        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
-        norm_(Weights(source, "model.norm"), shape_->hidden, shape_->rms_norm_eps),
-        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
-    for (int64_t layer = 0; layer < shape_->layers; ++layer)
-      layers_.emplace_back(Weights(source, "model.layers")[layer], *shape_, layer);
-  }
-
-  const ModelShape& shape() const override { return *shape_; }
-  const CacheShape& cache_shape() const override { return shape_->cache; }
-
-  Tensor operator()(Pass& pass) const override {
-    Tensor x = embed_tokens_(pass);  // [T, D]
-    for (const Named<Block>& block : layers_) x = block(x);
-    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");  // [R, V]
-  }
-
- private:
-  std::unique_ptr<const LlamaShape> shape_;  // blocks refer to it
-  Named<Embedding> embed_tokens_;
-  std::vector<Named<Block>> layers_;
-  Named<RmsNorm> norm_;
-  LmHead lm_head_;
-};
-
 }  // namespace
 
 std::unique_ptr<LanguageModel> make_llama(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<LlamaShape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights);
-  shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
+  shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   shape->mlp_bias = config.get_or<bool>("mlp_bias", false);
   config.choice_or("hidden_act", "silu", {"silu"});
   shape->rotary = rotary(read_rope(config), shape->head_dim);
 
-  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim, cache_dtype(weights, *shape)};
-  return std::make_unique<Llama>(std::move(shape), weights);
+  shape->memory = memory_of(*shape, weights);
+  return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 
 }  // namespace glassbox

@@ -9,21 +9,18 @@
 #include <cmath>
 #include <variant>
 
-#include "models/experts.h"
-#include "models/rope.h"
+#include "models/decoder.h"
+#include "models/shape.h"
 #include "nn/moe.h"
-#include "tensor/latent.h"
 
 namespace glassbox {
 namespace {
 
-struct Llama4Shape : ModelShape {
-  CacheShape cache;
-  float rms_norm_eps = 0;
+struct Llama4Shape : DecoderShape {
   bool attention_bias = false, use_qk_norm = false, attn_temperature_tuning = false;
   double floor_scale = 0, attn_scale = 0;
-  int64_t attention_chunk_size = 0, intermediate_size_mlp = 0;
-  std::vector<bool> turns, chunked, mixtures;  // of each layer
+  int64_t intermediate_size_mlp = 0;
+  std::vector<bool> turns, mixtures;  // of each layer
   Rotary rotary;
   Tensor ones;  // [E]: of norms without weights
 };
@@ -43,7 +40,7 @@ struct Attention {
 
   Tensor turned(const Tensor& x) const {
     const Tensor y = rope(x, shape.rotary);
-    return shape.use_qk_norm ? rms_norm(y, shape.ones, shape.rms_norm_eps) : y;
+    return shape.use_qk_norm ? rms_norm(y, shape.ones, shape.norm_eps) : y;
   }
   // log(floor((position + 1) / floor_scale) + 1) * attn_scale + 1 (arXiv:2501.19399)
   Tensor sharpened(const Tensor& q) const {
@@ -66,8 +63,7 @@ struct Attention {
     } else if (shape.attn_temperature_tuning) {
       q = sharpened(q);
     }
-    const int64_t chunk = shape.chunked[i] ? shape.attention_chunk_size : 0;
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), {.chunk = chunk})));  // [T, D]
+    return o_proj(merge(attend(q, remember(layer, k, v))));  // [T, D]
   }
 };
 
@@ -80,9 +76,9 @@ struct Experts {
         down_proj(w, "down_proj", s.experts, s.hidden, s.intermediate),
         inner(s.intermediate) {}
 
-  Tensor operator()(const Tensor& x, const Routing& to) const {                          // [T, D]
-    const Tensor gate_up = gate_up_proj(weighted(dispatch(x, to), to), to);              // [R, 2 I]
-    const Tensor y = silu(columns(gate_up, 0, inner)) * columns(gate_up, inner, inner);  // [R, I]
+  Tensor operator()(const Tensor& x, const Routing& to) const {                      // [T, D]
+    const Tensor gate_up = gate_up_proj(weighted(dispatch(x, to), to), to);          // [R, 2 I]
+    const Tensor y = silu(slice(gate_up, 0, inner)) * slice(gate_up, inner, inner);  // [R, I]
     return combine(down_proj(y, to), to, false);
   }
 };
@@ -103,6 +99,8 @@ struct Moe {
 };
 
 struct Block {
+  using Shape = Llama4Shape;
+  using FinalNorm = Named<RmsNorm>;
   using FeedForward = std::variant<Named<Moe>, Named<GatedMlp>>;
   Named<RmsNorm> input_layernorm;
   Named<Attention> self_attn;
@@ -110,9 +108,9 @@ struct Block {
   FeedForward feed_forward;
 
   Block(const Weights& w, const Llama4Shape& s, int64_t layer)
-      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
+      : input_layernorm(w["input_layernorm"], s.hidden, s.norm_eps),
         self_attn(w["self_attn"], s, layer),
-        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.norm_eps),
         feed_forward(s.mixtures[static_cast<size_t>(layer)]
                          ? FeedForward(std::in_place_type<Named<Moe>>, w["feed_forward"], s)
                          : FeedForward(std::in_place_type<Named<GatedMlp>>, w["feed_forward"], s.hidden,
@@ -122,34 +120,6 @@ struct Block {
     const Tensor h = x + self_attn(input_layernorm(x));
     return h + std::visit([&](const auto& f) { return f(post_attention_layernorm(h)); }, feed_forward);
   }
-};
-
-class Llama4 : public LanguageModel {
- public:
-  Llama4(std::unique_ptr<const Llama4Shape> shape, const Weights& w)
-      : shape_(std::move(shape)),
-        embed_tokens_(w["model"]["embed_tokens"], shape_->vocabulary, shape_->hidden),
-        norm_(w["model"]["norm"], shape_->hidden, shape_->rms_norm_eps),
-        lm_head_(shape_->tied ? w["model"]["embed_tokens"] : w["lm_head"], shape_->vocabulary, shape_->hidden) {
-    for (int64_t layer = 0; layer < shape_->layers; ++layer)
-      layers_.emplace_back(w["model"]["layers"][layer], *shape_, layer);
-  }
-
-  const ModelShape& shape() const override { return *shape_; }
-  const CacheShape& cache_shape() const override { return shape_->cache; }
-
-  Tensor operator()(Pass& pass) const override {
-    Tensor x = embed_tokens_(pass);  // [T, D]
-    for (const Named<Block>& block : layers_) x = block(x);
-    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");  // [R, V]
-  }
-
- private:
-  std::unique_ptr<const Llama4Shape> shape_;  // blocks refer to it
-  Named<Embedding> embed_tokens_;
-  std::vector<Named<Block>> layers_;
-  Named<RmsNorm> norm_;
-  LmHead lm_head_;
 };
 
 // Layers that see only their chunk: layer_types, or where the file has none those that turn.
@@ -198,18 +168,18 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& source, const s
                                     std::optional<bool> tied = {}) {
   auto shape = std::make_unique<Llama4Shape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, source, {.tied_outside = tied}, prefix);
-  shape->rms_norm_eps = static_cast<float>(config.between_or<double>("rms_norm_eps", 1e-5, 0, 1));
+  shape->norm_eps = static_cast<float>(config.between_or<double>("rms_norm_eps", 1e-5, 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   shape->use_qk_norm = config.get_or<bool>("use_qk_norm", true);
   shape->attn_temperature_tuning = read_temperature_tuning(config);
   shape->floor_scale = config.between_or<double>("floor_scale", 8192, 1, 1e12);
   shape->attn_scale = config.between_or<double>("attn_scale", 0.1, 0, 1e6);
-  shape->attention_chunk_size = config.positive_or<int64_t>("attention_chunk_size", 8192);
+  const auto chunk = config.positive_or<int64_t>("attention_chunk_size", 8192);
   shape->intermediate_size_mlp = config.positive_or<int64_t>("intermediate_size_mlp", 16384);
   shape->experts = read_experts(config);
   shape->experts_per_token = config.positive_or<int64_t>("num_experts_per_tok", 1, shape->experts);
   shape->turns = read_rope_layers(config, shape->layers);
-  shape->chunked = read_chunked_layers(config, shape->turns);
+  const auto chunked = read_chunked_layers(config, shape->turns);
   shape->mixtures = read_mixture_layers(config, shape->layers);
   config.choice_or("hidden_act", "silu", {"silu"});
   config.harmless({"router_aux_loss_coef", "router_jitter_noise"});  // of training
@@ -220,10 +190,10 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& source, const s
   const void* data = ones->data();
   shape->ones = Tensor({shape->head_dim}, DType::f32, std::move(ones), data);
   const Weights w(source, prefix);
-  const Tensor table = w["model"]["embed_tokens"].tensor("weight", {shape->vocabulary, shape->hidden});
-  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim,
-                  table.dtype() == DType::f32 ? DType::f32 : DType::bf16};
-  return std::make_unique<Llama4>(std::move(shape), w);
+  shape->memory = memory_of(*shape, source, prefix, [&](int64_t layer) {
+    return Sight{.chunk = chunked[static_cast<size_t>(layer)] ? chunk : 0};
+  });
+  return std::make_unique<Decoder<Block>>(std::move(shape), w);
 }
 
 }  // namespace

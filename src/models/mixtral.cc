@@ -3,17 +3,14 @@
 // expert, and rows that want logits. Field names are the checkpoint's.
 #include "models/mixtral.h"
 
-#include "models/experts.h"
-#include "models/rope.h"
+#include "models/decoder.h"
+#include "models/shape.h"
 #include "nn/moe.h"
 
 namespace glassbox {
 namespace {
 
-struct MixtralShape : ModelShape {
-  CacheShape cache;
-  float rms_norm_eps = 0;
-  int64_t sliding_window = 0;  // 0: none
+struct MixtralShape : DecoderShape {
   Rotary rotary;
 };
 
@@ -32,10 +29,10 @@ struct Attention {
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
-    const Tensor q = rope(split(queries, shape.heads), shape.rotary);                                       // [T, H, E]
-    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);                                       // [T, K, E]
-    const Tensor v = split(values, shape.kv_heads);                                                         // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), {.window = shape.sliding_window})));  // [T, D]
+    const Tensor q = rope(split(queries, shape.heads), shape.rotary);  // [T, H, E]
+    const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);  // [T, K, E]
+    const Tensor v = split(values, shape.kv_heads);                    // [T, K, E]
+    return o_proj(merge(attend(q, remember(layer, k, v))));            // [T, D]
   }
 };
 
@@ -70,15 +67,17 @@ struct SparseMoe {
 };
 
 struct Block {
+  using Shape = MixtralShape;
+  using FinalNorm = Named<RmsNorm>;
   Named<RmsNorm> input_layernorm;
   Named<Attention> self_attn;
   Named<RmsNorm> post_attention_layernorm;
   Named<SparseMoe> block_sparse_moe;
 
   Block(const Weights& w, const MixtralShape& s, int64_t layer)
-      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
+      : input_layernorm(w["input_layernorm"], s.hidden, s.norm_eps),
         self_attn(w["self_attn"], s, layer),
-        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.norm_eps),
         block_sparse_moe(w["block_sparse_moe"], s) {}
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
@@ -87,49 +86,21 @@ struct Block {
   }
 };
 
-class Mixtral : public LanguageModel {
- public:
-  Mixtral(std::unique_ptr<const MixtralShape> shape, WeightSource& source)
-      : shape_(std::move(shape)),
-        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
-        norm_(Weights(source, "model.norm"), shape_->hidden, shape_->rms_norm_eps),
-        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
-    for (int64_t layer = 0; layer < shape_->layers; ++layer)
-      layers_.emplace_back(Weights(source, "model.layers")[layer], *shape_, layer);
-  }
-
-  const ModelShape& shape() const override { return *shape_; }
-  const CacheShape& cache_shape() const override { return shape_->cache; }
-
-  Tensor operator()(Pass& pass) const override {
-    Tensor x = embed_tokens_(pass);  // [T, D]
-    for (const Named<Block>& block : layers_) x = block(x);
-    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");  // [R, V]
-  }
-
- private:
-  std::unique_ptr<const MixtralShape> shape_;  // blocks refer to it
-  Named<Embedding> embed_tokens_;
-  std::vector<Named<Block>> layers_;
-  Named<RmsNorm> norm_;
-  LmHead lm_head_;
-};
-
 }  // namespace
 
 std::unique_ptr<LanguageModel> make_mixtral(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<MixtralShape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights);
-  shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
-  shape->sliding_window = config.positive_or<int64_t>("sliding_window", 0);
+  shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
+  const auto window = config.positive_or<int64_t>("sliding_window", 0);
   shape->experts = read_experts(config);
   shape->experts_per_token = config.positive_or<int64_t>("num_experts_per_tok", 2, shape->experts);
   config.choice_or("hidden_act", "silu", {"silu"});
   config.harmless({"router_aux_loss_coef", "router_jitter_noise"});  // of training
   shape->rotary = rotary(read_rope(config, 1e6), shape->head_dim);
 
-  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim, cache_dtype(weights, *shape)};
-  return std::make_unique<Mixtral>(std::move(shape), weights);
+  shape->memory = memory_of(*shape, weights, "", [&](int64_t) { return Sight{.window = window}; });
+  return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 
 }  // namespace glassbox

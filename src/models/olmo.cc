@@ -4,20 +4,25 @@
 // logits. Field names are the checkpoint's.
 #include "models/olmo.h"
 
-#include "models/rope.h"
-#include "nn/modules.h"
+#include "models/decoder.h"
+#include "models/shape.h"
 
 namespace glassbox {
 namespace {
 
-struct OlmoShape : ModelShape {
-  CacheShape cache;
+struct OlmoShape : DecoderShape {
   bool attention_bias = false;
   float clip_qkv = 0;  // 0: none
   Rotary rotary;
 };
 
-constexpr float kNormEps = 1e-5f;
+// A norm without weights.
+struct LayerNorm {
+  float eps;
+
+  LayerNorm(const Weights&, int64_t, float epsilon) : eps(epsilon) {}
+  Tensor operator()(const Tensor& x) const { return layer_norm(x, eps); }
+};
 
 struct Attention {
   const OlmoShape& shape;
@@ -37,48 +42,27 @@ struct Attention {
     const Tensor q = rope(split(clipped(queries), shape.heads), shape.rotary);  // [T, H, E]
     const Tensor k = rope(split(clipped(keys), shape.kv_heads), shape.rotary);  // [T, K, E]
     const Tensor v = split(clipped(values), shape.kv_heads);                    // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));        // [T, D]
+    return o_proj(merge(attend(q, remember(layer, k, v))));                     // [T, D]
   }
   Tensor clipped(const Tensor& x) const { return shape.clip_qkv > 0 ? clamp(x, -shape.clip_qkv, shape.clip_qkv) : x; }
 };
 
 struct Block {
+  using Shape = OlmoShape;
+  using FinalNorm = LayerNorm;
+  LayerNorm norm;
   Named<Attention> self_attn;
   Named<GatedMlp> mlp;
 
   Block(const Weights& w, const OlmoShape& s, int64_t layer)
-      : self_attn(w["self_attn"], s, layer), mlp(w["mlp"], s.hidden, s.intermediate, silu) {}
+      : norm(w, s.hidden, s.norm_eps),
+        self_attn(w["self_attn"], s, layer),
+        mlp(w["mlp"], s.hidden, s.intermediate, silu) {}
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
-    const Tensor h = x + self_attn(layer_norm(x, kNormEps));
-    return h + mlp(layer_norm(h, kNormEps));
+    const Tensor h = x + self_attn(norm(x));
+    return h + mlp(norm(h));
   }
-};
-
-class Olmo : public LanguageModel {
- public:
-  Olmo(std::unique_ptr<const OlmoShape> shape, WeightSource& source)
-      : shape_(std::move(shape)),
-        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
-        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
-    for (int64_t layer = 0; layer < shape_->layers; ++layer)
-      layers_.emplace_back(Weights(source, "model.layers")[layer], *shape_, layer);
-  }
-
-  const ModelShape& shape() const override { return *shape_; }
-  const CacheShape& cache_shape() const override { return shape_->cache; }
-
-  Tensor operator()(Pass& pass) const override {
-    Tensor x = embed_tokens_(pass);  // [T, D]
-    for (const Named<Block>& block : layers_) x = block(x);
-    return pass.offer(lm_head_(logit_rows(layer_norm(x, kNormEps))), "logits");  // [R, V]
-  }
-
- private:
-  std::unique_ptr<const OlmoShape> shape_;  // blocks refer to it
-  Named<Embedding> embed_tokens_;
-  std::vector<Named<Block>> layers_;
-  LmHead lm_head_;
 };
 
 }  // namespace
@@ -86,12 +70,13 @@ class Olmo : public LanguageModel {
 std::unique_ptr<LanguageModel> make_olmo(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<OlmoShape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights);
+  shape->norm_eps = 1e-5f;
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   shape->clip_qkv = static_cast<float>(config.between_or<double>("clip_qkv", 0, 1e-6, 1e6));
   config.choice_or("hidden_act", "silu", {"silu"});
   shape->rotary = rotary(read_rope(config), shape->head_dim);
-  shape->cache = cache_of(*shape, weights);
-  return std::make_unique<Olmo>(std::move(shape), weights);
+  shape->memory = memory_of(*shape, weights);
+  return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 
 }  // namespace glassbox

@@ -3,16 +3,15 @@
 // I MLP width, V vocabulary, R rows ordered by expert, and rows that want logits. Field names are the checkpoint's.
 #include "models/olmoe.h"
 
-#include "models/experts.h"
-#include "models/rope.h"
+#include "models/decoder.h"
+#include "models/shape.h"
 #include "nn/moe.h"
 
 namespace glassbox {
 namespace {
 
-struct OlmoeShape : ModelShape {
-  CacheShape cache;
-  float rms_norm_eps = 0, clip_qkv = 0;  // clip_qkv 0: none
+struct OlmoeShape : DecoderShape {
+  float clip_qkv = 0;  // clip_qkv 0: none
   bool attention_bias = false, norm_topk_prob = false;
   Rotary rotary;
 };
@@ -30,8 +29,8 @@ struct Attention {
         k_proj(w["k_proj"], s.kv_heads * s.head_dim, s.hidden, s.attention_bias),
         v_proj(w["v_proj"], s.kv_heads * s.head_dim, s.hidden, s.attention_bias),
         o_proj(w["o_proj"], s.hidden, s.heads * s.head_dim, s.attention_bias),
-        q_norm(w["q_norm"], s.heads * s.head_dim, s.rms_norm_eps),
-        k_norm(w["k_norm"], s.kv_heads * s.head_dim, s.rms_norm_eps) {}
+        q_norm(w["q_norm"], s.heads * s.head_dim, s.norm_eps),
+        k_norm(w["k_norm"], s.kv_heads * s.head_dim, s.norm_eps) {}
 
   Tensor clipped(const Tensor& x) const { return shape.clip_qkv > 0 ? clamp(x, -shape.clip_qkv, shape.clip_qkv) : x; }
 
@@ -40,7 +39,7 @@ struct Attention {
     const Tensor q = rope(split(clipped(q_norm(queries)), shape.heads), shape.rotary);  // [T, H, E]
     const Tensor k = rope(split(clipped(k_norm(keys)), shape.kv_heads), shape.rotary);  // [T, K, E]
     const Tensor v = split(clipped(values), shape.kv_heads);                            // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));                // [T, D]
+    return o_proj(merge(attend(q, remember(layer, k, v))));                             // [T, D]
   }
 };
 
@@ -75,15 +74,17 @@ struct SparseMoe {
 };
 
 struct Block {
+  using Shape = OlmoeShape;
+  using FinalNorm = Named<RmsNorm>;
   Named<RmsNorm> input_layernorm;
   Named<Attention> self_attn;
   Named<RmsNorm> post_attention_layernorm;
   Named<SparseMoe> mlp;
 
   Block(const Weights& w, const OlmoeShape& s, int64_t layer)
-      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
+      : input_layernorm(w["input_layernorm"], s.hidden, s.norm_eps),
         self_attn(w["self_attn"], s, layer),
-        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.norm_eps),
         mlp(w["mlp"], s) {}
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
@@ -92,40 +93,12 @@ struct Block {
   }
 };
 
-class Olmoe : public LanguageModel {
- public:
-  Olmoe(std::unique_ptr<const OlmoeShape> shape, WeightSource& source)
-      : shape_(std::move(shape)),
-        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
-        norm_(Weights(source, "model.norm"), shape_->hidden, shape_->rms_norm_eps),
-        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
-    for (int64_t layer = 0; layer < shape_->layers; ++layer)
-      layers_.emplace_back(Weights(source, "model.layers")[layer], *shape_, layer);
-  }
-
-  const ModelShape& shape() const override { return *shape_; }
-  const CacheShape& cache_shape() const override { return shape_->cache; }
-
-  Tensor operator()(Pass& pass) const override {
-    Tensor x = embed_tokens_(pass);  // [T, D]
-    for (const Named<Block>& block : layers_) x = block(x);
-    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");  // [R, V]
-  }
-
- private:
-  std::unique_ptr<const OlmoeShape> shape_;  // blocks refer to it
-  Named<Embedding> embed_tokens_;
-  std::vector<Named<Block>> layers_;
-  Named<RmsNorm> norm_;
-  LmHead lm_head_;
-};
-
 }  // namespace
 
 std::unique_ptr<LanguageModel> make_olmoe(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<OlmoeShape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights);
-  shape->rms_norm_eps = static_cast<float>(config.between_or<double>("rms_norm_eps", 1e-5, 0, 1));
+  shape->norm_eps = static_cast<float>(config.between_or<double>("rms_norm_eps", 1e-5, 0, 1));
   shape->clip_qkv = static_cast<float>(config.between_or<double>("clip_qkv", 0, 1e-6, 1e6));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   shape->experts = read_experts(config);
@@ -135,8 +108,8 @@ std::unique_ptr<LanguageModel> make_olmoe(Config& config, WeightSource& weights)
   config.harmless({"router_aux_loss_coef"});  // of training
   shape->rotary = rotary(read_rope(config), shape->head_dim);
 
-  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim, cache_dtype(weights, *shape)};
-  return std::make_unique<Olmoe>(std::move(shape), weights);
+  shape->memory = memory_of(*shape, weights);
+  return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 
 }  // namespace glassbox

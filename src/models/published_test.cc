@@ -38,7 +38,7 @@ TEST_P(PublishedConfig, IsReadWholeAndHasItsParameters) {
     parameters += count;
   }
   EXPECT_EQ(parameters, GetParam().parameters);
-  EXPECT_EQ(model->cache_shape().dtype, DType::bf16);
+  EXPECT_EQ(model->memory_shape().with_dtype(DType::bf16).block_bytes(), model->memory_shape().block_bytes());
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -24,7 +24,7 @@ class WidenedWeights : public WeightSource {
     const Tensor w = from_.get(name, shape);
     auto wide = std::make_shared<std::vector<float>>(static_cast<size_t>(shape.elements()));
     if (shape.rank() == 3)
-      for (int64_t e = 0; e < shape[0]; ++e) widen(w.slice(e), 0, shape[1], wide->data() + e * shape[1] * shape[2]);
+      for (int64_t e = 0; e < shape[0]; ++e) widen(w.select(e), 0, shape[1], wide->data() + e * shape[1] * shape[2]);
     else
       widen(w, 0, w.rows(), wide->data());
     const void* data = wide->data();

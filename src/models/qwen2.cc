@@ -4,16 +4,13 @@
 // logits. Field names are the checkpoint's.
 #include "models/qwen2.h"
 
-#include "models/rope.h"
-#include "nn/modules.h"
+#include "models/decoder.h"
+#include "models/shape.h"
 
 namespace glassbox {
 namespace {
 
-struct Qwen2Shape : ModelShape {
-  CacheShape cache;
-  float rms_norm_eps = 0;
-  std::vector<int64_t> windows;  // of each layer; 0: sees all
+struct Qwen2Shape : DecoderShape {
   Rotary rotary;
 };
 
@@ -35,21 +32,22 @@ struct Attention {
     const Tensor q = rope(split(queries, shape.heads), shape.rotary);  // [T, H, E]
     const Tensor k = rope(split(keys, shape.kv_heads), shape.rotary);  // [T, K, E]
     const Tensor v = split(values, shape.kv_heads);                    // [T, K, E]
-    const int64_t window = shape.windows[static_cast<size_t>(layer)];
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache), {.window = window})));  // [T, D]
+    return o_proj(merge(attend(q, remember(layer, k, v))));            // [T, D]
   }
 };
 
 struct Block {
+  using Shape = Qwen2Shape;
+  using FinalNorm = Named<RmsNorm>;
   Named<RmsNorm> input_layernorm;
   Named<Attention> self_attn;
   Named<RmsNorm> post_attention_layernorm;
   Named<GatedMlp> mlp;
 
   Block(const Weights& w, const Qwen2Shape& s, int64_t layer)
-      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
+      : input_layernorm(w["input_layernorm"], s.hidden, s.norm_eps),
         self_attn(w["self_attn"], s, layer),
-        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.norm_eps),
         mlp(w["mlp"], s.hidden, s.intermediate, silu) {}
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
@@ -58,50 +56,23 @@ struct Block {
   }
 };
 
-class Qwen2 : public LanguageModel {
- public:
-  Qwen2(std::unique_ptr<const Qwen2Shape> shape, WeightSource& source)
-      : shape_(std::move(shape)),
-        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
-        norm_(Weights(source, "model.norm"), shape_->hidden, shape_->rms_norm_eps),
-        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
-    for (int64_t layer = 0; layer < shape_->layers; ++layer)
-      layers_.emplace_back(Weights(source, "model.layers")[layer], *shape_, layer);
-  }
-
-  const ModelShape& shape() const override { return *shape_; }
-  const CacheShape& cache_shape() const override { return shape_->cache; }
-
-  Tensor operator()(Pass& pass) const override {
-    Tensor x = embed_tokens_(pass);  // [T, D]
-    for (const Named<Block>& block : layers_) x = block(x);
-    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");  // [R, V]
-  }
-
- private:
-  std::unique_ptr<const Qwen2Shape> shape_;  // blocks refer to it
-  Named<Embedding> embed_tokens_;
-  std::vector<Named<Block>> layers_;
-  Named<RmsNorm> norm_;
-  LmHead lm_head_;
-};
-
 }  // namespace
 
 std::unique_ptr<LanguageModel> make_qwen2(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<Qwen2Shape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights);
-  shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
+  shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   config.choice_or("hidden_act", "silu", {"silu"});
   // A window is used only where use_sliding_window says so, and then on the layers from max_window_layers on.
   const int64_t window = config.positive_or<int64_t>("sliding_window", 4096);
   const int64_t from = config.between_or<int64_t>("max_window_layers", 28, 0, 1 << 16);
   const bool windows = config.get_or<bool>("use_sliding_window", false);
   const auto sliding = read_sliding_layers(config, shape->layers, [&](int64_t layer) { return layer >= from; });
-  for (const bool looks_back : sliding) shape->windows.push_back(windows && looks_back ? window : 0);
   shape->rotary = rotary(read_rope(config), shape->head_dim);
-  shape->cache = cache_of(*shape, weights);
-  return std::make_unique<Qwen2>(std::move(shape), weights);
+  shape->memory = memory_of(*shape, weights, "", [&](int64_t layer) {
+    return Sight{.window = windows && sliding[static_cast<size_t>(layer)] ? window : 0};
+  });
+  return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 
 }  // namespace glassbox

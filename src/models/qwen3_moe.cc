@@ -7,16 +7,14 @@
 #include <algorithm>
 #include <variant>
 
-#include "models/experts.h"
-#include "models/rope.h"
+#include "models/decoder.h"
+#include "models/shape.h"
 #include "nn/moe.h"
 
 namespace glassbox {
 namespace {
 
-struct Qwen3MoeShape : ModelShape {
-  CacheShape cache;
-  float rms_norm_eps = 0;
+struct Qwen3MoeShape : DecoderShape {
   bool attention_bias = false, norm_topk_prob = false;
   int64_t moe_intermediate = 0, decoder_sparse_step = 1;
   std::vector<int64_t> mlp_only_layers;
@@ -41,15 +39,15 @@ struct Attention {
         k_proj(w["k_proj"], s.kv_heads * s.head_dim, s.hidden, s.attention_bias),
         v_proj(w["v_proj"], s.kv_heads * s.head_dim, s.hidden, s.attention_bias),
         o_proj(w["o_proj"], s.hidden, s.heads * s.head_dim, s.attention_bias),
-        q_norm(w["q_norm"], s.head_dim, s.rms_norm_eps),
-        k_norm(w["k_norm"], s.head_dim, s.rms_norm_eps) {}
+        q_norm(w["q_norm"], s.head_dim, s.norm_eps),
+        k_norm(w["k_norm"], s.head_dim, s.norm_eps) {}
 
   Tensor operator()(const Tensor& x) const {  // [T, D]
     const auto [queries, keys, values] = project(x, q_proj, k_proj, v_proj);
     const Tensor q = rope(q_norm(split(queries, shape.heads)), shape.rotary);  // [T, H, E]
     const Tensor k = rope(k_norm(split(keys, shape.kv_heads)), shape.rotary);  // [T, K, E]
     const Tensor v = split(values, shape.kv_heads);                            // [T, K, E]
-    return o_proj(merge(attend(q, remember(layer, k, v, shape.cache))));       // [T, D]
+    return o_proj(merge(attend(q, remember(layer, k, v))));                    // [T, D]
   }
 };
 
@@ -84,6 +82,8 @@ struct SparseMoe {
 };
 
 struct Block {
+  using Shape = Qwen3MoeShape;
+  using FinalNorm = Named<RmsNorm>;
   Named<RmsNorm> input_layernorm;
   Named<Attention> self_attn;
   Named<RmsNorm> post_attention_layernorm;
@@ -91,9 +91,9 @@ struct Block {
   Either mlp;
 
   Block(const Weights& w, const Qwen3MoeShape& s, int64_t layer)
-      : input_layernorm(w["input_layernorm"], s.hidden, s.rms_norm_eps),
+      : input_layernorm(w["input_layernorm"], s.hidden, s.norm_eps),
         self_attn(w["self_attn"], s, layer),
-        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.rms_norm_eps),
+        post_attention_layernorm(w["post_attention_layernorm"], s.hidden, s.norm_eps),
         mlp(s.sparse(layer) ? Either(std::in_place_type<Named<SparseMoe>>, w["mlp"], s)
                             : Either(std::in_place_type<Named<GatedMlp>>, w["mlp"], s.hidden, s.intermediate, silu)) {}
 
@@ -103,40 +103,12 @@ struct Block {
   }
 };
 
-class Qwen3Moe : public LanguageModel {
- public:
-  Qwen3Moe(std::unique_ptr<const Qwen3MoeShape> shape, WeightSource& source)
-      : shape_(std::move(shape)),
-        embed_tokens_(Weights(source, "model.embed_tokens"), shape_->vocabulary, shape_->hidden),
-        norm_(Weights(source, "model.norm"), shape_->hidden, shape_->rms_norm_eps),
-        lm_head_(Weights(source, shape_->tied ? "model.embed_tokens" : "lm_head"), shape_->vocabulary, shape_->hidden) {
-    for (int64_t layer = 0; layer < shape_->layers; ++layer)
-      layers_.emplace_back(Weights(source, "model.layers")[layer], *shape_, layer);
-  }
-
-  const ModelShape& shape() const override { return *shape_; }
-  const CacheShape& cache_shape() const override { return shape_->cache; }
-
-  Tensor operator()(Pass& pass) const override {
-    Tensor x = embed_tokens_(pass);  // [T, D]
-    for (const Named<Block>& block : layers_) x = block(x);
-    return pass.offer(lm_head_(logit_rows(norm_(x))), "logits");  // [R, V]
-  }
-
- private:
-  std::unique_ptr<const Qwen3MoeShape> shape_;  // blocks refer to it
-  Named<Embedding> embed_tokens_;
-  std::vector<Named<Block>> layers_;
-  Named<RmsNorm> norm_;
-  LmHead lm_head_;
-};
-
 }  // namespace
 
 std::unique_ptr<LanguageModel> make_qwen3_moe(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<Qwen3MoeShape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights);
-  shape->rms_norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
+  shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   shape->experts = read_experts(config);
   shape->experts_per_token = config.positive<int64_t>("num_experts_per_tok", shape->experts);
@@ -152,8 +124,8 @@ std::unique_ptr<LanguageModel> make_qwen3_moe(Config& config, WeightSource& weig
   config.harmless_if<int64_t>("shared_expert_intermediate_size", 0);
   shape->rotary = rotary(read_rope(config), shape->head_dim);
 
-  shape->cache = {shape->layers, shape->kv_heads, shape->head_dim, cache_dtype(weights, *shape)};
-  return std::make_unique<Qwen3Moe>(std::move(shape), weights);
+  shape->memory = memory_of(*shape, weights);
+  return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 
 }  // namespace glassbox

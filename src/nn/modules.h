@@ -31,7 +31,7 @@ class Named {
   explicit Named(const Weights& w, Arguments&&... arguments)
       : path_(w.path()), module_(w, std::forward<Arguments>(arguments)...) {}
 
-  // Offers what goes in and what comes out to the taps of the pass.
+  // Offers what goes in and what comes out to the taps of runs.
   template <class... More>
   Tensor operator()(const Tensor& x, const More&... more) const {
     Pass& pass = *x.pass();
@@ -43,6 +43,7 @@ class Named {
     return pass.offer(module_(pass), ".out");
   }
 
+  const std::string& path() const { return path_; }
   const Module& operator*() const { return module_; }
   const Module* operator->() const { return &module_; }
 
@@ -69,7 +70,7 @@ struct Linear {
 template <class... Linears>
 std::array<Tensor, sizeof...(Linears)> project(const Tensor& x, const Linears&... linears) {
   Pass& pass = *x.pass();
-  if (pass.taps() || pass.adapts() || pass.visitor()) return {linears(x)...};
+  if ((pass.listens_around(linears.path()) || ...) || pass.adapts() || pass.visitor()) return {linears(x)...};
   const Tensor* const weights[] = {&linears->weight...};
   const std::vector<Tensor> products = matmul_each(x, weights);
   const Tensor* y = products.data();

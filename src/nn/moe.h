@@ -56,7 +56,7 @@ struct StackedExperts {
     if (!experts.has(this->name)) layout = ExpertLayout::rows;
     const bool rows = layout == ExpertLayout::rows;
     const Tensor all = experts.tensor(name, rows ? Shape{count, outputs, inputs} : Shape{count, inputs, outputs});
-    for (int64_t e = 0; e < count; ++e) weight.push_back(all.slice(e));
+    for (int64_t e = 0; e < count; ++e) weight.push_back(all.select(e));
     if (has_bias) bias = experts.tensor(std::string(name) + "_bias", {count, outputs});
   }
   Tensor operator()(const Tensor& x, const Routing& to) const {

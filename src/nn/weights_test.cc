@@ -38,7 +38,7 @@ struct Golden {
     std::vector<float> got(static_cast<size_t>(w.shape().elements()));
     widen(w, 0, w.rows(), got.data());
     EXPECT_EQ(std::memcmp(got.data(), raw.bytes.data(), raw.bytes.size()), 0) << name;
-    const Tensor matrix = w.shape().rank() == 3 ? w.slice(1) : w;
+    const Tensor matrix = w.shape().rank() == 3 ? w.select(1) : w;
     const std::span<const float> means =
         std::span<const float>(got).last(static_cast<size_t>(matrix.shape().elements()));
     Workspace workspace(1);

@@ -101,8 +101,8 @@ class EngineGenerator : public Generator {
   // What is hopelessly too long need not be tokenized to be refused.
   void check_length(std::string_view text) const {
     if (const auto least = static_cast<int64_t>(model_->tokenizer.least_tokens(text)); least >= card_.context)
-      fail(ErrorKind::full, "prompt: at least {} tokens leave no room for an answer in a context of {}", least,
-           card_.context);
+      fail_at(ErrorKind::full, "prompt", "at least {} tokens leave no room for an answer in a context of {}", least,
+              card_.context);
   }
 
   const std::shared_ptr<const Model> model_;

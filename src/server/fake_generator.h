@@ -34,7 +34,7 @@ class FakeGenerator : public Generator {
 
   std::chrono::microseconds pause{0};  // between two rounds of tokens
   int64_t tokens = 5;                  // of an answer that asks for no fewer
-  std::optional<Failure> failure;      // answers end with it after their second token
+  std::optional<Error> failure;        // answers end with it after their second token
   std::string prefix;                  // what answers begin with
   std::atomic<int64_t> waiting = 0;    // as statistics tell
 
@@ -81,7 +81,8 @@ class FakeGenerator : public Generator {
   Engine::RequestId submit(GenerationRequest request, Engine::OnToken on_token,
                            Engine::OnFinished on_finished) override {
     if (static_cast<int64_t>(request.prompt.size()) >= card_.context)
-      fail(ErrorKind::full, "prompt: {} tokens leave no room in a context of {}", request.prompt.size(), card_.context);
+      fail_at(ErrorKind::full, "prompt", "{} tokens leave no room in a context of {}", request.prompt.size(),
+              card_.context);
     std::lock_guard lock(mutex_);
     ++submitted;
     sequences_.push_back({++last_, std::move(request), std::move(on_token), std::move(on_finished), 0, false});

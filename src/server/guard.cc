@@ -116,11 +116,11 @@ std::optional<ApiError> Guard::refuse(const http::Request& head, bool open) cons
   return std::nullopt;
 }
 
-std::optional<http::Response> Guard::preflight(const http::Request& head) const {
+std::optional<http::Response> Guard::preflight(const http::Request& head, const std::string& methods) const {
   if (head.method != "OPTIONS" || !head.header("Origin") || !head.header("Access-Control-Request-Method"))
     return std::nullopt;
   http::Response response{204, {}, ""};
-  response.with("Access-Control-Allow-Methods", "GET, HEAD, POST");
+  response.with("Access-Control-Allow-Methods", methods);
   if (auto headers = head.header("Access-Control-Request-Headers"))
     response.with("Access-Control-Allow-Headers", std::string(*headers));
   response.with("Access-Control-Max-Age", "600");

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "server/api_error.h"
-#include "server/http.h"
+#include "server/http/http.h"
 
 namespace glassbox {
 
@@ -36,9 +36,9 @@ class Guard {
 
   // What is wrong with a request, seen from its head. `open`: what it asks for needs no key, for it tells nothing.
   std::optional<ApiError> refuse(const http::Request& head, bool open) const;
-  // The answer to a browser's question before it asks (CORS preflight); nothing if this is none.
-  // REQUIRES: refuse() had nothing against it.
-  std::optional<http::Response> preflight(const http::Request& head) const;
+  // The answer to a browser's question before it asks (CORS preflight): `methods` ("GET, POST") may be asked with.
+  // Nothing if this is none. REQUIRES: refuse() had nothing against it.
+  std::optional<http::Response> preflight(const http::Request& head, const std::string& methods) const;
   // Adds the headers every answer has, and those that let an allowed origin read it.
   void finish(const http::Request& head, http::Response& response) const;
 

@@ -69,13 +69,14 @@ TEST(Guard, AllowedOriginsMayReadAnswers) {
                                {"Access-Control-Request-Headers", "authorization,content-type,x-stainless-os"}},
                               "/v1/chat/completions", "OPTIONS");
   EXPECT_EQ(refused(guard, ask), "");  // a browser asks without the key
-  auto response = guard.preflight(ask);
+  auto response = guard.preflight(ask, "GET, HEAD, POST");
   ASSERT_TRUE(response);
   guard.finish(ask, *response);
   EXPECT_EQ(response->status, 204);
   EXPECT_EQ(value_of(*response, "Access-Control-Allow-Origin"), "https://friend.example");
+  EXPECT_EQ(value_of(*response, "Access-Control-Allow-Methods"), "GET, HEAD, POST");
   EXPECT_EQ(value_of(*response, "Access-Control-Allow-Headers"), "authorization,content-type,x-stainless-os");
-  EXPECT_FALSE(guard.preflight(request({{"Host", "localhost"}}, "/", "OPTIONS")));
+  EXPECT_FALSE(guard.preflight(request({{"Host", "localhost"}}, "/", "OPTIONS"), "GET"));
   http::Response plain;
   guard.finish(request({{"Host", "localhost"}}), plain);
   EXPECT_EQ(value_of(plain, "Access-Control-Allow-Origin"), "");

@@ -1,4 +1,4 @@
-// What the server serves: OpenAI's API over generators, the pages, training runs, health and figures.
+// What the server serves: the dialects' APIs over generators, the pages, training runs, health and figures.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,9 @@
 
 #include "server/generator.h"
 #include "server/guard.h"
-#include "server/http.h"
+#include "server/http/http.h"
 #include "server/metrics.h"
+#include "server/routes.h"
 #include "server/training_runs.h"
 #include "web/embed/assets.h"
 
@@ -26,6 +27,7 @@ struct ServiceOptions {
   std::vector<KnownRun> known_runs;
   int64_t most_waiting = 256;  // sequences; a request that would make it more is answered 429
   std::function<std::optional<Asset>(std::string_view path)> find_page = find_asset;
+  std::vector<Route> routes = {};  // beside its own; they go before the pages
 };
 
 // Outlives the run() of the server it is given to.
@@ -37,10 +39,13 @@ class Service : public http::Site {
 
   void handle(http::Request request, std::shared_ptr<http::ResponseStream> stream) override;
   std::optional<http::Response> admit(const http::Request& head) override;
+  http::Intake intake(const http::Request& head) override;
   bool quick(const http::Request& head) override;
-  http::Response failure(int status, std::string_view message) override;
-  http::Response thrown(std::exception_ptr what) override;
+  http::Response failure(const http::Request& head, int status, std::string_view message) override;
+  http::Response thrown(const http::Request& head, std::exception_ptr what) override;
   void served(const http::Served& served) override;
+
+  const Routes& routes() const;  // all that is served
 
  private:
   struct State;

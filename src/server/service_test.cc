@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 #include "server/fake_generator.h"
-#include "server/test_client.h"
+#include "server/http/test_client.h"
 #include "tests/testing.h"
 
 namespace glassbox {
@@ -304,7 +304,7 @@ TEST(Service, BodiesTooLarge) {
 
 TEST(Service, AnEngineThatFails) {
   Serving serving;
-  serving.fake->failure = Failure{Failure::Kind::internal, "the matmul broke"};
+  serving.fake->failure = Error(ErrorKind::internal, "the matmul broke");
   TestClient client(serving.port());
   auto whole = client.post(kChat, chat());
   EXPECT_EQ(whole.status, 500);
@@ -314,19 +314,30 @@ TEST(Service, AnEngineThatFails) {
   auto events = events_of(streamed.body);
   EXPECT_EQ(json(events.back())["error"]["message"], "the server failed; its log says how");
   EXPECT_EQ(json(events.back())["error"]["type"], "server_error");
-  serving.fake->failure = Failure{Failure::Kind::not_finite, "logits: expected numbers, got nan"};
+  serving.fake->failure = Error(ErrorKind::not_finite, "logits", "expected numbers, got nan");
   auto not_finite = client.post(kChat, chat());
   EXPECT_EQ(not_finite.status, 500);
   EXPECT_EQ(error_of(not_finite)["code"], "not_finite");
-  serving.fake->failure = Failure{Failure::Kind::damaged, "prism: model.safetensors became shorter"};
+  serving.fake->failure = Error(ErrorKind::io, "prism: model.safetensors became shorter");
   auto damaged = client.post(kChat, chat());
   EXPECT_EQ(damaged.status, 503);
   EXPECT_EQ(error_of(damaged)["code"], "model_damaged");
   EXPECT_EQ(error_of(damaged)["message"], "prism: model.safetensors became shorter");
-  serving.fake->failure = Failure{Failure::Kind::full, "memory: no more"};
+  serving.fake->failure = Error(ErrorKind::full, "memory", "no more");
   auto full = client.post(kChat, chat());
   EXPECT_EQ(full.status, 503);
   EXPECT_EQ(error_of(full)["code"], "out_of_memory");
+  EXPECT_EQ(error_of(full)["message"], "memory: no more");
+  EXPECT_EQ(error_of(full)["param"], "memory");
+  serving.fake->failure = Error(ErrorKind::unsupported, "top_logprobs", "not with this head");
+  auto unsupported = client.post(kChat, chat());
+  EXPECT_EQ(unsupported.status, 400);
+  EXPECT_EQ(error_of(unsupported)["param"], "top_logprobs");
+  serving.fake->failure = Error(ErrorKind::bad_file, "/home/ann/model.safetensors", "a tensor ends beyond it");
+  auto bad_file = client.post(kChat, chat());
+  EXPECT_EQ(bad_file.status, 503);
+  EXPECT_EQ(error_of(bad_file)["code"], "model_damaged");
+  EXPECT_THAT(bad_file.body, Not(HasSubstr("/home")));
 }
 
 TEST(Service, WorkStopsWhenTheClientLeaves) {
@@ -527,10 +538,68 @@ TEST(Service, KeysAndOrigins) {
   auto streamed = client.post(kChat, chat(R"({"stream": true})"),
                               "Authorization: Bearer secret\r\nOrigin: https://friend.example\r\n");
   EXPECT_EQ(streamed.headers["access-control-allow-origin"], "https://friend.example");
+  // The transport's own refusals may be read as well.
+  TestClient large(serving.port());
+  large.send(
+      fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\nContent-Type: "
+                  "application/json\r\nOrigin: https://friend.example\r\nContent-Length: {}\r\n\r\n",
+                  kChat, size_t{1} << 40));
+  auto too_large = large.receive();
+  EXPECT_EQ(too_large.status, 413);
+  EXPECT_EQ(too_large.headers["access-control-allow-origin"], "https://friend.example");
   TestClient stranger(serving.port());
   EXPECT_EQ(stranger.post(kChat, chat()).status, 401);
   TestClient curious(serving.port());
   EXPECT_EQ(curious.post("/api/prompt", chat()).status, 401);
+}
+
+// Wherever it is, and whoever forgot to think of it.
+TEST(Service, ARouteWithoutAMarkNeedsAKey) {
+  ServiceOptions options;
+  options.guard.api_keys = {"secret"};
+  const auto answer = [](http::Request&, const Route::Parts&, const auto& stream) { stream->respond({}); };
+  options.routes = {
+      {.method = "GET", .pattern = "/new/{thing}", .handle = answer},
+      {.method = "PUT", .pattern = "/new/{thing}", .handle = answer},
+      {.method = "GET", .pattern = "/told", .handle = answer, .access = Access::everyone},
+  };
+  Serving serving(options);
+  TestClient client(serving.port());
+  EXPECT_EQ(client.get("/new/a").status, 401);
+  EXPECT_EQ(client.get("//new//a/").status, 401);
+  EXPECT_EQ(client.get("/new/a", "Authorization: Bearer secret\r\n").status, 200);
+  EXPECT_EQ(client.get("/told").status, 200);
+  client.send("DELETE /new/a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 401);
+  client.send("DELETE /new/a HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\r\n\r\n");
+  auto refused = client.receive();
+  EXPECT_EQ(refused.status, 405);
+  EXPECT_EQ(refused.headers["allow"], "GET, HEAD, PUT");
+}
+
+// A route says how its body is taken: here it streams, beyond the limit of others.
+TEST(Service, RoutesTakeBodiesTheirWay) {
+  ServiceOptions options;
+  size_t taken = 0;
+  options.routes = {{.method = "PUT",
+                     .pattern = "/new/{thing}",
+                     .handle =
+                         [&](http::Request&, const Route::Parts& parts, const auto& stream) {
+                           stream->receive([&](std::string_view piece) { taken += piece.size(); },
+                                           [&, stream, thing = parts.at("thing")] {
+                                             stream->respond({200, {}, fmt::format("{}: {}", thing, taken)});
+                                           });
+                         },
+                     .intake = {.streams = true, .limit = 1'000'000}}};
+  http::Options transport;
+  transport.body_limit = 1000;
+  Serving serving(options, transport);
+  TestClient client(serving.port());
+  client.send("PUT /new/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\n" + std::string(500'000, 'x'));
+  EXPECT_EQ(client.receive().body, "a: 500000");
+  client.send("PUT /new/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000001\r\n\r\n");
+  EXPECT_EQ(client.receive().status, 413);
+  EXPECT_EQ(TestClient(serving.port()).post(kChat, std::string(1001, ' ')).status, 413);
 }
 
 TEST(Service, TrainingRuns) {

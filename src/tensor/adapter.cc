@@ -62,8 +62,8 @@ Tensor take(const Tensor& x, const Rows& rows) {
     copy(x.f32() + piece.begin * n, Pass::mutable_f32(y) + at * n, (piece.end - piece.begin) * n);
     at += piece.end - piece.begin;
   }
-  pass.record(y, {&x}, [&pass, x, rows, n](const float* dy) {
-    float* dx = pass.accumulate(x);
+  pass.tape().record(y, {&x}, [&pass, x, rows, n](const float* dy) {
+    float* dx = pass.tape().accumulate(x);
     for (const Rows::Piece& piece : rows.pieces) {
       const int64_t count = (piece.end - piece.begin) * n;
       kernels().add(dx + piece.begin * n, dy, dx + piece.begin * n, count);
@@ -85,9 +85,9 @@ Tensor put(const Tensor& x, const Tensor& part, const Rows& rows) {
     copy(part.f32() + at * n, Pass::mutable_f32(y) + piece.begin * n, (piece.end - piece.begin) * n);
     at += piece.end - piece.begin;
   }
-  pass.record(y, {&x, &part}, [&pass, x, part, rows, n](const float* dy) {
-    float* dx = pass.accumulate(x);
-    float* d_part = pass.accumulate(part);
+  pass.tape().record(y, {&x, &part}, [&pass, x, part, rows, n](const float* dy) {
+    float* dx = pass.tape().accumulate(x);
+    float* d_part = pass.tape().accumulate(part);
     int64_t next = 0, taken = 0;
     const auto keep = [&](int64_t end) {
       if (dx) kernels().add(dx + next * n, dy + next * n, dx + next * n, (end - next) * n);
@@ -113,9 +113,9 @@ Tensor add_scaled(const Tensor& x, const Tensor& d, float factor) {
     copy(x.f32() + begin, Pass::mutable_f32(y) + begin, end - begin);
     kernels().scale_add(factor, d.f32() + begin, Pass::mutable_f32(y) + begin, end - begin);
   });
-  pass.record(y, {&x, &d}, [&pass, x, d, factor, count](const float* dy) {
-    float* dx = pass.accumulate(x);
-    float* dd = pass.accumulate(d);
+  pass.tape().record(y, {&x, &d}, [&pass, x, d, factor, count](const float* dy) {
+    float* dx = pass.tape().accumulate(x);
+    float* dd = pass.tape().accumulate(d);
     pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
       if (dx) kernels().add(dx + begin, dy + begin, dx + begin, end - begin);
       if (dd) kernels().scale_add(factor, dy + begin, dd + begin, end - begin);
@@ -141,9 +141,9 @@ Tensor rescale(const Tensor& x, const Tensor& magnitude, const Tensor& norms) {
     for (int64_t row = begin; row < end; ++row)
       kernels().multiply(x.f32() + row * n, factors.f32(), Pass::mutable_f32(y) + row * n, n);
   });
-  pass.record(y, {&x, &magnitude}, [&pass, x, magnitude, norms, factors, n, rows](const float* dy) {
-    float* dx = pass.accumulate(x);
-    float* dm = pass.accumulate(magnitude);
+  pass.tape().record(y, {&x, &magnitude}, [&pass, x, magnitude, norms, factors, n, rows](const float* dy) {
+    float* dx = pass.tape().accumulate(x);
+    float* dm = pass.tape().accumulate(magnitude);
     for (int64_t row = 0; row < rows; ++row) {
       if (dx) kernels().multiply_backward(factors.f32(), dy + row * n, dx + row * n, n);
       for (int64_t j = 0; dm && j < n; ++j) dm[j] += dy[row * n + j] * x.f32()[row * n + j] / norms.f32()[j];
@@ -171,13 +171,13 @@ Tensor times(const Tensor& x, const Tensor& a) {
     kernels().gemm(x.f32() + begin * r, r, 1, wide.f32(), DType::f32, k, Pass::mutable_f32(y) + begin * k, k,
                    end - begin, k, r);
   });
-  pass.record(y, {&x, &a}, [&pass, x, a, wide, rows, r, k](const float* dy) {
-    if (float* dx = pass.accumulate(x)) {
+  pass.tape().record(y, {&x, &a}, [&pass, x, a, wide, rows, r, k](const float* dy) {
+    if (float* dx = pass.tape().accumulate(x)) {
       const Tensor product = pass.empty({rows, r});
       kernels().matmul_f32(dy, k, wide.f32(), k, Pass::mutable_f32(product), r, rows, r, k);
       kernels().add(dx, product.f32(), dx, rows * r);
     }
-    if (float* da = pass.accumulate(a)) kernels().gemm(x.f32(), 1, r, dy, DType::f32, k, da, k, r, k, rows);
+    if (float* da = pass.tape().accumulate(a)) kernels().gemm(x.f32(), 1, r, dy, DType::f32, k, da, k, r, k, rows);
   });
   return y;
 }
@@ -193,8 +193,8 @@ Tensor columns_of(Pass& pass, const Tensor& a, std::vector<int32_t> ids) {
       float* to = Pass::mutable_f32(y) + t * r + j;
       widen(Tensor({1, 1}, a.dtype(), nullptr, a.data<std::byte>() + at * size), 0, 1, to);
     }
-  pass.record(y, {&a}, [&pass, a, ids = std::move(ids), r, k, count](const float* dy) {
-    float* da = pass.accumulate(a);
+  pass.tape().record(y, {&a}, [&pass, a, ids = std::move(ids), r, k, count](const float* dy) {
+    float* da = pass.tape().accumulate(a);
     for (int64_t t = 0; t < count; ++t)
       for (int64_t j = 0; j < r; ++j) da[j * k + ids[static_cast<size_t>(t)]] += dy[t * r + j];
   });

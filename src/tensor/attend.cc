@@ -33,35 +33,33 @@ struct Group {
 struct Seen {
   int64_t first, last;
 };
-Seen seen_by(const Run& run, int64_t token, const Look& look) {
+Seen seen_by(const Run& run, int64_t token, const Sight& sight) {
   const int64_t position = run.position + token - run.begin;
-  int64_t first = 0;
-  if (look.window > 0) first = std::max(first, position + 1 - look.window);
-  if (look.chunk > 0) first = std::max(first, position - position % look.chunk);
-  return {first, position + 1};
+  return {sight.first_seen(position), position + 1};
 }
 
 struct View {
-  std::vector<const void*> keys, values;
-  std::vector<int64_t> first, last;  // of each row
+  std::vector<const void*> keys, values;  // of each block; null before the first that is seen
+  std::vector<int64_t> first, last;       // of each row
 
   View() = default;
-  View(const Group& group, int64_t layer, const Look& look) { set(group, layer, look); }
-  void set(const Group& group, int64_t layer, const Look& look) {
-    const KvCache& cache = *group.run->cache;
-    const auto blocks = static_cast<size_t>(cache.blocks());
-    keys.resize(blocks);
-    values.resize(blocks);
-    for (size_t block = 0; block < blocks; ++block) {
-      keys[block] = cache.keys(static_cast<int64_t>(block), layer, group.head);
-      values[block] = cache.values(static_cast<int64_t>(block), layer, group.head);
-    }
+  View(const Group& group, int64_t layer) { set(group, layer); }
+  void set(const Group& group, int64_t layer) {
+    const SequenceMemory::Rows rows = group.run->memory->attention(layer);
     first.clear();
     last.clear();
     for (int64_t t = group.begin; t < group.end; ++t) {
-      const auto [from, to] = seen_by(*group.run, t, look);
+      const auto [from, to] = seen_by(*group.run, t, rows.sight);
       first.insert(first.end(), static_cast<size_t>(group.share), from);
       last.insert(last.end(), static_cast<size_t>(group.share), to);
+    }
+    const auto begin = static_cast<size_t>(first.front() / kAttentionBlock);
+    const auto end = static_cast<size_t>((last.back() + kAttentionBlock - 1) / kAttentionBlock);
+    keys.assign(end, nullptr);
+    values.assign(end, nullptr);
+    for (size_t block = begin; block < end; ++block) {
+      keys[block] = rows.keys(static_cast<int64_t>(block), group.head);
+      values[block] = rows.values(static_cast<int64_t>(block), group.head);
     }
   }
 };
@@ -93,7 +91,7 @@ struct Attention {
   DType cached;
   bool in_keys;  // values are
   float scale;
-  Look look;
+  AttendOptions options;
   Tensor sinks;  // [H], float32, where there are any
 
   // Groups of at most so many tokens, a run's as equal as can be.
@@ -118,7 +116,8 @@ struct Attention {
     return groups(std::max<int64_t>(1, rows / share), heads_a_group);
   }
   Attended over(const View& view) const {
-    return {view.keys.data(), in_keys ? nullptr : view.values.data(), cached, key_dim, value_dim, scale, look.softcap};
+    return {view.keys.data(), in_keys ? nullptr : view.values.data(), cached, key_dim, value_dim, scale,
+            options.softcap};
   }
   // A sink for each row of a group; empty where there are none.
   void sinks_of(const Group& group, std::vector<float>& list) const {
@@ -130,7 +129,7 @@ struct Attention {
 
   void attend(const Group& group, const float* q, float* out, float* stats) const {
     Room& r = room;
-    r.view.set(group, layer, look);
+    r.view.set(group, layer);
     sinks_of(group, r.sinks);
     const float* row_sinks = sinks ? r.sinks.data() : nullptr;
     if (group.end - group.begin == 1) {  // its rows lie side by side as they are
@@ -164,7 +163,7 @@ struct Attention {
     for (int64_t left = count % threads; left > 0; --left) {
       const Group& group = list.back();
       if (group.end - group.begin > 1) break;
-      const auto [first, last] = seen_by(*group.run, group.begin, look);
+      const auto [first, last] = seen_by(*group.run, group.begin, group.run->memory->attention(layer).sight);
       const int64_t begin = first / kAttentionBlock, end = (last + kAttentionBlock - 1) / kAttentionBlock;
       if (end - begin < kFewBlocks) break;
       cut.push_back({group, begin, end, pass->empty({end - begin, group.share, value_dim + 2})});
@@ -182,7 +181,7 @@ struct Attention {
       const Cut& c = cut[static_cast<size_t>((i - whole) / threads)];
       const int64_t piece = (i - whole) % threads, blocks = c.end - c.begin;
       const int64_t from = blocks * piece / threads, to = blocks * (piece + 1) / threads;
-      room.view.set(c.group, layer, look);
+      room.view.set(c.group, layer);
       kernels().attend_blocks(over(room.view), q + (c.group.begin * heads + c.group.first) * key_dim, key_dim,
                               c.group.share, room.view.first[0], room.view.last[0], c.begin + from, c.begin + to,
                               Pass::mutable_f32(c.parts) + from * c.group.share * (value_dim + 2));
@@ -203,7 +202,7 @@ struct Attention {
     const auto list = groups(std::numeric_limits<int64_t>::max() / 2, share);
     pass->pool().parallel_for(static_cast<int64_t>(list.size()), [&](int64_t i) {
       const Group& group = list[static_cast<size_t>(i)];
-      const View view(group, layer, look);
+      const View view(group, layer);
       std::vector<float> row_sinks;
       sinks_of(group, row_sinks);
       const auto rows = static_cast<size_t>(group.rows());
@@ -232,33 +231,33 @@ struct Attention {
     });
   }
 
-  // Scores or the pattern of all tokens, [T, H, S], recomputed from the largest scores and sums that forward() used.
-  Tensor seen(const float* q, const float* stats, bool want_scores) const {
-    int64_t in_view = 0;
-    for (const Run& run : pass->runs()) in_view = std::max(in_view, run.position + run.end - run.begin);
-    const auto tokens = static_cast<int64_t>(pass->tokens().size());
+  // Scores or the pattern of a run's tokens, [T, H, S], recomputed from the largest scores and sums that forward()
+  // used.
+  Tensor seen(const Run& run, const float* q, const float* stats, bool want_scores) const {
+    const int64_t tokens = run.end - run.begin, in_view = run.position + tokens;
     Tensor seen = pass->empty({tokens, heads, in_view});
     float* to = Pass::mutable_f32(seen);
     std::fill_n(to, seen.shape().elements(), want_scores ? -std::numeric_limits<float>::infinity() : 0.0f);
     std::vector<float> scores(static_cast<size_t>(in_view)), pattern(static_cast<size_t>(in_view));
     const FlushDenormals flush;
     for (const Group& group : groups(1, share)) {
-      const View view(group, layer, look);
+      if (group.run != &run) continue;
+      const View view(group, layer);
       for (int64_t i = 0; i < share; ++i) {
         const int64_t row = group.begin * heads + group.head * share + i;
         const int64_t first = view.first[0], last = view.last[0];
         kernels().attend_pattern(over(view), q + row * key_dim, first, last, stats + row * 2, scores.data(),
                                  pattern.data());
-        std::memcpy(to + row * in_view + first, want_scores ? scores.data() : pattern.data(),
+        std::memcpy(to + (row - run.begin * heads) * in_view + first, want_scores ? scores.data() : pattern.data(),
                     static_cast<size_t>(last - first) * sizeof(float));
       }
     }
     return seen;
   }
 
-  // The plain way, for a pattern that a tap put in place: out = pattern values, a chain over all positions.
+  // The plain way, for a run's pattern that a tap put in place: out = pattern values, a chain over all positions.
   void mix(const Tensor& pattern, const Group& group, float* out) const {
-    const View view(group, layer, look);
+    const View view(group, layer);
     const int64_t in_view = pattern.width();
     for (int64_t i = 0; i < share; ++i) {
       const int64_t row = group.begin * heads + group.head * share + i;
@@ -268,7 +267,7 @@ struct Attention {
         const int64_t slot = position % kAttentionBlock, at = in_keys ? slot : slot * value_dim;
         const int64_t step = in_keys ? kAttentionBlock : 1;
         const void* block = (in_keys ? view.keys : view.values)[static_cast<size_t>(position / kAttentionBlock)];
-        const float share_of = pattern.f32()[row * in_view + position];
+        const float share_of = pattern.f32()[(row - group.run->begin * heads) * in_view + position];
         for (int64_t e = 0; e < value_dim; ++e) {
           const float value = cached == DType::bf16 ? bf16_to_f32(static_cast<const uint16_t*>(block)[at + e * step])
                                                     : static_cast<const float*>(block)[at + e * step];
@@ -280,24 +279,32 @@ struct Attention {
 
   // Rows whose pattern (or scores) a tap changed are answered the plain way; the others keep their bits.
   void offer(const float* q, const float* stats, float* out) const {
+    for (const Run& run : pass->runs())
+      if (run.taps) offer_to(run, q, stats, out);
+  }
+  void offer_to(const Run& run, const float* q, const float* stats, float* out) const {
     const FlushDenormals flush;
     const std::string path(pass->here());
     const auto replaced = [&](const Tensor& before, const Tensor& after, const auto& pattern_of) {
       if (after.f32() == before.f32()) return;
       const int64_t in_view = before.width();
-      for (const Group& group : groups(1, share))
+      Tensor pattern;
+      for (const Group& group : groups(1, share)) {
+        if (group.run != &run) continue;
         for (int64_t i = 0; i < share; ++i) {
-          const int64_t row = group.begin * heads + group.head * share + i;
+          const int64_t row = (group.begin - run.begin) * heads + group.head * share + i;
           if (std::memcmp(before.f32() + row * in_view, after.f32() + row * in_view,
                           static_cast<size_t>(in_view) * sizeof(float)) != 0) {
-            mix(pattern_of(after), group, out);
+            if (!pattern) pattern = pattern_of(after);
+            mix(pattern, group, out);
             break;
           }
         }
+      }
     };
-    if (pass->taps()->wants(path + ".scores")) {
-      const Tensor scores = seen(q, stats, true);
-      replaced(scores, pass->offer(scores, ".scores"), [&](const Tensor& changed) {
+    if (run.taps->wants(path + ".scores")) {
+      const Tensor scores = seen(run, q, stats, true);
+      replaced(scores, pass->offer_to(run, scores, ".scores"), [&](const Tensor& changed) {
         Tensor pattern = pass->empty(changed.shape());
         const int64_t n = changed.width();
         for (int64_t row = 0; row < changed.rows(); ++row) {
@@ -315,9 +322,9 @@ struct Attention {
         return pattern;
       });
     }
-    if (pass->taps()->wants(path + ".pattern")) {
-      const Tensor pattern = seen(q, stats, false);
-      replaced(pattern, pass->offer(pattern, ".pattern"), [](const Tensor& changed) { return changed; });
+    if (run.taps->wants(path + ".pattern")) {
+      const Tensor pattern = seen(run, q, stats, false);
+      replaced(pattern, pass->offer_to(run, pattern, ".pattern"), [](const Tensor& changed) { return changed; });
     }
   }
 };
@@ -326,40 +333,39 @@ struct Attention {
 
 namespace {
 
-void write(int64_t layer, const Tensor& k, const float* v, const CacheShape& shape) {
-  Pass& pass = *k.pass();
-  pass.open_caches(shape);
-  const int64_t stride = shape.kv_heads * shape.head_dim;
-  pass.pool().parallel_for(static_cast<int64_t>(pass.runs().size()) * shape.kv_heads, [&](int64_t part) {
-    const Run& run = pass.runs()[static_cast<size_t>(part / shape.kv_heads)];
-    const int64_t head = part % shape.kv_heads, from = run.begin * stride + head * shape.head_dim;
-    run.cache->write(layer, head, run.position, run.end - run.begin, k.f32() + from, v ? v + from : nullptr, stride);
+void write(int64_t layer, const Tensor& k, const float* v) {
+  const Pass& pass = *k.pass();
+  const int64_t heads = k.shape()[1], width = k.width(), stride = heads * width;
+  pass.pool().parallel_for(static_cast<int64_t>(pass.runs().size()) * heads, [&](int64_t part) {
+    const Run& run = pass.runs()[static_cast<size_t>(part / heads)];
+    const SequenceMemory::Rows rows = run.memory->attention(layer);
+    check(rows.heads == heads && rows.width == width, "remember: expected keys of the memory's shape");
+    const int64_t head = part % heads, from = run.begin * stride + head * width;
+    rows.write(head, run.position, run.end - run.begin, k.f32() + from, v ? v + from : nullptr, stride);
   });
 }
 
 }  // namespace
 
-Memory remember(int64_t layer, const Tensor& k, const Tensor& v, const CacheShape& shape) {
-  check(k.shape() == v.shape() && k.shape()[1] == shape.kv_heads && k.width() == shape.head_dim && shape.latent == 0,
-        "remember: expected keys and values of the cache's shape");
-  write(layer, k, v.f32(), shape);
+Memory remember(int64_t layer, const Tensor& k, const Tensor& v) {
+  check(k.shape() == v.shape(), "remember: expected values of the keys' shape");
+  write(layer, k, v.f32());
   return {layer, k, v};
 }
 
-Memory remember(int64_t layer, const Tensor& k, const CacheShape& shape) {
-  check(k.shape()[1] == shape.kv_heads && k.width() == shape.head_dim && shape.latent > 0 &&
-            shape.latent <= shape.head_dim,
-        "remember: expected keys that hold the cache's values");
-  write(layer, k, nullptr, shape);
-  return {layer, k, columns(k, 0, shape.latent)};
+Memory remember(int64_t layer, const Tensor& k) {
+  write(layer, k, nullptr);
+  const auto& runs = k.pass()->runs();
+  return {layer, k, slice(k, 0, runs.empty() ? k.width() : runs[0].memory->attention(layer).value_dim)};
 }
 
-Tensor attend(const Tensor& q, const Memory& memory, const Look& look) {
+Tensor attend(const Tensor& q, const Memory& memory, const AttendOptions& options) {
   Pass& pass = *q.pass();
   const int64_t heads = q.shape()[1], kv_heads = memory.k.shape()[1], width = q.width();
   check(heads % kv_heads == 0 && memory.k.width() == width, "attend: heads and key/value heads do not fit");
-  check(!look.sinks || look.sinks.shape().elements() == heads, "attend: expected a sink for each head");
-  const CacheShape cache = pass.runs().empty() ? CacheShape{} : pass.runs()[0].cache->shape();
+  check(!options.sinks || options.sinks.shape().elements() == heads, "attend: expected a sink for each head");
+  const SequenceMemory::Rows rows =
+      pass.runs().empty() ? SequenceMemory::Rows() : pass.runs()[0].memory->attention(memory.layer);
   const Attention attention{
       &pass,
       memory.layer,
@@ -368,30 +374,30 @@ Tensor attend(const Tensor& q, const Memory& memory, const Look& look) {
       heads / kv_heads,
       width,
       memory.v.width(),
-      cache.dtype,
-      cache.latent > 0,
-      look.scale > 0 ? look.scale : static_cast<float>(1.0 / std::sqrt(static_cast<double>(width))),
-      look,
-      look.sinks ? widened(pass, look.sinks) : Tensor()};
+      rows.dtype,
+      rows.values_in_keys,
+      options.scale > 0 ? options.scale : static_cast<float>(1.0 / std::sqrt(static_cast<double>(width))),
+      options,
+      options.sinks ? widened(pass, options.sinks) : Tensor()};
   const int64_t tokens = q.shape()[0];
   Tensor out = pass.empty({tokens, heads, memory.v.width()}), stats = pass.empty({tokens, heads, 2});
   attention.forward(q.f32(), Pass::mutable_f32(out), Pass::mutable_f32(stats));
-  if (pass.taps()) attention.offer(q.f32(), stats.f32(), Pass::mutable_f32(out));
-  pass.record(out, {&q, &memory.k, &memory.v, &look.sinks},
-              [&pass, attention, q, memory, out, stats, tokens, heads](const float* d_out) {
-                std::vector<Tensor> unwanted;  // sums nobody asked for still need a place
-                const auto sum = [&](const Tensor& t) {
-                  if (float* into = pass.accumulate(t)) return into;
-                  return Pass::mutable_f32(unwanted.emplace_back(pass.empty(t.shape())));
-                };
-                Tensor by_token;  // what each token wants of the sinks
-                if (attention.sinks) by_token = pass.empty({tokens, heads});
-                attention.backward(q.f32(), out.f32(), stats.f32(), d_out, sum(q), sum(memory.k), sum(memory.v),
-                                   Pass::mutable_f32(by_token));
-                if (float* d_sinks = attention.sinks ? pass.accumulate(attention.look.sinks) : nullptr)
-                  for (int64_t t = 0; t < tokens; ++t)
-                    kernels().add(d_sinks, by_token.f32() + t * heads, d_sinks, heads);
-              });
+  if (pass.listens()) attention.offer(q.f32(), stats.f32(), Pass::mutable_f32(out));
+  pass.tape().record(out, {&q, &memory.k, &memory.v, &options.sinks},
+                     [&pass, attention, q, memory, out, stats, tokens, heads](const float* d_out) {
+                       std::vector<Tensor> unwanted;  // sums nobody asked for still need a place
+                       const auto sum = [&](const Tensor& t) {
+                         if (float* into = pass.tape().accumulate(t)) return into;
+                         return Pass::mutable_f32(unwanted.emplace_back(pass.empty(t.shape())));
+                       };
+                       Tensor by_token;  // what each token wants of the sinks
+                       if (attention.sinks) by_token = pass.empty({tokens, heads});
+                       attention.backward(q.f32(), out.f32(), stats.f32(), d_out, sum(q), sum(memory.k), sum(memory.v),
+                                          Pass::mutable_f32(by_token));
+                       if (float* d_sinks = attention.sinks ? pass.tape().accumulate(attention.options.sinks) : nullptr)
+                         for (int64_t t = 0; t < tokens; ++t)
+                           kernels().add(d_sinks, by_token.f32() + t * heads, d_sinks, heads);
+                     });
   return out;
 }
 

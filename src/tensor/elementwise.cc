@@ -30,6 +30,12 @@ void sum_over_rows(Pass& pass, int64_t rows, int64_t n, float* dw, const Body& b
     for (int64_t block = 0; block < blocks; ++block) kernels().add(dw, sums + block * n, dw, n);
 }
 
+Shape with_last(const Shape& shape, int64_t width) {
+  std::vector<int64_t> sizes(shape.sizes().begin(), shape.sizes().end());
+  sizes.back() = width;
+  return Shape(sizes);
+}
+
 }  // namespace
 
 Tensor operator+(const Tensor& a, const Tensor& b) {
@@ -40,15 +46,15 @@ Tensor operator+(const Tensor& a, const Tensor& b) {
   pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
     kernels().add(a.f32() + begin, b.f32() + begin, Pass::mutable_f32(y) + begin, end - begin);
   });
-  pass.record(y, {&a, &b}, [&pass, a, b, count](const float* dy) {
+  pass.tape().record(y, {&a, &b}, [&pass, a, b, count](const float* dy) {
     const auto add_to = [&](const Tensor& t) {
-      float* into = pass.accumulate(t);
+      float* into = pass.tape().accumulate(t);
       pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
         kernels().add(into + begin, dy + begin, into + begin, end - begin);
       });
     };
     if (b.gradient()) add_to(b);
-    if (a.gradient() && !pass.hand_on(a)) add_to(a);
+    if (a.gradient() && !pass.tape().move_gradient_to(a)) add_to(a);
   });
   return y;
 }
@@ -61,9 +67,9 @@ Tensor operator*(const Tensor& a, const Tensor& b) {
   pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
     kernels().multiply(a.f32() + begin, b.f32() + begin, Pass::mutable_f32(y) + begin, end - begin);
   });
-  pass.record(y, {&a, &b}, [&pass, a, b, count](const float* dy) {
-    float* da = pass.accumulate(a);
-    float* db = pass.accumulate(b);
+  pass.tape().record(y, {&a, &b}, [&pass, a, b, count](const float* dy) {
+    float* da = pass.tape().accumulate(a);
+    float* db = pass.tape().accumulate(b);
     pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
       if (da) kernels().multiply_backward(b.f32() + begin, dy + begin, da + begin, end - begin);
       if (db) kernels().multiply_backward(a.f32() + begin, dy + begin, db + begin, end - begin);
@@ -83,8 +89,8 @@ Tensor each_value(const Tensor& x, const Forward& forward, const Backward& backw
   pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
     forward(x.f32() + begin, Pass::mutable_f32(y) + begin, end - begin);
   });
-  pass.record(y, {&x}, [&pass, x, y, count, backward](const float* dy) {
-    float* dx = pass.accumulate(x);
+  pass.tape().record(y, {&x}, [&pass, x, y, count, backward](const float* dy) {
+    float* dx = pass.tape().accumulate(x);
     pass.pool().parallel_ranges(count, kGrain, [&](int64_t begin, int64_t end) {
       backward(x.f32() + begin, y.f32() + begin, dy + begin, dx + begin, end - begin);
     });
@@ -143,8 +149,8 @@ Tensor scale_tokens(const Tensor& x, std::span<const float> factors) {
       kernels().scale(factors[static_cast<size_t>(row)], Pass::mutable_f32(y) + row * n, n);
   });
   std::vector<float> kept(factors.begin(), factors.end());
-  pass.record(y, {&x}, [&pass, x, kept = std::move(kept), rows, n, grain](const float* dy) {
-    float* dx = pass.accumulate(x);
+  pass.tape().record(y, {&x}, [&pass, x, kept = std::move(kept), rows, n, grain](const float* dy) {
+    float* dx = pass.tape().accumulate(x);
     pass.pool().parallel_ranges(rows, grain, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row)
         kernels().scale_add(kept[static_cast<size_t>(row)], dy + row * n, dx + row * n, n);
@@ -171,9 +177,9 @@ Tensor add_bias(const Tensor& x, const Tensor& bias) {
     for (int64_t row = begin; row < end; ++row)
       kernels().add(x.f32() + row * n, wide.f32(), Pass::mutable_f32(y) + row * n, n);
   });
-  pass.record(y, {&x, &bias}, [&pass, x, bias, n](const float* dy) {
-    if (float* dx = pass.accumulate(x)) kernels().add(dx, dy, dx, x.shape().elements());
-    if (float* db = pass.accumulate(bias))
+  pass.tape().record(y, {&x, &bias}, [&pass, x, bias, n](const float* dy) {
+    if (float* dx = pass.tape().accumulate(x)) kernels().add(dx, dy, dx, x.shape().elements());
+    if (float* db = pass.tape().accumulate(bias))
       sum_over_rows(pass, x.rows(), n, db, [&](int64_t row, float* sum) { kernels().add(sum, dy + row * n, sum, n); });
   });
   return y;
@@ -194,14 +200,14 @@ Tensor rms_norm(const Tensor& x, const Tensor& w, float eps, float offset) {
       kernels().rms_norm(x.f32() + row * n, wide.f32(), eps, Pass::mutable_f32(y) + row * n,
                          Pass::mutable_f32(inverse) + row, n);
   });
-  pass.record(y, {&x, &w}, [&pass, x, w, wide, inverse, n, rows](const float* dy) {
+  pass.tape().record(y, {&x, &w}, [&pass, x, w, wide, inverse, n, rows](const float* dy) {
     Tensor unwanted;
-    float* dx = pass.accumulate(x);
+    float* dx = pass.tape().accumulate(x);
     if (!dx) {
       unwanted = pass.empty(x.shape());
       dx = Pass::mutable_f32(unwanted);
     }
-    sum_over_rows(pass, rows, n, pass.accumulate(w), [&](int64_t row, float* dw) {
+    sum_over_rows(pass, rows, n, pass.tape().accumulate(w), [&](int64_t row, float* dw) {
       kernels().rms_norm_backward(x.f32() + row * n, wide.f32(), inverse.f32()[row], dy + row * n, dx + row * n, dw, n);
     });
   });
@@ -216,8 +222,8 @@ Tensor layer_norm(const Tensor& x, float eps) {
     for (int64_t row = begin; row < end; ++row)
       kernels().layer_norm(x.f32() + row * n, eps, Pass::mutable_f32(y) + row * n, Pass::mutable_f32(inverse) + row, n);
   });
-  pass.record(y, {&x}, [&pass, x, y, inverse, n, rows, grain](const float* dy) {
-    float* dx = pass.accumulate(x);
+  pass.tape().record(y, {&x}, [&pass, x, y, inverse, n, rows, grain](const float* dy) {
+    float* dx = pass.tape().accumulate(x);
     pass.pool().parallel_ranges(rows, grain, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row)
         kernels().layer_norm_backward(y.f32() + row * n, inverse.f32()[row], dy + row * n, dx + row * n, n);
@@ -237,15 +243,16 @@ Tensor embed(Pass& pass, const Tensor& table, std::span<const int32_t> some) {
     for (int64_t row = begin; row < end; ++row)
       widen(table, some[static_cast<size_t>(row)], 1, Pass::mutable_f32(y) + row * n);
   });
-  pass.record(y, {&table}, [&pass, table, ids = std::vector(some.begin(), some.end()), n, vocabulary](const float* dy) {
-    float* sum = pass.accumulate(table);
-    const int64_t part = (vocabulary + pass.pool().threads() - 1) / pass.pool().threads();
-    pass.pool().parallel_ranges(vocabulary, part, [&](int64_t begin, int64_t end) {
-      for (size_t row = 0; row < ids.size(); ++row)
-        if (const int64_t id = ids[row]; id >= begin && id < end)
-          kernels().add(sum + id * n, dy + static_cast<int64_t>(row) * n, sum + id * n, n);
-    });
-  });
+  pass.tape().record(y, {&table},
+                     [&pass, table, ids = std::vector(some.begin(), some.end()), n, vocabulary](const float* dy) {
+                       float* sum = pass.tape().accumulate(table);
+                       const int64_t part = (vocabulary + pass.pool().threads() - 1) / pass.pool().threads();
+                       pass.pool().parallel_ranges(vocabulary, part, [&](int64_t begin, int64_t end) {
+                         for (size_t row = 0; row < ids.size(); ++row)
+                           if (const int64_t id = ids[row]; id >= begin && id < end)
+                             kernels().add(sum + id * n, dy + static_cast<int64_t>(row) * n, sum + id * n, n);
+                       });
+                     });
   return y;
 }
 
@@ -255,6 +262,52 @@ Tensor split(const Tensor& x, int64_t heads) {
 }
 
 Tensor merge(const Tensor& x) { return x.reshaped({x.shape()[0], x.shape()[1] * x.shape()[2]}); }
+
+Tensor slice(const Tensor& x, int64_t begin, int64_t count) {
+  const int64_t n = x.width(), rows = x.rows();
+  check(begin >= 0 && count > 0 && begin + count <= n, "slice: outside the last dimension");
+  Pass& pass = *x.pass();
+  Tensor y = pass.empty(with_last(x.shape(), count));
+  const int64_t grain = std::max<int64_t>(1, kGrain / count);
+  pass.pool().parallel_ranges(rows, grain, [&](int64_t from, int64_t to) {
+    for (int64_t row = from; row < to; ++row)
+      std::memcpy(Pass::mutable_f32(y) + row * count, x.f32() + row * n + begin,
+                  static_cast<size_t>(count) * sizeof(float));
+  });
+  pass.tape().record(y, {&x}, [&pass, x, begin, count, n, rows, grain](const float* dy) {
+    float* dx = pass.tape().accumulate(x) + begin;
+    pass.pool().parallel_ranges(rows, grain, [&](int64_t from, int64_t to) {
+      for (int64_t row = from; row < to; ++row) kernels().add(dx + row * n, dy + row * count, dx + row * n, count);
+    });
+  });
+  return y;
+}
+
+Tensor concat(const Tensor& a, const Tensor& b) {
+  const int64_t m = a.width(), n = b.width(), rows = a.rows();
+  check(with_last(a.shape(), n) == b.shape(), "concat: shapes differ in more than their last dimension");
+  Pass& pass = *a.pass();
+  Tensor y = pass.empty(with_last(a.shape(), m + n));
+  const int64_t grain = std::max<int64_t>(1, kGrain / (m + n));
+  pass.pool().parallel_ranges(rows, grain, [&](int64_t from, int64_t to) {
+    for (int64_t row = from; row < to; ++row) {
+      float* into = Pass::mutable_f32(y) + row * (m + n);
+      std::memcpy(into, a.f32() + row * m, static_cast<size_t>(m) * sizeof(float));
+      std::memcpy(into + m, b.f32() + row * n, static_cast<size_t>(n) * sizeof(float));
+    }
+  });
+  pass.tape().record(y, {&a, &b}, [&pass, a, b, m, n, rows, grain](const float* dy) {
+    float *da = pass.tape().accumulate(a), *db = pass.tape().accumulate(b);
+    pass.pool().parallel_ranges(rows, grain, [&](int64_t from, int64_t to) {
+      for (int64_t row = from; row < to; ++row) {
+        const float* d = dy + row * (m + n);
+        if (da) kernels().add(da + row * m, d, da + row * m, m);
+        if (db) kernels().add(db + row * n, d + m, db + row * n, n);
+      }
+    });
+  });
+  return y;
+}
 
 namespace {
 
@@ -295,8 +348,8 @@ Tensor rope(const Tensor& x, const Rotary& rotary) {
       for (int64_t h = 0; h < heads; ++h) turn(rotary, cosine, sine, to + h * width, beside.data());
     }
   });
-  pass.record(y, {&x}, [&pass, x, rotary, angles, tokens, heads, width, n](const float* dy) {
-    float* dx = pass.accumulate(x);
+  pass.tape().record(y, {&x}, [&pass, x, rotary, angles, tokens, heads, width, n](const float* dy) {
+    float* dx = pass.tape().accumulate(x);
     pass.pool().parallel_ranges(tokens, 16, [&](int64_t begin, int64_t end) {
       std::vector<float> turned(static_cast<size_t>(width)), sine(static_cast<size_t>(n)), beside(turned.size());
       for (int64_t t = begin; t < end; ++t) {
@@ -325,8 +378,8 @@ Tensor logit_rows(const Tensor& x) {
       std::memcpy(Pass::mutable_f32(y) + i * n, x.f32() + rows[static_cast<size_t>(i)] * n,
                   static_cast<size_t>(n) * sizeof(float));
   });
-  pass.record(y, {&x}, [&pass, x, rows, n, grain](const float* dy) {
-    float* dx = pass.accumulate(x);
+  pass.tape().record(y, {&x}, [&pass, x, rows, n, grain](const float* dy) {
+    float* dx = pass.tape().accumulate(x);
     // A row of x is wanted once, so parts do not meet.
     pass.pool().parallel_ranges(static_cast<int64_t>(rows.size()), grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
@@ -365,8 +418,8 @@ Tensor cross_entropy(const Tensor& logits, std::span<const int32_t> targets, std
   Pass::mutable_f32(loss)[0] = static_cast<float>(sum);
   std::vector<int32_t> goals(targets.begin(), targets.end());
   std::vector<float> shares(weights.begin(), weights.end());
-  pass.record(loss, {&logits}, [&pass, logits, stats, goals, shares, rows, n](const float* d_loss) {
-    float* d_logits = pass.accumulate(logits);
+  pass.tape().record(loss, {&logits}, [&pass, logits, stats, goals, shares, rows, n](const float* d_loss) {
+    float* d_logits = pass.tape().accumulate(logits);
     pass.pool().parallel_ranges(rows, 16, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
         const float share = shares[static_cast<size_t>(row)] * *d_loss;

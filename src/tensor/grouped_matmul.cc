@@ -96,10 +96,10 @@ struct Grouped {
 
   // dw += dy^T x, or x^T dy for columns, of each expert that trains.
   void backward_w(const float* dy, const Entered& seen) const {
-    for (size_t e = 0; e < experts.size(); ++e) pass->accumulate(experts[e]);  // none is made while threads work
+    for (size_t e = 0; e < experts.size(); ++e) pass->tape().accumulate(experts[e]);  // none is made while threads work
     pass->pool().parallel_for(to.experts, [&](int64_t e) {
       const int64_t row = to.order->first[static_cast<size_t>(e)], rows = to.rows_of(e);
-      float* dw = rows > 0 ? pass->accumulate(experts[static_cast<size_t>(e)]) : nullptr;
+      float* dw = rows > 0 ? pass->tape().accumulate(experts[static_cast<size_t>(e)]) : nullptr;
       if (!dw) return;
       if (layout == ExpertLayout::rows) return product_dw(dy + row * n, n, seen, row, rows, 0, n, dw);
       std::vector<float> x(static_cast<size_t>(rows * k));
@@ -151,8 +151,8 @@ Tensor grouped_matmul(const Tensor& x, const Routing& to, std::span<const Tensor
   const Tensor* trained = &experts[0];
   for (const Tensor& w : experts)
     if (w.gradient()) trained = &w;
-  pass.record(y, {&x, trained}, [&pass, x, grouped, seen, trains](const float* dy) {
-    if (float* dx = pass.accumulate(x)) grouped.backward_x(dy, dx);
+  pass.tape().record(y, {&x, trained}, [&pass, x, grouped, seen, trains](const float* dy) {
+    if (float* dx = pass.tape().accumulate(x)) grouped.backward_x(dy, dx);
     if (trains) grouped.backward_w(dy, seen);
   });
   return y;
@@ -167,12 +167,12 @@ Tensor matmul_in_float(const Tensor& x, const Tensor& w) {
   pass.pool().parallel_ranges(n, 32, [&](int64_t begin, int64_t end) {
     kernels().matmul_f32(x.f32(), k, wide.f32() + begin * k, k, Pass::mutable_f32(y) + begin, n, rows, end - begin, k);
   });
-  pass.record(y, {&x, &w}, [&pass, x, w, wide, rows, n, k](const float* dy) {
-    if (float* dx = pass.accumulate(x))
+  pass.tape().record(y, {&x, &w}, [&pass, x, w, wide, rows, n, k](const float* dy) {
+    if (float* dx = pass.tape().accumulate(x))
       pass.pool().parallel_ranges(rows, 96, [&](int64_t begin, int64_t end) {
         kernels().gemm(dy + begin * n, n, 1, wide.f32(), DType::f32, k, dx + begin * k, k, end - begin, k, n);
       });
-    if (float* dw = pass.accumulate(w))
+    if (float* dw = pass.tape().accumulate(w))
       pass.pool().parallel_ranges(n, 96, [&](int64_t begin, int64_t end) {
         kernels().gemm(dy + begin, 1, n, x.f32(), DType::f32, k, dw + begin * k, k, end - begin, k, rows);
       });

@@ -14,12 +14,6 @@ constexpr int64_t kGrain = 1 << 14;  // values a thread takes at once
 constexpr int64_t kFewTokens = 2;
 constexpr int64_t kTokenPart = 192;  // tokens of a head that a thread takes at once
 
-Shape with_last(const Shape& shape, int64_t width) {
-  std::vector<int64_t> sizes(shape.sizes().begin(), shape.sizes().end());
-  sizes.back() = width;
-  return Shape(sizes);
-}
-
 // The rows of kv_b_proj that are one head's keys or values.
 struct PerHead {
   Pass* pass;
@@ -113,52 +107,6 @@ PerHead per_head(Pass& pass, const Tensor& x, const Tensor& w, int64_t stride, i
 
 }  // namespace
 
-Tensor columns(const Tensor& x, int64_t begin, int64_t count) {
-  const int64_t n = x.width(), rows = x.rows();
-  check(begin >= 0 && count > 0 && begin + count <= n, "columns: outside the last dimension");
-  Pass& pass = *x.pass();
-  Tensor y = pass.empty(with_last(x.shape(), count));
-  const int64_t grain = std::max<int64_t>(1, kGrain / count);
-  pass.pool().parallel_ranges(rows, grain, [&](int64_t from, int64_t to) {
-    for (int64_t row = from; row < to; ++row)
-      std::memcpy(Pass::mutable_f32(y) + row * count, x.f32() + row * n + begin,
-                  static_cast<size_t>(count) * sizeof(float));
-  });
-  pass.record(y, {&x}, [&pass, x, begin, count, n, rows, grain](const float* dy) {
-    float* dx = pass.accumulate(x) + begin;
-    pass.pool().parallel_ranges(rows, grain, [&](int64_t from, int64_t to) {
-      for (int64_t row = from; row < to; ++row) kernels().add(dx + row * n, dy + row * count, dx + row * n, count);
-    });
-  });
-  return y;
-}
-
-Tensor beside(const Tensor& a, const Tensor& b) {
-  const int64_t m = a.width(), n = b.width(), rows = a.rows();
-  check(with_last(a.shape(), n) == b.shape(), "beside: shapes differ in more than their last dimension");
-  Pass& pass = *a.pass();
-  Tensor y = pass.empty(with_last(a.shape(), m + n));
-  const int64_t grain = std::max<int64_t>(1, kGrain / (m + n));
-  pass.pool().parallel_ranges(rows, grain, [&](int64_t from, int64_t to) {
-    for (int64_t row = from; row < to; ++row) {
-      float* into = Pass::mutable_f32(y) + row * (m + n);
-      std::memcpy(into, a.f32() + row * m, static_cast<size_t>(m) * sizeof(float));
-      std::memcpy(into + m, b.f32() + row * n, static_cast<size_t>(n) * sizeof(float));
-    }
-  });
-  pass.record(y, {&a, &b}, [&pass, a, b, m, n, rows, grain](const float* dy) {
-    float *da = pass.accumulate(a), *db = pass.accumulate(b);
-    pass.pool().parallel_ranges(rows, grain, [&](int64_t from, int64_t to) {
-      for (int64_t row = from; row < to; ++row) {
-        const float* d = dy + row * (m + n);
-        if (da) kernels().add(da + row * m, d, da + row * m, m);
-        if (db) kernels().add(db + row * n, d + m, db + row * n, n);
-      }
-    });
-  });
-  return y;
-}
-
 Tensor absorb_queries(const Tensor& q, const Tensor& kv_b_proj) {
   Pass& pass = *q.pass();
   check(q.shape().rank() == 3 && kv_b_proj.shape()[0] % q.shape()[1] == 0, "absorb_queries: heads do not fit");
@@ -166,9 +114,9 @@ Tensor absorb_queries(const Tensor& q, const Tensor& kv_b_proj) {
   Tensor y = pass.empty({keys.tokens, keys.heads, keys.latent});
   std::memset(Pass::mutable_f32(y), 0, y.bytes());
   keys.times(q.f32(), Pass::mutable_f32(y));
-  pass.record(y, {&q, &kv_b_proj}, [&pass, q, kv_b_proj, keys](const float* dy) {
-    if (float* dq = pass.accumulate(q)) keys.transposed_times(dy, dq);
-    if (float* dw = pass.accumulate(kv_b_proj)) keys.gather_gradient(q.f32(), dy, dw);
+  pass.tape().record(y, {&q, &kv_b_proj}, [&pass, q, kv_b_proj, keys](const float* dy) {
+    if (float* dq = pass.tape().accumulate(q)) keys.transposed_times(dy, dq);
+    if (float* dw = pass.tape().accumulate(kv_b_proj)) keys.gather_gradient(q.f32(), dy, dw);
   });
   return y;
 }
@@ -201,9 +149,9 @@ Tensor expand_values(const Tensor& x, const Tensor& kv_b_proj, int64_t value_dim
       kernels().matmul_f32(seen.f32() + at, heads * c, static_cast<const float*>(rows), c, into, heads * v, to - from,
                            v, c);
   });
-  pass.record(y, {&x, &kv_b_proj}, [&pass, x, seen, kv_b_proj, values](const float* dy) {
-    if (float* dx = pass.accumulate(x)) values.times(dy, dx);
-    if (float* dw = pass.accumulate(kv_b_proj)) {
+  pass.tape().record(y, {&x, &kv_b_proj}, [&pass, x, seen, kv_b_proj, values](const float* dy) {
+    if (float* dx = pass.tape().accumulate(x)) values.times(dy, dx);
+    if (float* dw = pass.tape().accumulate(kv_b_proj)) {
       Tensor wide = seen;
       if (seen.dtype() == DType::bf16) {
         wide = pass.empty(seen.shape());

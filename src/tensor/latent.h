@@ -10,11 +10,6 @@
 
 namespace glassbox {
 
-// x[..., begin : begin + count]: numbers of the last dimension.
-Tensor columns(const Tensor& x, int64_t begin, int64_t count);
-// [..., m] and [..., n] -> [..., m + n].
-Tensor beside(const Tensor& a, const Tensor& b);
-
 // Each head's queries times its rows of keys: [T, H, N] -> [T, H, C]. Float32 whatever the dtype of kv_b_proj (f32, f16
 // or bf16), as attention is of which this is a part: each number one chain of fused multiply-adds over N.
 Tensor absorb_queries(const Tensor& q, const Tensor& kv_b_proj);

@@ -117,8 +117,8 @@ std::vector<Tensor> matmul_each(const Tensor& x, std::span<const Tensor* const> 
   }
   rows <= 4 ? few_rows(pass.pool(), rows, products) : many_rows(pass.pool(), rows, products);
   for (size_t i = 0; i < weights.size(); ++i)
-    pass.record(results[i], {&x, weights[i]}, [&pass, x, as = seen[of[i]], w = *weights[i]](const float* dy) {
-      matmul_backward(pass, dy, as, w, pass.accumulate(x), pass.accumulate(w));
+    pass.tape().record(results[i], {&x, weights[i]}, [&pass, x, as = seen[of[i]], w = *weights[i]](const float* dy) {
+      matmul_backward(pass, dy, as, w, pass.tape().accumulate(x), pass.tape().accumulate(w));
     });
   return results;
 }

@@ -195,8 +195,8 @@ Routing route(const Tensor& scores, const RouteRule& rule, const std::optional<T
                      order->expert.data() + t * k);
   });
   order_rows(experts, *order);
-  pass.record(weights, {&scores}, [&pass, scores, rule, probability, weights, order, tokens](const float* dw) {
-    float* d_scores = pass.accumulate(scores);
+  pass.tape().record(weights, {&scores}, [&pass, scores, rule, probability, weights, order, tokens](const float* dw) {
+    float* d_scores = pass.tape().accumulate(scores);
     pass.pool().parallel_ranges(tokens, 16, [&](int64_t begin, int64_t end) {
       std::vector<float> dp;
       for (int64_t t = begin; t < end; ++t)
@@ -217,8 +217,8 @@ Tensor dispatch(const Tensor& x, const Routing& to) {
       std::memcpy(Pass::mutable_f32(y) + row * n, x.f32() + to.order->source[static_cast<size_t>(row)] / k * n,
                   static_cast<size_t>(n) * sizeof(float));
   });
-  pass.record(y, {&x}, [&pass, x, to, n, k](const float* dy) {
-    float* dx = pass.accumulate(x);
+  pass.tape().record(y, {&x}, [&pass, x, to, n, k](const float* dy) {
+    float* dx = pass.tape().accumulate(x);
     pass.pool().parallel_ranges(x.rows(), grain_of(n * k), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin * k; i < end * k; ++i)
         kernels().add(dx + i / k * n, dy + to.order->row[static_cast<size_t>(i)] * n, dx + i / k * n, n);
@@ -238,8 +238,8 @@ Tensor weighted(const Tensor& x, const Routing& to) {
       kernels().scale(to.weights.f32()[to.order->source[static_cast<size_t>(row)]], Pass::mutable_f32(y) + row * n, n);
     }
   });
-  pass.record(y, {&x, &to.weights}, [&pass, x, to, n](const float* dy) {
-    float *dx = pass.accumulate(x), *dw = pass.accumulate(to.weights);
+  pass.tape().record(y, {&x, &to.weights}, [&pass, x, to, n](const float* dy) {
+    float *dx = pass.tape().accumulate(x), *dw = pass.tape().accumulate(to.weights);
     pass.pool().parallel_ranges(to.rows(), grain_of(n), [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
         const auto source = to.order->source[static_cast<size_t>(row)];
@@ -270,7 +270,7 @@ Tensor combine(const Tensor& y, const Routing& to, bool weights) {
                           Pass::mutable_f32(out) + i / k * n, n);
   });
   const auto backward = [&pass, y, to, weights, weight_of, n, k, tokens](const float* d_out) {
-    float *dy = pass.accumulate(y), *dw = weights ? pass.accumulate(to.weights) : nullptr;
+    float *dy = pass.tape().accumulate(y), *dw = weights ? pass.tape().accumulate(to.weights) : nullptr;
     pass.pool().parallel_ranges(tokens, grain_of(n * k), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin * k; i < end * k; ++i) {
         const int64_t row = to.order->row[static_cast<size_t>(i)];
@@ -284,9 +284,9 @@ Tensor combine(const Tensor& y, const Routing& to, bool weights) {
     });
   };
   if (weights)
-    pass.record(out, {&y, &to.weights}, backward);
+    pass.tape().record(out, {&y, &to.weights}, backward);
   else
-    pass.record(out, {&y}, backward);
+    pass.tape().record(out, {&y}, backward);
   return out;
 }
 
@@ -303,9 +303,9 @@ Tensor grouped_bias(const Tensor& x, const Routing& to, const Tensor& bias) {
     for (int64_t row = begin; row < end; ++row)
       kernels().add(x.f32() + row * n, wide.f32() + expert_of(to, row) * n, Pass::mutable_f32(y) + row * n, n);
   });
-  pass.record(y, {&x, &bias}, [&pass, x, to, bias, n](const float* dy) {
-    if (float* dx = pass.accumulate(x)) kernels().add(dx, dy, dx, x.shape().elements());
-    if (float* db = pass.accumulate(bias))
+  pass.tape().record(y, {&x, &bias}, [&pass, x, to, bias, n](const float* dy) {
+    if (float* dx = pass.tape().accumulate(x)) kernels().add(dx, dy, dx, x.shape().elements());
+    if (float* db = pass.tape().accumulate(bias))
       pass.pool().parallel_for(to.experts, [&](int64_t e) {
         for (int64_t row = to.order->first[static_cast<size_t>(e)]; row < to.order->first[static_cast<size_t>(e) + 1];
              ++row)
@@ -317,17 +317,21 @@ Tensor grouped_bias(const Tensor& x, const Routing& to, const Tensor& bias) {
 
 Tensor offer_rows(const Tensor& x, const Routing& to, std::string_view module, std::string_view end) {
   Pass& pass = *x.pass();
-  if (!pass.taps()) return x;
+  if (!pass.listens()) return x;
   const int64_t n = x.width();
   Tensor result = x;
   for (int64_t e = 0; e < to.experts; ++e) {
     const int64_t first = to.order->first[static_cast<size_t>(e)], rows = to.rows_of(e);
     const std::string name = fmt::format(".{}.{}{}", e, module, end);
-    if (rows == 0 || !pass.taps()->wants(std::string(pass.here()) + name)) continue;
+    const std::string path = std::string(pass.here()) + name;
+    const auto wanted = [&](const Run& run) { return run.taps && run.taps->wants(path); };
+    if (rows == 0 || std::ranges::none_of(pass.runs(), wanted)) continue;
     const size_t bytes = static_cast<size_t>(rows * n) * sizeof(float);
+    std::vector<int32_t> tokens;
+    for (int64_t row = first; row < first + rows; ++row) tokens.push_back(to.token_of(row));
     Tensor own = pass.empty({rows, n});
     std::memcpy(Pass::mutable_f32(own), result.f32() + first * n, bytes);
-    const Tensor offered = pass.offer(own, name);
+    const Tensor offered = pass.offer(own, name, tokens);
     if (offered.f32() == own.f32()) continue;
     if (result.f32() == x.f32()) {
       result = pass.empty(x.shape());
@@ -356,8 +360,8 @@ Tensor clamped_swiglu(const Tensor& x, float alpha, float limit) {
       }
     }
   });
-  pass.record(y, {&x}, [&pass, x, sigmoid, alpha, limit, n, rows](const float* dy) {
-    float* dx = pass.accumulate(x);
+  pass.tape().record(y, {&x}, [&pass, x, sigmoid, alpha, limit, n, rows](const float* dy) {
+    float* dx = pass.tape().accumulate(x);
     pass.pool().parallel_ranges(rows, grain_of(n), [&](int64_t begin, int64_t end) {
       for (int64_t i = begin * n; i < end * n; ++i) {
         const float gate = std::min(x.f32()[2 * i], limit), up = std::clamp(x.f32()[2 * i + 1], -limit, limit);

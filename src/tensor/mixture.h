@@ -53,6 +53,7 @@ struct Routing {
   std::shared_ptr<const Order> order;
 
   int64_t rows() const { return static_cast<int64_t>(order->row.size()); }
+  int32_t token_of(int64_t row) const { return order->source[static_cast<size_t>(row)] / static_cast<int32_t>(chosen); }
   int64_t rows_of(int64_t expert) const {
     return order->first[static_cast<size_t>(expert) + 1] - order->first[static_cast<size_t>(expert)];
   }

@@ -1,7 +1,9 @@
 #include "tensor/pass.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "base/error.h"
 
@@ -26,7 +28,9 @@ bool glob_matches(std::string_view pattern, std::string_view name) {
   return p == pattern.size();
 }
 
-void Taps::listen(std::string pattern, Look look) { taps_.push_back({std::move(pattern), std::move(look)}); }
+void Taps::listen(std::string pattern, Listener listener) {
+  taps_.push_back({std::move(pattern), std::move(listener)});
+}
 
 bool Taps::wants(std::string_view name) const {
   for (const Tap& tap : taps_)
@@ -34,12 +38,12 @@ bool Taps::wants(std::string_view name) const {
   return false;
 }
 
-Tensor Taps::offer(std::string_view name, const Tensor& value) const {
+Tensor Taps::offer(const Place& place, const Tensor& value) const {
   Tensor current = value;
   for (const Tap& tap : taps_) {
-    if (!glob_matches(tap.pattern, name)) continue;
+    if (!glob_matches(tap.pattern, place.name)) continue;
     tap.heard = true;
-    if (auto replacement = tap.look(name, current)) {
+    if (auto replacement = tap.listener(place, current)) {
       check(replacement->shape() == value.shape() && replacement->dtype() == value.dtype(),
             "Taps: a replacement must have the shape and dtype of what it replaces");
       current = *replacement;
@@ -55,23 +59,25 @@ std::vector<std::string> Taps::unheard() const {
   return patterns;
 }
 
-void Pass::add(std::span<const int32_t> tokens, KvCache* cache, Logits logits, const Adapter* adapter) {
+void Pass::add(std::span<const int32_t> tokens, SequenceMemory* memory, Logits logits, const Adapter* adapter,
+               const Taps* taps) {
   std::vector<uint8_t> wanted(tokens.size(), logits == Logits::all);
   if (logits == Logits::last && !wanted.empty()) wanted.back() = 1;
-  add(tokens, cache, wanted, adapter);
+  add(tokens, memory, wanted, adapter, taps);
 }
 
-void Pass::add(std::span<const int32_t> tokens, KvCache* cache, std::span<const uint8_t> wanted,
-               const Adapter* adapter) {
-  check(!caches_open_, "Pass: add() after the pass was walked");
+void Pass::add(std::span<const int32_t> tokens, SequenceMemory* memory, std::span<const uint8_t> wanted,
+               const Adapter* adapter, const Taps* taps) {
+  check(!memory_open_, "Pass: add() after the pass was walked");
   check(wanted.size() == tokens.size(), "Pass: expected a mark for each token");
   const auto begin = static_cast<int64_t>(tokens_.size());
   const auto count = static_cast<int64_t>(tokens.size());
-  const int64_t position = cache ? cache->length() : 0;
+  const int64_t position = memory ? memory->length() : 0;
   if (count == 0) return;
-  for (const Run& run : runs_) check(!cache || run.cache != cache, "Pass: one run of a sequence at a time");
-  runs_.push_back({begin, begin + count, position, cache, adapter});
+  for (const Run& run : runs_) check(!memory || run.memory != memory, "Pass: one run of a sequence at a time");
+  runs_.push_back({begin, begin + count, position, memory, adapter, taps ? taps : options_.taps});
   adapts_ |= adapter != nullptr;
+  listens_ |= runs_.back().taps != nullptr;
   tokens_.insert(tokens_.end(), tokens.begin(), tokens.end());
   for (int64_t i = 0; i < count; ++i) {
     positions_.push_back(static_cast<int32_t>(position + i));
@@ -87,34 +93,6 @@ Tensor Pass::empty(Shape shape, DType dtype) {
   Tensor tensor(shape, dtype, std::move(memory), data);
   tensor.pass_ = this;
   return tensor;
-}
-
-void Pass::on_tape(Tensor& y, std::initializer_list<const Tensor*> inputs, Backward backward) {
-  bool wanted = false;
-  for (const Tensor* input : inputs) wanted |= input->gradient() != nullptr;
-  if (!wanted) return;
-  y.gradient_ = std::make_shared<Gradient>();
-  y.gradient_->size = y.shape().elements();
-  tape_.push_back({y, std::move(backward)});
-}
-
-float* Pass::accumulate(const Tensor& t) {
-  Gradient* gradient = t.gradient();
-  if (!gradient) return nullptr;
-  if (!gradient->memory) {
-    gradient->memory = workspace_.arena.allocate(static_cast<size_t>(gradient->size) * sizeof(float));
-    workspace_.pool.parallel_ranges(gradient->size, 1 << 16, [&](int64_t begin, int64_t end) {
-      std::memset(gradient->sum() + begin, 0, static_cast<size_t>(end - begin) * sizeof(float));
-    });
-  }
-  return gradient->sum();
-}
-
-bool Pass::hand_on(const Tensor& t) {
-  check(running_ && running_->size == t.gradient()->size, "Pass: a gradient is handed on by a step of its size");
-  if (t.gradient()->memory) return false;
-  t.gradient()->memory = std::move(running_->memory);
-  return true;
 }
 
 Tensor Pass::angles(const Rotary& rotary) {
@@ -136,34 +114,74 @@ Tensor Pass::angles(const Rotary& rotary) {
   return angles_.emplace_back(rotary, angles).second;
 }
 
-void Pass::open_caches(const CacheShape& shape) {
-  if (caches_open_) return;
-  caches_open_ = true;
+void Pass::open_memory(const MemoryShape& shape) {
+  if (memory_open_) return;
+  memory_open_ = true;
   for (Run& run : runs_) {
-    if (!run.cache) run.cache = &own_caches_.emplace_back(shape);
-    run.cache->resize(run.position + run.end - run.begin);
+    if (!run.memory) run.memory = &own_memories_.emplace_back(shape);
+    run.memory->resize(run.position + run.end - run.begin);
   }
+}
+
+bool Pass::listens_around(std::string_view path) const {
+  if (!listens_) return false;
+  const std::string in = std::string(path) + ".in", out = std::string(path) + ".out";
+  return std::ranges::any_of(runs_,
+                             [&](const Run& run) { return run.taps && (run.taps->wants(in) || run.taps->wants(out)); });
 }
 
 Tensor Pass::offer(const Tensor& value, std::string_view name) {
-  if (!options_.taps) return value;
-  std::string path(here_);
-  path += name;
-  Tensor offered = options_.taps->offer(path, value);
-  offered.pass_ = this;
-  return offered;
+  if (!listens_) return value;
+  if (value.shape()[0] != static_cast<int64_t>(tokens_.size())) return offer(value, name, logit_rows_);
+  std::vector<int32_t> tokens(tokens_.size());
+  std::iota(tokens.begin(), tokens.end(), 0);
+  return offer(value, name, tokens);
 }
 
-void Pass::backward(const Tensor& loss) {
-  check(options_.record && loss.gradient() && loss.shape().elements() == 1, "Pass: backward needs a recorded scalar");
-  accumulate(loss)[0] = 1;
-  while (!tape_.empty()) {
-    Step step = std::move(tape_.back());
-    tape_.pop_back();  // the values a step kept are free for reuse once it has run
-    running_ = step.y.gradient();
-    if (running_->memory) step.backward(running_->sum());
-    running_ = nullptr;
+Tensor Pass::offer(const Tensor& value, std::string_view name, std::span<const int32_t> tokens) {
+  if (!listens_ || tokens.empty()) return value;
+  const std::string path = std::string(here_) + std::string(name);
+  const size_t row_bytes = value.bytes() / tokens.size();
+  Tensor result = value;
+  for (const Run& run : runs_) {
+    if (!run.taps || !run.taps->wants(path)) continue;
+    const auto first = std::ranges::lower_bound(tokens, run.begin), last = std::ranges::lower_bound(tokens, run.end);
+    if (first == last) continue;
+    const bool whole = last - first == static_cast<std::ptrdiff_t>(tokens.size());
+    const size_t begin = static_cast<size_t>(first - tokens.begin()) * row_bytes;
+    std::vector<int32_t> positions;
+    for (auto token = first; token != last; ++token) positions.push_back(positions_[static_cast<size_t>(*token)]);
+    Tensor own = value;
+    if (!whole) {
+      std::vector<int64_t> sizes(value.shape().sizes().begin(), value.shape().sizes().end());
+      sizes[0] = last - first;
+      own =
+          Tensor(Shape(std::span<const int64_t>(sizes)), value.dtype(), value.memory_, value.data<std::byte>() + begin);
+      own.pass_ = this;
+    }
+    const Tensor offered = run.taps->offer({path, positions}, own);
+    if (offered.data_ == own.data_) continue;
+    if (whole) {
+      result = offered;
+      break;
+    }
+    check(!value.gradient(), "Pass: a tap puts rows in a value that a tape follows");
+    if (result.data_ == value.data_) {
+      result = empty(value.shape(), value.dtype());
+      std::memcpy(const_cast<void*>(result.data_), value.data_, value.bytes());
+    }
+    std::memcpy(static_cast<std::byte*>(const_cast<void*>(result.data_)) + begin, offered.data_, own.bytes());
   }
+  result.pass_ = this;
+  return result;
+}
+
+Tensor Pass::offer_to(const Run& run, const Tensor& value, std::string_view name) {
+  const auto begin = static_cast<size_t>(run.begin), count = static_cast<size_t>(run.end - run.begin);
+  const std::string path = std::string(here_) + std::string(name);
+  Tensor offered = run.taps->offer({path, std::span(positions_).subspan(begin, count)}, value);
+  offered.pass_ = this;
+  return offered;
 }
 
 }  // namespace glassbox

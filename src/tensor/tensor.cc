@@ -39,9 +39,9 @@ Tensor Tensor::reshaped(Shape shape) const {
   return view;
 }
 
-Tensor Tensor::slice(int64_t i) const {
-  check(shape_.rank() > 1 && i >= 0 && i < shape_[0], "Tensor: a slice outside the first dimension");
-  check(!gradient_ || gradient_->memory, "Tensor: a slice of what a tape follows");
+Tensor Tensor::select(int64_t i) const {
+  check(shape_.rank() > 1 && i >= 0 && i < shape_[0], "Tensor: an index outside the first dimension");
+  check(!gradient_ || gradient_->memory, "Tensor: a part of what a tape follows");
   Tensor view = *this;
   view.shape_ = Shape(shape_.sizes().subspan(1));
   const int64_t values = view.shape_.elements();

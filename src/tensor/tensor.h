@@ -80,7 +80,7 @@ class Tensor {
   Tensor reshaped(Shape shape) const;
   // A view of index i of the first dimension, one dimension less: an expert's matrix of a stack, a row of a matrix. Its
   // gradient is a view too, of a weight opened to train. REQUIRES: no value that a tape follows.
-  Tensor slice(int64_t i) const;
+  Tensor select(int64_t i) const;
 
   // Null but for weights whose scales lie elsewhere.
   const Scales* scales() const { return scales_.get(); }
@@ -101,6 +101,7 @@ class Tensor {
 
  private:
   friend class Pass;
+  friend class Tape;
   Shape shape_;
   DType dtype_ = DType::f32;
   std::shared_ptr<const void> memory_;

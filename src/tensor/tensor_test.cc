@@ -48,32 +48,32 @@ TEST(Tensors, SlicesAreViews) {
   gradient->memory = {std::shared_ptr<void>(), sums.data()};
   gradient->size = static_cast<int64_t>(sums.size());
   const Tensor stack = Tensor({2, 3, 4}, DType::f32, nullptr, values.data()).opened(gradient);
-  const Tensor matrix = stack.slice(1), row = matrix.slice(2);
+  const Tensor matrix = stack.select(1), row = matrix.select(2);
   EXPECT_EQ(matrix.shape(), (Shape{3, 4}));
   EXPECT_EQ(matrix.f32(), values.data() + 12);
   EXPECT_EQ(matrix.gradient()->sum(), sums.data() + 12);
   EXPECT_EQ(matrix.gradient()->size, 12);
   EXPECT_EQ(row.f32(), values.data() + 20);
   EXPECT_EQ(row.gradient()->sum(), sums.data() + 20);
-  EXPECT_THROW(stack.slice(2), std::logic_error);
-  EXPECT_THROW(row.slice(0), std::logic_error);
+  EXPECT_THROW(stack.select(2), std::logic_error);
+  EXPECT_THROW(row.select(0), std::logic_error);
 }
 
 TEST(Tensors, SlicesOfBlocksAndScales) {
   std::vector<uint8_t> bytes(4096);
   const Tensor blocks({2, 3, 64}, DType::q4_0, nullptr, bytes.data());
-  EXPECT_EQ(blocks.slice(1).data<uint8_t>(), bytes.data() + 3 * 2 * 18);
-  EXPECT_EQ(blocks.slice(1).slice(2).data<uint8_t>(), bytes.data() + 5 * 2 * 18);
-  EXPECT_EQ(blocks.slice(1).bytes(), 3u * 2 * 18);
+  EXPECT_EQ(blocks.select(1).data<uint8_t>(), bytes.data() + 3 * 2 * 18);
+  EXPECT_EQ(blocks.select(1).select(2).data<uint8_t>(), bytes.data() + 5 * 2 * 18);
+  EXPECT_EQ(blocks.select(1).bytes(), 3u * 2 * 18);
 
   // Scales of 2 x 16 weights for matrices of 5 x 40: grids of 3 x 3.
   std::vector<float> scales(2 * 9);
   const Tensor scaled =
       Tensor({2, 5, 40}, DType::f8_e4m3, nullptr, bytes.data()).with({DType::f32, 2, 16, nullptr, scales.data()});
-  const Tensor matrix = scaled.slice(1);
+  const Tensor matrix = scaled.select(1);
   EXPECT_EQ(matrix.data<uint8_t>(), bytes.data() + 200);
   EXPECT_EQ(matrix.scales()->data, scales.data() + 9);
-  EXPECT_EQ(matrix.slice(3).scales()->data, scales.data() + 9 + 3);
+  EXPECT_EQ(matrix.select(3).scales()->data, scales.data() + 9 + 3);
   EXPECT_EQ(scaled.scales()->data, scales.data());
   EXPECT_THROW(scaled.reshaped({2, 200}), std::logic_error);
   EXPECT_THROW(scaled.reshaped({10, 40}), std::logic_error);  // its blocks of two rows begin anew in each matrix

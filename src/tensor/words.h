@@ -44,36 +44,38 @@ Tensor embed(Pass& pass, const Tensor& table, std::span<const int32_t> ids);  //
 // [T, heads * E] as [T, heads, E], and back.
 Tensor split(const Tensor& x, int64_t heads);
 Tensor merge(const Tensor& x);
+// x[..., begin : begin + count]: numbers of the last dimension.
+Tensor slice(const Tensor& x, int64_t begin, int64_t count);
+// [..., m] and [..., n] -> [..., m + n].
+Tensor concat(const Tensor& a, const Tensor& b);
 
 // Rotary position embedding (arXiv:2104.09864): angle = position * frequency in float32, its sine and cosine through
 // double.
 Tensor rope(const Tensor& x, const Rotary& rotary);  // [T, heads, E]
 
-// Keys and values of this pass, put into the caches of its runs: what attend() reads.
+// Keys and values of this pass, put into the memories of its runs: what attend() reads.
 struct Memory {
   int64_t layer;
   Tensor k, v;  // [T, K, E], for their gradients
 };
-// Rounds to the cache's dtype before anyone reads them, in the pass that makes them too. Straight-through in the
-// gradient.
-Memory remember(int64_t layer, const Tensor& k, const Tensor& v, const CacheShape& shape);
-// Where a value is the first shape.latent numbers of its key.
-Memory remember(int64_t layer, const Tensor& k, const CacheShape& shape);
+// Rounds to the memory's dtype before anyone reads them, in the pass that makes them too. Straight-through in the
+// gradient. REQUIRES: Pass::open_memory().
+Memory remember(int64_t layer, const Tensor& k, const Tensor& v);
+// Where a value is the first numbers of its key (Latent).
+Memory remember(int64_t layer, const Tensor& k);
 
-// How far a token looks back, and what becomes of the scores.
-struct Look {
-  int64_t window = 0;  // this many positions, its own the last (0: all)
-  int64_t chunk = 0;   // those of its own chunk of so many: positions [0, chunk), [chunk, 2 chunk) ... (0: all)
-  float scale = 0;     // of q k^T (0: 1 / sqrt(E))
-  float softcap = 0;   // c: score s becomes c tanh(s / c) (0: none)
-  Tensor sinks = {};   // [H]: one score more for each head, which takes its share of the softmax and has no value
+// What becomes of the scores. How far a token looks back is what its layer remembers (Sight).
+struct AttendOptions {
+  float scale = 0;    // of q k^T (0: 1 / sqrt(E))
+  float softcap = 0;  // c: score s becomes c tanh(s / c) (0: none)
+  Tensor sinks = {};  // [H]: one score more for each head, which takes its share of the softmax and has no value
 };
 
 // softmax(scores) v of each token over its own sequence up to itself, where scores = q k^T scale: [T, H, width of v].
 // Taps, under the module being walked: `.scores` (as the softmax sees them) and `.pattern`, [T, H, S] with S the
-// longest context in view; positions out of view are -infinity in scores and 0 in pattern. With sinks a pattern sums to
+// run's context in view; positions out of view are -infinity in scores and 0 in pattern. With sinks a pattern sums to
 // less than 1.
-Tensor attend(const Tensor& q, const Memory& memory, const Look& look = {});
+Tensor attend(const Tensor& q, const Memory& memory, const AttendOptions& options = {});
 
 // The rows that want logits, in order: [R, D].
 Tensor logit_rows(const Tensor& x);

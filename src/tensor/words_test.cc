@@ -113,18 +113,18 @@ TEST(Gradients, Clamp) {
 struct Heads {
   int64_t heads, kv_heads, width;
 };
-void check_attend(const Heads& h, Look look, Leaf* sinks = nullptr) {
+void check_attend(const Heads& h, AttendOptions options, const Sight& sight = {}, Leaf* sinks = nullptr) {
   Leaf q({6, h.heads * h.width}, 1), k({6, h.kv_heads * h.width}, 2), v({6, h.kv_heads * h.width}, 3);
   std::vector<Leaf*> leaves = {&q, &k, &v};
   if (sinks) {
-    look.sinks = sinks->tensor;
+    options.sinks = sinks->tensor;
     leaves.push_back(sinks);
   }
   check_gradients(
       [&](Pass& pass) {
         const Tensor keys = split(embed(pass, k.tensor), h.kv_heads), values = split(embed(pass, v.tensor), h.kv_heads);
-        const Memory memory = remember(0, keys, values, {1, h.kv_heads, h.width, DType::f32});
-        return merge(attend(split(embed(pass, q.tensor), h.heads), memory, look));
+        pass.open_memory({1, KeysValues{h.kv_heads, h.width, DType::f32, sight}});
+        return merge(attend(split(embed(pass, q.tensor), h.heads), remember(0, keys, values), options));
       },
       leaves);
 }
@@ -149,8 +149,8 @@ TEST(Attend, AReplacedPatternGathersLatents) {
       Pass pass(workspace, {.taps = listening});
       pass.add(ids);
       const Tensor keys = split(embed(pass, k.tensor), 1);
-      const Memory memory =
-          latent ? remember(0, keys, {1, 1, kWidth, dtype, kWidth}) : remember(0, keys, keys, {1, 1, kWidth, dtype});
+      pass.open_memory(latent ? MemoryShape({{Latent{kWidth, kWidth, dtype}}}) : MemoryShape(1, {1, kWidth, dtype}));
+      const Memory memory = latent ? remember(0, keys) : remember(0, keys, keys);
       const Tensor out = attend(split(embed(pass, q.tensor), kHeads), memory);
       return std::vector<float>(out.values().begin(), out.values().end());
     };
@@ -165,7 +165,8 @@ TEST(Gradients, AttendToLatents) {
   Leaf q({6, 3 * 8}, 1), k({6, 8}, 2);
   check_gradients(
       [&](Pass& pass) {
-        const Memory memory = remember(0, split(embed(pass, k.tensor), 1), {1, 1, 8, DType::f32, 5});
+        pass.open_memory(MemoryShape({{Latent{8, 5, DType::f32}}}));
+        const Memory memory = remember(0, split(embed(pass, k.tensor), 1));
         return merge(attend(split(embed(pass, q.tensor), 3), memory, {.scale = 0.7f}));
       },
       {&q, &k});
@@ -186,8 +187,8 @@ TEST(Attend, LatentsAreKeysFirstNumbers) {
         Pass pass(workspace);
         pass.add(ids);
         const Tensor keys = split(embed(pass, k.tensor), 1), queries = split(embed(pass, q.tensor), kHeads);
-        const Memory memory =
-            latent ? remember(0, keys, {1, 1, kWidth, dtype, kLatent}) : remember(0, keys, keys, {1, 1, kWidth, dtype});
+        pass.open_memory(latent ? MemoryShape({{Latent{kWidth, kLatent, dtype}}}) : MemoryShape(1, {1, kWidth, dtype}));
+        const Memory memory = latent ? remember(0, keys) : remember(0, keys, keys);
         const Tensor out = attend(queries, memory);
         if (expected.empty()) expected.assign(out.values().begin(), out.values().end());
         EXPECT_EQ(std::vector<float>(out.values().begin(), out.values().end()), expected) << latent << " " << threads;
@@ -202,32 +203,37 @@ TEST(Attend, OneTokenIsTheSameOnAnyNumberOfThreads) {
   Leaf q({1, kHeads * kWidth}, 1), k({kPast, kShared * kWidth}, 2), sinks({kHeads}, 3);
   std::vector<int32_t> ids(kPast);
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
-  const CacheShape shape{1, kShared, kWidth, DType::bf16};
-  for (const Look& look : {Look{}, Look{.window = 300}, Look{.sinks = sinks.tensor}}) {
+  const auto check_alike = [&](const Sight& sight, const AttendOptions& options) {
+    const MemoryShape shape(1, {kShared, kWidth, DType::bf16, sight});
     std::vector<float> expected;
     for (const int threads : {1, 2, 4, 16}) {
       Workspace workspace(threads);
-      KvCache cache(shape);
+      SequenceMemory memory(shape);
       Pass past(workspace);
-      past.add(std::span(ids).first(kPast - 1), &cache);
+      past.add(std::span(ids).first(kPast - 1), &memory);
+      past.open_memory(shape);
       const Tensor before = split(embed(past, k.tensor), kShared);
-      remember(0, before, before, shape);
+      remember(0, before, before);
       Pass pass(workspace);
-      pass.add(std::span(ids).last(1), &cache);
+      pass.add(std::span(ids).last(1), &memory);
+      pass.open_memory(shape);
       const Tensor own = split(embed(pass, k.tensor), kShared);
       const int32_t first[] = {0};
-      const Tensor out = attend(split(embed(pass, q.tensor, first), kHeads), remember(0, own, own, shape), look);
+      const Tensor out = attend(split(embed(pass, q.tensor, first), kHeads), remember(0, own, own), options);
       if (expected.empty()) expected.assign(out.values().begin(), out.values().end());
       EXPECT_EQ(std::vector<float>(out.values().begin(), out.values().end()), expected) << threads;
     }
-  }
+  };
+  check_alike({}, {});
+  check_alike({.window = 300}, {});
+  check_alike({}, {.sinks = sinks.tensor});
 }
 
-TEST(Gradients, AttendInAWindow) { check_attend({2, 1, 8}, {.window = 2}); }
-TEST(Gradients, AttendWithinChunks) { check_attend({2, 1, 8}, {.chunk = 2, .scale = 0.9f}); }
+TEST(Gradients, AttendInAWindow) { check_attend({2, 1, 8}, {}, {.window = 2}); }
+TEST(Gradients, AttendWithinChunks) { check_attend({2, 1, 8}, {.scale = 0.9f}, {.chunk = 2}); }
 TEST(Gradients, AttendWithSoftCapAndSinks) {
   Leaf sinks({4}, 4);
-  check_attend({4, 2, 6}, {.scale = 1.3f, .softcap = 0.8f}, &sinks);
+  check_attend({4, 2, 6}, {.scale = 1.3f, .softcap = 0.8f}, {}, &sinks);
 }
 
 // A bf16 product rounds its inputs; the gradient passes through as if it had not.
@@ -261,38 +267,39 @@ TEST(Attend, IsSoftmaxOfScoresTimesValues) {
   std::vector<int32_t> ids(kCount);
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
   Leaf q({kCount, kHeads * kWidth}, 1), k({kCount, kKv * kWidth}, 2), v({kCount, kKv * kWidth}, 3), sinks({kHeads}, 4);
-  const std::vector<Look> looks = {{},
-                                   {.window = 1},
-                                   {.window = 70},
-                                   {.chunk = 40},
-                                   {.window = 30, .chunk = 64, .scale = 0.4f},
-                                   {.softcap = 0.7f},
-                                   {.sinks = sinks.tensor},
-                                   {.window = 70, .scale = 0.9f, .softcap = 1.3f, .sinks = sinks.tensor}};
-  for (const Look& look : looks) {
+  const std::vector<std::pair<Sight, AttendOptions>> cases = {
+      {{}, {}},
+      {{.window = 1}, {}},
+      {{.window = 70}, {}},
+      {{.chunk = 40}, {}},
+      {{.window = 30, .chunk = 64}, {.scale = 0.4f}},
+      {{}, {.softcap = 0.7f}},
+      {{}, {.sinks = sinks.tensor}},
+      {{.window = 70}, {.scale = 0.9f, .softcap = 1.3f, .sinks = sinks.tensor}}};
+  for (const auto& [sight, options] : cases) {
     Tensor scores, pattern;
     Taps taps;
     taps.listen("*.scores", [&](std::string_view, const Tensor& value) { return scores = value, std::nullopt; });
     taps.listen("*.pattern", [&](std::string_view, const Tensor& value) { return pattern = value, std::nullopt; });
     Pass pass(workspace, {&taps});
     pass.add(ids);
-    const Memory memory =
-        remember(0, split(embed(pass, k.tensor), kKv), split(embed(pass, v.tensor), kKv), {1, kKv, kWidth, DType::f32});
-    const Tensor out = attend(split(embed(pass, q.tensor), kHeads), memory, look);
+    pass.open_memory({1, {kKv, kWidth, DType::f32, sight}});
+    const Memory memory = remember(0, split(embed(pass, k.tensor), kKv), split(embed(pass, v.tensor), kKv));
+    const Tensor out = attend(split(embed(pass, q.tensor), kHeads), memory, options);
     ASSERT_TRUE(scores && pattern);
     for (int64_t t = 0; t < kCount; ++t)
       for (int64_t h = 0; h < kHeads; ++h) {
-        const int64_t first =
-            std::max({int64_t{0}, look.window ? t + 1 - look.window : 0, look.chunk ? t / look.chunk * look.chunk : 0});
+        const int64_t first = std::max(
+            {int64_t{0}, sight.window ? t + 1 - sight.window : 0, sight.chunk ? t / sight.chunk * sight.chunk : 0});
         std::vector<double> weights;
-        double sum = look.sinks ? std::exp(static_cast<double>(sinks.tensor.f32()[h])) : 0;
+        double sum = options.sinks ? std::exp(static_cast<double>(sinks.tensor.f32()[h])) : 0;
         for (int64_t s = first; s <= t; ++s) {
           double score = 0;
           for (int64_t e = 0; e < kWidth; ++e)
             score += static_cast<double>(q.tensor.f32()[(t * kHeads + h) * kWidth + e]) *
                      k.tensor.f32()[(s * kKv + h / 2) * kWidth + e];
-          score *= look.scale > 0 ? look.scale : 0.25;
-          if (look.softcap > 0) score = look.softcap * std::tanh(score / look.softcap);
+          score *= options.scale > 0 ? options.scale : 0.25;
+          if (options.softcap > 0) score = options.softcap * std::tanh(score / options.softcap);
           ASSERT_NEAR(scores.f32()[(t * kHeads + h) * kCount + s], score, 2e-6);
           weights.push_back(std::exp(score));
           sum += weights.back();
@@ -317,8 +324,8 @@ TEST(Attend, ReplacedScoresStillMeetTheirSink) {
   const auto run = [&](const Taps* taps) {
     Pass pass(workspace, {taps});
     pass.add(kIds);
-    const Memory memory =
-        remember(0, split(embed(pass, k.tensor), 1), split(embed(pass, v.tensor), 1), {1, 1, 8, DType::f32});
+    pass.open_memory({1, {1, 8, DType::f32}});
+    const Memory memory = remember(0, split(embed(pass, k.tensor), 1), split(embed(pass, v.tensor), 1));
     const Tensor out = attend(split(embed(pass, q.tensor), 1), memory, {.sinks = sinks.tensor});
     return std::vector<float>(out.values().begin(), out.values().end());
   };
@@ -351,39 +358,6 @@ TEST(Glob, MatchesStarsAndQuestionMarks) {
   EXPECT_FALSE(glob_matches("a*b", "ab*"));
 }
 
-TEST(KvCache, TakesItsMemoryOfABudgetAndGivesItBack) {
-  const CacheShape shape{1, 1, 4, DType::f32};
-  const auto block = static_cast<int64_t>(shape.block_bytes());
-  const auto budget = std::make_shared<MemoryBudget>(3 * block);
-  {
-    KvCache one(shape, budget);
-    EXPECT_TRUE(one.reserve(65));
-    EXPECT_EQ(budget->taken(), 2 * block);
-    EXPECT_EQ(one.length(), 0);
-    one.resize(65);
-    EXPECT_EQ(budget->taken(), 2 * block) << "it was there already";
-    KvCache two = one;
-    EXPECT_EQ(budget->taken(), 2 * block) << "shared blocks count once";
-    EXPECT_TRUE(two.reserve(66)) << "the last block becomes its own";
-    EXPECT_EQ(budget->taken(), 3 * block);
-    two.resize(66);
-    EXPECT_FALSE(two.reserve(129));
-    EXPECT_FALSE(one.reserve(500));
-    try {
-      two.resize(129);
-      FAIL() << "there is no memory";
-    } catch (const Error& error) { EXPECT_EQ(error.kind(), ErrorKind::full); }
-    EXPECT_EQ(two.length(), 66);
-    one.resize(10);
-    EXPECT_EQ(budget->taken(), 2 * block);
-    two.resize(128);
-    EXPECT_TRUE(two.reserve(129));
-    two.resize(128);
-    EXPECT_EQ(two.blocks(), 2) << "what was reserved beyond goes";
-  }
-  EXPECT_EQ(budget->taken(), 0);
-}
-
 TEST(Arena, GivesItsMemoryBackWhenNothingUsesIt) {
   Arena arena;
   EXPECT_EQ(arena.bytes(), 0u);
@@ -401,23 +375,6 @@ TEST(Arena, GivesItsMemoryBackWhenNothingUsesIt) {
   const auto after = arena.allocate(1000);
   EXPECT_EQ(arena.bytes(), one_chunk);
   std::memset(after.get(), 1, 1000);
-}
-
-TEST(KvCache, SharesFullBlocksAndCopiesWhatItWrites) {
-  const CacheShape shape{1, 1, 4, DType::f32};
-  KvCache one(shape);
-  one.resize(70);
-  const std::vector<float> ones(70 * 4, 1.0f), twos(8, 2.0f);
-  one.write(0, 0, 0, 70, ones.data(), ones.data(), 4);
-  KvCache two = one;
-  two.resize(66);
-  two.resize(68);
-  two.write(0, 0, 66, 2, twos.data(), twos.data(), 4);
-  EXPECT_EQ(one.keys(0, 0, 0), two.keys(0, 0, 0));
-  EXPECT_NE(one.keys(1, 0, 0), two.keys(1, 0, 0));
-  EXPECT_EQ(static_cast<float*>(one.values(1, 0, 0))[2 * 4], 1.0f);
-  EXPECT_EQ(static_cast<float*>(two.values(1, 0, 0))[2 * 4], 2.0f);
-  EXPECT_EQ(static_cast<float*>(two.values(1, 0, 0))[1 * 4], 1.0f);
 }
 
 }  // namespace

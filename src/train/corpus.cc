@@ -1,5 +1,6 @@
 #include "train/corpus.h"
 
+#include <algorithm>
 #include <numeric>
 #include <string_view>
 #include <utility>
@@ -9,16 +10,40 @@
 
 namespace glassbox {
 
-void Corpus::add(const Example& example) {
-  check(example.tokens.size() == example.said.size(), "Corpus: expected a mark for each token");
-  tokens_.insert(tokens_.end(), example.tokens.begin(), example.tokens.end());
-  said_.insert(said_.end(), example.said.begin(), example.said.end());
-  ends_.push_back(tokens_.size());
+int64_t tokens_of(const Example& example) {
+  size_t sum = 0;
+  for (const Sequence& sequence : example) sum += sequence.tokens.size();
+  return static_cast<int64_t>(sum);
 }
 
-Corpus::Document Corpus::operator[](size_t i) const {
-  const size_t begin = i == 0 ? 0 : ends_[i - 1], count = ends_[i] - begin;
-  return {std::span(tokens_).subspan(begin, count), std::span(said_).subspan(begin, count)};
+void Corpus::append(const Sequence& sequence) {
+  check(sequence.tokens.size() == sequence.loss_mask.size(), "Corpus: expected a mark for each token");
+  tokens_.insert(tokens_.end(), sequence.tokens.begin(), sequence.tokens.end());
+  loss_mask_.insert(loss_mask_.end(), sequence.loss_mask.begin(), sequence.loss_mask.end());
+  ends_.push_back(tokens_.size());
+  rewards_.push_back(sequence.reward);
+}
+
+void Corpus::add(const Document& document) {
+  append(document);
+  groups_.push_back(ends_.size());
+}
+
+void Corpus::add_group(const Example& example) {
+  for (const Sequence& sequence : example) append(sequence);
+  groups_.push_back(ends_.size());
+}
+
+int64_t Corpus::tokens_of(size_t i) const { return static_cast<int64_t>(begin_of(groups_[i]) - begin_of(first_of(i))); }
+
+Example Corpus::operator[](size_t i) const {
+  Example example;
+  for (size_t s = first_of(i); s < groups_[i]; ++s) {
+    const size_t begin = begin_of(s), count = ends_[s] - begin;
+    example.push_back(
+        {std::span(tokens_).subspan(begin, count), std::span(loss_mask_).subspan(begin, count), rewards_[s]});
+  }
+  return example;
 }
 
 uint64_t Corpus::digest() const {
@@ -28,8 +53,13 @@ uint64_t Corpus::digest() const {
     key = key_of(key, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   };
   mix(tokens_);
-  mix(said_);
+  mix(loss_mask_);
   mix(ends_);
+  // Plain documents keep the digest they had before there were groups, so that their runs can be resumed.
+  if (groups_.size() != ends_.size() || std::ranges::any_of(rewards_, [](float reward) { return reward != 0; })) {
+    mix(rewards_);
+    mix(groups_);
+  }
   return key;
 }
 
@@ -55,24 +85,30 @@ uint32_t Batches::drawn(int64_t i) {
 
 void Batches::cut_until(int64_t step) {
   while (static_cast<int64_t>(cuts_.size()) <= step) {
-    auto [document, before] = cuts_.back();
+    auto [example, before] = cuts_.back();
     for (int64_t tokens = 0;;) {
-      const auto length = static_cast<int64_t>(corpus_[drawn(document)].tokens.size());
+      const int64_t length = corpus_.tokens_of(drawn(example));
       if (tokens > 0 && tokens + length > batch_tokens_) break;
       tokens += length;
       before += length;
-      ++document;
+      ++example;
       if (tokens >= batch_tokens_) break;
     }
-    cuts_.push_back({document, before});
+    cuts_.push_back({example, before});
   }
 }
 
-std::vector<uint32_t> Batches::documents(int64_t step) {
+std::vector<uint32_t> Batches::indices(int64_t step) {
   cut_until(step + 1);
   std::vector<uint32_t> list;
-  for (int64_t i = cuts_[static_cast<size_t>(step)].document; i < cuts_[static_cast<size_t>(step + 1)].document; ++i)
+  for (int64_t i = cuts_[static_cast<size_t>(step)].example; i < cuts_[static_cast<size_t>(step + 1)].example; ++i)
     list.push_back(drawn(i));
+  return list;
+}
+
+std::vector<Example> Batches::examples(int64_t step) {
+  std::vector<Example> list;
+  for (const uint32_t i : indices(step)) list.push_back(corpus_[i]);
   return list;
 }
 

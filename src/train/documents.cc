@@ -55,38 +55,38 @@ DocumentEncoder::DocumentEncoder(Tokenizer tokenizer, std::optional<ChatTemplate
   if (const auto eos = tokenizer_.eos()) eos_ = tokenizer_.token(*eos);
 }
 
-Example DocumentEncoder::encode(const OrderedJson& document, std::string_view where) const {
+Document DocumentEncoder::encode(const OrderedJson& document, std::string_view where) const {
   const Rendered written = document_text(document, where, chat_template_, eos_);
   const std::string& text = written.text;
   const GenerationSpans& spans = written.generation;
-  Example example;
+  Document encoded;
   const bool chat = document.contains("messages");
-  example.tokens = chat ? prompts_.encode(written) : tokenizer_.encode(text, false);
+  encoded.tokens = chat ? prompts_.encode(written) : tokenizer_.encode(text, false);
   size_t at = 0, span = 0;
   // A BOS that the template left to the tokenizer is none of the text's bytes, and nobody says it.
   size_t bytes = 0;
-  for (const int32_t id : example.tokens) bytes += tokenizer_.piece(id).size();
+  for (const int32_t id : encoded.tokens) bytes += tokenizer_.piece(id).size();
   const bool added_bos =
       chat && tokenizer_.adds_bos() && bytes == text.size() + tokenizer_.piece(*tokenizer_.bos()).size();
-  for (size_t i = 0; i < example.tokens.size(); ++i) {
+  for (size_t i = 0; i < encoded.tokens.size(); ++i) {
     if (i == 0 && added_bos) {
-      example.said.push_back(false);
+      encoded.loss_mask.push_back(false);
       continue;
     }
-    const int32_t id = example.tokens[i];
+    const int32_t id = encoded.tokens[i];
     const std::string_view piece = tokenizer_.piece(id);
     // Tokens are matched with the template's spans by their bytes, so they must be the text's own.
     if (text.compare(at, piece.size(), piece) != 0)
       fail(ErrorKind::unsupported,
            "{}: the tokenizer changes the text it encodes (byte {}): training needs one that does not", where, at);
     while (span < spans.size() && spans[span].second <= at) ++span;
-    example.said.push_back(span < spans.size() && spans[span].first <= at);
+    encoded.loss_mask.push_back(span < spans.size() && spans[span].first <= at);
     at += piece.size();
   }
   if (at != text.size())
     fail(ErrorKind::unsupported, "{}: the tokenizer encodes {} of {} bytes: training needs one that keeps all", where,
          at, text.size());
-  return example;
+  return encoded;
 }
 
 Encoded encode_documents(int64_t count, const std::function<OrderedJson(int64_t)>& document,
@@ -95,19 +95,19 @@ Encoded encode_documents(int64_t count, const std::function<OrderedJson(int64_t)
                          const std::function<void(int64_t)>& progress) {
   constexpr int64_t kRound = 4096, kGrain = 64;
   Encoded result;
-  std::vector<Example> examples;
+  std::vector<Document> all;
   for (int64_t begin = 0; begin < count; begin += kRound) {
     const int64_t here = std::min(kRound, count - begin);
-    examples.assign(static_cast<size_t>(here), {});
+    all.assign(static_cast<size_t>(here), {});
     pool.parallel_ranges(here, kGrain, [&](int64_t from, int64_t to) {
       for (int64_t i = from; i < to; ++i)
-        examples[static_cast<size_t>(i)] = encoder.encode(document(begin + i), where(begin + i));
+        all[static_cast<size_t>(i)] = encoder.encode(document(begin + i), where(begin + i));
     });
     for (int64_t i = 0; i < here; ++i) {
-      const Example& example = examples[static_cast<size_t>(i)];
-      const auto length = static_cast<int64_t>(example.tokens.size());
+      const Document& encoded = all[static_cast<size_t>(i)];
+      const auto length = static_cast<int64_t>(encoded.tokens.size());
       if (length <= context) {
-        result.corpus.add(example);
+        result.corpus.add(encoded);
       } else if (long_documents == LongDocuments::skip) {
         ++result.skipped;
       } else if (long_documents == LongDocuments::refuse) {
@@ -119,7 +119,7 @@ Encoded encode_documents(int64_t count, const std::function<OrderedJson(int64_t)
           const auto cut = [&](const auto& all) {
             return std::vector(all.begin() + at, all.begin() + std::min(length, at + context));
           };
-          result.corpus.add({cut(example.tokens), cut(example.said)});
+          result.corpus.add({cut(encoded.tokens), cut(encoded.loss_mask)});
         }
       }
     }

@@ -44,7 +44,7 @@ class DocumentEncoder {
 
   // A conversation has the ids of Model::encode_prompt(), a text those of its tokenizer. A token is the model's to say
   // if its first byte is.
-  Example encode(const OrderedJson& document, std::string_view where) const;
+  Document encode(const OrderedJson& document, std::string_view where) const;
 
  private:
   Tokenizer tokenizer_;

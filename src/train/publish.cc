@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "formats/safetensors.h"
 #include "tokenizer/bpe_trainer.h"
 
 namespace glassbox {
@@ -22,7 +21,7 @@ void write_tokenizer_config(const std::filesystem::path& file, OrderedJson confi
   write_file(file, config.dump(2) + "\n");
 }
 
-std::string model_card(const Recipe& recipe, const Json& config, const Parameters& parameters, const Json& figures) {
+std::string model_card(const Recipe& recipe, const Json& config, const Trainable& trainable, const Json& figures) {
   std::string card = "---\n";
   if (!recipe.publish.license.empty()) card += fmt::format("license: {}\n", dump_json(recipe.publish.license));
   card += "library_name: glassbox\npipeline_tag: text-generation\n---\n";
@@ -31,7 +30,7 @@ std::string model_card(const Recipe& recipe, const Json& config, const Parameter
                       recipe.model.weights.empty() ? std::string("nothing") : recipe.model.weights.filename().string());
   card += "| | |\n|---|---|\n";
   card +=
-      fmt::format("| architecture | {} |\n| parameters | {} |\n", config.value("model_type", ""), parameters.count());
+      fmt::format("| architecture | {} |\n| parameters | {} |\n", config.value("model_type", ""), trainable.count());
   card += fmt::format("| documents | {} |\n", recipe.data.source.empty()
                                                   ? std::to_string(recipe.data.files.size()) + " files"
                                                   : fmt::format("{} of {}, seed {}", recipe.data.documents,
@@ -95,7 +94,7 @@ Json complete_config(const Recipe& recipe, const Tokenizer& tokenizer) {
   return config;
 }
 
-void publish_model(const Recipe& recipe, const Json& config, const Parameters& parameters, const Tokenizer& tokenizer,
+void publish_model(const Recipe& recipe, const Json& config, const Trainable& trainable, const Tokenizer& tokenizer,
                    const Json& figures, const std::filesystem::path& folder) {
   Json generation = recipe.publish.generation;
   for (const auto& [key, id] : {std::pair{"bos_token_id", tokenizer.bos()},
@@ -104,9 +103,9 @@ void publish_model(const Recipe& recipe, const Json& config, const Parameters& p
     if (id && !generation.contains(key)) generation[key] = *id;
   write_json(folder / "config.json", config);
   write_json(folder / "generation_config.json", generation);
-  write_safetensors(folder / "model.safetensors", parameters.tensors(), {{"format", "pt"}});
+  trainable.save(folder);
   write_file(folder / "README.md",
-             recipe.publish.readme.empty() ? model_card(recipe, config, parameters, figures) : recipe.publish.readme);
+             recipe.publish.readme.empty() ? model_card(recipe, config, trainable, figures) : recipe.publish.readme);
 }
 
 }  // namespace glassbox

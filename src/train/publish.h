@@ -6,9 +6,9 @@
 
 #include "base/json.h"
 #include "chat/chat_template.h"
-#include "nn/parameters.h"
 #include "tokenizer/tokenizer.h"
 #include "train/recipe.h"
+#include "train/trainable.h"
 
 namespace glassbox {
 
@@ -30,7 +30,7 @@ Json complete_config(const Recipe& recipe, const Tokenizer& tokenizer);
 
 // config.json, generation_config.json, model.safetensors and README.md, beside the tokenizer that is there. `figures`
 // is loss.json's object, which the model card quotes. Each file is replaced durably.
-void publish_model(const Recipe& recipe, const Json& config, const Parameters& parameters, const Tokenizer& tokenizer,
+void publish_model(const Recipe& recipe, const Json& config, const Trainable& trainable, const Tokenizer& tokenizer,
                    const Json& figures, const std::filesystem::path& folder);
 
 }  // namespace glassbox

@@ -85,35 +85,38 @@ Recipe::Data read_data(Section data, const std::filesystem::path& folder) {
   return result;
 }
 
-void read_train(Section train, Recipe& recipe) {
-  TrainerOptions& options = recipe.train;
+Recipe::Train read_train(Section train) {
+  Recipe::Train result;
+  TrainerOptions& trainer = result.trainer;
   if (train.has("tokens") == train.has("steps")) train.refuse("tokens", "expected either tokens or steps");
-  recipe.tokens = train.integer("tokens", 0, 1, kMany);
-  options.schedule.steps = train.integer("steps", 0, 1, kMany);
-  options.seed = static_cast<uint64_t>(train.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
-  options.batch_tokens = train.integer("batch_tokens", options.batch_tokens, 1, kMany);
-  options.micro_batch_tokens =
-      train.integer("micro_batch_tokens", std::min(options.micro_batch_tokens, options.batch_tokens), 1, kMany);
-  if (options.micro_batch_tokens > options.batch_tokens)
-    train.refuse("micro_batch_tokens", fmt::format("expected at most batch_tokens, {}, got {}", options.batch_tokens,
-                                                   options.micro_batch_tokens));
-  options.schedule.rate = train.number("learning_rate", 1e-3, 1e-9, 10);
-  options.schedule.min_rate = train.number("min_learning_rate", options.schedule.rate / 10, 0, options.schedule.rate);
-  options.schedule.warmup = train.integer("warmup_steps", 0, 0, kMany);
-  const auto betas = train.numbers("betas", 2, {options.adamw.beta1, options.adamw.beta2}, 0, 0.99999);
-  options.adamw.beta1 = betas[0];
-  options.adamw.beta2 = betas[1];
-  options.adamw.eps = train.number("eps", options.adamw.eps, 1e-15, 1);
-  options.adamw.weight_decay = train.number("weight_decay", options.adamw.weight_decay, 0, 10);
-  options.adamw.clip = train.number("clip", options.adamw.clip, 0, 1e9);
-  options.said_weight = train.number("said_weight", options.said_weight, 0, 1000);
-  options.rest_weight = train.number("rest_weight", options.rest_weight, 0, 1000);
+  result.tokens = train.integer("tokens", 0, 1, kMany);
+  trainer.schedule.steps = train.integer("steps", 0, 1, kMany);
+  result.seed = static_cast<uint64_t>(train.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
+  result.batch_tokens = train.integer("batch_tokens", result.batch_tokens, 1, kMany);
+  trainer.micro_batch_tokens =
+      train.integer("micro_batch_tokens", std::min(trainer.micro_batch_tokens, result.batch_tokens), 1, kMany);
+  if (trainer.micro_batch_tokens > result.batch_tokens)
+    train.refuse("micro_batch_tokens", fmt::format("expected at most batch_tokens, {}, got {}", result.batch_tokens,
+                                                   trainer.micro_batch_tokens));
+  trainer.schedule.rate = train.number("learning_rate", 1e-3, 1e-9, 10);
+  trainer.schedule.min_rate = train.number("min_learning_rate", trainer.schedule.rate / 10, 0, trainer.schedule.rate);
+  trainer.schedule.warmup = train.integer("warmup_steps", 0, 0, kMany);
+  const auto betas = train.numbers("betas", 2, {result.adamw.beta1, result.adamw.beta2}, 0, 0.99999);
+  result.adamw.beta1 = betas[0];
+  result.adamw.beta2 = betas[1];
+  result.adamw.eps = train.number("eps", result.adamw.eps, 1e-15, 1);
+  result.adamw.weight_decay = train.number("weight_decay", result.adamw.weight_decay, 0, 10);
+  trainer.clip = train.number("clip", trainer.clip, 0, 1e9);
+  result.loss.assistant_weight = train.number("said_weight", result.loss.assistant_weight, 0, 1000);
+  result.loss.other_weight = train.number("rest_weight", result.loss.other_weight, 0, 1000);
   for (const auto& [key, weight] :
-       {std::pair{"said_weight", options.said_weight}, {"rest_weight", options.rest_weight}})
+       {std::pair{"said_weight", result.loss.assistant_weight}, {"rest_weight", result.loss.other_weight}})
     if (weight != 0 && weight < 1e-6) train.refuse(key, fmt::format("expected 0, or 1e-06 to 1000, got {}", weight));
-  if (options.said_weight + options.rest_weight == 0) train.refuse("said_weight", "no token would have a weight");
-  recipe.log_every = train.integer("log_every", recipe.log_every, 1, kMany);
+  if (result.loss.assistant_weight + result.loss.other_weight == 0)
+    train.refuse("said_weight", "no token would have a weight");
+  result.log_every = train.integer("log_every", result.log_every, 1, kMany);
   train.finish();
+  return result;
 }
 
 Json texts(const std::vector<std::filesystem::path>& files) {
@@ -142,24 +145,24 @@ Json to_json(const Recipe& r) {
     data["files"] = texts(r.data.files);
   else
     data.update({{"source", r.data.source}, {"seed", r.data.seed}, {"documents", r.data.documents}});
-  const TrainerOptions& t = r.train;
+  const Recipe::Train& t = r.train;
   Json train = {{"seed", t.seed},
                 {"batch_tokens", t.batch_tokens},
-                {"micro_batch_tokens", t.micro_batch_tokens},
-                {"learning_rate", t.schedule.rate},
-                {"min_learning_rate", t.schedule.min_rate},
-                {"warmup_steps", t.schedule.warmup},
+                {"micro_batch_tokens", t.trainer.micro_batch_tokens},
+                {"learning_rate", t.trainer.schedule.rate},
+                {"min_learning_rate", t.trainer.schedule.min_rate},
+                {"warmup_steps", t.trainer.schedule.warmup},
                 {"betas", {t.adamw.beta1, t.adamw.beta2}},
                 {"eps", t.adamw.eps},
                 {"weight_decay", t.adamw.weight_decay},
-                {"clip", t.adamw.clip},
-                {"said_weight", t.said_weight},
-                {"rest_weight", t.rest_weight},
-                {"log_every", r.log_every}};
-  if (r.tokens > 0)
-    train["tokens"] = r.tokens;
+                {"clip", t.trainer.clip},
+                {"said_weight", t.loss.assistant_weight},
+                {"rest_weight", t.loss.other_weight},
+                {"log_every", t.log_every}};
+  if (t.tokens > 0)
+    train["tokens"] = t.tokens;
   else
-    train["steps"] = t.schedule.steps;
+    train["steps"] = t.trainer.schedule.steps;
   return {{"name", r.name},
           {"model",
            {{"config", r.model.config},
@@ -190,7 +193,7 @@ Recipe parse_recipe(std::string_view toml, const std::string& source, const std:
   recipe.model = read_model(file.section("model"), folder);
   recipe.tokenizer = read_tokenizer(file.section("tokenizer"), folder);
   recipe.data = read_data(file.section("data"), folder);
-  read_train(file.section("train"), recipe);
+  recipe.train = read_train(file.section("train"));
 
   Section checkpoint = file.section("checkpoint");
   recipe.checkpoint.every = checkpoint.integer("every", recipe.checkpoint.every, 1, kMany);

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "base/json.h"
+#include "train/adamw.h"
 #include "train/documents.h"
+#include "train/next_token.h"
 #include "train/trainer.h"
 
 namespace glassbox {
@@ -42,9 +44,15 @@ struct Recipe {
     LongDocuments long_documents = LongDocuments::refuse;
   } data;
 
-  TrainerOptions train;  // schedule.steps is 0 where `tokens` is given
-  int64_t tokens = 0;    // to train on; 0: schedule.steps says how long
-  int64_t log_every = 10;
+  struct Train {
+    uint64_t seed = 1;             // of fresh weights and of the order of documents
+    int64_t batch_tokens = 16384;  // of one update
+    int64_t tokens = 0;            // to train on; 0: the schedule says how long
+    int64_t log_every = 10;
+    NextTokenOptions loss;
+    AdamWOptions adamw;
+    TrainerOptions trainer;  // schedule.steps is 0 where `tokens` is given
+  } train;
 
   struct Checkpoints {
     int64_t every = 500;

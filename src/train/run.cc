@@ -100,8 +100,8 @@ class TrainingRun {
   TrainingRun(Recipe recipe, const RunOptions& options)
       : recipe_(std::move(recipe)), options_(options), workspace_(options.threads) {
     if (options.steps) {
-      recipe_.tokens = 0;
-      recipe_.train.schedule.steps = *options.steps;
+      recipe_.train.tokens = 0;
+      recipe_.train.trainer.schedule.steps = *options.steps;
       recipe_.json["train"].erase("tokens");
       recipe_.json["train"]["steps"] = *options.steps;
     }
@@ -113,9 +113,12 @@ class TrainingRun {
     prepare_tokenizer();
     open_model();
     encode();
-    Batches batches(corpus_, recipe_.train.seed, recipe_.train.batch_tokens);
-    if (recipe_.tokens > 0) recipe_.train.schedule.steps = batches.steps_for(recipe_.tokens);
-    Trainer trainer(*model_, *parameters_, corpus_, recipe_.train, workspace_);
+    batches_.emplace(corpus_, recipe_.train.seed, recipe_.train.batch_tokens);
+    Schedule& schedule = recipe_.train.trainer.schedule;
+    if (recipe_.train.tokens > 0) schedule.steps = batches_->steps_for(recipe_.train.tokens);
+    const NextToken objective(recipe_.train.loss);
+    AdamW adamw(trainable_->tensors(), recipe_.train.adamw);
+    Trainer trainer(*trainable_, objective, adamw, recipe_.train.trainer, workspace_);
     describe(trainer);
     if (resuming_) go_on(trainer);
     train(trainer);
@@ -126,6 +129,8 @@ class TrainingRun {
   void note(const std::string& line) const {
     if (options_.watcher.note) options_.watcher.note(line);
   }
+  int64_t tokens_done(const Trainer& trainer) { return batches_->tokens_before(trainer.steps_done()); }
+  int64_t tokens_in_all(const Trainer& trainer) { return batches_->tokens_before(trainer.steps()); }
   bool stopped() const { return options_.stop && options_.stop->load(); }
   // While nothing is worth keeping yet.
   void leave_if_stopped() const {
@@ -208,9 +213,10 @@ class TrainingRun {
     else
       parameters_.emplace(dtype, Checkpoint::open(recipe_.model.weights));
     model_ = make_model(config, *parameters_);
+    trainable_.emplace(*model_).open(*parameters_);
     config_json_["tie_word_embeddings"] = model_->shape().tied;
     for (const std::string& warning : config.warnings()) note("warning: " + warning);
-    note(fmt::format("model: {} parameters, {} layers, hidden {}, vocabulary {}, {}", parameters_->count(),
+    note(fmt::format("model: {} parameters, {} layers, hidden {}, vocabulary {}, {}", trainable_->count(),
                      model_->shape().layers, model_->shape().hidden, model_->shape().vocabulary, info(dtype).name));
   }
 
@@ -236,11 +242,11 @@ class TrainingRun {
 
   void describe(Trainer& trainer) {
     curve_ = {{"name", recipe_.name},     {"status", "running"},
-              {"recipe", recipe_.json},   {"parameters", parameters_->count()},
+              {"recipe", recipe_.json},   {"parameters", trainable_->count()},
               {"kernels", kernel_set()},  {"threads", workspace_.pool.threads()},
-              {"steps", trainer.steps()}, {"tokens", trainer.tokens_in_all()},
+              {"steps", trainer.steps()}, {"tokens", tokens_in_all(trainer)},
               {"points", Json::array()},  {"evaluations", Json::array()}};
-    note(fmt::format("training: {} steps, {} tokens, {} kernels, {} threads", trainer.steps(), trainer.tokens_in_all(),
+    note(fmt::format("training: {} steps, {} tokens, {} kernels, {} threads", trainer.steps(), tokens_in_all(trainer),
                      kernel_set(), workspace_.pool.threads()));
   }
 
@@ -287,12 +293,12 @@ class TrainingRun {
     // Only once the checkpoint is safe does anything point at it, and only then do older ones go.
     write_file(state_file(), dump_json({{"checkpoint", file},
                                         {"step", trainer.steps_done()},
-                                        {"tokens", trainer.tokens_done()},
+                                        {"tokens", tokens_done(trainer)},
                                         {"seconds", seconds()},
                                         {"kernels", kernel_set()}},
                                        2) +
                                  "\n");
-    publish_model(recipe_, config_json_, *parameters_, tokenizer_->tokenizer, curve_, model_folder());
+    publish_model(recipe_, config_json_, *trainable_, tokenizer_->tokenizer, curve_, model_folder());
     std::vector<std::filesystem::path> all;
     for (const auto& entry : std::filesystem::directory_iterator(options_.out / "checkpoints"))
       if (entry.path().extension() == ".safetensors") all.push_back(entry.path());
@@ -313,18 +319,20 @@ class TrainingRun {
       fail(ErrorKind::bad_request, "step {}: the held-out loss is {}: a lower learning rate, or a lower clip, may help",
            trainer.steps_done(), result.loss);
     }
-    curve_["evaluations"].push_back({{"step", trainer.steps_done()},
-                                     {"tokens", trainer.tokens_done()},
-                                     {"loss", result.loss},
-                                     {"accuracy", result.accuracy}});
-    note(fmt::format("step {}: held-out loss {:.4f}, {:.2f} % of {} tokens right, in {:.1f} s", trainer.steps_done(),
-                     result.loss, 100 * result.accuracy, result.said, since(begin)));
+    Json evaluation = {{"step", trainer.steps_done()}, {"tokens", tokens_done(trainer)}, {"loss", result.loss}};
+    std::string line = fmt::format("step {}: held-out loss {:.4f}", trainer.steps_done(), result.loss);
+    for (const auto& [name, mean] : result.metrics) {
+      evaluation[name] = mean.value();
+      line += fmt::format(", {} {:.4f} of {:.0f}", name, mean.value(), mean.count);
+    }
+    curve_["evaluations"].push_back(evaluation);
+    note(fmt::format("{}, in {:.1f} s", line, since(begin)));
   }
 
   // Where numbers stop being finite the run ends: what was saved last is left as it is, and the curve says so.
   Trainer::Step step_of(Trainer& trainer) {
     try {
-      return trainer.step();
+      return trainer.step(batches_->examples(trainer.steps_done()));
     } catch (const Error&) {
       write_curve("failed");
       throw;
@@ -351,14 +359,13 @@ class TrainingRun {
       loss += step.loss, tokens += static_cast<double>(step.tokens), took += now, steps += 1;
       const bool last = trainer.steps_done() == trainer.steps();
       if (options_.watcher.progress)
-        options_.watcher.progress({step.step, trainer.steps(), trainer.tokens_done(), trainer.tokens_in_all(),
-                                   smoothed_, step.rate, rate, seconds(),
-                                   static_cast<double>(trainer.tokens_in_all() - trainer.tokens_done()) / rate});
-      if (is_due(recipe_.log_every) || last) {
-        const Json point = {{"step", step.step},    {"tokens", trainer.tokens_done()},
-                            {"loss", loss / steps}, {"learning_rate", step.rate},
-                            {"norm", step.norm},    {"tokens_per_s", tokens / took},
-                            {"seconds", seconds()}};
+        options_.watcher.progress({step.step, trainer.steps(), tokens_done(trainer), tokens_in_all(trainer), smoothed_,
+                                   step.rate, rate, seconds(),
+                                   static_cast<double>(tokens_in_all(trainer) - tokens_done(trainer)) / rate});
+      if (is_due(recipe_.train.log_every) || last) {
+        const Json point = {
+            {"step", step.step}, {"tokens", tokens_done(trainer)}, {"loss", loss / steps}, {"learning_rate", step.rate},
+            {"norm", step.norm}, {"tokens_per_s", tokens / took},  {"seconds", seconds()}};
         curve_["points"].push_back(point);
         if (options_.watcher.point) options_.watcher.point(point);
         loss = tokens = took = steps = 0;
@@ -382,7 +389,9 @@ class TrainingRun {
   std::optional<FolderLock> lock_;
   std::optional<Parameters> parameters_;
   std::unique_ptr<LanguageModel> model_;
+  std::optional<Trainable> trainable_;
   Corpus corpus_, held_out_;
+  std::optional<Batches> batches_;
   std::string digest_;
   Json curve_;
   Clock::time_point begun_ = Clock::now(), written_ = begun_;

@@ -260,17 +260,17 @@ TEST(DocumentEncoder, MarksWhatTheAssistantSaysToTheToken) {
                                   {{"role", "assistant"}, {"content", "12, é!"}},
                                   {{"role", "user"}, {"content", "Thanks"}},
                                   {{"role", "assistant"}, {"content", ""}}}}};
-  const Example example = encoder.encode(document, "here");
+  const Document example = encoder.encode(document, "here");
   std::string said, rest;
   for (size_t i = 0; i < example.tokens.size(); ++i)
-    (example.said[i] ? said : rest) += published.tokenizer.piece(example.tokens[i]);
+    (example.loss_mask[i] ? said : rest) += published.tokenizer.piece(example.tokens[i]);
   EXPECT_EQ(said, "12, é!<|end|><|end|>");
   EXPECT_EQ(rest, "<|begin|><|user|>Say 12<|end|><|assistant|><|user|>Thanks<|end|><|assistant|>");
   EXPECT_EQ(published.tokenizer.decode(example.tokens),
             "<|begin|><|user|>Say 12<|end|><|assistant|>12, é!<|end|><|user|>Thanks<|end|><|assistant|><|end|>");
 
-  const Example text = encoder.encode({{"text", "all of it"}}, "here");
-  EXPECT_TRUE(std::ranges::all_of(text.said, [](uint8_t s) { return s == 1; }));
+  const Document text = encoder.encode({{"text", "all of it"}}, "here");
+  EXPECT_TRUE(std::ranges::all_of(text.loss_mask, [](uint8_t s) { return s == 1; }));
   EXPECT_EQ(text.tokens.back(), published.tokenizer.eos());
 }
 
@@ -296,14 +296,14 @@ TEST(DocumentEncoder, EncodesConversationsAsTheyAreServed) {
     const OrderedJson document = {
         {"messages",
          {{{"role", "user"}, {"content", "a<|end|><s>"}}, {{"role", "assistant"}, {"content", "b<|end|><|bot|>"}}}}};
-    const Example example = DocumentEncoder(tokenizer, chat).encode(document, "here");
+    const Document example = DocumentEncoder(tokenizer, chat).encode(document, "here");
     EXPECT_EQ(example.tokens, PromptEncoder(tokenizer, chat).encode(chat.render(document)));
     EXPECT_EQ(std::ranges::count(example.tokens, 0), 1);
     EXPECT_EQ(std::ranges::count(example.tokens, 2), 2);
-    ASSERT_EQ(example.said.size(), example.tokens.size());
+    ASSERT_EQ(example.loss_mask.size(), example.tokens.size());
     std::string said, rest;
     for (size_t i = 0; i < example.tokens.size(); ++i)
-      (example.said[i] ? said : rest) += tokenizer.piece(example.tokens[i]);
+      (example.loss_mask[i] ? said : rest) += tokenizer.piece(example.tokens[i]);
     EXPECT_EQ(said, "b<|end|><|bot|><|end|>");
     EXPECT_EQ(rest, "<s><|user|>a<|end|><s><|end|><|bot|>");
   }
@@ -340,8 +340,9 @@ TEST(EncodeDocuments, LongOnesAreSkippedOrSplit) {
   EXPECT_GT(split.corpus.size(), 3u);
   std::string whole;
   for (size_t i = 1; i + 1 < split.corpus.size(); ++i) {
-    EXPECT_LE(split.corpus[i].tokens.size(), 20u);
-    for (const int32_t id : split.corpus[i].tokens) whole += published.tokenizer.piece(id);
+    const Sequence piece = split.corpus[i].front();
+    EXPECT_LE(piece.tokens.size(), 20u);
+    for (const int32_t id : piece.tokens) whole += published.tokenizer.piece(id);
   }
   EXPECT_EQ(whole, std::string(50, 'z') + "end<|end|>");
 }

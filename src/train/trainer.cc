@@ -3,150 +3,104 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstring>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "formats/safetensors.h"
 #include "tensor/machine.h"
-#include "tensor/words.h"
 
 namespace glassbox {
 namespace {
 
-// Documents side by side, with the loss of each token that has a weight.
-struct MicroBatch {
-  std::vector<Corpus::Document> documents;
-  std::vector<std::vector<uint8_t>> wanted;  // tokens whose next one counts
-  std::vector<int32_t> targets;
-  std::vector<float> weights;
-  std::vector<uint8_t> said;
+// Examples in order, cut into parts of at most `most` tokens; a longer example is a part of its own.
+std::vector<std::span<const Example>> parts_of(std::span<const Example> examples, int64_t most) {
+  std::vector<std::span<const Example>> parts;
+  size_t begin = 0;
   int64_t tokens = 0;
-
-  void add(const Corpus::Document& document, const TrainerOptions& options) {
-    const size_t count = document.tokens.size();
-    std::vector<uint8_t> marks(count, 0);
-    for (size_t i = 0; i + 1 < count; ++i) {
-      const double weight = document.said[i + 1] ? options.said_weight : options.rest_weight;
-      if (weight == 0) continue;
-      marks[i] = 1;
-      targets.push_back(document.tokens[i + 1]);
-      weights.push_back(static_cast<float>(weight));
-      said.push_back(document.said[i + 1]);
+  for (size_t i = 0; i < examples.size(); ++i) {
+    const int64_t length = tokens_of(examples[i]);
+    if (i > begin && tokens + length > most) {
+      parts.push_back(examples.subspan(begin, i - begin));
+      begin = i;
+      tokens = 0;
     }
-    documents.push_back(document);
-    wanted.push_back(std::move(marks));
-    tokens += static_cast<int64_t>(count);
+    tokens += length;
   }
-
-  double weight() const {
-    double sum = 0;
-    for (const float w : weights) sum += w;
-    return sum;
-  }
-
-  void enter(Pass& pass) const {
-    for (size_t i = 0; i < documents.size(); ++i) pass.add(documents[i].tokens, nullptr, wanted[i]);
-  }
-};
-
-template <class DocumentOf>
-std::vector<MicroBatch> micro_batches(size_t count, const DocumentOf& document, const TrainerOptions& options) {
-  std::vector<MicroBatch> list;
-  for (size_t i = 0; i < count; ++i) {
-    const Corpus::Document next = document(i);
-    const auto length = static_cast<int64_t>(next.tokens.size());
-    if (list.empty() || list.back().tokens + length > options.micro_batch_tokens) list.emplace_back();
-    list.back().add(next, options);
-  }
-  return list;
+  if (begin < examples.size()) parts.push_back(examples.subspan(begin));
+  return parts;
 }
 
-RawTensor raw(const std::string& name, const Shape& shape, const std::vector<float>& values) {
-  return {name, DType::f32, {shape.sizes().begin(), shape.sizes().end()}, std::as_bytes(std::span(values)), nullptr};
+// All that an update leaves behind: masters, and what the optimizer keeps.
+std::vector<StateTensor> state_of(const Trainable& trainable, Optimizer& optimizer) {
+  std::vector<StateTensor> list;
+  for (Parameter* tensor : trainable.tensors())
+    list.push_back(
+        {"master." + tensor->name, DType::f32, tensor->shape, std::as_writable_bytes(std::span(tensor->master))});
+  for (StateTensor& state : optimizer.state()) list.push_back(std::move(state));
+  return list;
 }
 
 }  // namespace
 
-Trainer::Trainer(const LanguageModel& model, Parameters& parameters, const Corpus& corpus,
-                 const TrainerOptions& options, Workspace& workspace)
-    : model_(model),
-      parameters_(parameters),
-      corpus_(corpus),
-      options_(options),
-      workspace_(workspace),
-      batches_(corpus, options.seed, options.batch_tokens),
-      adamw_(parameters, options.adamw) {
-  parameters_.publish(workspace.pool);
+Trainer::Trainer(Trainable& trainable, const Objective& objective, Optimizer& optimizer, const TrainerOptions& options,
+                 Workspace& workspace)
+    : trainable_(trainable), objective_(objective), optimizer_(optimizer), options_(options), workspace_(workspace) {
+  trainable_.publish(workspace.pool);
 }
 
-Trainer::Step Trainer::step() {
+Trainer::Step Trainer::step(std::span<const Example> batch, Metrics* metrics) {
   const FlushDenormals flush;
-  const auto documents = batches_.documents(done_);
-  auto batch = micro_batches(documents.size(), [&](size_t i) { return corpus_[documents[i]]; }, options_);
+  const auto parts = parts_of(batch, options_.micro_batch_tokens);
   double weight = 0;
-  for (const MicroBatch& micro : batch) weight += micro.weight();
-  parameters_.clear_gradients(workspace_.pool);
+  for (const auto part : parts) weight += objective_.weight(part);
+  trainable_.clear_gradients(workspace_.pool);
   Step result{done_ + 1, 0, 0, 0, options_.schedule.at(done_)};
-  for (MicroBatch& micro : batch) {
-    result.tokens += micro.tokens;
-    if (micro.weights.empty()) continue;
-    // Of the whole batch's weight, so that a token counts the same wherever the batch was cut.
-    for (float& w : micro.weights) w = static_cast<float>(w / weight);
+  for (const auto part : parts) {
+    for (const Example& example : part) result.tokens += tokens_of(example);
+    if (objective_.weight(part) == 0) continue;
     Pass pass(workspace_, {nullptr, true});
-    micro.enter(pass);
-    const Tensor loss = cross_entropy(model_(pass), micro.targets, micro.weights);
+    const Tensor loss = objective_.loss(trainable_.policy(), part, weight, pass, metrics);
     result.loss += loss.f32()[0];
     pass.backward(loss);
   }
   if (!std::isfinite(result.loss))
     fail(ErrorKind::bad_request, "step {}: the loss is {}: a lower learning rate, or a lower clip, may help",
          result.step, result.loss);
-  result.norm = adamw_.update(result.step, result.rate, workspace_.pool);
+  result.norm = gradient_norm(trainable_.tensors(), workspace_.pool);
+  if (!std::isfinite(result.norm))
+    fail(ErrorKind::bad_request, "step {}: the gradients' norm is {}: a lower learning rate, or a lower clip, may help",
+         result.step, result.norm);
+  optimizer_.update({result.step, result.rate, clip_scale(result.norm, options_.clip)}, workspace_.pool);
+  trainable_.publish(workspace_.pool);
   ++done_;
   return result;
 }
 
 Trainer::Evaluation Trainer::evaluate(const Corpus& held_out) const {
   const FlushDenormals flush;
-  Evaluation sum;
-  double weight = 0, right = 0;
-  for (const MicroBatch& micro : micro_batches(held_out.size(), [&](size_t i) { return held_out[i]; }, options_)) {
-    if (micro.weights.empty()) continue;
+  std::vector<Example> examples;
+  for (size_t i = 0; i < held_out.size(); ++i) examples.push_back(held_out[i]);
+  Evaluation result;
+  double weight = 0;
+  for (const auto part : parts_of(examples, options_.micro_batch_tokens)) {
+    const double counts = objective_.weight(part);
+    if (counts == 0) continue;
     Pass pass(workspace_);
-    micro.enter(pass);
-    const Tensor logits = model_(pass);
-    sum.loss += cross_entropy(logits, micro.targets, micro.weights).f32()[0];
-    weight += micro.weight();
-    std::vector<uint8_t> hit(micro.targets.size());
-    workspace_.pool.parallel_ranges(logits.rows(), 16, [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) {
-        const float* first = logits.f32() + row * logits.width();
-        hit[static_cast<size_t>(row)] =
-            std::max_element(first, first + logits.width()) - first == micro.targets[static_cast<size_t>(row)];
-      }
-    });
-    for (size_t i = 0; i < hit.size(); ++i) {
-      sum.said += micro.said[i];
-      right += micro.said[i] && hit[i];
-    }
+    result.loss += objective_.loss(trainable_.policy(), part, 1, pass, &result.metrics).f32()[0];
+    weight += counts;
   }
-  if (weight > 0) sum.loss /= weight;
-  if (sum.said > 0) sum.accuracy = right / static_cast<double>(sum.said);
-  return sum;
+  if (weight > 0) result.loss /= weight;
+  return result;
 }
 
 void Trainer::save(const std::filesystem::path& file, const Json& notes) const {
-  std::vector<std::string> names;
-  names.reserve(parameters_.all().size() * 3);
-  std::vector<RawTensor> tensors;
-  for (size_t i = 0; i < parameters_.all().size(); ++i) {
-    const Parameter& parameter = parameters_.all()[i];
-    tensors.push_back(raw(names.emplace_back("master." + parameter.name), parameter.shape, parameter.master));
-    tensors.push_back(raw(names.emplace_back("first." + parameter.name), parameter.shape, adamw_.first(i)));
-    tensors.push_back(raw(names.emplace_back("second." + parameter.name), parameter.shape, adamw_.second(i)));
-  }
-  write_safetensors(file, tensors,
+  const std::vector<StateTensor> all = state_of(trainable_, optimizer_);
+  std::vector<RawTensor> saved;
+  for (const StateTensor& state : all)
+    saved.push_back(
+        {state.name, state.dtype, {state.shape.sizes().begin(), state.shape.sizes().end()}, state.bytes, nullptr});
+  write_safetensors(file, saved,
                     {{"format", "glassbox training checkpoint 1"},
                      {"step", std::to_string(done_)},
                      {"kernels", std::string(kernel_set())},
@@ -155,40 +109,36 @@ void Trainer::save(const std::filesystem::path& file, const Json& notes) const {
 
 Json Trainer::load(const std::filesystem::path& file) {
   const SafeTensors saved = SafeTensors::open(file);
-  const auto said = [&](const char* key) -> const std::string& {
+  const auto metadata = [&](const char* key) -> const std::string& {
     const auto found = saved.metadata().find(key);
     if (found == saved.metadata().end())
       fail(ErrorKind::bad_file, "{}: expected \"{}\" in its metadata, there is none", file.string(), key);
     return found->second;
   };
-  if (said("format") != "glassbox training checkpoint 1")
+  if (metadata("format") != "glassbox training checkpoint 1")
     fail(ErrorKind::bad_file, "{}: expected a glassbox training checkpoint 1, got \"{}\"", file.string(),
-         said("format"));
+         metadata("format"));
   int64_t step = -1;
-  const std::string& digits = said("step");
+  const std::string& digits = metadata("step");
   if (std::from_chars(digits.data(), digits.data() + digits.size(), step).ptr != digits.data() + digits.size() ||
       step < 0)
     fail(ErrorKind::bad_file, "{}: expected a step, got \"{}\"", file.string(), digits);
-  const Json notes = parse_json(said("notes"), file.string());
-  if (saved.tensors().size() != parameters_.all().size() * 3)
-    fail(ErrorKind::bad_file, "{}: expected {} tensors, got {}", file.string(), parameters_.all().size() * 3,
-         saved.tensors().size());
+  const Json notes = parse_json(metadata("notes"), file.string());
+  const std::vector<StateTensor> all = state_of(trainable_, optimizer_);
+  if (saved.tensors().size() != all.size())
+    fail(ErrorKind::bad_file, "{}: expected {} tensors, got {}", file.string(), all.size(), saved.tensors().size());
   // All are checked before any is taken.
-  std::vector<std::pair<std::vector<float>*, RawTensor>> found;
-  for (size_t i = 0; i < parameters_.all().size(); ++i) {
-    Parameter& parameter = parameters_.all()[i];
-    for (auto [kind, into] :
-         {std::pair{"master.", &parameter.master}, {"first.", &adamw_.first(i)}, {"second.", &adamw_.second(i)}}) {
-      const auto tensor = saved.find(kind + parameter.name);
-      if (!tensor || tensor->dtype != DType::f32 || !std::ranges::equal(tensor->shape, parameter.shape.sizes()))
-        fail(ErrorKind::bad_file, "{}: expected a tensor {}{} of F32 {}, there is none", file.string(), kind,
-             parameter.name, parameter.shape.text());
-      found.emplace_back(into, *tensor);
-    }
+  std::vector<RawTensor> found;
+  for (const StateTensor& state : all) {
+    const auto tensor = saved.find(state.name);
+    if (!tensor || tensor->dtype != state.dtype || !std::ranges::equal(tensor->shape, state.shape.sizes()))
+      fail(ErrorKind::bad_file, "{}: expected a tensor {} of {} {}, there is none", file.string(), state.name,
+           info(state.dtype).name, state.shape.text());
+    found.push_back(*tensor);
   }
-  for (const auto& [into, tensor] : found) std::memcpy(into->data(), tensor.bytes.data(), tensor.bytes.size());
+  for (size_t i = 0; i < all.size(); ++i) std::ranges::copy(found[i].bytes, all[i].bytes.begin());
   done_ = step;
-  parameters_.publish(workspace_.pool);
+  trainable_.publish(workspace_.pool);
   return notes;
 }
 

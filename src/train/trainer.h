@@ -1,73 +1,68 @@
-// Steps of training: forward and backward over a batch, one update. What is around a run (recipes, files, progress) is
-// train/run.h.
+// Steps of training: forward and backward over a batch, one update, whatever the loss is and whatever is trained. What
+// is around a run (recipes, files, progress) is train/run.h.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 
 #include "base/json.h"
-#include "models/language_model.h"
-#include "nn/parameters.h"
 #include "tensor/pass.h"
-#include "train/adamw.h"
 #include "train/corpus.h"
+#include "train/objective.h"
+#include "train/optimizer.h"
 #include "train/schedule.h"
+#include "train/trainable.h"
 
 namespace glassbox {
 
 struct TrainerOptions {
-  uint64_t seed = 0;                        // of the order of documents
-  int64_t batch_tokens = 16384;             // of one update
-  int64_t micro_batch_tokens = 4096;        // of one pass: bounds memory; part of the order of sums, so of the bits
-  double said_weight = 1, rest_weight = 0;  // of a token's loss: of what the model is to say, and of all else
+  int64_t micro_batch_tokens = 4096;  // of one pass: bounds memory; part of the order of sums, so of the bits
   Schedule schedule;
-  AdamWOptions adamw;
+  double clip = 1;  // largest norm of all gradients together; 0: as they come
 };
 
-// A model, its parameters, a corpus, and how far training has come. One thread at a time.
+// What is trained, by which loss and optimizer, and how far it has come. Which examples a step learns from is whoever's
+// who calls: those of a corpus (Batches), or made by the model as it stands. One thread at a time.
 class Trainer {
  public:
-  // All must outlive this; `model` was built over `parameters`.
-  Trainer(const LanguageModel& model, Parameters& parameters, const Corpus& corpus, const TrainerOptions& options,
+  // All must outlive this; the optimizer is one of the trainable's tensors.
+  Trainer(Trainable& trainable, const Objective& objective, Optimizer& optimizer, const TrainerOptions& options,
           Workspace& workspace);
 
   struct Step {
     int64_t step;    // done, this one included
     int64_t tokens;  // of this step
-    double loss;     // weighted mean over the batch, before the update
+    double loss;     // of the batch, before the update
     double norm;     // of the gradients, before clipping
     float rate;
   };
-  // One update. Throws Error(bad_request), with nothing changed but the gradients, where the loss or its gradient is
-  // not finite. The same bits with any number of threads.
-  Step step();
+  // One update, by the gradients of all of `batch`. Adds the objective's metrics to `metrics`, if there are any. Throws
+  // Error(bad_request), with nothing changed but the gradients, where the loss or its gradient is not finite. The same
+  // bits with any number of threads.
+  Step step(std::span<const Example> batch, Metrics* metrics = nullptr);
 
   struct Evaluation {
-    double loss = 0;      // weighted as in training
-    double accuracy = 0;  // of tokens the model is to say: how often its first choice is the right one
-    int64_t said = 0;     // how many those are
+    double loss = 0;  // as in training
+    Metrics metrics;
   };
   Evaluation evaluate(const Corpus& held_out) const;
 
   int64_t steps_done() const { return done_; }
   int64_t steps() const { return options_.schedule.steps; }
-  int64_t tokens_done() { return batches_.tokens_before(done_); }
-  int64_t tokens_in_all() { return batches_.tokens_before(steps()); }
 
-  // Masters, both moments and the step: all that the next steps depend on, besides corpus and options. `notes` are kept
-  // with them. Durable: a crash leaves the old file or the new one. Throws Error(io).
+  // Masters, what the optimizer keeps and the step: all that the next steps depend on, besides examples and options.
+  // `notes` are kept with them. Durable: a crash leaves the old file or the new one. Throws Error(io).
   void save(const std::filesystem::path& file, const Json& notes) const;
   // Back to where save() was: what follows has the same bits. Returns the notes. Throws Error(bad_file).
   Json load(const std::filesystem::path& file);
 
  private:
-  const LanguageModel& model_;
-  Parameters& parameters_;
-  const Corpus& corpus_;
+  Trainable& trainable_;
+  const Objective& objective_;
+  Optimizer& optimizer_;
   TrainerOptions options_;
   Workspace& workspace_;
-  Batches batches_;
-  AdamW adamw_;
   int64_t done_ = 0;
 };
 

@@ -3,92 +3,43 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
 #include <fstream>
-#include <limits>
 
 #include "base/error.h"
 #include "base/random.h"
-#include "models/registry.h"
 #include "tensor/words.h"
 #include "tests/testing.h"
+#include "train/train_testing.h"
 
 namespace glassbox {
 namespace {
 
-Json tiny_config(bool tied = true) {
-  return {{"model_type", "llama"},    {"hidden_size", 32},
-          {"num_hidden_layers", 2},   {"num_attention_heads", 4},
-          {"num_key_value_heads", 2}, {"intermediate_size", 48},
-          {"vocab_size", 40},         {"max_position_embeddings", 128},
-          {"rms_norm_eps", 1e-5},     {"tie_word_embeddings", tied},
-          {"torch_dtype", "float32"}};
-}
-
-struct Tiny {
-  Parameters parameters;
-  std::unique_ptr<LanguageModel> model;
-
-  explicit Tiny(DType dtype, bool tied = true, float deviation = 0.1f) : parameters(dtype, 7, deviation) {
-    Config config(tiny_config(tied), "tiny");
-    model = make_model(config, parameters);
-  }
-  std::vector<float> masters() const {
-    std::vector<float> all;
-    for (const Parameter& p : parameters.all()) all.insert(all.end(), p.master.begin(), p.master.end());
-    return all;
-  }
-};
-
-// Documents with something to learn: tokens that follow from those before them, the second half said.
-Corpus patterns(int64_t documents, int64_t length = 20) {
-  Corpus corpus;
-  for (int64_t d = 0; d < documents; ++d) {
-    Example example;
-    const auto draw = philox(3, static_cast<uint64_t>(d));
-    for (int64_t t = 0; t < length + static_cast<int64_t>(draw[2] % 7); ++t) {
-      example.tokens.push_back(
-          static_cast<int32_t>((draw[0] % 40 + static_cast<uint64_t>(t) * (1 + draw[1] % 3)) % 40));
-      example.said.push_back(t * 2 >= length);
-    }
-    corpus.add(example);
-  }
-  return corpus;
-}
-
-TrainerOptions options_of(int64_t steps) {
-  TrainerOptions options;
-  options.batch_tokens = 200;
-  options.micro_batch_tokens = 64;
-  options.schedule = {5e-3, 5e-4, 3, steps};
-  options.rest_weight = 0.25;
-  return options;
-}
-
-void expect_same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  ASSERT_EQ(a.size(), b.size());
-  EXPECT_EQ(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)), 0);
-}
+using testing::expect_same_bits;
+using testing::options_of;
+using testing::patterns;
+using testing::Tiny;
+using testing::Training;
 
 // The loss of some documents in float32, and its gradient by the tape.
 double loss_of(Tiny& tiny, Workspace& workspace, const Corpus& corpus, bool backward) {
-  tiny.parameters.publish(workspace.pool);
-  if (backward) tiny.parameters.clear_gradients(workspace.pool);
+  tiny.trainable.publish(workspace.pool);
+  if (backward) tiny.trainable.clear_gradients(workspace.pool);
+  const Policy policy = tiny.trainable.policy();
   Pass pass(workspace, {nullptr, backward});
   std::vector<int32_t> targets;
   std::vector<float> weights;
   for (size_t d = 0; d < corpus.size(); ++d) {
-    const auto document = corpus[d];
+    const Sequence document = corpus[d][0];
     std::vector<uint8_t> wanted(document.tokens.size());
     for (size_t i = 0; i + 1 < document.tokens.size(); ++i) {
       if (i % 3 == 2) continue;  // rows without logits
       wanted[i] = 1;
       targets.push_back(document.tokens[i + 1]);
-      weights.push_back(document.said[i + 1] ? 0.05f : 0.01f);
+      weights.push_back(document.loss_mask[i + 1] ? 0.05f : 0.01f);
     }
-    pass.add(document.tokens, nullptr, wanted);
+    policy.add_sequence(pass, document.tokens, wanted);
   }
-  const Tensor logits = (*tiny.model)(pass);
+  const Tensor logits = policy(pass);
   const Tensor loss = cross_entropy(logits, targets, weights);
   if (backward) pass.backward(loss);
   // In double, from the logits: differences of a float32 sum would drown in its rounding.
@@ -104,33 +55,51 @@ double loss_of(Tiny& tiny, Workspace& workspace, const Corpus& corpus, bool back
   return sum;
 }
 
-TEST(Gradient, OfAWholeLlamaEqualsFiniteDifferences) {
+// Along a random direction in each tensor: one number that every one of its gradients enters.
+void expect_gradients_of_finite_differences(Tiny& tiny, const std::string& what) {
   Workspace workspace(2);
   const Corpus corpus = patterns(3, 70);  // beyond a block of attention
+  loss_of(tiny, workspace, corpus, true);
+  for (Parameter* parameter : tiny.trainable.tensors()) {
+    const auto count = parameter->master.size();
+    const std::vector<float> before = parameter->master;
+    const uint64_t key = key_of(11, parameter->name);
+    double expected = 0;
+    std::vector<float> direction(count);
+    for (size_t i = 0; i < count; ++i) {
+      direction[i] = uniform(key, i) - 0.5f;
+      expected += static_cast<double>(parameter->gradients()[i]) * direction[i];
+    }
+    const float h = 4e-3f / std::sqrt(static_cast<float>(count) / 64);
+    const auto at = [&](float step) {
+      for (size_t i = 0; i < count; ++i) parameter->master[i] = before[i] + step * direction[i];
+      return loss_of(tiny, workspace, corpus, false);
+    };
+    const double measured = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * static_cast<double>(h));
+    parameter->master = before;
+    EXPECT_NEAR(measured, expected, 2e-3 * std::abs(expected) + 2e-4) << parameter->name << what;
+  }
+}
+
+TEST(Gradient, OfAWholeLlamaEqualsFiniteDifferences) {
   for (const bool tied : {true, false}) {
     Tiny tiny(DType::f32, tied);
-    loss_of(tiny, workspace, corpus, true);
-    for (Parameter& parameter : tiny.parameters.all()) {
-      // Along a random direction in each parameter: one number that every one of its gradients enters.
-      const auto count = parameter.master.size();
-      const std::vector<float> before = parameter.master;
-      const uint64_t key = key_of(11, parameter.name);
-      double expected = 0;
-      std::vector<float> direction(count);
-      for (size_t i = 0; i < count; ++i) {
-        direction[i] = uniform(key, i) - 0.5f;
-        expected += static_cast<double>(parameter.gradients()[i]) * direction[i];
-      }
-      const float h = 4e-3f / std::sqrt(static_cast<float>(count) / 64);
-      const auto at = [&](float step) {
-        for (size_t i = 0; i < count; ++i) parameter.master[i] = before[i] + step * direction[i];
-        return loss_of(tiny, workspace, corpus, false);
-      };
-      const double measured = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * static_cast<double>(h));
-      parameter.master = before;
-      EXPECT_NEAR(measured, expected, 2e-3 * std::abs(expected) + 2e-4) << parameter.name << (tied ? ", tied" : "");
-    }
+    expect_gradients_of_finite_differences(tiny, tied ? ", tied" : "");
   }
+}
+
+TEST(Gradient, OfALlamaAndItsAdapterEqualsFiniteDifferences) {
+  Tiny tiny(DType::f32);
+  Workspace workspace(1);
+  AdapterConfig config;
+  config.rank = 3;
+  config.targets = {"embed_tokens", "q_proj", "v_proj", "o_proj", "down_proj", "lm_head"};
+  tiny.trainable.adapt(config, 5, workspace);
+  for (Parameter* parameter : tiny.trainable.tensors())  // a new one is half zeros
+    if (parameter->name.find(".lora_") != std::string::npos)
+      for (size_t i = 0; i < parameter->master.size(); ++i)
+        parameter->master[i] = 0.5f * uniform(key_of(3, parameter->name), i) - 0.25f;
+  expect_gradients_of_finite_differences(tiny, ", adapted");
 }
 
 TEST(Trainer, LearnsASmallCorpusByHeart) {
@@ -138,17 +107,17 @@ TEST(Trainer, LearnsASmallCorpusByHeart) {
     Tiny tiny(dtype);
     const Corpus corpus = patterns(12);
     Workspace workspace(2);
-    TrainerOptions options = options_of(150);
+    testing::TrainingOptions options = options_of(150);
+    options.loss.other_weight = 0;
     options.adamw.weight_decay = 0;
-    options.rest_weight = 0;
-    Trainer trainer(*tiny.model, tiny.parameters, corpus, options, workspace);
-    const double before = trainer.evaluate(corpus).loss;
-    while (trainer.steps_done() < trainer.steps()) trainer.step();
-    const auto after = trainer.evaluate(corpus);
+    Training training(tiny.trainable, corpus, options, workspace);
+    const double before = training.trainer.evaluate(corpus).loss;
+    training.finish();
+    const auto after = training.trainer.evaluate(corpus);
     EXPECT_NEAR(before, std::log(40.0), 0.7);
     EXPECT_LT(after.loss, 0.03);
-    EXPECT_EQ(after.accuracy, 1.0);
-    EXPECT_GT(after.said, 100);
+    EXPECT_EQ(after.metrics.at("accuracy").value(), 1.0);
+    EXPECT_GT(after.metrics.at("accuracy").count, 100);
   }
 }
 
@@ -159,11 +128,11 @@ TEST(Trainer, TheSameBitsWithOneThreadAndTwo) {
       Tiny tiny(dtype);
       const Corpus corpus = patterns(30, 90);
       Workspace workspace(threads);
-      TrainerOptions options = options_of(6);
+      testing::TrainingOptions options = options_of(6);
       options.batch_tokens = 900;
-      options.micro_batch_tokens = 500;
-      Trainer trainer(*tiny.model, tiny.parameters, corpus, options, workspace);
-      while (trainer.steps_done() < trainer.steps()) trainer.step();
+      options.trainer.micro_batch_tokens = 500;
+      Training training(tiny.trainable, corpus, options, workspace);
+      training.finish();
       results.push_back(tiny.masters());
     }
     expect_same_bits(results[0], results[1]);
@@ -176,20 +145,20 @@ TEST(Trainer, ResumesToTheBit) {
   const Corpus corpus = patterns(40);
   Workspace workspace(2);
   Tiny whole(DType::bf16);
-  Trainer uninterrupted(*whole.model, whole.parameters, corpus, options_of(12), workspace);
+  Training uninterrupted(whole.trainable, corpus, options_of(12), workspace);
   std::vector<double> losses;
-  while (uninterrupted.steps_done() < 12) losses.push_back(uninterrupted.step().loss);
+  while (uninterrupted.trainer.steps_done() < 12) losses.push_back(uninterrupted.step().loss);
 
   Tiny begun(DType::bf16);
-  Trainer first(*begun.model, begun.parameters, corpus, options_of(12), workspace);
+  Training first(begun.trainable, corpus, options_of(12), workspace);
   for (int i = 0; i < 5; ++i) first.step();
-  first.save(folder / "checkpoint.safetensors", {{"mood", "good"}});
+  first.trainer.save(folder / "checkpoint.safetensors", {{"mood", "good"}});
 
   Tiny other(DType::bf16, true, 0.3f);  // nothing of the fresh weights may survive
-  Trainer second(*other.model, other.parameters, corpus, options_of(12), workspace);
+  Training second(other.trainable, corpus, options_of(12), workspace);
   second.step();
-  EXPECT_EQ(second.load(folder / "checkpoint.safetensors")["mood"], "good");
-  EXPECT_EQ(second.steps_done(), 5);
+  EXPECT_EQ(second.trainer.load(folder / "checkpoint.safetensors")["mood"], "good");
+  EXPECT_EQ(second.trainer.steps_done(), 5);
   for (size_t i = 5; i < 12; ++i) EXPECT_EQ(second.step().loss, losses[i]);
   expect_same_bits(other.masters(), whole.masters());
 }
@@ -200,11 +169,11 @@ TEST(Trainer, WhereABatchIsCutChangesNoMoreThanRounding) {
     Tiny tiny(DType::f32);
     const Corpus corpus = patterns(30);
     Workspace workspace(1);
-    TrainerOptions options = options_of(1);
+    testing::TrainingOptions options = options_of(1);
     options.batch_tokens = 400;
-    options.micro_batch_tokens = micro;
-    Trainer trainer(*tiny.model, tiny.parameters, corpus, options, workspace);
-    trainer.step();
+    options.trainer.micro_batch_tokens = micro;
+    Training training(tiny.trainable, corpus, options, workspace);
+    training.step();
     std::vector<float> all;
     for (const Parameter& p : tiny.parameters.all()) all.insert(all.end(), p.gradients().begin(), p.gradients().end());
     gradients.push_back(all);
@@ -223,76 +192,34 @@ TEST(Trainer, RefusesCheckpointsOfOtherModels) {
   const Corpus corpus = patterns(10);
   Workspace workspace(1);
   Tiny tied(DType::f32), untied(DType::f32, false);
-  Trainer one(*tied.model, tied.parameters, corpus, options_of(3), workspace);
-  Trainer two(*untied.model, untied.parameters, corpus, options_of(3), workspace);
-  one.save(folder / "one.safetensors", {});
+  Training one(tied.trainable, corpus, options_of(3), workspace);
+  Training two(untied.trainable, corpus, options_of(3), workspace);
+  one.trainer.save(folder / "one.safetensors", {});
   const std::vector<float> before = untied.masters();
-  EXPECT_THROW(two.load(folder / "one.safetensors"), Error);
-  EXPECT_THROW(two.load(folder / "none.safetensors"), Error);
+  EXPECT_THROW(two.trainer.load(folder / "one.safetensors"), Error);
+  EXPECT_THROW(two.trainer.load(folder / "none.safetensors"), Error);
   std::ofstream(folder / "cut.safetensors") << "not a checkpoint";
-  EXPECT_THROW(two.load(folder / "cut.safetensors"), Error);
+  EXPECT_THROW(two.trainer.load(folder / "cut.safetensors"), Error);
   expect_same_bits(untied.masters(), before);
 }
 
-TEST(AdamW, FollowsThePaperAndDecaysMatricesOnly) {
+TEST(Trainer, RefusesGradientsThatAreNotFinite) {
   Tiny tiny(DType::f32);
-  Workspace workspace(2);
-  const AdamWOptions options{0.9, 0.99, 1e-8, 0.1, 0};
-  AdamW adamw(tiny.parameters, options);
-  std::vector<std::vector<double>> w, m, v;
-  for (const Parameter& p : tiny.parameters.all()) {
-    w.emplace_back(p.master.begin(), p.master.end());
-    m.emplace_back(p.master.size());
-    v.emplace_back(p.master.size());
+  for (Parameter& p : tiny.parameters.all()) {
+    const float factor = p.name.ends_with("v_proj.weight") ? 1e25f : p.name.ends_with("o_proj.weight") ? 1e-25f : 1.0f;
+    for (float& w : p.master) w *= factor;  // no matter to the logits, but to the gradient of o_proj
   }
-  for (int64_t step = 1; step <= 3; ++step) {
-    const float rate = 1e-2f;
-    for (size_t i = 0; i < w.size(); ++i) {
-      Parameter& p = tiny.parameters.all()[i];
-      const double decay = p.shape.rank() > 1 ? 0.1 : 0;
-      for (size_t j = 0; j < w[i].size(); ++j) {
-        const double g = p.gradients()[j] = uniform(static_cast<uint64_t>(step), j, i) - 0.4f;
-        m[i][j] = 0.9 * m[i][j] + 0.1 * g;
-        v[i][j] = 0.99 * v[i][j] + 0.01 * g * g;
-        w[i][j] -=
-            rate * (m[i][j] / (1 - std::pow(0.9, step)) / (std::sqrt(v[i][j] / (1 - std::pow(0.99, step))) + 1e-8) +
-                    decay * w[i][j]);
-      }
-    }
-    adamw.update(step, rate, workspace.pool);
-    for (size_t i = 0; i < w.size(); ++i)
-      for (size_t j = 0; j < w[i].size(); ++j)
-        ASSERT_NEAR(tiny.parameters.all()[i].master[j], w[i][j], 2e-6) << step << " " << i << " " << j;
-  }
-}
-
-TEST(AdamW, ClipsByTheNormOfAllGradientsTogether) {
-  Workspace workspace(2);
-  const auto first_moments = [&](double clip, double& norm) {
-    Tiny tiny(DType::f32);
-    AdamW adamw(tiny.parameters, {0.9, 0.95, 1e-8, 0, clip});
-    for (Parameter& p : tiny.parameters.all())
-      for (size_t j = 0; j < p.master.size(); ++j) p.gradients()[j] = 0.5f;
-    norm = adamw.update(1, 1e-3f, workspace.pool);
-    return adamw.first(0)[0];
-  };
-  double norm = 0;
-  const float free = first_moments(0, norm);
-  const auto count = static_cast<double>(Tiny(DType::f32).parameters.count());
-  EXPECT_NEAR(norm, 0.5 * std::sqrt(count), 1e-3);
-  EXPECT_FLOAT_EQ(free, 0.05f);
-  EXPECT_NEAR(first_moments(1, norm), 0.05 / (0.5 * std::sqrt(count)), 1e-8);
-  EXPECT_NEAR(norm, 0.5 * std::sqrt(count), 1e-3);  // what was found, not what was made of it
-  EXPECT_EQ(first_moments(1e6, norm), free);        // already shorter
-}
-
-TEST(AdamW, RefusesWhatIsNotFinite) {
+  const Corpus corpus = patterns(10);
   Workspace workspace(1);
-  Tiny tiny(DType::f32);
-  AdamW adamw(tiny.parameters, {});
+  Training training(tiny.trainable, corpus, options_of(3), workspace);
   const std::vector<float> before = tiny.masters();
-  tiny.parameters.all()[1].gradients()[3] = std::numeric_limits<float>::quiet_NaN();
-  EXPECT_THROW(adamw.update(1, 1e-3f, workspace.pool), Error);
+  try {
+    training.step();
+    FAIL() << "an endless gradient was taken";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("step 1: the gradients' norm is inf"), std::string::npos) << error.what();
+  }
+  EXPECT_EQ(training.trainer.steps_done(), 0);
   expect_same_bits(tiny.masters(), before);
 }
 
