@@ -65,9 +65,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
           "b": {"type": ["string", "boolean"]}, "c": {"enum": [1, "1", null]}, "d": {"type": "object"}}}}}])");
   static const std::vector<std::string> none, special = {"<|x|>", "<think>"};
   ChatSyntax syntax;
-  syntax.calls = static_cast<CallSyntax>(data[0] % 10);
-  if (syntax.calls == CallSyntax::mistral) syntax.reasoning = ChatSyntax::Reasoning::brackets;
-  if (syntax.calls == CallSyntax::harmony) syntax.reasoning = ChatSyntax::Reasoning::channels;
+  const size_t which = data[0] % (call_syntaxes().size() + 1);
+  if (which > 0) syntax.calls = &call_syntaxes()[which - 1];
+  if (syntax.calls == call_syntax("mistral")) syntax.reasoning = ChatSyntax::Reasoning::brackets;
+  if (syntax.calls == call_syntax("harmony")) syntax.reasoning = ChatSyntax::Reasoning::channels;
   const std::vector<std::string>& silent = data[0] & 64 ? special : none;
   const std::string_view text(reinterpret_cast<const char*>(data + 2), size - 2);
   const Parsed whole = parse(syntax, tools, silent, text, text.size() + 1);
@@ -78,11 +79,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const ToolCall& call : whole.calls)
     require(OrderedJson::parse(call.arguments).is_object() && !call.name.empty());
   // What is left out may join what is around it into a mark again: such texts prove nothing.
-  const std::vector<std::string_view> ends = end_marks(syntax.calls);
+  const std::vector<std::string_view> ends = syntax.calls ? syntax.calls->ends : std::vector<std::string_view>();
   if (silent.empty() && whole.calls.size() == 1 && !any_in(without(text, ends), ends))
     require(!any_in(bytes.after, ends));
   const std::vector<std::string_view> left_out(silent.begin(), silent.end());
-  if (syntax.calls != CallSyntax::harmony && whole.calls.empty() && !any_in(without(text, left_out), left_out))
+  if (syntax.calls != call_syntax("harmony") && whole.calls.empty() && !any_in(without(text, left_out), left_out))
     require(!any_in(whole.content, left_out));
   return 0;
 }

@@ -14,7 +14,7 @@
 #include "cli/message_reader.h"
 #include "cli/word_wrap.h"
 #include "fuzz/require.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "fuzz/require.h"
 #include "tokenizer/tokenizer.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace {}  // namespace
 

@@ -8,7 +8,7 @@
 #include "fuzz/require.h"
 #include "tokenizer/bpe_trainer.h"
 #include "tokenizer/tokenizer.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace {
 

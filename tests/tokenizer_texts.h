@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/file.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox::testing {
 

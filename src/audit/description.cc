@@ -10,10 +10,10 @@
 #include "chat/gguf_model.h"
 #include "engine/model.h"
 #include "engine/sampling_defaults.h"
+#include "formats/file_set.h"
 #include "formats/gguf_config.h"
 #include "formats/gguf_file_type.h"
 #include "formats/model_reference.h"
-#include "formats/shipped.h"
 #include "models/registry.h"
 #include "nn/gguf_weights.h"
 
@@ -23,12 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 
 using Tensors = std::vector<const TensorInfo*>;
-
-int64_t elements(const TensorInfo& tensor) {
-  int64_t count = 1;
-  for (const int64_t size : tensor.shape) count *= size;
-  return count;
-}
 
 OrderedJson describe_tensors(const Tensors& tensors) {
   OrderedJson list = OrderedJson::array();
@@ -45,9 +39,9 @@ OrderedJson describe_weights(const Tensors& tensors) {
   uint64_t bytes = 0;
   std::map<std::string, int64_t> by_dtype;
   for (const TensorInfo* tensor : tensors) {
-    parameters += elements(*tensor);
+    parameters += tensor->elements();
     bytes += tensor->bytes;
-    by_dtype[std::string(info(tensor->dtype).name)] += elements(*tensor);
+    by_dtype[std::string(info(tensor->dtype).name)] += tensor->elements();
   }
   return {{"parameters", parameters},
           {"parameters_by_dtype", by_dtype},
@@ -79,7 +73,7 @@ std::string arithmetic(const Tensors& tensors) {
   std::map<DType, int64_t> of_layers;  // values of their matrices
   for (const TensorInfo* tensor : tensors)
     if (tensor->name.find(".layers.") != std::string::npos && tensor->shape.size() >= 2)
-      of_layers[tensor->dtype] += elements(*tensor);
+      of_layers[tensor->dtype] += tensor->elements();
   if (of_layers.empty()) return "";
   switch (std::ranges::max_element(of_layers, {}, &std::pair<const DType, int64_t>::second)->first) {
     case DType::f32:
@@ -111,7 +105,7 @@ constexpr Precision kPrecisions[] = {{"f32", DType::f32, DType::f32},
 double weight_bytes(const Tensors& tensors, DType matrices) {
   double bytes = 0;
   for (const TensorInfo* tensor : tensors) {
-    const auto count = static_cast<double>(elements(*tensor));
+    const auto count = static_cast<double>(tensor->elements());
     const DTypeInfo& held =
         info(dtype_in_model(matrices, tensor->name, Shape(std::span<const int64_t>(tensor->shape))));
     bytes += count / static_cast<double>(held.block) * static_cast<double>(held.bytes);
@@ -127,8 +121,8 @@ OrderedJson describe_model(const LanguageModel& model, const Tensors& tensors, c
   double active = 0;
   uint64_t bytes = 0;
   for (const TensorInfo* tensor : tensors) {
-    total += elements(*tensor);
-    active += s.used_by_a_token(tensor->name, elements(*tensor));
+    total += tensor->elements();
+    active += s.used_by_a_token(tensor->name, tensor->elements());
     bytes += tensor->bytes;
   }
   const MemoryShape& remembered = model.memory_shape();
@@ -232,28 +226,19 @@ OrderedJson describe_text(const Tokenizer& tokenizer, const std::optional<ChatTe
   return text;
 }
 
-OrderedJson describe_shipped(const ShippedModel& shipped, const DescriptionOptions& options) {
-  const std::string source(shipped.name);
-  const auto checkpoint =
-      Checkpoint::of(SafeTensors::from_bytes(shipped.weights, nullptr, source + "/model.safetensors"));
-  const auto model = open_model(source);
-  return {{"model", source},
-          {"architecture", describe_architecture(Config(parse_json(shipped.config, source), source + "/config.json"),
-                                                 checkpoint, options.context)},
-          {"text", describe_text(model->tokenizer, model->chat_template, model->generation)},
-          {"weights", describe_weights(checkpoint)}};
-}
-
-OrderedJson describe_folder(const fs::path& folder, const DescriptionOptions& options) {
-  const auto checkpoint = Checkpoint::open(folder);
-  OrderedJson out = {{"model", folder.string()}};
-  out["architecture"] = describe_architecture(Config::open(folder, options.ignore_keys), checkpoint, options.context);
+// A folder as published, or what is shipped.
+OrderedJson describe_published(const FileSet& files, const DescriptionOptions& options) {
+  const auto checkpoint = Checkpoint::open(files);
+  OrderedJson out = {{"model", files.source()}};
+  const ModelFile config = files.need("config.json");
+  out["architecture"] = describe_architecture(Config(config.json(kMaxConfig), config.source, options.ignore_keys),
+                                              checkpoint, options.context);
   try {
-    const Tokenizer tokenizer = Tokenizer::open(folder);
+    const Tokenizer tokenizer = Tokenizer::open(files);
     std::vector<int32_t> eos;
     if (tokenizer.eos()) eos.push_back(*tokenizer.eos());
     out["text"] =
-        describe_text(tokenizer, open_chat_template(folder), read_generation_config(folder, eos, options.ignore_keys));
+        describe_text(tokenizer, open_chat_template(files), read_generation_config(files, eos, options.ignore_keys));
   } catch (const Error& error) { out["text"] = {{"why", error.what()}}; }
   out["weights"] = describe_weights(checkpoint);
   return out;
@@ -304,9 +289,7 @@ bool is_tokenizer(const fs::path& file) {
 OrderedJson describe_file(const fs::path& file, const DescriptionOptions& options) {
   const std::string name = file.filename().string();
   OrderedJson out = {{"model", file.string()}};
-  if (is_gguf_file(file)) {
-    return describe_gguf(file, options);
-  } else if (name.ends_with(".safetensors")) {
+  if (name.ends_with(".safetensors")) {
     out["weights"] = describe_weights(Checkpoint::open(file));
   } else if (name.ends_with(".safetensors.index.json")) {
     out["weights"] = describe_index(file);
@@ -323,10 +306,12 @@ OrderedJson describe_file(const fs::path& file, const DescriptionOptions& option
 }  // namespace
 
 OrderedJson describe(std::string_view reference, const DescriptionOptions& options) {
-  if (const auto shipped = shipped_model(reference)) return describe_shipped(*shipped, options);
-  const fs::path path(reference);
-  if (!fs::exists(path)) fail(ErrorKind::not_found, "{}", why_no_model(reference));
-  return fs::is_directory(path) ? describe_folder(path, options) : describe_file(path, options);
+  if (const auto files = FileSet::find(reference))
+    return files->kind() == FileSet::Kind::gguf ? describe_gguf(files->path(), options)
+                                                : describe_published(*files, options);
+  const fs::path file(reference);
+  if (!fs::exists(file)) fail(ErrorKind::not_found, "{}", why_no_model(reference));
+  return describe_file(file, options);
 }
 
 }  // namespace glassbox

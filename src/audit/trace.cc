@@ -4,12 +4,13 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "formats/safetensors.h"
 
 namespace glassbox {
 
-std::vector<TracedValue> trace(const LanguageModel& model, std::span<const int32_t> tokens,
-                               std::span<const std::string> taps, Workspace& workspace, const Adapter* adapter) {
-  const ModelShape& shape = model.shape();
+std::vector<TracedValue> trace(const Model& model, std::span<const int32_t> tokens, std::span<const std::string> taps,
+                               int threads, const Adapter* adapter) {
+  const ModelShape& shape = model.network->shape();
   if (tokens.empty()) fail(ErrorKind::bad_request, "trace: expected at least one token, got none");
   if (static_cast<int64_t>(tokens.size()) > shape.context)
     fail(ErrorKind::full, "trace: {} tokens do not fit a context of {}", tokens.size(), shape.context);
@@ -28,12 +29,26 @@ std::vector<TracedValue> trace(const LanguageModel& model, std::span<const int32
                           {value.values().begin(), value.values().end()}});
       return std::nullopt;
     });
+  Workspace workspace(threads);
   Pass pass(workspace, {&listening});
   pass.add(tokens, nullptr, Logits::all, adapter);
-  model(pass);
+  (*model.network)(pass);
   if (const auto unheard = listening.unheard(); !unheard.empty())
     fail(ErrorKind::bad_request, "trace: no tap is named {}; --list names them all", fmt::join(unheard, ", "));
   return traced;
+}
+
+std::vector<std::string> tap_names(const Model& model, int threads) {
+  Workspace workspace(threads);
+  return model.network->tap_names(workspace);
+}
+
+void write_trace(const std::filesystem::path& file, std::span<const TracedValue> values, const Model& model,
+                 Existing existing) {
+  std::vector<RawTensor> tensors;
+  for (const TracedValue& value : values)
+    tensors.push_back({value.name, DType::f32, value.shape, std::as_bytes(std::span(value.values)), nullptr});
+  write_safetensors(file, tensors, {{"model", model.name}}, existing);
 }
 
 ValueSummary summarize(std::span<const float> values) {

@@ -2,12 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "models/language_model.h"
-#include "tensor/tensor.h"
+#include "base/output.h"
+#include "engine/model.h"
 
 namespace glassbox {
 
@@ -26,9 +27,15 @@ struct ValueSummary {
 // Walks `tokens` once, at positions 0 onwards, recording every place that one of `taps` matches (globs; `logits` is
 // one), in the order a token meets them. Throws Error(bad_request) for a tap that matches nothing, tokens outside the
 // vocabulary, or more tokens than the model's context. `adapter`: what of the model it changes, or null.
-std::vector<TracedValue> trace(const LanguageModel& model, std::span<const int32_t> tokens,
-                               std::span<const std::string> taps, Workspace& workspace,
-                               const Adapter* adapter = nullptr);
+std::vector<TracedValue> trace(const Model& model, std::span<const int32_t> tokens, std::span<const std::string> taps,
+                               int threads = 0, const Adapter* adapter = nullptr);
+
+// All names of places, in the order a token meets them.
+std::vector<std::string> tap_names(const Model& model, int threads = 0);
+
+// As a safetensors file, float32, with the model's name among its metadata. Throws as write_safetensors().
+void write_trace(const std::filesystem::path& file, std::span<const TracedValue> values, const Model& model,
+                 Existing existing = Existing::replaced);
 
 ValueSummary summarize(std::span<const float> values);
 

@@ -33,6 +33,12 @@ std::optional<DType> dtype_named(std::string_view name) {
   return std::nullopt;
 }
 
+int64_t elements(std::span<const int64_t> shape) {
+  int64_t count = 1;
+  for (const int64_t size : shape) count *= size;
+  return count;
+}
+
 std::optional<uint64_t> tensor_bytes(DType dtype, std::span<const int64_t> shape) {
   uint64_t values = 1;
   for (const int64_t dimension : shape)

@@ -70,6 +70,9 @@ std::optional<DType> dtype_named(std::string_view name);  // "BF16", "bf16" or "
 
 inline bool is_blocks(DType type) { return type >= DType::q4_0; }
 
+// How many values a shape has; 1 for a scalar's. REQUIRES: it fits, as shapes that were read from a file do.
+int64_t elements(std::span<const int64_t> shape);
+
 // Bytes of a tensor; nothing if a dimension is negative, the product overflows, or rows (the last dimension) are no
 // whole blocks.
 std::optional<uint64_t> tensor_bytes(DType dtype, std::span<const int64_t> shape);

@@ -10,15 +10,10 @@
 
 #include "base/file.h"
 #include "base/large_integer.h"
+#include "base/quote.h"
 
 namespace glassbox {
 namespace {
-
-// A key from outside in a one-line error: escaped, and cut.
-std::string printable(const std::string& key) {
-  constexpr size_t kLongest = 120;
-  return dump_json(Json(key.substr(0, kLongest))) + (key.size() > kLongest ? "..." : "");
-}
 
 // What reads OrderedJson: its wider float lets an integer of thousands of digits through to the builder.
 using WideJson =
@@ -62,8 +57,7 @@ class Builder : public nlohmann::json_sax<Parser> {
   bool end_array() override { return leave(); }
 
   bool key(std::string& name) override {
-    if (!keys_.back().insert(name).second)
-      fail(kind_, "{}: key {} given twice in one object", source_, printable(name));
+    if (!keys_.back().insert(name).second) fail(kind_, "{}: key {} given twice in one object", source_, quote(name));
     auto& object = open_.back()->template get_ref<typename J::object_t&>();
     if constexpr (std::is_same_v<J, Json>) {
       value_ = &object.emplace(std::move(name), nullptr).first->second;

@@ -3,67 +3,22 @@
 #include <algorithm>
 #include <utility>
 
+#include "chat/calls/scan.h"
+
 namespace glassbox {
-
 namespace {
-
-constexpr std::string_view kSpace = " \t\r\n";
-
-// Length of the longest end of `text` that begins one of the marks.
-size_t beginning_of(const std::vector<std::string_view>& marks, std::string_view text) {
-  size_t longest = 0;
-  for (std::string_view mark : marks)
-    for (size_t n = std::min(mark.size() - 1, text.size()); n > longest; --n)
-      if (text.ends_with(mark.substr(0, n))) {
-        longest = n;
-        break;
-      }
-  return longest;
-}
-
-// The first of the marks in `text`: where, and which.
-std::pair<size_t, std::string_view> first_of(const std::vector<std::string_view>& marks, std::string_view text) {
-  std::pair<size_t, std::string_view> first = {std::string_view::npos, {}};
-  for (std::string_view mark : marks)
-    if (const size_t at = text.find(mark); at < first.first) first = {at, mark};
-  return first;
-}
 
 size_t without_space(std::string_view text) {
   const size_t last = text.find_last_not_of(kSpace);
   return last == std::string_view::npos ? 0 : last + 1;
 }
 
-constexpr int kMostTries = 8;  // to read arguments up to a mark that seems to be in their quotes
-
-constexpr std::string_view kMessage = "<|message|>", kChannel = "<|channel|>", kStart = "<|start|>", kEnd = "<|end|>",
-                           kCall = "<|call|>", kReturn = "<|return|>";
-
 }  // namespace
 
 ChatSyntax ChatSyntax::of_template(std::string_view source) {
-  auto has = [&](std::string_view mark) { return source.find(mark) != std::string_view::npos; };
-  ChatSyntax syntax;
-  if (has(kChannel) && has(kMessage))
-    return {CallSyntax::harmony, Reasoning::channels};
-  else if (has("<｜tool▁calls▁begin｜>"))
-    syntax.calls = CallSyntax::deepseek;
-  else if (has("<|tool_calls_section_begin|>"))
-    syntax.calls = CallSyntax::kimi;
-  else if (has("[TOOL_CALLS]"))
-    syntax.calls = CallSyntax::mistral;
-  else if (has("<function_calls>"))
-    syntax.calls = CallSyntax::listed;
-  else if (has("<tool_call>"))
-    syntax.calls = CallSyntax::tagged;
-  else if (has("<|python_start|>") || has("<|header_start|>"))
-    syntax.calls = CallSyntax::pythonic;
-  else if (has("<|python_tag|>") || has("<|start_header_id|>"))
-    syntax.calls = CallSyntax::json;
-  else if (has("<start_of_turn>"))
-    syntax.calls = CallSyntax::gemma;
-  if (has("[THINK]")) syntax.reasoning = Reasoning::brackets;
-  return syntax;
+  if (harmony::taught_by(source)) return {call_syntax("harmony"), Reasoning::channels};
+  const bool brackets = source.find("[THINK]") != std::string_view::npos;
+  return {call_syntax_of_template(source), brackets ? Reasoning::brackets : Reasoning::think};
 }
 
 SpecialTokens special_tokens(const Tokenizer& tokenizer) {
@@ -85,15 +40,12 @@ std::vector<std::string> texts_of(const SpecialTokens& tokens, const std::set<in
 std::set<int32_t> ChatSyntax::special_marks(const SpecialTokens& tokens, bool calls) const {
   std::vector<std::string_view> marks;
   if (reasoning == Reasoning::channels)
-    marks = {kMessage, kChannel, kStart, kEnd, kCall, kReturn, "<|constrain|>"};
+    marks = harmony::marks();
   else if (reasoning == Reasoning::brackets)
     marks = {"[THINK]", "[/THINK]"};
   else
     marks = {"<think>", "</think>"};
-  if (calls) {
-    const std::vector<std::string_view> more = call_marks(this->calls);
-    marks.insert(marks.end(), more.begin(), more.end());
-  }
+  if (calls && this->calls) marks.insert(marks.end(), this->calls->marks.begin(), this->calls->marks.end());
   std::set<int32_t> ids;
   for (const auto& [text, id] : tokens)
     if (std::any_of(marks.begin(), marks.end(), [&](std::string_view mark) { return mark.find(text) != mark.npos; }))
@@ -105,33 +57,19 @@ AnswerParser::AnswerParser(const ChatSyntax& syntax, OrderedJson tools, std::str
                            std::vector<std::string> silent)
     : syntax_(syntax),
       tools_(std::make_shared<const OrderedJson>(std::move(tools))),
-      looks_for_calls_(syntax.calls != CallSyntax::none && tools_->is_array() && !tools_->empty()),
+      looks_for_calls_(syntax.calls && tools_->is_array() && !tools_->empty()),
       silent_(std::move(silent)) {
   std::erase(silent_, "");
   if (syntax.reasoning == ChatSyntax::Reasoning::brackets)
     splitter_ = ReasoningSplitter(ReasoningSplitter::opened_by(prompt, "[THINK]"), "[THINK]", "[/THINK]");
   else
     splitter_ = ReasoningSplitter(ReasoningSplitter::opened_by(prompt));
-  if (syntax.reasoning != ChatSyntax::Reasoning::channels) return;
-  // A prompt ends with "<|start|>assistant", or has begun the message.
-  mode_ = Mode::head;
-  const size_t start = prompt.rfind(kStart);
-  if (start != std::string_view::npos) {
-    std::string_view begun = prompt.substr(start + kStart.size());
-    if (begun.starts_with("assistant")) begun.remove_prefix(9);
-    held_ = begun;
-    Delta nothing;
-    channels(false, nothing);
-  }
+  if (syntax.reasoning == ChatSyntax::Reasoning::channels) harmony_.emplace(*tools_, looks_for_calls_, prompt);
 }
 
 AnswerParser::Delta AnswerParser::push(std::string_view piece) {
+  if (harmony_) return harmony_->push(piece);
   Delta out;
-  if (syntax_.reasoning == ChatSyntax::Reasoning::channels) {
-    held_ += piece;
-    channels(false, out);
-    return out;
-  }
   ReasoningSplitter::Delta split = splitter_.push(piece);
   out.reasoning = std::move(split.reasoning);
   take_content(split.content, false, out);
@@ -139,20 +77,15 @@ AnswerParser::Delta AnswerParser::push(std::string_view piece) {
 }
 
 AnswerParser::Delta AnswerParser::finish() {
+  if (harmony_) return harmony_->finish();
   Delta out;
-  if (syntax_.reasoning == ChatSyntax::Reasoning::channels) {
-    channels(true, out);
-    return out;
-  }
   ReasoningSplitter::Delta split = splitter_.finish();
   out.reasoning = std::move(split.reasoning);
   take_content(split.content, true, out);
   return out;
 }
 
-bool AnswerParser::speaks() const {
-  return syntax_.reasoning == ChatSyntax::Reasoning::channels ? spoke_ : splitter_.ended();
-}
+bool AnswerParser::speaks() const { return harmony_ ? harmony_->speaks() : splitter_.ended(); }
 
 void AnswerParser::take_content(std::string_view text, bool last, Delta& out) {
   if (!looks_for_calls_ && silent_.empty()) {
@@ -189,14 +122,14 @@ std::pair<size_t, size_t> AnswerParser::silent_mark(size_t before, bool last) co
 
 void AnswerParser::find_calls(bool last, Delta& out) {
   while (true) {
-    if (mode_ == Mode::text && !begin_call(last, out)) return;
+    if (!reader_ && !begin_call(last, out)) return;
     const CallReader::State state = reader_->read(held_, last);
     if (state == CallReader::State::open && !last) return;
     if (state == CallReader::State::read) {
       for (ToolCall& call : reader_->take()) out.add(std::move(call));
       held_.erase(0, reader_->end());
       called_ = line_ = true;
-      for (std::string_view mark : end_marks(syntax_.calls))
+      for (std::string_view mark : syntax_.calls->ends)
         if (std::find(silent_.begin(), silent_.end(), mark) == silent_.end()) silent_.emplace_back(mark);
     } else {
       // Not a call: its first character is text, and what follows may yet hold another mark.
@@ -211,7 +144,7 @@ void AnswerParser::find_calls(bool last, Delta& out) {
         held_.erase(0, mark->size());
       }
     }
-    mode_ = Mode::text;
+    reader_.reset();
     space_.clear();
   }
 }
@@ -220,13 +153,13 @@ void AnswerParser::find_calls(bool last, Delta& out) {
 bool AnswerParser::begin_call(bool last, Delta& out) {
   while (true) {
     if (called_) {  // between calls, and after the last, marks and white space go
-      const auto rest = after_call(syntax_.calls, held_, last);
+      const auto rest = after_call(*syntax_.calls, held_, last);
       if (!rest) return false;
       held_.erase(0, *rest);
       line_ = true;
     }
     CallOpening opening{held_.size(), false};
-    if (looks_for_calls_) opening = find_call(syntax_.calls, held_, line_);
+    if (looks_for_calls_) opening = find_call(*syntax_.calls, held_, line_);
     if (last && !opening.whole) opening.at = held_.size();
     const auto [certain, mark] = silent_mark(opening.at, last);
     const bool silent = certain < opening.at && mark > 0;
@@ -245,122 +178,12 @@ bool AnswerParser::begin_call(bool last, Delta& out) {
     if (certain == opening.at && opening.whole) {
       space_ = held_.substr(text.size(), certain - text.size());
       let_go(certain);
-      mode_ = Mode::call;
-      reader_ = std::make_shared<CallReader>(syntax_.calls, *tools_);
+      reader_ = call_reader(*syntax_.calls, *tools_, held_);
       return true;
     }
     let_go(last ? held_.size() : text.size());
     return false;
   }
-}
-
-// Harmony: messages one after another, each a head up to <|message|> and a body up to a mark that ends it.
-void AnswerParser::channels(bool last, Delta& out) {
-  static const std::vector<std::string_view> kEnds = {kEnd, kCall, kReturn, kStart, kChannel};
-  while (true) {
-    if (mode_ == Mode::head && !read_head(last, out)) return;
-    spoke_ = spoke_ || channel_ != Channel::reasoning;
-    if (channel_ == Channel::call) {
-      // A mark within the arguments' quotes is text, unless they are broken: then the first one counts that makes
-      // sense.
-      size_t end = std::string::npos, size = 0;
-      std::optional<std::string> arguments;
-      while (body_ < held_.size()) {
-        const std::string_view rest = std::string_view(held_).substr(body_);
-        const auto mark = std::find_if(kEnds.begin(), kEnds.end(), [&](auto one) { return rest.starts_with(one); });
-        if (mark != kEnds.end()) {
-          if (!quoted_ || tries_++ < kMostTries)
-            arguments = arguments_of_model(std::string_view(held_).substr(0, body_), recipient_, *tools_, true);
-          if (arguments || !quoted_) {
-            end = body_;
-            size = *mark == kChannel ? 0 : mark->size();  // a new head begins: with the mark where it belongs to it
-            break;
-          }
-        } else if (!last && rest[0] == '<' && beginning_of(kEnds, rest) == rest.size()) {
-          return;
-        }
-        const char c = held_[body_++];
-        if (escaped_)
-          escaped_ = false;
-        else if (quoted_ && c == '\\')
-          escaped_ = true;
-        else if (c == '"')
-          quoted_ = !quoted_;
-      }
-      if (end == std::string::npos) {
-        if (!last) return;
-        end = held_.size();
-        arguments = arguments_of_model(held_, recipient_, *tools_, false);
-      }
-      if (arguments)
-        out.add(ToolCall{"", recipient_, std::move(*arguments)});
-      else
-        out.content += std::string_view(held_).substr(0, end);
-      held_.erase(0, end + size);
-      mode_ = Mode::head;
-      if (last && held_.empty()) return;
-      continue;
-    }
-    const auto [at, mark] = first_of(kEnds, held_);
-    size_t certain = at;
-    if (at == std::string::npos) certain = last ? held_.size() : held_.size() - beginning_of(kEnds, held_);
-    (channel_ == Channel::reasoning ? out.reasoning : out.content) += held_.substr(0, certain);
-    if (at == std::string::npos) {
-      held_.erase(0, certain);
-      return;
-    }
-    held_.erase(0, at + (mark == kChannel ? 0 : mark.size()));
-    mode_ = Mode::head;
-  }
-}
-
-// Harmony: what comes before <|message|>; false if it has not all come. A model that writes no head speaks plainly.
-bool AnswerParser::read_head(bool last, Delta& out) {
-  constexpr size_t kLongest = 400;
-  constexpr std::string_view kBeginnings[] = {"<|", "to=", "assistant", "analysis", "commentary", "final"};
-  recipient_.clear();
-  body_ = 0;
-  tries_ = 0;
-  quoted_ = escaped_ = false;
-  const size_t begin = std::min(held_.find_first_not_of(kSpace), held_.size());
-  const std::string_view text = std::string_view(held_).substr(begin);
-  const bool may_be_head = std::any_of(std::begin(kBeginnings), std::end(kBeginnings), [&](std::string_view one) {
-    return text.starts_with(one) || (!last && one.starts_with(text));
-  });
-  const size_t at = held_.substr(0, kLongest + kMessage.size()).find(kMessage);
-  const bool too_long = at == std::string::npos && held_.size() >= kLongest + kMessage.size();
-  if (!text.empty() && (!may_be_head || too_long)) {
-    channel_ = Channel::content;
-    mode_ = Mode::body;
-    return true;
-  }
-  if (at == std::string::npos) {
-    if (last) {
-      // A head that never became a message says nothing; words that only might have been one do.
-      if (held_.find("<|") == std::string::npos && !text.starts_with("to=")) out.content += text;
-      held_.clear();
-    }
-    return false;
-  }
-  std::string_view head = std::string_view(held_).substr(0, at);
-  if (const size_t to = head.find("to="); to != std::string_view::npos) {
-    std::string_view name = head.substr(to + 3);
-    name = name.substr(0, std::min(name.find_first_of(" \t\r\n<"), name.size()));
-    if (name.starts_with("functions.")) name.remove_prefix(10);
-    recipient_ = name;
-  }
-  std::string_view channel;
-  if (const size_t mark = head.find(kChannel); mark != std::string_view::npos) {
-    channel = head.substr(mark + kChannel.size());
-    channel = channel.substr(0, std::min(channel.find_first_of(" \t\r\n<"), channel.size()));
-  }
-  if (is_tool_name(recipient_) && looks_for_calls_)
-    channel_ = Channel::call;
-  else
-    channel_ = channel == "analysis" ? Channel::reasoning : Channel::content;
-  held_.erase(0, at + kMessage.size());
-  mode_ = Mode::body;
-  return true;
 }
 
 }  // namespace glassbox

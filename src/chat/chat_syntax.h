@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "chat/harmony.h"
 #include "chat/reasoning.h"
 #include "chat/tool_calls.h"
 #include "tokenizer/tokenizer.h"
@@ -25,7 +27,7 @@ std::vector<std::string> texts_of(const SpecialTokens& tokens, const std::set<in
 // The marks a model was taught.
 struct ChatSyntax {
   enum class Reasoning { think, brackets, channels };  // <think>, [THINK] (Mistral), harmony's channels
-  CallSyntax calls = CallSyntax::none;
+  const CallSyntax* calls = nullptr;                   // null: how it calls tools is not known
   Reasoning reasoning = Reasoning::think;
 
   // Read off the text of the model's chat template, which writes these marks itself; no model is known by name.
@@ -42,23 +44,7 @@ struct ChatSyntax {
 // to the same. One answer, one thread.
 class AnswerParser {
  public:
-  struct Delta {
-    std::string reasoning, content;
-    std::vector<ToolCall> calls;
-    size_t before_calls = 0;  // bytes of content that came before the first of them
-
-    static Delta said(std::string content) { return {"", std::move(content), {}, 0}; }
-    void add(ToolCall call) {
-      if (calls.empty()) before_calls = content.size();
-      calls.push_back(std::move(call));
-    }
-    void add(Delta more) {  // what followed
-      if (calls.empty()) before_calls = content.size() + more.before_calls;
-      reasoning += more.reasoning;
-      content += more.content;
-      for (ToolCall& call : more.calls) calls.push_back(std::move(call));
-    }
-  };
+  using Delta = AnswerDelta;
 
   // `tools`: the request's, as OpenAI writes them; without any, calls are not looked for. `prompt`: the rendered one,
   // which may have opened the reasoning already; only its end counts. `silent`: marks that are special tokens: where
@@ -71,32 +57,23 @@ class AnswerParser {
   bool speaks() const;  // the reasoning, if any, is over
 
  private:
-  enum class Mode { text, call, head, body };
   void take_content(std::string_view text, bool last, Delta& out);
   void find_calls(bool last, Delta& out);
   bool begin_call(bool last, Delta& out);
   void let_go(size_t bytes);
   std::pair<size_t, size_t> silent_mark(size_t before, bool last) const;
-  void channels(bool last, Delta& out);
-  bool read_head(bool last, Delta& out);
 
   ChatSyntax syntax_;
   std::shared_ptr<const OrderedJson> tools_;
   bool looks_for_calls_;
   std::vector<std::string> silent_;
+  std::optional<HarmonyParser> harmony_;  // which reads all of an answer in harmony's channels
   ReasoningSplitter splitter_;
-  Mode mode_ = Mode::text;
   std::shared_ptr<CallReader> reader_;  // of the call being read
   std::string held_;
-  std::string space_;      // before a mark that may turn out not to be one
-  bool line_ = true;       // held_ begins a line
-  bool called_ = false;    // the last thing was a call
-  bool spoke_ = false;     // harmony: a message that is no reasoning has begun
-  std::string recipient_;  // the tool that the message being read is for
-  size_t body_ = 0;        // harmony: how far a call's body is looked at
-  int tries_ = 0;
-  bool quoted_ = false, escaped_ = false;
-  enum class Channel { reasoning, content, call } channel_ = Channel::content;
+  std::string space_;    // before a mark that may turn out not to be one
+  bool line_ = true;     // held_ begins a line
+  bool called_ = false;  // the last thing was a call
 };
 
 }  // namespace glassbox

@@ -60,12 +60,12 @@ Parsed everywhere(const ChatSyntax& syntax, std::string_view text, std::string_v
   return whole;
 }
 
-ChatSyntax with(CallSyntax calls) { return {calls, ChatSyntax::Reasoning::think}; }
+ChatSyntax with(const CallSyntax* calls) { return {calls, ChatSyntax::Reasoning::think}; }
 
 const std::string kOslo = R"({"city":"Oslo","days":2})";
 
 TEST(ChatSyntax, TaggedJson) {
-  const ChatSyntax syntax = with(CallSyntax::tagged);
+  const ChatSyntax syntax = with(call_syntax("tagged"));
   const Parsed one = everywhere(syntax,
                                 "<think>\nhm\n</think>\n\nLet me see.\n<tool_call>\n{\"name\": \"get_weather\", "
                                 "\"arguments\": {\"city\": \"Oslo\", \"days\": 2}}\n</tool_call>\n");
@@ -83,7 +83,7 @@ TEST(ChatSyntax, TaggedJson) {
 }
 
 TEST(ChatSyntax, MalformedCallsAreContent) {
-  const ChatSyntax syntax = with(CallSyntax::tagged);
+  const ChatSyntax syntax = with(call_syntax("tagged"));
   for (const char* text :
        {"see <tool_call>{\"name\": }</tool_call> then", "<tool_call>", "a <tool_call", "<tool_call>[]</tool_call>",
         "<tool_call>{\"name\": 5, \"arguments\": {}}</tool_call>", "<tool_call>{\"name\": \"x y\"}</tool_call>",
@@ -101,12 +101,12 @@ TEST(ChatSyntax, MalformedCallsAreContent) {
 TEST(ChatSyntax, WithoutToolsNothingIsACall) {
   const std::string text = "<tool_call>{\"name\": \"add\", \"arguments\": {}}</tool_call>\n";
   for (const OrderedJson& none : {OrderedJson(), OrderedJson::array()})
-    EXPECT_EQ(everywhere(with(CallSyntax::tagged), text, "", none), (Parsed{"", text, {}}));
+    EXPECT_EQ(everywhere(with(call_syntax("tagged")), text, "", none), (Parsed{"", text, {}}));
 }
 
 TEST(ChatSyntax, TaggedElements) {
   const Parsed parsed = everywhere(
-      with(CallSyntax::tagged),
+      with(call_syntax("tagged")),
       "I look.\n<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n<parameter=days>\n2\n"
       "</parameter>\n<parameter=units>\n7\n</parameter>\n<parameter=tags>\n[\"a\", "
       "1]\n</parameter>\n</function>\n</tool_call>");
@@ -114,13 +114,13 @@ TEST(ChatSyntax, TaggedElements) {
             (Parsed{"", "I look.", {{"", "get_weather", R"({"city":"Oslo","days":2,"units":"7","tags":["a",1]})"}}}));
   // Without the outer mark too; of many lines, only the marks' own breaks go.
   EXPECT_EQ(
-      everywhere(with(CallSyntax::tagged), "<function=get_weather><parameter=city>\na\n\nb\n</parameter></function>")
+      everywhere(with(call_syntax("tagged")), "<function=get_weather><parameter=city>\na\n\nb\n</parameter></function>")
           .calls,
       (Calls{{"", "get_weather", R"({"city":"a\n\nb"})"}}));
 }
 
 TEST(ChatSyntax, JsonAsTheWholeAnswer) {
-  const ChatSyntax syntax = with(CallSyntax::json);
+  const ChatSyntax syntax = with(call_syntax("json"));
   EXPECT_EQ(everywhere(syntax, R"(
 {"name": "get_weather", "parameters": {"city": "Oslo", "days": 2}})"),
             (Parsed{"", "", {{"", "get_weather", kOslo}}}));
@@ -138,7 +138,7 @@ TEST(ChatSyntax, JsonAsTheWholeAnswer) {
 
 // Llama 4 was taught Llama 3's way as well.
 TEST(ChatSyntax, PythonicOrJson) {
-  const ChatSyntax syntax{CallSyntax::pythonic};
+  const ChatSyntax syntax{call_syntax("pythonic")};
   const Parsed both{"", "", {{"", "get_weather", R"({"city":"Oslo"})"}, {"", "add", R"({"a":1,"b":2})"}}};
   const std::string calls =
       R"({"name": "get_weather", "parameters": {"city": "Oslo"}}{"name": "add", "parameters": {"a": 1, "b": 2}})";
@@ -148,7 +148,7 @@ TEST(ChatSyntax, PythonicOrJson) {
 }
 
 TEST(ChatSyntax, PythonicCalls) {
-  const ChatSyntax syntax = with(CallSyntax::pythonic);
+  const ChatSyntax syntax = with(call_syntax("pythonic"));
   EXPECT_EQ(
       everywhere(
           syntax,
@@ -164,7 +164,7 @@ TEST(ChatSyntax, PythonicCalls) {
 }
 
 TEST(ChatSyntax, DeepSeek) {
-  const ChatSyntax syntax = with(CallSyntax::deepseek);
+  const ChatSyntax syntax = with(call_syntax("deepseek"));
   EXPECT_EQ(
       everywhere(
           syntax,
@@ -185,7 +185,7 @@ TEST(ChatSyntax, DeepSeek) {
 }
 
 TEST(ChatSyntax, Kimi) {
-  const ChatSyntax syntax{CallSyntax::kimi};
+  const ChatSyntax syntax{call_syntax("kimi")};
   const std::string call =
       "<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{\"city\": \"Oslo\"}<|tool_call_end|>";
   EXPECT_EQ(
@@ -208,7 +208,7 @@ TEST(ChatSyntax, Kimi) {
 }
 
 TEST(ChatSyntax, Mistral) {
-  const ChatSyntax syntax{CallSyntax::mistral, ChatSyntax::Reasoning::brackets};
+  const ChatSyntax syntax{call_syntax("mistral"), ChatSyntax::Reasoning::brackets};
   EXPECT_EQ(
       everywhere(
           syntax,
@@ -228,7 +228,7 @@ TEST(ChatSyntax, Mistral) {
 }
 
 TEST(ChatSyntax, Gemma) {
-  const ChatSyntax syntax = with(CallSyntax::gemma);
+  const ChatSyntax syntax = with(call_syntax("gemma"));
   EXPECT_EQ(everywhere(syntax, "Sure.\n```tool_code\nprint(get_weather(city=\"Oslo\", days=2))\n```"),
             (Parsed{"", "Sure.", {{"", "get_weather", kOslo}}}));
   EXPECT_EQ(everywhere(syntax, "```tool_code\n[add(a=1), add(a=2)]\n```").calls,
@@ -240,7 +240,7 @@ TEST(ChatSyntax, Gemma) {
 }
 
 TEST(ChatSyntax, ListedCalls) {
-  const ChatSyntax syntax = with(CallSyntax::listed);
+  const ChatSyntax syntax = with(call_syntax("listed"));
   EXPECT_EQ(everywhere(syntax, "<function_calls>get_weather(city=\"Oslo\", days=2)\nadd(a=1, b=null)</function_calls>"),
             (Parsed{"", "", {{"", "get_weather", kOslo}, {"", "add", R"({"a":1,"b":null})"}}}));
   const std::string bad = "so <function_calls>add(1)</function_calls>";
@@ -248,7 +248,7 @@ TEST(ChatSyntax, ListedCalls) {
 }
 
 TEST(ChatSyntax, Harmony) {
-  const ChatSyntax syntax{CallSyntax::harmony, ChatSyntax::Reasoning::channels};
+  const ChatSyntax syntax{call_syntax("harmony"), ChatSyntax::Reasoning::channels};
   const std::string prompt = "<|start|>user<|message|>hi<|end|><|start|>assistant";
   EXPECT_EQ(
       everywhere(
@@ -304,7 +304,7 @@ TEST(ChatSyntax, ParametersAreTypedByTheSchema) {
               {"definitions", {{"Names", {{"type", "array"}, {"items", {{"type", "string"}}}}}}}}}}}}});
     const std::string call =
         fmt::format("<tool_call>\n<function=f>\n<parameter=a>\n{}\n</parameter>\n</function>\n</tool_call>", text);
-    const Parsed parsed = parse(with(CallSyntax::tagged), {call}, "", list);
+    const Parsed parsed = parse(with(call_syntax("tagged")), {call}, "", list);
     return parsed.calls.empty() ? "no call: " + parsed.content
                                 : parsed.calls[0].arguments.substr(5, parsed.calls[0].arguments.size() - 6);
   };
@@ -352,7 +352,7 @@ TEST(ChatSyntax, ParametersAreTypedByTheSchema) {
 }
 
 TEST(ChatSyntax, MarksInAValueAreText) {
-  const ChatSyntax syntax = with(CallSyntax::tagged);
+  const ChatSyntax syntax = with(call_syntax("tagged"));
   for (const char* value :
        {"ends with </tool_call> and goes on", "shut </function> and </tool_call> both", "a </parameter> b",
         "x </parameter></function> y", "open <tool_call> and <function=add> and <parameter=days>", "<parameter=x>",
@@ -375,7 +375,7 @@ TEST(ChatSyntax, MarksInAValueAreText) {
 }
 
 TEST(ChatSyntax, AnUnclosedParameterEndsWhereTheNextBegins) {
-  const ChatSyntax syntax = with(CallSyntax::tagged);
+  const ChatSyntax syntax = with(call_syntax("tagged"));
   const Parsed both{"", "", {{"", "get_weather", kOslo}}};
   for (const char* call :
        {"<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n<parameter=days>\n2\n</parameter>\n</"
@@ -402,9 +402,8 @@ TEST(ChatSyntax, AnUnclosedParameterEndsWhereTheNextBegins) {
 TEST(ChatSyntax, CallsWithoutTheirMarks) {
   const std::string json = R"({"name": "get_weather", "arguments": {"city": "Oslo", "days": 2}})";
   const Parsed alone{"", "", {{"", "get_weather", kOslo}}};
-  for (CallSyntax calls :
-       {CallSyntax::tagged, CallSyntax::json, CallSyntax::pythonic, CallSyntax::mistral, CallSyntax::gemma}) {
-    const ChatSyntax syntax = with(calls);
+  for (const char* name : {"tagged", "json", "pythonic", "mistral", "gemma"}) {
+    const ChatSyntax syntax = with(call_syntax(name));
     for (const std::string& said :
          {json, "\n" + json + "\n", "```json\n" + json + "\n```", "```\n" + json + "\n```\n", "[" + json + "]",
           json + "}", "```json\n[" + json + "]\n```", R"({"type": "function", "function": )" + json + "}"})
@@ -421,26 +420,26 @@ TEST(ChatSyntax, CallsWithoutTheirMarks) {
       EXPECT_EQ(everywhere(syntax, text), (Parsed{"", text, {}}));
   }
   // No more is held back than may become a call.
-  AnswerParser parser(with(CallSyntax::tagged), tools());
+  AnswerParser parser(with(call_syntax("tagged")), tools());
   EXPECT_EQ(parser.push("{\"na").content, "");
   EXPECT_EQ(parser.push("me\": \"get_").content, "");
   EXPECT_EQ(parser.push("there\"").content, "{\"name\": \"get_there\"");
   EXPECT_EQ(parser.push("\n```py").content, "\n```py");
-  for (CallSyntax calls : {CallSyntax::deepseek, CallSyntax::kimi, CallSyntax::listed})
-    EXPECT_EQ(everywhere(with(calls), json), (Parsed{"", json, {}}));
+  for (const char* name : {"deepseek", "kimi", "listed"})
+    EXPECT_EQ(everywhere(with(call_syntax(name)), json), (Parsed{"", json, {}}));
   // Around elements, and with marks that are made up.
-  EXPECT_EQ(everywhere(with(CallSyntax::tagged), "```xml\n<tool_call>\n" + json + "\n</tool_call>\n```"), alone);
-  EXPECT_EQ(everywhere(with(CallSyntax::tagged),
+  EXPECT_EQ(everywhere(with(call_syntax("tagged")), "```xml\n<tool_call>\n" + json + "\n</tool_call>\n```"), alone);
+  EXPECT_EQ(everywhere(with(call_syntax("tagged")),
                        "```xml\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n<parameter=days>\n2\n"
                        "</parameter>\n</function>\n```"),
             alone);
-  EXPECT_EQ(everywhere(with(CallSyntax::tagged), "<tools>\n" + json + "\n</tools>"), alone);
-  EXPECT_EQ(everywhere(with(CallSyntax::tagged), "<response>fine</response>"),
+  EXPECT_EQ(everywhere(with(call_syntax("tagged")), "<tools>\n" + json + "\n</tools>"), alone);
+  EXPECT_EQ(everywhere(with(call_syntax("tagged")), "<response>fine</response>"),
             (Parsed{"", "<response>fine</response>", {}}));
 }
 
 TEST(ChatSyntax, WhatModelsWriteForJson) {
-  const ChatSyntax syntax = with(CallSyntax::tagged);
+  const ChatSyntax syntax = with(call_syntax("tagged"));
   const auto arguments = [&](const std::string& written) {
     const Parsed parsed =
         everywhere(syntax, "<tool_call>{\"name\": \"get_weather\", \"arguments\": " + written + "}</tool_call>");
@@ -478,28 +477,29 @@ b	c", "days": None})"),
 // Whatever ends a call is no content, in any family, nor are special tokens that mark nothing.
 TEST(ChatSyntax, NothingOfACallsMarksIsContent) {
   const Calls tea = {{"", "add", R"({"a":1})"}};
-  EXPECT_EQ(everywhere(with(CallSyntax::pythonic), "<|python_start|>[add(a=1)]<|python_end|>"), (Parsed{"", "", tea}));
-  EXPECT_EQ(everywhere(with(CallSyntax::pythonic), "[add(a=1)]\n<|python_end|>\n"), (Parsed{"", "", tea}));
-  EXPECT_EQ(everywhere(with(CallSyntax::pythonic), "<|python_start|>add(a=1)<|python_end|> So."),
+  EXPECT_EQ(everywhere(with(call_syntax("pythonic")), "<|python_start|>[add(a=1)]<|python_end|>"),
+            (Parsed{"", "", tea}));
+  EXPECT_EQ(everywhere(with(call_syntax("pythonic")), "[add(a=1)]\n<|python_end|>\n"), (Parsed{"", "", tea}));
+  EXPECT_EQ(everywhere(with(call_syntax("pythonic")), "<|python_start|>add(a=1)<|python_end|> So."),
             (Parsed{"", "So.", tea}));
-  EXPECT_EQ(everywhere(with(CallSyntax::pythonic), "Sure.\n[add(a=1)]]<|python_e"), (Parsed{"", "Sure.", tea}));
-  EXPECT_EQ(everywhere(with(CallSyntax::mistral), R"([TOOL_CALLS][{"name": "add", "arguments": {"a": 1}}]])"),
+  EXPECT_EQ(everywhere(with(call_syntax("pythonic")), "Sure.\n[add(a=1)]]<|python_e"), (Parsed{"", "Sure.", tea}));
+  EXPECT_EQ(everywhere(with(call_syntax("mistral")), R"([TOOL_CALLS][{"name": "add", "arguments": {"a": 1}}]])"),
             (Parsed{"", "", tea}));
-  EXPECT_EQ(everywhere(with(CallSyntax::json), R"({"name": "add", "parameters": {"a": 1}}<|eom_id|>)"),
+  EXPECT_EQ(everywhere(with(call_syntax("json")), R"({"name": "add", "parameters": {"a": 1}}<|eom_id|>)"),
             (Parsed{"", "", tea}));
-  EXPECT_EQ(everywhere(with(CallSyntax::gemma), "[add(a=1)]"), (Parsed{"", "", tea}));
-  EXPECT_EQ(everywhere(with(CallSyntax::json), "So:\n[add(a=1)]"), (Parsed{"", "So:", tea}));
-  EXPECT_EQ(everywhere(with(CallSyntax::tagged),
+  EXPECT_EQ(everywhere(with(call_syntax("gemma")), "[add(a=1)]"), (Parsed{"", "", tea}));
+  EXPECT_EQ(everywhere(with(call_syntax("json")), "So:\n[add(a=1)]"), (Parsed{"", "So:", tea}));
+  EXPECT_EQ(everywhere(with(call_syntax("tagged")),
                        "<tool_call><function=add><parameter=a>1</parameter></function></tool_call></tool_call>\n"),
             (Parsed{"", "", tea}));
-  EXPECT_EQ(everywhere(with(CallSyntax::deepseek),
+  EXPECT_EQ(everywhere(with(call_syntax("deepseek")),
                        "<｜tool▁call▁begin｜>function<｜tool▁sep｜>add\n```json\n{\"a\": 1}}\n```<｜tool▁calls▁end｜>"),
             (Parsed{"", "", tea}));
-  EXPECT_EQ(everywhere(with(CallSyntax::deepseek),
+  EXPECT_EQ(everywhere(with(call_syntax("deepseek")),
                        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{\"city\": "
                        "\"<｜tool▁call▁end｜>\"}<｜tool▁call▁end｜>"),
             (Parsed{"", "", {{"", "get_weather", "{\"city\":\"<｜tool▁call▁end｜>\"}"}}}));
-  EXPECT_EQ(everywhere(with(CallSyntax::listed),
+  EXPECT_EQ(everywhere(with(call_syntax("listed")),
                        "<function_calls>get_weather(city=\"</function_calls>\")</function_calls>\n"),
             (Parsed{"", "", {{"", "get_weather", R"({"city":"</function_calls>"})"}}}));
 }
@@ -578,9 +578,10 @@ TEST(ChatSyntax, AnyAnswerComesToTheSameHoweverItIsCut) {
     return static_cast<size_t>(state >> 33) % below;
   };
   for (int round = 0; round < 4000; ++round) {
-    ChatSyntax syntax{static_cast<CallSyntax>(round % 10)};
-    if (syntax.calls == CallSyntax::mistral) syntax.reasoning = ChatSyntax::Reasoning::brackets;
-    if (syntax.calls == CallSyntax::harmony) syntax.reasoning = ChatSyntax::Reasoning::channels;
+    const size_t which = static_cast<size_t>(round) % (call_syntaxes().size() + 1);
+    ChatSyntax syntax{which == 0 ? nullptr : &call_syntaxes()[which - 1]};
+    if (syntax.calls == call_syntax("mistral")) syntax.reasoning = ChatSyntax::Reasoning::brackets;
+    if (syntax.calls == call_syntax("harmony")) syntax.reasoning = ChatSyntax::Reasoning::channels;
     std::string text;
     for (size_t i = 1 + drawn(14); i > 0; --i) text += kPieces[drawn(std::size(kPieces))];
     const Parsed whole = parse(syntax, {text}, "", tools());
@@ -597,7 +598,7 @@ TEST(ChatSyntax, AnyAnswerComesToTheSameHoweverItIsCut) {
 }
 
 TEST(ChatSyntax, SilentMarksAreLeftOut) {
-  const auto said = [](CallSyntax calls, std::string_view text, std::vector<std::string> silent,
+  const auto said = [](const CallSyntax* calls, std::string_view text, std::vector<std::string> silent,
                        const OrderedJson& offered) {
     Parsed all;
     for (size_t cut = 0; cut <= text.size(); ++cut) {
@@ -614,12 +615,12 @@ TEST(ChatSyntax, SilentMarksAreLeftOut) {
     }
     return all;
   };
-  EXPECT_EQ(said(CallSyntax::json, "<|python_tag|>print(1)", {"<|python_tag|>"}, tools()),
+  EXPECT_EQ(said(call_syntax("json"), "<|python_tag|>print(1)", {"<|python_tag|>"}, tools()),
             (Parsed{"", "print(1)", {}}));
-  EXPECT_EQ(said(CallSyntax::json, "<|python_tag|>print(1)", {}, tools()), (Parsed{"", "<|python_tag|>print(1)", {}}));
-  EXPECT_EQ(said(CallSyntax::none, "<think>a</think>b <think> c", {"<think>", "</think>"}, {}),
-            (Parsed{"a", "b  c", {}}));
-  EXPECT_EQ(said(CallSyntax::kimi, "a <|tool_call_begin|>b<|tool_call_end|>",
+  EXPECT_EQ(said(call_syntax("json"), "<|python_tag|>print(1)", {}, tools()),
+            (Parsed{"", "<|python_tag|>print(1)", {}}));
+  EXPECT_EQ(said(nullptr, "<think>a</think>b <think> c", {"<think>", "</think>"}, {}), (Parsed{"a", "b  c", {}}));
+  EXPECT_EQ(said(call_syntax("kimi"), "a <|tool_call_begin|>b<|tool_call_end|>",
                  {"<|tool_call_begin|>", "<|tool_call_end|>"}, tools()),
             (Parsed{"", "a b", {}}));
 }
@@ -627,11 +628,11 @@ TEST(ChatSyntax, SilentMarksAreLeftOut) {
 TEST(ChatSyntax, SpecialMarks) {
   const SpecialTokens tokens = {
       {"<|python_tag|>", 1}, {"<|eot_id|>", 2}, {"</think>", 3}, {"[ARGS]", 4}, {"<|call|>", 5}};
-  EXPECT_EQ(with(CallSyntax::json).special_marks(tokens, true), (std::set<int32_t>{1, 3}));
-  EXPECT_EQ(with(CallSyntax::json).special_marks(tokens, false), (std::set<int32_t>{3}));
-  EXPECT_EQ((ChatSyntax{CallSyntax::mistral, ChatSyntax::Reasoning::brackets}).special_marks(tokens, true),
+  EXPECT_EQ(with(call_syntax("json")).special_marks(tokens, true), (std::set<int32_t>{1, 3}));
+  EXPECT_EQ(with(call_syntax("json")).special_marks(tokens, false), (std::set<int32_t>{3}));
+  EXPECT_EQ((ChatSyntax{call_syntax("mistral"), ChatSyntax::Reasoning::brackets}).special_marks(tokens, true),
             (std::set<int32_t>{4}));
-  EXPECT_EQ((ChatSyntax{CallSyntax::harmony, ChatSyntax::Reasoning::channels}).special_marks(tokens, false),
+  EXPECT_EQ((ChatSyntax{call_syntax("harmony"), ChatSyntax::Reasoning::channels}).special_marks(tokens, false),
             (std::set<int32_t>{5}));
 }
 
@@ -640,41 +641,41 @@ TEST(ChatSyntax, TemplatesWriteWhatIsParsed) {
   GLASSBOX_NEEDS_DATA();
   struct Case {
     const char* file;
-    CallSyntax calls;
+    const CallSyntax* calls;
     std::vector<const char*> ends;  // of a message
     bool text_arguments = false;    // this template wants them as JSON text
   };
   const Case cases[] = {
-      {"llama.cpp/Qwen-Qwen2.5-7B-Instruct.jinja", CallSyntax::tagged, {"<|im_end|>"}},
-      {"llama.cpp/Qwen-Qwen3-0.6B.jinja", CallSyntax::tagged, {"<|im_end|>"}},
-      {"llama.cpp/Qwen3-Coder.jinja", CallSyntax::tagged, {"<|im_end|>"}},
-      {"llama.cpp/Qwen-QwQ-32B.jinja", CallSyntax::tagged, {"<|im_end|>"}},
-      {"llama.cpp/NousResearch-Hermes-3-Llama-3.1-8B-tool_use.jinja", CallSyntax::tagged, {"<|im_end|>"}},
-      {"llama.cpp/meta-llama-Llama-3.1-8B-Instruct.jinja", CallSyntax::json, {"<|eot_id|>", "<|eom_id|>"}},
-      {"llama.cpp/meta-llama-Llama-3.2-3B-Instruct.jinja", CallSyntax::json, {"<|eot_id|>", "<|eom_id|>"}},
-      {"llama.cpp/meta-llama-Llama-3.3-70B-Instruct.jinja", CallSyntax::json, {"<|eot_id|>", "<|eom_id|>"}},
-      {"llama.cpp/deepseek-ai-DeepSeek-R1-Distill-Qwen-32B.jinja", CallSyntax::deepseek, {"<｜end▁of▁sentence｜>"}},
+      {"llama.cpp/Qwen-Qwen2.5-7B-Instruct.jinja", call_syntax("tagged"), {"<|im_end|>"}},
+      {"llama.cpp/Qwen-Qwen3-0.6B.jinja", call_syntax("tagged"), {"<|im_end|>"}},
+      {"llama.cpp/Qwen3-Coder.jinja", call_syntax("tagged"), {"<|im_end|>"}},
+      {"llama.cpp/Qwen-QwQ-32B.jinja", call_syntax("tagged"), {"<|im_end|>"}},
+      {"llama.cpp/NousResearch-Hermes-3-Llama-3.1-8B-tool_use.jinja", call_syntax("tagged"), {"<|im_end|>"}},
+      {"llama.cpp/meta-llama-Llama-3.1-8B-Instruct.jinja", call_syntax("json"), {"<|eot_id|>", "<|eom_id|>"}},
+      {"llama.cpp/meta-llama-Llama-3.2-3B-Instruct.jinja", call_syntax("json"), {"<|eot_id|>", "<|eom_id|>"}},
+      {"llama.cpp/meta-llama-Llama-3.3-70B-Instruct.jinja", call_syntax("json"), {"<|eot_id|>", "<|eom_id|>"}},
+      {"llama.cpp/deepseek-ai-DeepSeek-R1-Distill-Qwen-32B.jinja", call_syntax("deepseek"), {"<｜end▁of▁sentence｜>"}},
       {"llama.cpp/deepseek-ai-DeepSeek-R1-Distill-Llama-8B.jinja",
-       CallSyntax::deepseek,
+       call_syntax("deepseek"),
        {"<｜end▁of▁sentence｜>"},
        true},
-      {"llama.cpp/deepseek-ai-DeepSeek-V3.1.jinja", CallSyntax::deepseek, {"<｜end▁of▁sentence｜>"}},
-      {"llama.cpp/mistralai-Mistral-Nemo-Instruct-2407.jinja", CallSyntax::mistral, {"</s>"}},
-      {"llama.cpp/Mistral-Small-3.2-24B-Instruct-2506.jinja", CallSyntax::mistral, {"</s>"}},
-      {"llama.cpp/mistralai-Ministral-3-14B-Reasoning-2512.jinja", CallSyntax::mistral, {"</s>"}},
-      {"llama.cpp/unsloth-mistral-Devstral-Small-2507.jinja", CallSyntax::mistral, {"</s>"}},
-      {"llama.cpp/moonshotai-Kimi-K2.jinja", CallSyntax::kimi, {"<|im_end|>"}},
-      {"axolotl/llama4.jinja", CallSyntax::pythonic, {"<|eot|>"}},
-      {"axolotl/llama3_2_vision.jinja", CallSyntax::json, {"<|eot_id|>", "<|eom_id|>"}},
-      {"axolotl/qwen3.jinja", CallSyntax::tagged, {"<|im_end|>"}},
-      {"axolotl/qwen_25.jinja", CallSyntax::tagged, {"<|im_end|>"}},
-      {"axolotl/deepseek_v3.jinja", CallSyntax::deepseek, {"<｜end▁of▁sentence｜>"}, true},
-      {"axolotl/mistral_v2v3.jinja", CallSyntax::mistral, {"</s>"}},
-      {"axolotl/mistral_v3_tekken.jinja", CallSyntax::mistral, {"</s>"}},
-      {"mistral.rs/mistral_nemo_tool_call.jinja", CallSyntax::mistral, {"</s>"}},
-      {"mistral.rs/deepseek_tool_call.jinja", CallSyntax::deepseek, {"<｜end▁of▁sentence｜>"}},
-      {"mistral.rs/nousresearch_hermes3_tool_use.jinja", CallSyntax::tagged, {"<|im_end|>"}},
-      {"llama.cpp/openai-gpt-oss-120b.jinja", CallSyntax::harmony, {"<|call|>"}},
+      {"llama.cpp/deepseek-ai-DeepSeek-V3.1.jinja", call_syntax("deepseek"), {"<｜end▁of▁sentence｜>"}},
+      {"llama.cpp/mistralai-Mistral-Nemo-Instruct-2407.jinja", call_syntax("mistral"), {"</s>"}},
+      {"llama.cpp/Mistral-Small-3.2-24B-Instruct-2506.jinja", call_syntax("mistral"), {"</s>"}},
+      {"llama.cpp/mistralai-Ministral-3-14B-Reasoning-2512.jinja", call_syntax("mistral"), {"</s>"}},
+      {"llama.cpp/unsloth-mistral-Devstral-Small-2507.jinja", call_syntax("mistral"), {"</s>"}},
+      {"llama.cpp/moonshotai-Kimi-K2.jinja", call_syntax("kimi"), {"<|im_end|>"}},
+      {"axolotl/llama4.jinja", call_syntax("pythonic"), {"<|eot|>"}},
+      {"axolotl/llama3_2_vision.jinja", call_syntax("json"), {"<|eot_id|>", "<|eom_id|>"}},
+      {"axolotl/qwen3.jinja", call_syntax("tagged"), {"<|im_end|>"}},
+      {"axolotl/qwen_25.jinja", call_syntax("tagged"), {"<|im_end|>"}},
+      {"axolotl/deepseek_v3.jinja", call_syntax("deepseek"), {"<｜end▁of▁sentence｜>"}, true},
+      {"axolotl/mistral_v2v3.jinja", call_syntax("mistral"), {"</s>"}},
+      {"axolotl/mistral_v3_tekken.jinja", call_syntax("mistral"), {"</s>"}},
+      {"mistral.rs/mistral_nemo_tool_call.jinja", call_syntax("mistral"), {"</s>"}},
+      {"mistral.rs/deepseek_tool_call.jinja", call_syntax("deepseek"), {"<｜end▁of▁sentence｜>"}},
+      {"mistral.rs/nousresearch_hermes3_tool_use.jinja", call_syntax("tagged"), {"<|im_end|>"}},
+      {"llama.cpp/openai-gpt-oss-120b.jinja", call_syntax("harmony"), {"<|call|>"}},
   };
   for (const Case& one : cases) {
     SCOPED_TRACE(one.file);
@@ -694,7 +695,7 @@ TEST(ChatSyntax, TemplatesWriteWhatIsParsed) {
     context["add_generation_prompt"] = false;
     context["messages"].push_back(
         {{"role", "assistant"},
-         {"content", one.calls == CallSyntax::deepseek ? OrderedJson(nullptr) : OrderedJson("")},
+         {"content", one.calls == call_syntax("deepseek") ? OrderedJson(nullptr) : OrderedJson("")},
          {"tool_calls", OrderedJson::array({call})}});
     std::string rendered = chat.render(context).text;
     // What the model would have said: what comes after the prompt as far as both agree, up to the end of the message.
@@ -715,10 +716,10 @@ TEST(ChatSyntax, TemplatesWriteWhatIsParsed) {
 }
 
 TEST(ChatSyntax, IsReadOffTheTemplate) {
-  EXPECT_EQ(ChatSyntax::of_template("{{ messages }}").calls, CallSyntax::none);
-  EXPECT_EQ(ChatSyntax::of_template("<start_of_turn>user").calls, CallSyntax::gemma);
-  EXPECT_EQ(ChatSyntax::of_template("<|header_start|>user<|header_end|>").calls, CallSyntax::pythonic);
-  EXPECT_EQ(ChatSyntax::of_template("<function_calls>").calls, CallSyntax::listed);
+  EXPECT_EQ(ChatSyntax::of_template("{{ messages }}").calls, nullptr);
+  EXPECT_EQ(ChatSyntax::of_template("<start_of_turn>user").calls, call_syntax("gemma"));
+  EXPECT_EQ(ChatSyntax::of_template("<|header_start|>user<|header_end|>").calls, call_syntax("pythonic"));
+  EXPECT_EQ(ChatSyntax::of_template("<function_calls>").calls, call_syntax("listed"));
   EXPECT_EQ(ChatSyntax::of_template("[THINK] [TOOL_CALLS]").reasoning, ChatSyntax::Reasoning::brackets);
 }
 

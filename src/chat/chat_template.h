@@ -12,7 +12,6 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,12 +19,11 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/json.h"
+#include "formats/file_set.h"
 #include "unicode/mixed_text.h"
 
 namespace glassbox {
-
-// JSON whose objects keep the order they were written in: templates print tools as the request had them.
-using OrderedJson = nlohmann::ordered_json;
 
 struct RenderLimits {
   uint64_t steps = 10'000'000;       // nodes evaluated, plus items and bytes handled: bounds time and memory
@@ -99,11 +97,12 @@ class ChatTemplate {
   std::shared_ptr<const Published> published_;
 };
 
-// The template of a published folder, as transformers' tokenizers find it: chat_template.jinja and
+// The template of a model as published, as transformers' tokenizers find it: chat_template.jinja and
 // additional_chat_templates/NAME.jinja, where any of these is; else tokenizer_config.json's "chat_template" (a string,
 // a list of {name, template}, or an object of templates by name); else, as its processors do, "chat_template" of
 // processor_config.json or chat_template.json. With the special tokens of tokenizer_config.json as its variables.
-// Nothing if the model has no template. Throws Error(bad_file).
+// Of a .gguf file: gguf_chat_template(). Nothing if the model has no template. Throws Error(bad_file).
+std::optional<ChatTemplate> open_chat_template(const FileSet& files);
 std::optional<ChatTemplate> open_chat_template(const std::filesystem::path& folder);
 
 }  // namespace glassbox

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 

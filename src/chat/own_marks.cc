@@ -1,14 +1,12 @@
 #include "chat/own_marks.h"
 
-#include "chat/tool_calls.h"
-
 namespace glassbox {
 
 std::vector<std::string> own_marks(const ChatSyntax& syntax) {
   std::vector<std::string> marks;
   if (syntax.reasoning == ChatSyntax::Reasoning::think) marks = {"<think>", "</think>"};
   if (syntax.reasoning == ChatSyntax::Reasoning::brackets) marks = {"[THINK]", "[/THINK]"};
-  for (const std::string_view mark : call_marks(syntax.calls)) marks.emplace_back(mark);
+  if (syntax.calls) marks.insert(marks.end(), syntax.calls->marks.begin(), syntax.calls->marks.end());
   return marks;
 }
 

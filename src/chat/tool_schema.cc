@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "base/large_integer.h"
-#include "chat/pythonic_calls.h"
+#include "chat/calls/json_calls.h"
+#include "chat/calls/python_calls.h"
+#include "chat/calls/scan.h"
 
 namespace glassbox {
 namespace {
 
-constexpr std::string_view kSpace = " \t\r\n";
 constexpr int kMostDepth = 32;     // of schemas within schemas; what is deeper allows anything
 constexpr int kMostSchemas = 500;  // looked at for one parameter: branches may refer to each other without end
 
@@ -25,12 +26,6 @@ enum : unsigned {
   kNull = 64,
   kAny = 127,
 };
-
-std::string_view trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
 
 std::string lower(std::string_view text) {
   std::string out(text);

@@ -2,7 +2,7 @@
 
 #include <utf8proc.h>
 
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 namespace {

@@ -4,9 +4,8 @@
 #include <iostream>
 #include <iterator>
 
-#include "formats/gguf_config.h"
-#include "models/registry.h"
-#include "formats/shipped.h"
+#include "convert/convert.h"
+#include "formats/file_set.h"
 
 namespace glassbox {
 
@@ -27,8 +26,8 @@ void ModelOptions::add_to(CLI::App& command) {
 }
 
 std::vector<std::filesystem::path> ModelOptions::files() const {
-  std::vector<std::filesystem::path> read;
-  if (!shipped_model(model)) read.emplace_back(model);
+  const auto files = FileSet::find(model);
+  std::vector<std::filesystem::path> read = files ? files->paths() : std::vector<std::filesystem::path>{model};
   if (!adapter.empty()) read.emplace_back(adapter);
   return read;
 }
@@ -61,9 +60,7 @@ CLI::Option* add_repeated(CLI::App& command, const std::string& name, std::vecto
 }
 
 void say_beyond_gguf(const std::string& file) {
-  if (!is_gguf_file(file)) return;
-  const Gguf gguf = Gguf::open(file);
-  const auto keys = beyond_gguf(gguf, gguf_family(gguf, known_families()));
+  const auto keys = beyond_gguf(file);
   if (keys.empty()) return;
   fmt::print(stderr, "{}: GGUF has no words for {}: only Glassbox finds this in the file, others compute without\n",
              file, fmt::join(keys, ", "));

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "cli/columns.h"
-#include "unicode/unicode.h"
 
 namespace glassbox {
 namespace {

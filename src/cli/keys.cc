@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 namespace {

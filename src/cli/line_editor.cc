@@ -14,7 +14,7 @@
 
 #include "cli/columns.h"
 #include "cli/terminal.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 namespace {

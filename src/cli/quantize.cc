@@ -9,7 +9,7 @@
 #include "base/output.h"
 #include "cli/command.h"
 #include "convert/quantize.h"
-#include "formats/gguf.h"
+#include "formats/file_set.h"
 
 namespace glassbox {
 namespace {
@@ -24,8 +24,8 @@ std::string name_of(DType type) { return std::string(info(type).name); }
 
 std::string output_of(const Options& given) {
   if (!given.output.empty()) return given.output;
-  const std::filesystem::path path(given.model);
-  const std::string stem = is_gguf_file(path) ? gguf_stem(path) : path.filename().string();
+  const auto files = FileSet::find(given.model);
+  const std::string stem = std::filesystem::path(files ? files->name() : given.model).filename().string();
   return (stem.empty() ? "model" : stem) + "." + given.quantize.type + ".gguf";
 }
 

@@ -2,7 +2,7 @@
 #include "server/serve.h"
 
 #include "cli/command.h"
-#include "formats/shipped.h"
+#include "formats/file_set.h"
 
 namespace glassbox {
 namespace {
@@ -24,7 +24,7 @@ int run(const Options& given) {
     options.adapters.push_back({name, folder});
   }
   if (options.models.empty())
-    for (const std::string_view name : shipped_models()) options.models.emplace_back(name);
+    for (const std::string_view name : FileSet::shipped()) options.models.emplace_back(name);
   return serve(options);
 }
 

@@ -16,7 +16,7 @@
 #include "cli/reading_progress.h"
 #include "cli/streams.h"
 #include "cli/terminal.h"
-#include "formats/shipped.h"
+#include "formats/file_set.h"
 
 namespace glassbox {
 namespace {
@@ -239,7 +239,7 @@ class Talk {
   void model(std::string_view reference) {
     if (reference.empty())
       return note("{}; /model NAME takes another: {}, a folder as published, or a .gguf file",
-                  conversation_.model().name, fmt::join(shipped_models(), ", "));
+                  conversation_.model().name, fmt::join(FileSet::shipped(), ", "));
     conversation_.change_model(file_named(reference).string());
     welcome();
   }

@@ -9,10 +9,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "chat/gguf_model.h"
 #include "chat/prompt_encoder.h"
 #include "cli/command.h"
-#include "formats/shipped.h"
+#include "formats/file_set.h"
 
 namespace glassbox {
 namespace {
@@ -29,23 +28,14 @@ struct RenderOptions {
 };
 
 Tokenizer open_tokenizer(const std::string& source) {
-  if (const auto shipped = shipped_model(source))
-    return Tokenizer::from_json(shipped->tokenizer, source + "/tokenizer.json", shipped->tokenizer_config);
-  if (is_gguf_file(source)) return Tokenizer::from_gguf(Gguf::open(source));
-  return Tokenizer::open(source);
-}
-
-bool is_model(const std::string& source) {
-  return shipped_model(source) || std::filesystem::is_directory(source) || is_gguf_file(source);
+  const auto model = FileSet::find(source);
+  return model ? Tokenizer::open(*model) : Tokenizer::open(source);
 }
 
 // Nothing where a model has none, or for what is no model.
 std::optional<ChatTemplate> template_of_model(const std::string& source) {
-  if (shipped_model(source)) return open_model(source)->chat_template;
-  if (std::filesystem::is_directory(source)) return open_chat_template(source);
-  if (!is_gguf_file(source)) return std::nullopt;
-  const Gguf file = Gguf::open(source);
-  return gguf_chat_template(file, Tokenizer::from_gguf(file));
+  const auto model = FileSet::find(source);
+  return model ? open_chat_template(*model) : std::nullopt;
 }
 
 void print_ids(const std::vector<int32_t>& ids) { fmt::print("[{}]\n", fmt::join(ids, ", ")); }
@@ -96,7 +86,7 @@ int detokenize(const TextOptions& options) {
 // Nothing for a template file, or a folder that has no tokenizer: what they write is text, and which of it is their
 // own.
 std::optional<PromptEncoder> find_prompts(const std::string& source, const std::optional<ChatTemplate>& chat_template) {
-  if (!is_model(source)) return std::nullopt;
+  if (!FileSet::find(source)) return std::nullopt;
   try {
     return PromptEncoder(open_tokenizer(source), chat_template);
   } catch (const Error& error) {
@@ -106,7 +96,7 @@ std::optional<PromptEncoder> find_prompts(const std::string& source, const std::
 }
 
 int render(const RenderOptions& options) {
-  std::optional<ChatTemplate> chat_template = is_model(options.source)
+  std::optional<ChatTemplate> chat_template = FileSet::find(options.source)
                                                   ? template_of_model(options.source)
                                                   : ChatTemplate::parse(read_file(options.source), options.source);
   if (!chat_template) fail(ErrorKind::unsupported, "{}: has no chat template", options.source);

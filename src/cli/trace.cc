@@ -7,7 +7,6 @@
 #include "base/json.h"
 #include "base/output.h"
 #include "cli/command.h"
-#include "formats/safetensors.h"
 
 namespace glassbox {
 namespace {
@@ -58,9 +57,8 @@ int run_trace(const TraceOptions& options) {
     remove_unfinished_on_signals();
   }
   const auto model = options.model.open();
-  Workspace workspace(options.model.threads);
   if (options.list) {
-    for (const std::string& name : model->network->tap_names(workspace)) fmt::print("{}\n", name);
+    for (const std::string& name : tap_names(*model, options.model.threads)) fmt::print("{}\n", name);
     return 0;
   }
   if (options.taps.empty()) fail(ErrorKind::bad_request, "--taps: expected at least one name; --list names them all");
@@ -68,16 +66,11 @@ int run_trace(const TraceOptions& options) {
     fail(ErrorKind::bad_request, "trace: expected either PROMPT or --tokens");
   const auto tokens = options.tokens.empty() ? model->tokenizer.encode(options.prompt) : parse_tokens(options.tokens);
   const auto adapter = options.model.open_adapter(*model);
-  const auto traced = trace(*model->network, tokens, options.taps, workspace, adapter.get());
+  const auto traced = trace(*model, tokens, options.taps, options.model.threads, adapter.get());
   model->check_whole();
   for (const TracedValue& value : traced) print_summary(value, options.json);
-  if (!options.out.empty()) {
-    std::vector<RawTensor> tensors;
-    for (const TracedValue& value : traced)
-      tensors.push_back({value.name, DType::f32, value.shape, std::as_bytes(std::span(value.values)), nullptr});
-    write_safetensors(options.out, tensors, {{"model", model->name}},
-                      options.force ? Existing::replaced : Existing::refused);
-  }
+  if (!options.out.empty())
+    write_trace(options.out, traced, *model, options.force ? Existing::replaced : Existing::refused);
   return 0;
 }
 

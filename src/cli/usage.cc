@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/quote.h"
 #include "cli/nearest.h"
-#include "unicode/unicode.h"
 
 namespace glassbox {
 namespace {
@@ -47,7 +47,7 @@ std::string unknown_option(const CLI::App& app, const CLI::App* command, const s
   const std::string name = word.substr(0, word.find('='));
   // What has a space in it was meant as text.
   if (command && word.find_first_of(" \n") != std::string::npos)
-    return fmt::format("{} begins with a dash: put -- before a text that does", unicode::shown(word));
+    return fmt::format("{} begins with a dash: put -- before a text that does", quote(word));
   const auto like = nearest_of(name, option_names(command ? *command : app));
   if (like == name) return fmt::format("{}: behind -- all is text: expected options before it", name);
   std::string problem = fmt::format("{}: no such option{}", name, like ? fmt::format(", did you mean {}?", *like) : "");
@@ -91,8 +91,7 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
     if (first.size() > 1 && first.starts_with('-'))
       problem = unknown_option(app, command, first);
     else if (command)
-      problem =
-          fmt::format("{} is one argument too many (a text of several words goes in quotes)", unicode::shown(first));
+      problem = fmt::format("{} is one argument too many (a text of several words goes in quotes)", quote(first));
     else
       problem = unknown_command(app, first);
   } else if (dynamic_cast<const CLI::ConversionError*>(&error)) {

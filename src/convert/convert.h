@@ -29,15 +29,19 @@ struct Converted {
 };
 
 // `source`: a folder as published, the shipped model's name, or a .gguf file; `target`: a name that ends in .gguf, or a
-// folder that is made. A folder's model card (README.md) goes into the file and comes back out of it; where numbers are
-// quantized it says of which model. Numbers that keep their dtype keep their bits; vectors and routers are float32 in
-// GGUF, as llama.cpp wants them, and take the matrices' dtype in a checkpoint where that loses nothing. From a folder
-// to a folder, without a dtype, tensors stay as they are stored; with one all weights take it, whatever they were
-// packed as, and config.json says so; every other file goes along. Works row by row: holds less than the largest
+// folder that is made. A published model's card (README.md) goes into the file and comes back out of it; where numbers
+// are quantized it says of which model. Numbers that keep their dtype keep their bits; vectors and routers are float32
+// in GGUF, as llama.cpp wants them, and take the matrices' dtype in a checkpoint where that loses nothing. From a
+// folder to a folder, without a dtype, tensors stay as they are stored; with one all weights take it, whatever they
+// were packed as, and config.json says so; every other file goes along. Works row by row: holds less than the largest
 // tensor. Throws as the readers and writers of both; Error(bad_request) where the target is the source, holds it or is
 // there already (`force` replaces it: files of a folder that are no model's stay); and Error(unsupported) naming what
 // the target's format cannot hold, or a number that the dtype cannot. The target is whole or as it was before.
 Converted convert(const std::string& source, const std::string& target, const ConvertOptions& options,
                   const std::function<void(const Progress&)>& progress = {});
+
+// Which keys of config.json only Glassbox finds in a model that was written (formats/gguf_config.h): others compute
+// without them. None for a folder.
+std::vector<std::string> beyond_gguf(const std::string& target);
 
 }  // namespace glassbox

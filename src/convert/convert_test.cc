@@ -52,12 +52,12 @@ TEST_P(PeersFile, HasTheCheckpointsTensorsToTheBit) {
     const auto b = got.find(tensor);
     ASSERT_TRUE(b) << tensor;
     std::vector<float> x = floats(a), y = floats(*b);
-    if (got.turned(tensor)) {
+    if (got.is_transposed(tensor)) {
       ASSERT_EQ(b->shape, (std::vector<int64_t>{a.shape[0], a.shape[2], a.shape[1]})) << tensor;
       const auto k = static_cast<size_t>(a.shape[1]), n = static_cast<size_t>(a.shape[2]);
-      std::vector<float> turned(y.size());
-      for (size_t i = 0; i < y.size(); ++i) turned[i / (n * k) * n * k + i % k * n + i / k % n] = y[i];
-      y = std::move(turned);
+      std::vector<float> transposed(y.size());
+      for (size_t i = 0; i < y.size(); ++i) transposed[i / (n * k) * n * k + i % k * n + i / k % n] = y[i];
+      y = std::move(transposed);
     } else {
       EXPECT_EQ(a.shape, b->shape) << tensor;
     }
@@ -526,7 +526,7 @@ TEST(Convert, TakesEveryFormOfTokenizerAlong) {
     fs::copy(data / from, folder / "model" / as);
     const Tokenizer published = Tokenizer::open(folder / "model");
     const std::vector<GgufEntry> entries =
-        gguf_tokenizer(folder / "model", static_cast<int64_t>(published.size()) + 64);
+        gguf_tokenizer(FileSet::of_folder(folder / "model"), static_cast<int64_t>(published.size()) + 64);
     const Gguf file = Gguf::planned(entries, {}, "m.gguf");
     const std::string text = "Hello,  world's 123 \u00e9t\u00e9s \u4f60\u597d\n\n  x";
     EXPECT_EQ(Tokenizer::from_gguf(file).encode(text), published.encode(text));
@@ -552,7 +552,7 @@ TEST(Convert, TakesNamedTemplatesAlong) {
   write_file(folder / "model/chat_template.jinja", "plain {{ bos_token }}");
   write_file(folder / "model/additional_chat_templates/tool_use.jinja", "tools");
   const auto published = open_chat_template(folder / "model");
-  const Gguf file = Gguf::planned(gguf_tokenizer(folder / "model", 64), {}, "m.gguf");
+  const Gguf file = Gguf::planned(gguf_tokenizer(FileSet::of_folder(folder / "model"), 64), {}, "m.gguf");
   const auto inside = gguf_chat_template(file, Tokenizer::from_gguf(file));
   fs::create_directories(folder / "back");
   for (const NamedText& one : tokenizer_files(file)) write_file(folder / "back" / one.name, one.text);

@@ -9,10 +9,10 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "convert/gguf_source.h"
 #include "formats/gguf_checkpoint.h"
 #include "models/registry.h"
 #include "nn/gguf_weights.h"
+#include "tensor/numbers.h"
 #include "tests/testing.h"
 
 namespace glassbox::testing {
@@ -21,10 +21,8 @@ inline std::filesystem::path golden(const std::string& name) { return fixture("m
 inline std::filesystem::path peers_file(const std::string& name) { return fixture("gguf/" + name + ".gguf"); }
 
 inline std::vector<float> floats(const RawTensor& raw) {
-  size_t count = 1;
-  for (const int64_t size : raw.shape) count *= static_cast<size_t>(size);
-  std::vector<float> values(count);
-  to_float(raw.dtype, raw.bytes, values.data(), static_cast<int64_t>(count));
+  std::vector<float> values(static_cast<size_t>(raw.elements()));
+  to_float(raw.dtype, raw.bytes.data(), values.data(), raw.elements());
   return values;
 }
 

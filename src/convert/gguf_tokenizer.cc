@@ -3,15 +3,12 @@
 #include <optional>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "chat/chat_template.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/vocabulary_json.h"
 
 namespace glassbox {
 namespace {
-
-namespace fs = std::filesystem;
 
 // GGUF's names of token kinds ("tokenizer.ggml.token_type").
 enum Kind : int64_t { control = 3, user_defined = 4 };
@@ -44,25 +41,17 @@ std::string json_of(const Tokenizer& tokenizer) {
 
 }  // namespace
 
-std::vector<GgufEntry> gguf_tokenizer(const fs::path& folder, int64_t vocabulary) {
-  const auto chat = open_chat_template(folder);
+std::vector<GgufEntry> gguf_tokenizer(const FileSet& files, int64_t vocabulary) {
+  const auto chat = open_chat_template(files);
   std::optional<Tokenizer> opened;
   try {
-    opened = Tokenizer::open(folder);
+    opened = Tokenizer::open(files);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
     return {{"tokenizer.ggml.model", GgufValue::of("none")}};  // as llama.cpp has it of models without
   }
-  const Tokenizer& tokenizer = *opened;
-  const fs::path published = folder / "tokenizer.json";
-  return entries_of(tokenizer, fs::exists(published) ? read_file(published) : json_of(tokenizer), chat, vocabulary);
-}
-
-std::vector<GgufEntry> gguf_tokenizer(std::string_view tokenizer_json, std::string_view tokenizer_config,
-                                      std::string_view chat_template, std::string_view source, int64_t vocabulary) {
-  return entries_of(
-      Tokenizer::from_json(tokenizer_json, std::string(source) + "/tokenizer.json", tokenizer_config), tokenizer_json,
-      chat_template.empty() ? std::nullopt : std::optional(ChatTemplate::parse(chat_template, source)), vocabulary);
+  const auto published = files.file("tokenizer.json");
+  return entries_of(*opened, published ? published->text() : json_of(*opened), chat, vocabulary);
 }
 
 std::vector<NamedText> tokenizer_files(const Gguf& file) {

@@ -1,58 +1,86 @@
 #include "convert/model_card.h"
 
 #include <algorithm>
+#include <optional>
 
+#include "base/error.h"
 #include "base/json.h"
+#include "formats/yaml.h"
 
 namespace glassbox {
 namespace {
 
 constexpr std::string_view kFence = "---";
 
-std::string_view trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t\r");
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r") + 1 - first);
-}
-
+// The lines of a text, each with its end.
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> lines;
   while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
+    const size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
     lines.push_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
+    text.remove_prefix(end);
   }
   return lines;
 }
 
-// The lines between the fences, and where the text goes on after them. None: no front matter.
+bool is_fence(std::string_view line) {
+  return line.starts_with(kFence) && line.find_first_not_of(" \t\r\n", kFence.size()) == line.npos;
+}
+
+// The front matter between its fences, and the text behind it.
 struct Card {
-  std::vector<std::string_view> front;
+  std::vector<std::string_view> front;  // lines
+  Yaml yaml;                            // what they say: an object
   std::string_view text;
 };
+
+std::optional<Yaml> mapping_in(std::string_view text) {
+  try {
+    Yaml yaml = parse_yaml(text, "front matter");
+    if (yaml.value.is_null()) yaml.value = OrderedJson::object();  // nothing but comments
+    if (yaml.value.is_object()) return yaml;
+  } catch (const Error&) {}  // a mistake in a note for people stops no conversion
+  return std::nullopt;
+}
+
+// Without front matter, or with one that is no mapping in YAML, all of it is text.
 Card split(std::string_view card) {
+  const Card all_text{{}, {}, card};
   const auto lines = lines_of(card);
-  if (lines.empty() || trimmed(lines[0]) != kFence) return {{}, card};
-  for (size_t i = 1; i < lines.size(); ++i)
-    if (trimmed(lines[i]) == kFence) {
-      const size_t after = static_cast<size_t>(lines[i].data() + lines[i].size() - card.data());
-      return {{lines.begin() + 1, lines.begin() + static_cast<std::ptrdiff_t>(i)},
-              card.substr(std::min(after + 1, card.size()))};
-    }
-  return {{}, card};
+  if (lines.empty() || !is_fence(lines[0])) return all_text;
+  const auto end = std::find_if(lines.begin() + 1, lines.end(), is_fence);
+  if (end == lines.end()) return all_text;
+  const auto offset = [&](std::string_view line) { return static_cast<size_t>(line.data() - card.data()); };
+  const size_t begin = lines[0].size(), close = offset(*end);
+  auto yaml = mapping_in(card.substr(begin, close - begin));
+  if (!yaml) return all_text;
+  return {{lines.begin() + 1, end}, *std::move(yaml), card.substr(close + end->size())};
 }
 
-bool begins(std::string_view line, std::string_view key) {
-  return line.starts_with(key) && line.substr(key.size()).starts_with(':');
+std::string text_of(const OrderedJson& scalar) {
+  return scalar.is_string() ? scalar.get<std::string>() : dump_ordered_json(scalar);
 }
-// A line that belongs to the key above it.
-bool goes_on(std::string_view line) { return line.empty() || line[0] == ' ' || line[0] == '\t' || line[0] == '-'; }
 
-std::string unquoted(std::string_view text) {
-  text = trimmed(text);
-  if (text.size() > 1 && (text[0] == '"' || text[0] == '\'') && text.back() == text[0])
-    text = text.substr(1, text.size() - 2);
-  return std::string(text);
+// Front matter without these keys. Its other lines are as they stand; where keys are not on lines of their own, it is
+// written anew.
+std::string front_without(const Card& card, std::initializer_list<std::string_view> keys) {
+  const auto dropped = [&](const std::string& key) { return std::ranges::find(keys, key) != keys.end(); };
+  std::string kept;
+  bool drop = false;
+  auto place = card.yaml.keys.begin();
+  for (size_t line = 0; line < card.front.size(); ++line) {
+    if (place != card.yaml.keys.end() && place->second == line) drop = dropped((place++)->first);
+    if (!drop) kept += card.front[line];
+  }
+  OrderedJson rest = OrderedJson::object();
+  std::string anew;
+  for (const auto& [key, value] : card.yaml.value.items()) {
+    if (dropped(key)) continue;
+    rest[key] = value;
+    anew += dump_json(Json(key)) + ": " + dump_ordered_json(value) + "\n";
+  }
+  const auto got = mapping_in(kept);
+  return got && got->value == rest ? kept : anew;
 }
 
 bool is_quantized(const Gguf& file) {
@@ -62,24 +90,17 @@ bool is_quantized(const Gguf& file) {
 }  // namespace
 
 std::vector<std::string> front_matter(std::string_view card, std::string_view key) {
+  const Card parts = split(card);
+  const auto found = parts.yaml.value.find(key);
+  if (found == parts.yaml.value.end()) return {};
   std::vector<std::string> values;
-  const auto front = split(card).front;
-  const auto found = std::ranges::find_if(front, [&](std::string_view line) { return begins(line, key); });
-  if (found == front.end()) return values;
-  std::string_view inlined = trimmed(found->substr(key.size() + 1));
-  if (inlined.starts_with('[') && inlined.ends_with(']')) {
-    inlined = inlined.substr(1, inlined.size() - 2);
-    while (!inlined.empty()) {
-      const size_t end = std::min(inlined.find(','), inlined.size());
-      values.push_back(unquoted(inlined.substr(0, end)));
-      inlined.remove_prefix(std::min(end + 1, inlined.size()));
-    }
-  } else if (!inlined.empty()) {
-    values.push_back(unquoted(inlined));
-  } else {
-    for (auto line = found + 1; line != front.end() && goes_on(*line); ++line)
-      if (const auto item = trimmed(*line); item.starts_with("- ")) values.push_back(unquoted(item.substr(2)));
-  }
+  const auto add = [&](const OrderedJson& value) {
+    if (!value.is_null() && !value.is_structured()) values.push_back(text_of(value));
+  };
+  if (found->is_array())
+    std::ranges::for_each(*found, add);
+  else
+    add(*found);
   std::erase(values, "");
   return values;
 }
@@ -131,14 +152,8 @@ std::string card_of(const Gguf& file, std::string_view present) {
   std::string base = file.string("general.base_model.0.name").value_or(name);
   if (const auto organization = file.string("general.base_model.0.organization")) base = *organization + "/" + base;
   const Card parts = split(card);
-  std::string result = "---\n";
-  bool dropped = false;
-  for (const std::string_view line : parts.front) {
-    if (!goes_on(line)) dropped = begins(line, "base_model") || begins(line, "base_model_relation");
-    if (!dropped) result += std::string(line) + "\n";
-  }
-  result += fmt::format("base_model: {}\nbase_model_relation: quantized\n---\n", dump_json(Json(base)));
-  return result + std::string(parts.text);
+  return fmt::format("---\n{}base_model: {}\nbase_model_relation: quantized\n---\n{}",
+                     front_without(parts, {"base_model", "base_model_relation"}), dump_json(Json(base)), parts.text);
 }
 
 }  // namespace glassbox

@@ -20,7 +20,8 @@ std::vector<GgufEntry> card_metadata(std::string_view card);
 // the rest of a card that was there stays.
 std::string card_of(const Gguf& file, std::string_view present);
 
-// The values of a key of the front matter: one, or those of a list. Only what cards have: scalars and lists of scalars.
+// The values of a key of the front matter as texts: one, or the scalars of a list. None where the front matter is no
+// YAML that parse_yaml() takes.
 std::vector<std::string> front_matter(std::string_view card, std::string_view key);
 
 }  // namespace glassbox

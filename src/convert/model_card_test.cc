@@ -11,7 +11,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 
 constexpr std::string_view kCard =
-    "---\nlicense: apache-2.0\nlanguage:\n- en\n  - 'de'\nbase_model:\n- org/base\ntags: [chat, \"small\"]\n"
+    "---\nlicense: apache-2.0\nlanguage:\n- en\n- 'de'\nbase_model:\n- org/base\ntags: [chat, \"small\"]\n"
     "base_model_relation: finetune\npipeline_tag: text-generation\n---\n# Title\n\nbase_model: of the text, not of the "
     "front\n";
 
@@ -30,6 +30,34 @@ TEST(ModelCard, FrontMatterIsRead) {
     EXPECT_THAT(front_matter(other, "license"), IsEmpty()) << other;
   EXPECT_THAT(front_matter("---\nlicense:\n---", "license"), IsEmpty());
   EXPECT_THAT(front_matter("---\r\nlicense: mit\r\n---\r\n", "license"), ElementsAre("mit"));
+}
+
+TEST(ModelCard, FrontMatterIsYaml) {
+  const std::string_view card =
+      "---\nlanguage: [en, no, 'de, at']  # three\nlicense_name: >-\n  of\n  two lines\nmodel-index:\n- name: x\n  "
+      "results:\n  - base_model: [1]\ntags:\n- 1.5\n-\n- {a: b}\n---\ntext\n";
+  EXPECT_THAT(front_matter(card, "language"), ElementsAre("en", "no", "de, at"));
+  EXPECT_THAT(front_matter(card, "license_name"), ElementsAre("of two lines"));
+  EXPECT_THAT(front_matter(card, "tags"), ElementsAre("1.5"));
+  EXPECT_THAT(front_matter(card, "base_model"), IsEmpty());
+  EXPECT_THAT(front_matter(card, "name"), IsEmpty());
+}
+
+// What is not changed stays as it stands, to the byte; what cannot be read stays as text.
+TEST(ModelCard, KeepsWhatItDoesNotKnow) {
+  const auto quantized = [](std::string_view card) {
+    return card_of(
+        file_of({{"general.name", GgufValue::of("m")}, {std::string(kOwnCard), GgufValue::of(card)}}, DType::q4_k), "");
+  };
+  const std::string added = "base_model: \"m\"\nbase_model_relation: quantized\n---\n";
+  const std::string results = "model-index:  # ours\n- results:\n  - {a: 1}\n\n", note = "note: |\n  base_model: x\n";
+  EXPECT_EQ(quantized("---\n" + results + "base_model:\n  - a\n  - b\n" + note + "---\ntext"),
+            "---\n" + results + note + added + "text");
+  EXPECT_EQ(quantized("---\n{license: mit, base_model: x}\n---\ntext"), "---\n\"license\": \"mit\"\n" + added + "text");
+  EXPECT_EQ(quantized("---\n# a note\n---\ntext"), "---\n# a note\n" + added + "text");
+  const std::string broken = "---\nlicense: [mit\n---\ntext";
+  EXPECT_EQ(quantized(broken), "---\n" + added + broken);
+  EXPECT_THAT(front_matter(broken, "license"), IsEmpty());
 }
 
 TEST(ModelCard, GoesIntoMetadataAndBack) {

@@ -4,8 +4,8 @@
 #include <mutex>
 
 #include "base/error.h"
-#include "convert/gguf_source.h"
-#include "formats/quote.h"
+#include "base/quote.h"
+#include "tensor/numbers.h"
 #include "tensor/product.h"
 
 namespace glassbox {
@@ -45,7 +45,7 @@ std::optional<StoredWeight> StoredWeights::of(std::string_view tensor) const {
   if (beside("_blocks", "_scales") && raw.shape.size() > 2) {
     std::vector<int64_t> shape(raw.shape.begin(), raw.shape.end() - 1);
     shape.back() *= 32;
-    return StoredWeight{name.substr(0, name.size() - 7), DType::f4_e2m1, std::move(shape), {}};
+    return StoredWeight{name.substr(0, name.rfind("_blocks")), DType::f4_e2m1, std::move(shape), {}};
   }
   if (tensor.ends_with(".qweight") && raw.shape.size() == 2) {
     const auto scales = beside(".qweight", ".scales");
@@ -53,7 +53,7 @@ std::optional<StoredWeight> StoredWeights::of(std::string_view tensor) const {
       fail(ErrorKind::bad_file, "{}: tensor {}: expected scales beside it", checkpoint.source(), quote(tensor));
     const int64_t outputs = scales->shape[1];
     const int64_t inputs = raw.shape[1] == outputs ? raw.shape[0] * 8 : raw.shape[0];
-    return StoredWeight{name.substr(0, name.size() - 7) + "weight", DType::i4, {outputs, inputs}, {}};
+    return StoredWeight{name.substr(0, name.rfind("qweight")) + "weight", DType::i4, {outputs, inputs}, {}};
   }
   if (is_f8(raw)) return StoredWeight{name, raw.dtype, raw.shape, {}};
   if (!is_float(raw.dtype) && raw.dtype != DType::f64)
@@ -63,12 +63,8 @@ std::optional<StoredWeight> StoredWeights::of(std::string_view tensor) const {
 }
 
 void read_plain(const StoredWeight& weight, int64_t first, int64_t count, float* values) {
-  int64_t elements = 1;
-  for (const int64_t size : weight.shape) elements *= size;
-  const int64_t width = weight.shape.empty() ? 1 : weight.shape.back();
-  const size_t row = weight.raw.bytes.size() / static_cast<size_t>(std::max<int64_t>(1, elements / width));
-  to_float(weight.dtype, weight.raw.bytes.subspan(static_cast<size_t>(first) * row, static_cast<size_t>(count) * row),
-           values, count * width);
+  const size_t row = weight.raw.bytes.size() / static_cast<size_t>(std::max<int64_t>(1, weight.rows()));
+  to_float(weight.dtype, weight.raw.bytes.data() + static_cast<size_t>(first) * row, values, count * weight.width());
 }
 
 void StoredWeights::read(const StoredWeight& weight, int64_t first, int64_t count, float* values) const {

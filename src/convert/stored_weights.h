@@ -21,6 +21,8 @@ struct StoredWeight {
   std::vector<int64_t> shape;  // of a matrix, whatever it is packed as
   RawTensor raw;               // as stored, where that is all there is
   bool plain() const { return raw.bytes.data() != nullptr; }
+  int64_t width() const { return shape.empty() ? 1 : shape.back(); }
+  int64_t rows() const { return shape.empty() ? 1 : elements(std::span(shape).first(shape.size() - 1)); }
 };
 
 // `count` rows from `first` of a plain one as float32.

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <cstring>
 #include <ctime>
@@ -47,7 +47,7 @@ Model tiny(int64_t context, const std::function<void(Parameters&)>& damage = {},
   parameters.publish(pool);
   GenerationConfig generation;
   generation.eos = {*tokenizer.id_of("<|end|>")};
-  return {"tiny", {}, std::move(network), tokenizer, std::nullopt, generation};
+  return {"tiny", FileSet::of_folder("tiny"), std::move(network), tokenizer, std::nullopt, generation};
 }
 
 std::shared_ptr<const Model> tiny_model(int64_t context = 256, const std::function<void(Parameters&)>& damage = {}) {

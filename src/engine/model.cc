@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "chat/gguf_model.h"
 #include "formats/gguf_config.h"
+#include "formats/gguf_file_type.h"
 #include "formats/model_reference.h"
-#include "formats/quote.h"
-#include "formats/shipped.h"
 #include "models/registry.h"
 #include "nn/gguf_weights.h"
 
@@ -19,21 +19,31 @@ std::vector<int32_t> eos_of(const Tokenizer& tokenizer) {
   return {};
 }
 
-// Weights, checked to be all used; the network keeps the mapping alive.
-std::unique_ptr<LanguageModel> build(Config& config, Checkpoint checkpoint) {
-  CheckpointWeights weights(std::move(checkpoint), read_quantization(config));
-  return make_model(config, weights);
+ModelFacts facts_of(std::span<const TensorInfo* const> tensors) {
+  ModelFacts facts;
+  for (const TensorInfo* tensor : tensors) {
+    facts.parameters += tensor->elements();
+    facts.bytes += tensor->bytes;
+    facts.values_by_dtype[std::string(info(tensor->dtype).name)] += tensor->elements();
+  }
+  int64_t most = 0;
+  for (const auto& [dtype, values] : facts.values_by_dtype)
+    if (values > most) {
+      most = values;
+      facts.dtype = dtype;
+    }
+  return facts;
 }
 
 // The tokenizer, or what says that there is none: of the model by its name, since clients may be told.
 template <class Open>
-Tokenizer tokenizer_or_none(const std::string& name, const std::filesystem::path& path, const Open& open) {
+Tokenizer tokenizer_or_none(const std::string& name, const std::string& source, const Open& open) {
   try {
     return open();
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::not_found) throw;
     std::string why = error.what();
-    if (why.starts_with(path.string())) why.replace(0, path.string().size(), name);
+    if (why.starts_with(source)) why.replace(0, source.size(), name);
     return Tokenizer::none(std::move(why));
   }
 }
@@ -46,66 +56,45 @@ std::shared_ptr<Model> finished(Model model) {
   return std::make_shared<Model>(std::move(model));
 }
 
-std::shared_ptr<Model> open_folder(const std::filesystem::path& folder, const OpenOptions& options) {
-  Config config = Config::open(folder, options.ignore_keys);
-  auto name = std::filesystem::weakly_canonical(folder).filename().string();
-  Tokenizer tokenizer = tokenizer_or_none(name, folder, [&] { return Tokenizer::open(folder); });
+// A folder as published, or what is shipped.
+std::shared_ptr<Model> open_published(const FileSet& files, const OpenOptions& options) {
+  std::string name = files.name();
+  Tokenizer tokenizer = tokenizer_or_none(name, files.source(), [&] { return Tokenizer::open(files); });
   const auto eos = eos_of(tokenizer);
-  auto network = build(config, Checkpoint::open(folder));
-  return finished({std::move(name), folder, std::move(network), tokenizer, open_chat_template(folder),
-                   read_generation_config(folder, eos, options.ignore_keys), config.warnings()});
+  Config config(files.need("config.json").json(kMaxConfig), files.source_of("config.json"), options.ignore_keys);
+  const Checkpoint checkpoint = Checkpoint::open(files);
+  // Checked to be all used; the network keeps the mapping alive.
+  CheckpointWeights weights(checkpoint, read_quantization(config));
+  auto network = make_model(config, weights);
+  return finished({std::move(name), files, std::move(network), std::move(tokenizer), open_chat_template(files),
+                   read_generation_config(files, eos, options.ignore_keys), config.warnings(),
+                   facts_of(checkpoint.tensors())});
 }
 
-std::shared_ptr<Model> open_gguf(const std::filesystem::path& path, const OpenOptions& options) {
-  const GgufCheckpoint checkpoint = gguf_checkpoint(Gguf::open(path));
+std::shared_ptr<Model> open_gguf(const FileSet& files, const OpenOptions& options) {
+  const GgufCheckpoint checkpoint = gguf_checkpoint(Gguf::open(files.path()));
   const Gguf& file = checkpoint.file();
-  Tokenizer tokenizer =
-      tokenizer_or_none(gguf_model_name(file, path), file.source(), [&] { return Tokenizer::from_gguf(file); });
+  std::string name = gguf_model_name(file, files.path());
+  Tokenizer tokenizer = tokenizer_or_none(name, file.source(), [&] { return Tokenizer::from_gguf(file); });
   const auto eos = eos_of(tokenizer);
-  Config config(checkpoint.config(), path.string(), options.ignore_keys);
+  Config config(checkpoint.config(), files.source(), options.ignore_keys);
   GgufWeights weights(checkpoint);
   auto network = make_model(config, weights);
   auto chat_template = gguf_chat_template(file, tokenizer);
   auto generation = read_generation_config(gguf_generation_config(file), checkpoint.config(), eos, options.ignore_keys);
-  return finished({gguf_model_name(file, path), path, std::move(network), std::move(tokenizer),
-                   std::move(chat_template), std::move(generation), config.warnings()});
+  std::vector<const TensorInfo*> tensors;
+  for (const TensorInfo& tensor : file.tensors()) tensors.push_back(&tensor);
+  ModelFacts facts = facts_of(tensors);
+  if (const auto mix = file_type_of(file)) facts.dtype = *mix;
+  return finished({std::move(name), files, std::move(network), std::move(tokenizer), std::move(chat_template),
+                   std::move(generation), config.warnings(), std::move(facts)});
 }
 
-std::shared_ptr<Model> open_shipped(const ShippedModel& files, const OpenOptions& options) {
-  const std::string source(files.name);
-  Tokenizer tokenizer = Tokenizer::from_json(files.tokenizer, source + "/tokenizer.json", files.tokenizer_config);
-  const auto eos = eos_of(tokenizer);
-  const Json config_json = parse_json(files.config, source + "/config.json");
-  Config config(config_json, source + "/config.json", options.ignore_keys);
-  const Json generation = parse_json(files.generation_config, source + "/generation_config.json");
-  OrderedJson variables = OrderedJson::object();
-  const auto say = [&](const char* variable, std::optional<int32_t> id) {
-    if (id) variables[variable] = tokenizer.token(*id);
-  };
-  say("bos_token", tokenizer.bos());
-  say("eos_token", tokenizer.eos());
-  auto chat_template =
-      ChatTemplate::parse(files.chat_template, source + "/chat_template.jinja").with_variables(std::move(variables));
-  return finished(
-      {source,
-       {},
-       build(config, Checkpoint::of(SafeTensors::from_bytes(files.weights, nullptr, source + "/model.safetensors"))),
-       tokenizer,
-       std::move(chat_template),
-       read_generation_config(generation, config_json, eos, options.ignore_keys),
-       config.warnings()});
-}
-
-std::shared_ptr<Model> open_reference(std::string_view reference, const OpenOptions& options) {
-  if (const auto files = shipped_model(reference)) return open_shipped(*files, options);
-  const std::filesystem::path path(reference);
-  if (std::filesystem::is_directory(path)) {
-    if (const auto why = why_no_model_folder(path)) fail(ErrorKind::not_found, "{}", *why);
-    return open_folder(path, options);
-  }
-  if (std::error_code ignored; std::filesystem::exists(path, ignored) && is_gguf_file(path))
-    return open_gguf(path, options);
-  fail(ErrorKind::not_found, "{}", why_no_model(reference));
+std::shared_ptr<Model> open_files(const FileSet& files, const OpenOptions& options) {
+  if (files.kind() == FileSet::Kind::gguf) return open_gguf(files, options);
+  if (files.kind() == FileSet::Kind::folder)
+    if (const auto why = why_no_model_folder(files.path())) fail(ErrorKind::not_found, "{}", *why);
+  return open_published(files, options);
 }
 
 }  // namespace
@@ -126,8 +115,8 @@ std::string Model::beyond_the_table(int32_t token) const {
 
 std::shared_ptr<const Model> open_model(std::string_view reference, const OpenOptions& options) {
   const FilesBeingMapped mapped;
-  const std::shared_ptr<Model> model = open_reference(reference, options);
-  model->files = mapped.files();
+  const std::shared_ptr<Model> model = open_files(FileSet::open(reference), options);
+  model->mapped = mapped.files();
   model->check_whole();
   return model;
 }
@@ -139,6 +128,10 @@ std::shared_ptr<const Adapter> open_adapter(const std::filesystem::path& folder,
   adapter->read_from(mapped.files());
   adapter->check_whole();
   return adapter;
+}
+
+std::string adapter_base(const std::filesystem::path& folder) {
+  return read_adapter_config(Config::open(folder / "adapter_config.json")).base;
 }
 
 std::vector<std::string> adapter_warnings(const std::filesystem::path& folder) {

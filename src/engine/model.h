@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "base/mapped_file.h"
 #include "chat/chat_template.h"
 #include "chat/prompt_encoder.h"
+#include "formats/file_set.h"
 #include "formats/generation_config.h"
 #include "models/language_model.h"
 #include "tokenizer/tokenizer.h"
@@ -22,19 +24,28 @@ struct OpenOptions {
   std::vector<std::string> ignore_keys;  // of config.json (docs/design.md, promise 3)
 };
 
+// What a checkpoint's headers say of its numbers.
+struct ModelFacts {
+  int64_t parameters = 0;
+  uint64_t bytes = 0;
+  std::map<std::string, int64_t> values_by_dtype;  // "BF16": how many
+  std::string dtype;                               // of most of them, or the name of a GGUF file's mix: "Q4_K_M"
+};
+
 struct Model {
-  std::string name;              // as APIs show it: "glassbox/prism", or the folder's or file's name
-  std::filesystem::path folder;  // or the .gguf file; empty for the model that is shipped
+  std::string name;  // as APIs show it: "glassbox/prism", or the folder's or file's name
+  FileSet files;     // what it was opened from
   std::unique_ptr<LanguageModel> network;
   Tokenizer tokenizer;  // Tokenizer::none() where the files have none: all that needs no text works
   std::optional<ChatTemplate> chat_template;  // absent: the model only continues text
   GenerationConfig generation;                // with the union of end-of-sequence ids
   std::vector<std::string> warnings = {};     // of its files, a line each: they stop nothing, people should know
-  MappedFiles files{};                        // that the weights are read from
+  ModelFacts facts{};
+  MappedFiles mapped{};  // that the weights are read from
 
   // Throws Error(io) naming the file if one became shorter: what was computed since it was last whole is not the
   // model's.
-  void check_whole() const { files.check_whole(name); }
+  void check_whole() const { mapped.check_whole(name); }
 
   // The exact prompt: text of the template over `context` (messages, tools, add_generation_prompt, ...), and its ids,
   // with no second BOS, and with control tokens where the template wrote them alone (PromptEncoder). Throws
@@ -55,7 +66,8 @@ std::shared_ptr<const Model> open_model(std::string_view reference, const OpenOp
 // A LoRA, rsLoRA or DoRA adapter in PEFT's layout (nn/peft.h), checked against the model it is to change. Throws
 // Error(not_found | bad_file | unsupported) naming what does not fit.
 std::shared_ptr<const Adapter> open_adapter(const std::filesystem::path& folder, const Model& model, int threads = 0);
-// Of its adapter_config.json, as a model's.
+// Of its adapter_config.json: the model that it names as its base ("" if none), and warnings, as a model's.
+std::string adapter_base(const std::filesystem::path& folder);
 std::vector<std::string> adapter_warnings(const std::filesystem::path& folder);
 
 }  // namespace glassbox

@@ -96,9 +96,9 @@ TEST_F(ModelFiles, AFileThatIsReplacedGoesOnAsItWas) {
   const auto model = open_model(path.string());
   Engine engine(model, {.threads = 2});
   const std::string expected = engine.generate(ask()).text;
-  EXPECT_EQ(model->files.change(), "");
+  EXPECT_EQ(model->mapped.change(), "");
   write_file(path / "model.safetensors", "something else");
-  EXPECT_EQ(model->files.change(), (path / "model.safetensors").string() + " was replaced");
+  EXPECT_EQ(model->mapped.change(), (path / "model.safetensors").string() + " was replaced");
   EXPECT_EQ(engine.generate(ask()).text, expected);
 }
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "convert/quantize.h"
+#include "convert/importance.h"
 #include "models/language_model.h"
 
 namespace glassbox {

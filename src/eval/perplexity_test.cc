@@ -38,7 +38,7 @@ Model tiny(bool bos) {
   Config config = Config::open(folder);
   CheckpointWeights weights(Checkpoint::open(folder));
   return {"tiny",
-          folder,
+          FileSet::of_folder(folder),
           make_model(config, weights),
           Tokenizer::from_json(dump_json(tokenizer), "tokenizer.json", R"({"bos_token": "<s>"})"),
           std::nullopt,

@@ -6,7 +6,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "formats/quote.h"
+#include "base/quote.h"
+#include "formats/file_set.h"
 #include "formats/safetensors.h"
 
 namespace glassbox {
@@ -54,18 +55,25 @@ Checkpoint Checkpoint::of(SafeTensors file) {
   return checkpoint;
 }
 
+SafeTensors SafeTensors::open(const ModelFile& file) {
+  return file.path.empty() ? from_bytes(file.bytes, nullptr, file.source) : open(file.path);
+}
+
 Checkpoint Checkpoint::open(const fs::path& path) {
   std::error_code ignored;
-  if (!fs::is_directory(path, ignored)) return of(SafeTensors::open(path));
-  const fs::path single = path / "model.safetensors", index_file = path / "model.safetensors.index.json";
-  // With both at hand the single file counts, as it does for transformers.
-  if (fs::exists(single, ignored)) return of(SafeTensors::open(single));
-  if (!fs::exists(index_file, ignored))
-    fail(ErrorKind::not_found, "{}: expected model.safetensors or model.safetensors.index.json, found neither",
-         path.string());
+  return fs::is_directory(path, ignored) ? open(FileSet::of_folder(path)) : of(SafeTensors::open(path));
+}
 
-  const std::string where = index_file.string();
-  const Json index = read_json(index_file, kMaxIndex);
+Checkpoint Checkpoint::open(const FileSet& files) {
+  // With both at hand the single file counts, as it does for transformers.
+  if (const auto single = files.file("model.safetensors")) return of(SafeTensors::open(*single));
+  const auto index_file = files.file("model.safetensors.index.json");
+  if (!index_file)
+    fail(ErrorKind::not_found, "{}: expected model.safetensors or model.safetensors.index.json, found neither",
+         files.source());
+
+  const std::string& where = index_file->source;
+  const Json index = index_file->json(kMaxIndex);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
     fail(ErrorKind::bad_file, "{}: expected an object with an object \"weight_map\"", where);
   const Json& map = index["weight_map"];
@@ -79,11 +87,12 @@ Checkpoint Checkpoint::open(const fs::path& path) {
   if (shards.empty()) fail(ErrorKind::bad_file, "{}: weight_map: expected tensors, got none", where);
 
   auto state = std::make_shared<State>();
-  state->source = path.string();
+  state->source = files.source();
   for (auto& [file, position] : shards) {
-    if (!fs::exists(path / file, ignored)) fail(ErrorKind::not_found, "{}: shard {} is missing", where, quote(file));
+    const auto shard = files.file(file);
+    if (!shard) fail(ErrorKind::not_found, "{}: shard {} is missing", where, quote(file));
     position = state->files.size();
-    state->files.push_back(SafeTensors::open(path / file));
+    state->files.push_back(SafeTensors::open(*shard));
   }
   state->index(where);
   for (const auto& [tensor, file] : map.items()) {

@@ -9,7 +9,7 @@
 #include <set>
 #include <utility>
 
-#include "formats/quote.h"
+#include "base/quote.h"
 
 namespace glassbox {
 namespace {

@@ -5,8 +5,8 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/config.h"
-#include "formats/quote.h"
 
 namespace glassbox {
 namespace {
@@ -157,14 +157,16 @@ GenerationConfig read_generation_config(const Json& generation, const Json& conf
   return read_both(generation, "generation_config.json", config, "config.json", tokenizer_eos, ignore_keys);
 }
 
+GenerationConfig read_generation_config(const FileSet& files, std::span<const int32_t> tokenizer_eos,
+                                        std::span<const std::string> ignore_keys) {
+  constexpr std::string_view kGeneration = "generation_config.json", kConfig = "config.json";
+  return read_both(files.json(kGeneration, kMaxConfig), files.source_of(kGeneration), files.json(kConfig, kMaxConfig),
+                   files.source_of(kConfig), tokenizer_eos, ignore_keys);
+}
+
 GenerationConfig read_generation_config(const std::filesystem::path& folder, std::span<const int32_t> tokenizer_eos,
                                         std::span<const std::string> ignore_keys) {
-  const auto read = [](const std::filesystem::path& file) {
-    std::error_code ignored;
-    return std::filesystem::exists(file, ignored) ? read_json(file, kMaxConfig) : Json();
-  };
-  const std::filesystem::path generation = folder / "generation_config.json", config = folder / "config.json";
-  return read_both(read(generation), generation.string(), read(config), config.string(), tokenizer_eos, ignore_keys);
+  return read_generation_config(FileSet::of_folder(folder), tokenizer_eos, ignore_keys);
 }
 
 }  // namespace glassbox

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "formats/file_set.h"
 
 namespace glassbox {
 
@@ -37,7 +38,10 @@ GenerationConfig read_generation_config(const std::filesystem::path& folder,
                                         std::span<const int32_t> tokenizer_eos = {},
                                         std::span<const std::string> ignore_keys = {});
 
-// The same from memory (the model that is shipped); null for a file that is not there.
+GenerationConfig read_generation_config(const FileSet& files, std::span<const int32_t> tokenizer_eos = {},
+                                        std::span<const std::string> ignore_keys = {});
+
+// The same of objects; null for a file that is not there.
 GenerationConfig read_generation_config(const Json& generation, const Json& config,
                                         std::span<const int32_t> tokenizer_eos = {},
                                         std::span<const std::string> ignore_keys = {});

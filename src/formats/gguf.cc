@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mapped_file.h"
-#include "formats/quote.h"
+#include "base/quote.h"
 
 namespace glassbox {
 namespace {
@@ -186,6 +186,16 @@ std::optional<T> typed(const Gguf& file, std::string_view key, std::optional<T> 
 
 // How the name of part `index`, from 0, ends.
 std::string part_suffix(int64_t index, int64_t count) { return fmt::format("-{:05}-of-{:05}.gguf", index + 1, count); }
+
+template <class T>
+void append_number(std::string& bytes, T value) {
+  bytes.append(reinterpret_cast<const char*>(&value), sizeof(T));
+}
+
+void append_text(std::string& bytes, std::string_view text) {
+  append_number(bytes, uint64_t{text.size()});
+  bytes += text;
+}
 
 }  // namespace
 
@@ -533,20 +543,6 @@ uint64_t Gguf::total_bytes() const {
   for (const TensorInfo& tensor : state_->tensors) sum += tensor.bytes;
   return sum;
 }
-
-namespace {
-
-template <class T>
-void append_number(std::string& bytes, T value) {
-  bytes.append(reinterpret_cast<const char*>(&value), sizeof(T));
-}
-
-void append_text(std::string& bytes, std::string_view text) {
-  append_number(bytes, uint64_t{text.size()});
-  bytes += text;
-}
-
-}  // namespace
 
 void write_gguf(const std::filesystem::path& file, std::span<const GgufEntry> metadata,
                 std::span<const TensorPlan> tensors,

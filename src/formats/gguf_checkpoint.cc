@@ -5,10 +5,11 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/gguf_config.h"
 #include "formats/gguf_names.h"
-#include "formats/quote.h"
 #include "tensor/blocks.h"
+#include "tensor/numbers.h"
 
 namespace glassbox {
 namespace {
@@ -34,17 +35,6 @@ void move_rows(std::span<const std::byte> from, std::span<std::byte> to, int64_t
                     from.data() + (interleave ? separate : interleaved) * size, size);
       }
 }
-
-}  // namespace
-
-void interleave_halves(std::span<const std::byte> from, std::span<std::byte> to, int64_t rows, int64_t heads) {
-  move_rows(from, to, rows, heads, true);
-}
-void separate_halves(std::span<const std::byte> from, std::span<std::byte> to, int64_t rows, int64_t heads) {
-  move_rows(from, to, rows, heads, false);
-}
-
-namespace {
 
 bool is_first(GgufChange change) {
   return change == GgufChange::gate_half || change == GgufChange::gate_turns || change == GgufChange::gate_bias ||
@@ -102,31 +92,23 @@ void join_latent(const std::byte* keys, const std::byte* values, std::byte* to, 
 
 // Numbers of any type as float32, or rounded to bf16.
 std::vector<std::byte> widened(const TensorInfo& tensor, std::span<const std::byte> bytes, DType to) {
-  int64_t count = 1;
-  for (const int64_t size : tensor.shape) count *= size;
-  std::vector<float> values(static_cast<size_t>(count));
-  for (size_t i = 0; !is_blocks(tensor.dtype) && i < values.size(); ++i) {
-    uint16_t bits;
-    if (tensor.dtype == DType::f32) {
-      std::memcpy(&values[i], bytes.data() + 4 * i, 4);
-    } else {
-      std::memcpy(&bits, bytes.data() + 2 * i, 2);
-      values[i] = tensor.dtype == DType::bf16 ? bf16_to_f32(bits) : f16_to_f32(bits);
-    }
-  }
-  if (is_blocks(tensor.dtype)) dequantize(tensor.dtype, bytes.data(), values.data(), count);
-  std::vector<std::byte> result(values.size() * (to == DType::f32 ? 4 : 2));
-  if (to == DType::f32) std::memcpy(result.data(), values.data(), result.size());
-  for (size_t i = 0; to != DType::f32 && i < values.size(); ++i) {
-    const uint16_t bits = f32_to_bf16(values[i]);
-    std::memcpy(result.data() + 2 * i, &bits, 2);
-  }
+  std::vector<float> values(static_cast<size_t>(tensor.elements()));
+  to_float(tensor.dtype, bytes.data(), values.data(), tensor.elements());
+  std::vector<std::byte> result(values.size() * info(to).bytes);
+  from_float(to, values, result.data());
   return result;
 }
 
 bool is_plain(DType dtype) { return dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16; }
 
 }  // namespace
+
+void interleave_halves(std::span<const std::byte> from, std::span<std::byte> to, int64_t rows, int64_t heads) {
+  move_rows(from, to, rows, heads, true);
+}
+void separate_halves(std::span<const std::byte> from, std::span<std::byte> to, int64_t rows, int64_t heads) {
+  move_rows(from, to, rows, heads, false);
+}
 
 struct GgufCheckpoint::State : std::enable_shared_from_this<State> {
   State(Gguf f, const FamilyFormat& of) : file(std::move(f)), family(&of), config(gguf_config(file, of)) {}
@@ -247,7 +229,7 @@ GgufCheckpoint::GgufCheckpoint(Gguf file, const FamilyFormat& family) {
 
 bool GgufCheckpoint::has(std::string_view name) const { return state_->index.contains(name); }
 
-bool GgufCheckpoint::turned(std::string_view name) const {
+bool GgufCheckpoint::is_transposed(std::string_view name) const {
   const auto found = state_->index.find(name);
   if (found == state_->index.end()) return false;
   const GgufChange change = state_->parts[found->second].change;
@@ -267,13 +249,13 @@ RawTensor GgufCheckpoint::State::pair(const TensorInfo& tensor, const Part& part
   std::byte* to = nullptr;
   RawTensor made;
   if (part.change == GgufChange::key_part) {
-    const bool as_is = first.dtype == second.dtype && is_plain(first.dtype);
-    const DType dtype = as_is ? first.dtype : exact ? DType::f32 : DType::bf16;
+    const bool as_stored = first.dtype == second.dtype && is_plain(first.dtype);
+    const DType dtype = as_stored ? first.dtype : exact ? DType::f32 : DType::bf16;
     made = own(tensor, *tensor_bytes(dtype, tensor.shape), to);
     made.dtype = dtype;
-    const auto keys = as_is ? std::vector<std::byte>() : widened(*part.whole, first.bytes, dtype),
-               values = as_is ? std::vector<std::byte>() : widened(*part.other, second.bytes, dtype);
-    join_latent(as_is ? first.bytes.data() : keys.data(), as_is ? second.bytes.data() : values.data(), to,
+    const auto keys = as_stored ? std::vector<std::byte>() : widened(*part.whole, first.bytes, dtype),
+               values = as_stored ? std::vector<std::byte>() : widened(*part.other, second.bytes, dtype);
+    join_latent(as_stored ? first.bytes.data() : keys.data(), as_stored ? second.bytes.data() : values.data(), to,
                 first.shape[0], first.shape[2], second.shape[1], first.shape[1], info(dtype).bytes);
   } else {
     made = own(tensor, tensor.bytes, to);

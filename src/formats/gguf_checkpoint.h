@@ -22,7 +22,7 @@ class GgufCheckpoint {
   bool has(std::string_view name) const;
 
   // Whether this is a stack of experts with a row for each output, [E, n, k], whose checkpoint has columns: [E, k, n].
-  bool turned(std::string_view name) const;
+  bool is_transposed(std::string_view name) const;
 
   const std::vector<TensorInfo>& tensors() const;  // the checkpoint's names and shapes; offset: in the GGUF file
   const Json& config() const;                      // as config.json

@@ -6,10 +6,10 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/config.h"
 #include "formats/config_meaning.h"
 #include "formats/gguf_keys.h"
-#include "formats/quote.h"
 
 namespace glassbox {
 namespace {

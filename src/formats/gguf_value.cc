@@ -9,7 +9,7 @@
 #include <limits>
 
 #include "base/error.h"
-#include "formats/quote.h"
+#include "base/quote.h"
 
 namespace glassbox {
 namespace {
@@ -83,6 +83,18 @@ size_t encoded_size(GgufType type, std::span<const std::byte> bytes, size_t at) 
   size_t size = kArrayHead;
   for (uint64_t i = 0; i < count; ++i) size += encoded_size(element, bytes, at + size);
   return size;
+}
+
+// Calls `act` with each part of an array.
+template <class Act>
+void for_each_part(const GgufValue& array, const Act& act) {
+  const GgufType element = *array.element();
+  size_t at = kArrayHead;
+  for (uint64_t i = 0; i < *array.size(); ++i) {
+    const size_t size = encoded_size(element, array.bytes(), at);
+    act(GgufValue(element, array.bytes().subspan(at, size), nullptr));
+    at += size;
+  }
 }
 
 }  // namespace
@@ -195,22 +207,6 @@ std::optional<uint64_t> GgufValue::size() const {
   if (type_ != GgufType::array) return std::nullopt;
   return load<uint64_t>(bytes_, 4);
 }
-
-namespace {
-
-// Calls `act` with each part of an array.
-template <class Act>
-void for_each_part(const GgufValue& array, const Act& act) {
-  const GgufType element = *array.element();
-  size_t at = kArrayHead;
-  for (uint64_t i = 0; i < *array.size(); ++i) {
-    const size_t size = encoded_size(element, array.bytes(), at);
-    act(GgufValue(element, array.bytes().subspan(at, size), nullptr));
-    at += size;
-  }
-}
-
-}  // namespace
 
 std::optional<std::vector<GgufValue>> GgufValue::parts() const {
   if (!size()) return std::nullopt;

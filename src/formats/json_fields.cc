@@ -1,7 +1,7 @@
 #include "formats/json_fields.h"
 
 #include "base/error.h"
-#include "unicode/unicode.h"
+#include "base/quote.h"
 
 namespace glassbox {
 
@@ -12,9 +12,9 @@ const Json& field(const Json& object, const char* key, std::string_view source, 
   if (!object.is_object())
     fail(ErrorKind::bad_file, "{}: {}: expected an object, got {}", source, place, object.type_name());
   auto found = object.find(key);
-  if (found == object.end()) fail(ErrorKind::bad_file, "{}: {}: {} is missing", source, place, unicode::shown(key));
+  if (found == object.end()) fail(ErrorKind::bad_file, "{}: {}: {} is missing", source, place, quote(key));
   if (found->type() != type)
-    fail(ErrorKind::bad_file, "{}: {}: {} is expected to be {}, got {}", source, place, unicode::shown(key),
+    fail(ErrorKind::bad_file, "{}: {}: {} is expected to be {}, got {}", source, place, quote(key),
          Json(type).type_name(), found->type_name());
   return *found;
 }

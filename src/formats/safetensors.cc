@@ -9,9 +9,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/mapped_file.h"
 #include "base/json.h"
-#include "formats/quote.h"
+#include "base/mapped_file.h"
+#include "base/quote.h"
 
 namespace glassbox {
 namespace {
@@ -208,6 +208,14 @@ std::shared_ptr<const std::byte> aligned_copy(std::span<const std::byte> bytes) 
   return {copy, [](const std::byte* at) { ::operator delete(const_cast<std::byte*>(at), std::align_val_t{64}); }};
 }
 
+// How the reference writer orders dtypes: wider first, so that every tensor is aligned to its element.
+int rank(DType type) {
+  constexpr DType kOrder[] = {DType::u64,     DType::i64, DType::f64, DType::f32,     DType::u32,     DType::i32,
+                              DType::bf16,    DType::f16, DType::u16, DType::i16,     DType::f8_e8m0, DType::f8_e4m3,
+                              DType::f8_e5m2, DType::i8,  DType::u8,  DType::f4_e2m1, DType::boolean};
+  return static_cast<int>(std::find(std::begin(kOrder), std::end(kOrder), type) - std::begin(kOrder));
+}
+
 }  // namespace
 
 struct SafeTensors::State {
@@ -323,18 +331,6 @@ uint64_t SafeTensors::total_bytes() const {
   for (const TensorInfo& tensor : state_->tensors) sum += tensor.bytes;
   return sum;
 }
-
-namespace {
-
-// How the reference writer orders dtypes: wider first, so that every tensor is aligned to its element.
-int rank(DType type) {
-  constexpr DType kOrder[] = {DType::u64,     DType::i64, DType::f64, DType::f32,     DType::u32,     DType::i32,
-                              DType::bf16,    DType::f16, DType::u16, DType::i16,     DType::f8_e8m0, DType::f8_e4m3,
-                              DType::f8_e5m2, DType::i8,  DType::u8,  DType::f4_e2m1, DType::boolean};
-  return static_cast<int>(std::find(std::begin(kOrder), std::end(kOrder), type) - std::begin(kOrder));
-}
-
-}  // namespace
 
 void write_safetensors(const std::filesystem::path& file, std::span<const RawTensor> tensors, const Metadata& metadata,
                        Existing existing) {

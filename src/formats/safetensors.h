@@ -28,6 +28,7 @@ struct RawTensor {
   std::vector<int64_t> shape;         // [] is a scalar
   std::span<const std::byte> bytes;   // product of shape x size of dtype
   std::shared_ptr<const void> owner;  // keeps name and bytes valid; null where the caller promises to
+  int64_t elements() const { return glassbox::elements(shape); }
 };
 
 // What a header says about one tensor.
@@ -37,7 +38,11 @@ struct TensorInfo {
   std::vector<int64_t> shape;
   uint64_t offset;  // of its first byte in the file
   uint64_t bytes;
+  int64_t elements() const { return glassbox::elements(shape); }
 };
+
+class FileSet;
+struct ModelFile;
 
 using Metadata = std::map<std::string, std::string>;
 
@@ -48,6 +53,7 @@ class SafeTensors {
  public:
   // Throws Error(not_found | io), and Error(bad_file) naming the file, tensor and byte at fault.
   static SafeTensors open(const std::filesystem::path& file);
+  static SafeTensors open(const ModelFile& file);
 
   // The same for bytes already in memory (an embedded model); `source` names them in errors.
   static SafeTensors from_bytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
@@ -79,6 +85,7 @@ class Checkpoint {
  public:
   // `path`: such a folder, or one .safetensors file. Throws as SafeTensors::open.
   static Checkpoint open(const std::filesystem::path& path);
+  static Checkpoint open(const FileSet& files);
   static Checkpoint of(SafeTensors file);
 
   std::optional<RawTensor> find(std::string_view name) const;
@@ -109,6 +116,9 @@ struct TensorPlan {
   std::string name;
   DType dtype;
   std::vector<int64_t> shape;
+  // As a matrix: of a scalar one value, else a row for all dimensions but the last.
+  int64_t width() const { return shape.empty() ? 1 : shape.back(); }
+  int64_t rows() const { return glassbox::elements(std::span(shape).first(shape.empty() ? 0 : shape.size() - 1)); }
 };
 using AppendBytes = std::function<void(std::span<const std::byte>)>;
 void write_safetensors(const std::filesystem::path& file, std::span<const TensorPlan> tensors, const Metadata& metadata,

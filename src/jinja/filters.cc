@@ -11,7 +11,8 @@
 #include "jinja/objects.h"
 #include "jinja/operators.h"
 #include "jinja/text.h"
-#include "jinja/unicode.h"
+#include "unicode/python_text.h"
+#include "unicode/utf8.h"
 
 namespace glassbox::jinja {
 namespace {
@@ -30,7 +31,7 @@ Value map_text(Renderer&, const Value& input, Arguments& arguments) {
 Value filter_capitalize(Renderer&, const Value& input, Arguments& arguments) {
   need_positional("capitalize", arguments, 0, 0);
   Value text = soft_text(input);
-  return like(text, made_of(text.mixed(), to_capitalized(text.text())));
+  return like(text, made_of(text.mixed(), python::to_capitalized(text.text())));
 }
 
 Value filter_default(Renderer&, const Value& input, Arguments& arguments) {
@@ -43,9 +44,9 @@ Value filter_default(Renderer&, const Value& input, Arguments& arguments) {
 Value filter_trim(Renderer&, const Value& input, Arguments& arguments) {
   auto given = bind("trim", arguments, {"chars"});
   Value text = soft_text(input);
-  if (!given[0] || given[0]->is_none()) return like(text, text.mixed().part(strip(text.text(), nullptr, 'b')));
+  if (!given[0] || given[0]->is_none()) return like(text, text.mixed().part(python::strip(text.text(), nullptr, 'b')));
   std::string_view chars = need_text(*given[0], "trim");
-  return like(text, text.mixed().part(strip(text.text(), &chars, 'b')));
+  return like(text, text.mixed().part(python::strip(text.text(), &chars, 'b')));
 }
 
 Value filter_replace(Renderer&, const Value& input, Arguments& arguments) {
@@ -60,12 +61,14 @@ Value filter_title(Renderer&, const Value& input, Arguments& arguments) {
   Value text = soft_text(input);
   std::string_view rest = text.text();
   std::string out;
-  auto is_break = [](uint32_t c) { return is_space(c) || c == '-' || c == '(' || c == '{' || c == '[' || c == '<'; };
+  auto is_break = [](char32_t c) {
+    return python::is_space(c) || c == '-' || c == '(' || c == '{' || c == '[' || c == '<';
+  };
   while (!rest.empty()) {
     size_t first = 0, end = 0;
-    bool breaks = is_break(next_code_point(rest, first));
-    for (size_t at = 0; at < rest.size() && is_break(next_code_point(rest, at)) == breaks;) end = at;
-    out += to_upper(rest.substr(0, first)) + to_lower(rest.substr(first, end - first));
+    bool breaks = is_break(unicode::next_valid(rest, first));
+    for (size_t at = 0; at < rest.size() && is_break(unicode::next_valid(rest, at)) == breaks;) end = at;
+    out += python::to_upper(rest.substr(0, first)) + python::to_lower(rest.substr(first, end - first));
     rest = rest.substr(end);
   }
   return Value::string(made_of(text.mixed(), std::move(out)));
@@ -140,12 +143,12 @@ Value filter_truncate(Renderer&, const Value& input, Arguments& arguments) {
   if (given[2]) need_text(*given[2], "truncate");
   MixedText end = given[2] ? given[2]->mixed() : MixedText("...", true);
   int64_t leeway = given[3] && !given[3]->is_none() ? need_integer(*given[3], "truncate") : 5;
-  auto end_length = static_cast<int64_t>(count_code_points(end.text()));
+  auto end_length = static_cast<int64_t>(unicode::count_code_points(end.text()));
   if (length < end_length) raise("truncate: expected length >= {}, got {}", end_length, length);
   if (leeway < 0) raise("truncate: expected leeway >= 0, got {}", leeway);
   if (static_cast<__int128>(input.str().length) <= static_cast<__int128>(length) + leeway) return input;
   std::string_view kept = input.text();
-  kept = kept.substr(0, prefix_bytes(kept, static_cast<size_t>(length - end_length)));
+  kept = kept.substr(0, unicode::prefix_bytes(kept, static_cast<size_t>(length - end_length)));
   if (!given[1] || !truth(*given[1])) kept = split_at(kept, " ", 1, true)[0];
   if (input.str().markup && !(given[2] && given[2]->str().markup)) end = map_runs(end, escape_html);
   MixedText out = input.mixed().part(kept);
@@ -159,8 +162,8 @@ Value filter_word_count(Renderer&, const Value& input, Arguments& arguments) {
   int64_t words = 0;
   bool inside = false;
   for (size_t at = 0; at < text.size();) {
-    uint32_t c = next_code_point(text, at);
-    bool part = is_alphabetic(c) || is_numeric(c) || is_digit(c) || c == '_';
+    char32_t c = unicode::next_valid(text, at);
+    bool part = python::is_alphabetic(c) || python::is_numeric(c) || python::is_digit(c) || c == '_';
     words += part && !inside;
     inside = part;
   }
@@ -308,8 +311,8 @@ const Entry* find_in(const std::unordered_map<std::string_view, const Entry*>& a
 
 const std::vector<FilterEntry> kTextFilters = {{"default", filter_default},
                                                {"d", filter_default},
-                                               {"upper", map_text<to_upper>},
-                                               {"lower", map_text<to_lower>},
+                                               {"upper", map_text<python::to_upper>},
+                                               {"lower", map_text<python::to_lower>},
                                                {"capitalize", filter_capitalize},
                                                {"title", filter_title},
                                                {"trim", filter_trim},

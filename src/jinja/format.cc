@@ -8,8 +8,8 @@
 #include "jinja/operators.h"
 #include "jinja/render.h"
 #include "jinja/text.h"
-#include "jinja/unicode.h"
-#include "unicode/unicode.h"
+#include "unicode/python_text.h"
+#include "unicode/utf8.h"
 
 namespace glassbox::jinja {
 namespace {
@@ -42,7 +42,7 @@ int parse_count(std::string_view text, size_t& at) {
 
 MixedText pad(MixedText body, const Spec& spec, char default_align) {
   const std::string& text = body.text();
-  size_t length = count_code_points(text), width = static_cast<size_t>(spec.width);
+  size_t length = unicode::count_code_points(text), width = static_cast<size_t>(spec.width);
   if (length >= width) return body;
   size_t missing = width - length;
   char align = spec.align ? spec.align : default_align;
@@ -93,7 +93,7 @@ std::string format_float(double value, const Spec& spec) {
   if (!std::isfinite(value)) {
     std::string name = std::isnan(value) ? "nan" : "inf";
     if (type == '%') name += '%';
-    return upper ? to_upper(name) : name;
+    return upper ? python::to_upper(name) : name;
   }
   int precision = spec.precision < 0 ? 6 : spec.precision;
   const bool alternate = spec.alternate;
@@ -132,7 +132,7 @@ std::string format_int(int64_t value, const Spec& spec) {
   char buffer[70];
   auto end = std::to_chars(buffer, buffer + sizeof buffer, magnitude, base).ptr;
   std::string digits(buffer, end);
-  if (spec.type == 'X') digits = to_upper(digits);
+  if (spec.type == 'X') digits = python::to_upper(digits);
   return group(digits, spec.grouping, base == 10 ? 3 : 4);
 }
 
@@ -146,7 +146,7 @@ Spec parse_spec(std::string_view text) {
   size_t at = 0;
   auto is_align = [](char c) { return c == '<' || c == '>' || c == '^' || c == '='; };
   size_t first = 0;
-  if (!text.empty()) next_code_point(text, first);
+  if (!text.empty()) unicode::next_valid(text, first);
   if (first > 0 && first < text.size() && is_align(text[first])) {
     spec.fill = text.substr(0, first);
     spec.align = text[first];
@@ -188,7 +188,7 @@ MixedText format_value(const Value& value, std::string_view text) {
       raise("sign, '#' or ',' not allowed in string format specifier");
     if (spec.align == '=') spec.align = '<';
     std::string_view body = value.text();
-    if (spec.precision >= 0) body = body.substr(0, prefix_bytes(body, static_cast<size_t>(spec.precision)));
+    if (spec.precision >= 0) body = body.substr(0, unicode::prefix_bytes(body, static_cast<size_t>(spec.precision)));
     return pad(value.mixed().part(body), spec, '<');
   }
   bool as_int = value.is_integral() && (!spec.type || one_of(spec.type, "bdoxXcn"));
@@ -199,7 +199,7 @@ MixedText format_value(const Value& value, std::string_view text) {
       int64_t c = value.integer();
       if (c < 0 || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) raise("%c arg not in range(0x110000)");
       std::string out;
-      unicode::append(out, static_cast<uint32_t>(c));
+      unicode::append(out, static_cast<char32_t>(c));
       return pad_ours(out, spec, '<');
     }
     return pad_ours(with_sign(value.integer() < 0, base_prefix(spec) + format_int(value.integer(), spec), spec.sign),
@@ -227,7 +227,8 @@ MixedText convert_percent(const Spec& spec, const Value& value, bool left, bool 
       if (spec.type == 'a') refuse("%a in a format");
       MixedText body = spec.type == 's' ? to_mixed(value) : mixed_repr(value);
       if (escapes && !(spec.type == 's' && value.is_string() && value.str().markup)) body = map_runs(body, escape_html);
-      if (spec.precision >= 0) body = body.part(0, prefix_bytes(body.text(), static_cast<size_t>(spec.precision)));
+      if (spec.precision >= 0)
+        body = body.part(0, unicode::prefix_bytes(body.text(), static_cast<size_t>(spec.precision)));
       return pad(body, padded, '>');
     }
     case 'c': {
@@ -263,107 +264,10 @@ MixedText convert_percent(const Spec& spec, const Value& value, bool left, bool 
   return pad_ours(with_sign(negative, digits, spec.sign), padded, '>');
 }
 
-}  // namespace
-
-namespace {
-
 // A stranger's format chooses what is put together, a piece of any value at a time: all it makes is a stranger's.
 MixedText by_format(const Value& format, MixedText made) {
   return format.mixed().trusted() ? std::move(made) : MixedText(std::move(made).take(), false);
 }
-
-}  // namespace
-
-Value format_percent(const Value& format, const Value& values) {
-  const std::string& text = format.text();
-  bool markup = format.str().markup;
-  // What Python can subscript by name it takes for a mapping, which need not be used up; only a dict has names.
-  bool mapping = values.is(Type::dict) || values.is(Type::list) || values.is(Type::range) || values.is_undefined();
-  std::vector<Value> given;
-  if (values.is(Type::tuple))
-    given = values.items();
-  else
-    given.push_back(values);
-  size_t used = 0;
-  MixedText out;
-  for (size_t at = 0; at < text.size();) {
-    if (text[at] != '%') {
-      size_t next = std::min(text.find('%', at), text.size());
-      out.append(format.mixed(), at, next);
-      at = next;
-      continue;
-    }
-    ++at;
-    spend_items(1);
-    auto next_value = [&]() -> Value {
-      if (used >= given.size()) raise("not enough arguments for format string");
-      return given[used++];
-    };
-    Spec spec;
-    Value value;
-    bool has_value = false, left = false;
-    if (at < text.size() && text[at] == '(') {
-      int open = 1;
-      size_t start = ++at;
-      for (; at < text.size() && open > 0; ++at) open += text[at] == '(' ? 1 : text[at] == ')' ? -1 : 0;
-      if (open > 0) raise("incomplete format key");
-      std::string key = text.substr(start, at - 1 - start);
-      if (!values.is(Type::dict)) raise("format requires a mapping");
-      const Value* found = values.dict().find(key);
-      if (!found) raise("KeyError: {}", quote(key));
-      value = *found;
-      has_value = true;
-    }
-    for (; at < text.size(); ++at) {
-      char flag = text[at];
-      if (flag == '-')
-        left = true;
-      else if (flag == '+')
-        spec.sign = '+';
-      else if (flag == ' ')
-        spec.sign = spec.sign == '+' ? '+' : ' ';
-      else if (flag == '#')
-        spec.alternate = true;
-      else if (flag == '0')
-        spec.zero = true;
-      else
-        break;
-    }
-    auto count = [&]() -> int64_t {
-      if (at < text.size() && text[at] == '*') {
-        ++at;
-        int64_t n = need_integer(next_value(), "* in a format");
-        if (n > kWidest || n < -kWidest) raise("a format asks for a width or precision of more than {}", kWidest);
-        return n;
-      }
-      return parse_count(text, at);
-    };
-    int64_t width = count();
-    if (width < 0) left = true, width = -width;
-    spec.width = static_cast<int>(width);
-    if (at < text.size() && text[at] == '.') {
-      ++at;
-      spec.precision = static_cast<int>(std::max<int64_t>(count(), 0));
-    }
-    while (at < text.size() && (text[at] == 'h' || text[at] == 'l' || text[at] == 'L')) ++at;
-    if (at >= text.size()) raise("incomplete format");
-    spec.type = text[at++];
-    if (spec.type == '%') {
-      out.append("%", true);
-      continue;
-    }
-    if (!one_of(spec.type, "diuoxXeEfFgGcrsa")) {
-      raise("unsupported format character '{}' at index {}", spec.type, at - 1);
-    }
-    if (!has_value) value = next_value();
-    out.append(convert_percent(spec, value, left, markup));
-    check_string_size(out.size());
-  }
-  if (used < given.size() && !mapping) raise("not all arguments converted during string formatting");
-  return Value::string(by_format(format, std::move(out)), markup);
-}
-
-namespace {
 
 class BraceFormatter {
  public:
@@ -477,7 +381,7 @@ class BraceFormatter {
     }
     for (const auto& [key, value] : arguments_.keyword)
       if (key == name) return value;
-    raise("KeyError: {}", quote(name));
+    raise("KeyError: {}", python::repr(name));
   }
 
   enum class Numbering { none, automatic, manual };
@@ -489,6 +393,95 @@ class BraceFormatter {
 };
 
 }  // namespace
+
+Value format_percent(const Value& format, const Value& values) {
+  const std::string& text = format.text();
+  bool markup = format.str().markup;
+  // What Python can subscript by name it takes for a mapping, which need not be used up; only a dict has names.
+  bool mapping = values.is(Type::dict) || values.is(Type::list) || values.is(Type::range) || values.is_undefined();
+  std::vector<Value> given;
+  if (values.is(Type::tuple))
+    given = values.items();
+  else
+    given.push_back(values);
+  size_t used = 0;
+  MixedText out;
+  for (size_t at = 0; at < text.size();) {
+    if (text[at] != '%') {
+      size_t next = std::min(text.find('%', at), text.size());
+      out.append(format.mixed(), at, next);
+      at = next;
+      continue;
+    }
+    ++at;
+    spend_items(1);
+    auto next_value = [&]() -> Value {
+      if (used >= given.size()) raise("not enough arguments for format string");
+      return given[used++];
+    };
+    Spec spec;
+    Value value;
+    bool has_value = false, left = false;
+    if (at < text.size() && text[at] == '(') {
+      int open = 1;
+      size_t start = ++at;
+      for (; at < text.size() && open > 0; ++at) open += text[at] == '(' ? 1 : text[at] == ')' ? -1 : 0;
+      if (open > 0) raise("incomplete format key");
+      std::string key = text.substr(start, at - 1 - start);
+      if (!values.is(Type::dict)) raise("format requires a mapping");
+      const Value* found = values.dict().find(key);
+      if (!found) raise("KeyError: {}", python::repr(key));
+      value = *found;
+      has_value = true;
+    }
+    for (; at < text.size(); ++at) {
+      char flag = text[at];
+      if (flag == '-')
+        left = true;
+      else if (flag == '+')
+        spec.sign = '+';
+      else if (flag == ' ')
+        spec.sign = spec.sign == '+' ? '+' : ' ';
+      else if (flag == '#')
+        spec.alternate = true;
+      else if (flag == '0')
+        spec.zero = true;
+      else
+        break;
+    }
+    auto count = [&]() -> int64_t {
+      if (at < text.size() && text[at] == '*') {
+        ++at;
+        int64_t n = need_integer(next_value(), "* in a format");
+        if (n > kWidest || n < -kWidest) raise("a format asks for a width or precision of more than {}", kWidest);
+        return n;
+      }
+      return parse_count(text, at);
+    };
+    int64_t width = count();
+    if (width < 0) left = true, width = -width;
+    spec.width = static_cast<int>(width);
+    if (at < text.size() && text[at] == '.') {
+      ++at;
+      spec.precision = static_cast<int>(std::max<int64_t>(count(), 0));
+    }
+    while (at < text.size() && (text[at] == 'h' || text[at] == 'l' || text[at] == 'L')) ++at;
+    if (at >= text.size()) raise("incomplete format");
+    spec.type = text[at++];
+    if (spec.type == '%') {
+      out.append("%", true);
+      continue;
+    }
+    if (!one_of(spec.type, "diuoxXeEfFgGcrsa")) {
+      raise("unsupported format character '{}' at index {}", spec.type, at - 1);
+    }
+    if (!has_value) value = next_value();
+    out.append(convert_percent(spec, value, left, markup));
+    check_string_size(out.size());
+  }
+  if (used < given.size() && !mapping) raise("not all arguments converted during string formatting");
+  return Value::string(by_format(format, std::move(out)), markup);
+}
 
 Value format_braces(Renderer& renderer, const Value& format, const Arguments& arguments) {
   bool markup = format.str().markup;

@@ -6,8 +6,7 @@
 #include "base/json.h"
 #include "base/large_integer.h"
 #include "jinja/numbers.h"
-#include "jinja/unicode.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox::jinja {
 namespace {
@@ -206,7 +205,7 @@ class Writer {
     out_ += '"';
     for (size_t at = 0; at < text.size();) {
       size_t start = at;
-      uint32_t c = next_code_point(text, at);
+      uint32_t c = unicode::next_valid(text, at);
       switch (c) {
         case '"':
           out_ += "\\\"";

@@ -9,7 +9,8 @@
 #include "jinja/objects.h"
 #include "jinja/operators.h"
 #include "jinja/text.h"
-#include "jinja/unicode.h"
+#include "unicode/python_text.h"
+#include "unicode/utf8.h"
 
 namespace glassbox::jinja {
 namespace {
@@ -17,10 +18,12 @@ namespace {
 // ---- wordwrap ----
 
 // What textwrap takes for white space: ASCII's alone.
-bool breaks_line(uint32_t c) { return c == ' ' || (c >= 0x09 && c <= 0x0d); }
-bool is_word(uint32_t c) { return is_alphabetic(c) || is_numeric(c) || is_digit(c) || is_decimal(c) || c == '_'; }
-bool is_letter(uint32_t c) { return is_word(c) && !is_decimal(c); }  // as regular expressions have [^\d\W]
-bool is_word_or_mark(uint32_t c) {
+bool breaks_line(char32_t c) { return c == ' ' || (c >= 0x09 && c <= 0x0d); }
+bool is_word(char32_t c) {
+  return python::is_alphabetic(c) || python::is_numeric(c) || python::is_digit(c) || python::is_decimal(c) || c == '_';
+}
+bool is_letter(char32_t c) { return is_word(c) && !python::is_decimal(c); }  // as regular expressions have [^\d\W]
+bool is_word_or_mark(char32_t c) {
   return is_word(c) || (c < 0x80 && std::string_view("!\"'&.,?").find(static_cast<char>(c)) != std::string_view::npos);
 }
 
@@ -31,7 +34,7 @@ struct Piece {
 // Where textwrap may break a line: its pieces, white space, words, parts of hyphenated words and dashes, in order.
 class LinePieces {
  public:
-  explicit LinePieces(const std::vector<uint32_t>& line) : line_(line) {}
+  explicit LinePieces(const std::vector<char32_t>& line) : line_(line) {}
 
   std::vector<Piece> find(bool at_hyphens) const {
     std::vector<Piece> pieces;
@@ -54,7 +57,7 @@ class LinePieces {
   }
 
  private:
-  bool at(size_t i, bool (*is)(uint32_t)) const { return i < line_.size() && is(line_[i]); }
+  bool at(size_t i, bool (*is)(char32_t)) const { return i < line_.size() && is(line_[i]); }
   size_t dashes_from(size_t at) const {
     while (at < line_.size() && line_[at] == '-') ++at;
     return at;
@@ -83,7 +86,7 @@ class LinePieces {
     }
   }
 
-  const std::vector<uint32_t>& line_;
+  const std::vector<char32_t>& line_;
 };
 
 struct Wrapping {
@@ -91,13 +94,13 @@ struct Wrapping {
   bool breaks_words = true, at_hyphens = true;
 };
 
-bool all_space(const std::vector<uint32_t>& line, const Piece& piece) {
+bool all_space(const std::vector<char32_t>& line, const Piece& piece) {
   return std::all_of(line.begin() + static_cast<long>(piece.begin), line.begin() + static_cast<long>(piece.end),
-                     is_space);
+                     python::is_space);
 }
 
 // The lines that textwrap.wrap makes of one, as characters of it.
-std::vector<Piece> wrapped(const std::vector<uint32_t>& line, const Wrapping& how) {
+std::vector<Piece> wrapped(const std::vector<char32_t>& line, const Wrapping& how) {
   if (how.width <= 0) raise("wordwrap: expected a width > 0, got {}", how.width);
   const auto width = static_cast<size_t>(how.width);
   std::vector<Piece> pieces = LinePieces(line).find(how.at_hyphens), lines;
@@ -151,11 +154,11 @@ Value filter_word_wrap(Renderer&, const Value& input, Arguments& arguments) {
   for (std::string_view line : split_lines(text, false)) {
     if (!first) out.append(between);
     first = false;
-    std::vector<uint32_t> characters;
+    std::vector<char32_t> characters;
     std::vector<size_t> bytes;  // where each begins, and the end
     for (size_t at = 0; at < line.size();) {
       bytes.push_back(at);
-      characters.push_back(next_code_point(line, at));
+      characters.push_back(unicode::next_valid(line, at));
     }
     bytes.push_back(line.size());
     const auto lines = wrapped(characters, how);
@@ -183,7 +186,7 @@ class PrettyPrinter {
   using Entries = std::vector<std::pair<Value, Value>>;
   static constexpr int64_t kWidth = 80;
 
-  static int64_t width_of(const std::string& text) { return static_cast<int64_t>(count_code_points(text)); }
+  static int64_t width_of(const std::string& text) { return static_cast<int64_t>(unicode::count_code_points(text)); }
   static bool is_plain_text(const Value& value) { return value.is_string() && !value.str().markup; }
   // Python's own lists and tuples; a group has a repr of its own, which is not taken apart.
   static bool is_plain_sequence(const Value& value) {
@@ -280,7 +283,7 @@ class PrettyPrinter {
     const auto lines = split_lines(value.text(), true);
     for (size_t i = 0; i < lines.size(); ++i) {
       const bool last_line = i + 1 == lines.size();
-      std::string whole = quote(lines[i]);
+      std::string whole = python::repr(lines[i]);
       if (width_of(whole) <= width - (last_line ? allowance : 0)) {
         parts.push_back(std::move(whole));
         continue;
@@ -291,14 +294,14 @@ class PrettyPrinter {
         const std::string_view longer(begun.data(), begun.size() + words[j].size());
         const int64_t room = width - (last_line && j + 1 == words.size() ? allowance : 0);
         spend_bytes(longer.size());
-        if (width_of(quote(longer)) > room) {
-          if (!begun.empty()) parts.push_back(quote(begun));
+        if (width_of(python::repr(longer)) > room) {
+          if (!begun.empty()) parts.push_back(python::repr(begun));
           begun = words[j];
         } else {
           begun = longer;
         }
       }
-      if (!begun.empty()) parts.push_back(quote(begun));
+      if (!begun.empty()) parts.push_back(python::repr(begun));
     }
     const bool brackets = level == 1 && parts.size() > 1;
     if (brackets) out_ += '(';
@@ -317,7 +320,7 @@ class PrettyPrinter {
       bool space = false;
       while (at < line.size()) {
         size_t next = at;
-        const bool is = is_space(next_code_point(line, next));
+        const bool is = python::is_space(unicode::next_valid(line, next));
         if (space && !is) break;
         space = is;
         at = next;
@@ -370,9 +373,9 @@ Value filter_xml_attributes(Renderer&, const Value& input, Arguments& arguments)
     if (value.is_none() || value.is_undefined()) continue;
     const std::string& name = need_text(key, "xmlattr");
     for (size_t at = 0; at < name.size();) {
-      const uint32_t c = next_code_point(name, at);
-      if (is_space(c) || c == '/' || c == '>' || c == '=')
-        raise("Invalid character in attribute name: {}", quote(name));
+      const char32_t c = unicode::next_valid(name, at);
+      if (python::is_space(c) || c == '/' || c == '>' || c == '=')
+        raise("Invalid character in attribute name: {}", python::repr(name));
     }
     if (space || !out.empty()) out.append(" ", true);
     out.append(escape(key).mixed());

@@ -4,8 +4,8 @@
 #include <optional>
 
 #include "base/error.h"
-#include "jinja/unicode.h"
-#include "unicode/unicode.h"
+#include "unicode/python_text.h"
+#include "unicode/utf8.h"
 
 namespace glassbox::jinja {
 namespace {
@@ -62,7 +62,7 @@ class Lexer {
   size_t skip_space(size_t at) const {
     while (at < source_.size()) {
       size_t next = at;
-      if (!is_space(next_code_point(source_, next))) break;
+      if (!python::is_space(unicode::next_valid(source_, next))) break;
       at = next;
     }
     return at;
@@ -103,11 +103,12 @@ class Lexer {
   void push_data(size_t tag, char sign, bool is_variable) {
     std::string_view data = std::string_view(source_).substr(at_, tag - at_);
     if (sign == '-') {
-      data = strip(data, nullptr, 'r');
+      data = python::strip(data, nullptr, 'r');
     } else if (sign != '+' && !is_variable) {
       size_t line = data.rfind('\n');
       line = line == data.npos ? 0 : line + 1;
-      if ((line > 0 || line_starting_) && strip(data.substr(line), nullptr, 'l').empty()) data = data.substr(0, line);
+      if ((line > 0 || line_starting_) && python::strip(data.substr(line), nullptr, 'l').empty())
+        data = data.substr(0, line);
     }
     if (!data.empty()) push(TokenKind::data, std::string(data));
   }
@@ -189,7 +190,8 @@ class Lexer {
       size_t start = at_;
       if (!number() && !word() && !quoted()) op(open);
       line_starting_ = false;
-      if (at_ == start) error(fmt::format("unexpected character {}", quote(rest().substr(0, prefix_bytes(rest(), 1)))));
+      if (at_ == start)
+        error(fmt::format("unexpected character {}", python::repr(rest().substr(0, unicode::prefix_bytes(rest(), 1)))));
     }
     if (!open.empty()) error(fmt::format("unexpected end of template, expected '{}'", open.back()));
   }
@@ -259,14 +261,15 @@ class Lexer {
     size_t end = at_;
     while (end < source_.size()) {
       size_t next = end;
-      uint32_t c = next_code_point(source_, next);
-      if (!is_identifier_part(c) && !is_numeric(c)) break;
+      char32_t c = unicode::next_valid(source_, next);
+      if (!python::is_identifier_part(c) && !python::is_numeric(c)) break;
       end = next;
     }
     if (end == at_) return false;
     std::string text = source_.substr(at_, end - at_);
-    auto letters = code_points(text);
-    if (!is_identifier_start(letters[0]) || !std::all_of(letters.begin(), letters.end(), is_identifier_part))
+    auto letters = unicode::code_points(text);
+    if (!python::is_identifier_start(letters[0]) ||
+        !std::all_of(letters.begin(), letters.end(), python::is_identifier_part))
       error("invalid character in identifier");
     push(TokenKind::name, std::move(text));
     at_ = end;
@@ -362,7 +365,7 @@ class Lexer {
           } else {
             // Jinja2 first writes what is not ASCII as an escape; the backslash before it then escapes that one.
             --at;
-            uint32_t escaped = next_code_point(text, at);
+            uint32_t escaped = unicode::next_valid(text, at);
             out += escaped < 0x100     ? fmt::format("x{:02x}", escaped)
                    : escaped < 0x10000 ? fmt::format("u{:04x}", escaped)
                                        : fmt::format("U{:08x}", escaped);

@@ -7,7 +7,8 @@
 #include "jinja/objects.h"
 #include "jinja/operators.h"
 #include "jinja/text.h"
-#include "jinja/unicode.h"
+#include "unicode/python_text.h"
+#include "unicode/utf8.h"
 
 namespace glassbox::jinja {
 namespace {
@@ -24,9 +25,9 @@ template <char ends>
 Value strip_method(Renderer&, const Value& self, Arguments& arguments) {
   need_positional("strip", arguments, 0, 1);
   const Value* chars = given(arguments, 0);
-  if (!chars || chars->is_none()) return part(self, strip(self.text(), nullptr, ends));
+  if (!chars || chars->is_none()) return part(self, python::strip(self.text(), nullptr, ends));
   std::string_view set = need_text(*chars, "strip");
-  return part(self, strip(self.text(), &set, ends));
+  return part(self, python::strip(self.text(), &set, ends));
 }
 
 template <std::string (*map)(std::string_view)>
@@ -43,25 +44,27 @@ Value map_whole_method(Renderer&, const Value& self, Arguments& arguments) {
 }
 
 // All characters are of a kind, and there is one.
-template <bool (*is)(uint32_t)>
+template <bool (*is)(char32_t)>
 Value all_method(Renderer&, const Value& self, Arguments& arguments) {
   need_positional("str method", arguments, 0, 0);
   const std::string& text = self.text();
   for (size_t at = 0; at < text.size();)
-    if (!is(next_code_point(text, at))) return Value(false);
+    if (!is(unicode::next_valid(text, at))) return Value(false);
   return Value(!text.empty());
 }
 
-bool is_alphanumeric(uint32_t c) { return is_alphabetic(c) || is_decimal(c) || is_digit(c) || is_numeric(c); }
+bool is_alphanumeric(char32_t c) {
+  return python::is_alphabetic(c) || python::is_decimal(c) || python::is_digit(c) || python::is_numeric(c);
+}
 
 // No cased character of the other case, and one of this.
-template <bool (*is)(uint32_t), bool (*is_not)(uint32_t)>
+template <bool (*is)(char32_t), bool (*is_not)(char32_t)>
 Value cased_method(Renderer&, const Value& self, Arguments& arguments) {
   need_positional("str method", arguments, 0, 0);
   bool any = false;
   for (size_t at = 0; at < self.text().size();) {
-    uint32_t c = next_code_point(self.text(), at);
-    if (is_not(c) || is_title(c)) return Value(false);
+    char32_t c = unicode::next_valid(self.text(), at);
+    if (is_not(c) || python::is_title(c)) return Value(false);
     any |= is(c);
   }
   return Value(any);
@@ -71,11 +74,11 @@ Value is_title_method(Renderer&, const Value& self, Arguments& arguments) {
   need_positional("istitle", arguments, 0, 0);
   bool any = false, inside = false;
   for (size_t at = 0; at < self.text().size();) {
-    uint32_t c = next_code_point(self.text(), at);
-    if (is_upper(c) || is_title(c)) {
+    char32_t c = unicode::next_valid(self.text(), at);
+    if (python::is_upper(c) || python::is_title(c)) {
       if (inside) return Value(false);
       any = inside = true;
-    } else if (is_lower(c)) {
+    } else if (python::is_lower(c)) {
       if (!inside) return Value(false);
     } else {
       inside = false;
@@ -92,15 +95,15 @@ Value is_ascii_method(Renderer&, const Value& self, Arguments& arguments) {
 Value is_printable_method(Renderer&, const Value& self, Arguments& arguments) {
   need_positional("isprintable", arguments, 0, 0);
   for (size_t at = 0; at < self.text().size();)
-    if (!is_printable(next_code_point(self.text(), at))) return Value(false);
+    if (!python::is_printable(unicode::next_valid(self.text(), at))) return Value(false);
   return Value(true);
 }
 
 Value is_identifier_method(Renderer&, const Value& self, Arguments& arguments) {
   need_positional("isidentifier", arguments, 0, 0);
-  auto letters = code_points(self.text());
-  return Value(!letters.empty() && is_identifier_start(letters[0]) &&
-               std::all_of(letters.begin(), letters.end(), is_identifier_part));
+  auto letters = unicode::code_points(self.text());
+  return Value(!letters.empty() && python::is_identifier_start(letters[0]) &&
+               std::all_of(letters.begin(), letters.end(), python::is_identifier_part));
 }
 
 // The bytes of text[start:stop] as find(), count(), startswith() take them; nothing if start is past the end.
@@ -118,7 +121,7 @@ std::optional<Window> window(const Value& self, const Value* start, const Value*
   if (from > length || from > to) return std::nullopt;
   if (!self.str().ascii()) spend_bytes(self.text().size());
   auto bytes = [&](int64_t at) {
-    return self.str().ascii() ? static_cast<size_t>(at) : prefix_bytes(self.text(), static_cast<size_t>(at));
+    return self.str().ascii() ? static_cast<size_t>(at) : unicode::prefix_bytes(self.text(), static_cast<size_t>(at));
   };
   return Window{bytes(from), bytes(to)};
 }
@@ -157,7 +160,7 @@ Value find_method(Renderer&, const Value& self, Arguments& arguments) {
     if (fails) raise("substring not found");
     return Value(int64_t{-1});
   }
-  return Value::size(self.str().ascii() ? at : count_code_points(text.substr(0, at)));
+  return Value::size(self.str().ascii() ? at : unicode::count_code_points(text.substr(0, at)));
 }
 
 Value count_method(Renderer&, const Value& self, Arguments& arguments) {
@@ -166,7 +169,7 @@ Value count_method(Renderer&, const Value& self, Arguments& arguments) {
   auto where = window(self, given(arguments, 1), given(arguments, 2));
   if (!where) return Value(int64_t{0});
   std::string_view part = std::string_view(self.text()).substr(where->begin, where->end - where->begin);
-  if (needle.empty()) return Value::size(count_code_points(part) + 1);
+  if (needle.empty()) return Value::size(unicode::count_code_points(part) + 1);
   int64_t count = 0;
   spend_bytes(part.size());
   for (size_t at = find_text(part, needle); at != part.npos; at = find_text(part, needle, at + needle.size())) ++count;
@@ -268,7 +271,7 @@ Value expand_tabs_method(Renderer&, const Value& self, Arguments& arguments) {
   int64_t column = 0;
   for (size_t at = 0; at < self.text().size();) {
     size_t start = at;
-    uint32_t c = next_code_point(self.text(), at);
+    char32_t c = unicode::next_valid(self.text(), at);
     if (c == '\t') {
       int64_t spaces = size > 0 ? size - column % size : 0;
       check_string_size(out.size() + static_cast<size_t>(spaces));
@@ -314,12 +317,12 @@ constexpr MethodEntry kTextMethods[] = {{"strip", strip_method<'b'>},
                                         {"startswith", affix_method<false>},
                                         {"endswith", affix_method<true>},
                                         {"replace", replace_method},
-                                        {"upper", map_method<to_upper>},
-                                        {"lower", map_method<to_lower>},
-                                        {"title", map_whole_method<to_title>},
-                                        {"capitalize", map_whole_method<to_capitalized>},
-                                        {"swapcase", map_method<to_swapped>},
-                                        {"casefold", map_method<to_folded>},
+                                        {"upper", map_method<python::to_upper>},
+                                        {"lower", map_method<python::to_lower>},
+                                        {"title", map_whole_method<python::to_title>},
+                                        {"capitalize", map_whole_method<python::to_capitalized>},
+                                        {"swapcase", map_method<python::to_swapped>},
+                                        {"casefold", map_method<python::to_folded>},
                                         {"join", join_method},
                                         {"format", format_method},
                                         {"format_map", format_map_method},
@@ -337,14 +340,14 @@ constexpr MethodEntry kTextMethods[] = {{"strip", strip_method<'b'>},
                                         {"center", justify_method<'^'>},
                                         {"zfill", zero_fill_method},
                                         {"expandtabs", expand_tabs_method},
-                                        {"isalpha", all_method<is_alphabetic>},
+                                        {"isalpha", all_method<python::is_alphabetic>},
                                         {"isalnum", all_method<is_alphanumeric>},
-                                        {"isdecimal", all_method<is_decimal>},
-                                        {"isdigit", all_method<is_digit>},
-                                        {"isnumeric", all_method<is_numeric>},
-                                        {"isspace", all_method<is_space>},
-                                        {"islower", cased_method<is_lower, is_upper>},
-                                        {"isupper", cased_method<is_upper, is_lower>},
+                                        {"isdecimal", all_method<python::is_decimal>},
+                                        {"isdigit", all_method<python::is_digit>},
+                                        {"isnumeric", all_method<python::is_numeric>},
+                                        {"isspace", all_method<python::is_space>},
+                                        {"islower", cased_method<python::is_lower, python::is_upper>},
+                                        {"isupper", cased_method<python::is_upper, python::is_lower>},
                                         {"istitle", is_title_method},
                                         {"isascii", is_ascii_method},
                                         {"isprintable", is_printable_method},

@@ -5,8 +5,9 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "jinja/unicode.h"
 #include "jinja/value.h"
+#include "unicode/python_text.h"
+#include "unicode/utf8.h"
 
 namespace glassbox::jinja {
 
@@ -65,7 +66,7 @@ double round_float(double value, int digits) {
 }
 
 std::optional<int64_t> parse_integer(std::string_view text, int base) {
-  text = strip(text, nullptr, 'b');
+  text = python::strip(text, nullptr, 'b');
   bool negative = false;
   if (!text.empty() && (text[0] == '+' || text[0] == '-')) {
     negative = text[0] == '-';
@@ -88,7 +89,7 @@ std::optional<int64_t> parse_integer(std::string_view text, int base) {
   uint64_t magnitude = 0;
   bool digit_before = false, beyond = false;
   for (size_t at = 0; at < text.size();) {
-    uint32_t c = next_code_point(text, at);
+    char32_t c = unicode::next_valid(text, at);
     if (c == '_') {
       if (!digit_before || at == text.size()) return std::nullopt;
       digit_before = false;
@@ -99,7 +100,7 @@ std::optional<int64_t> parse_integer(std::string_view text, int base) {
                      : c >= 'A' && c <= 'Z' ? c - 'A' + 10
                                             : 99;
     if (digit >= static_cast<uint32_t>(base)) {
-      if (is_decimal(c) && c >= 0x80) refuse("a number in other than ASCII digits");
+      if (python::is_decimal(c) && c >= 0x80) refuse("a number in other than ASCII digits");
       return std::nullopt;
     }
     digit_before = true;
@@ -112,14 +113,14 @@ std::optional<int64_t> parse_integer(std::string_view text, int base) {
 }
 
 std::optional<double> parse_float(std::string_view text) {
-  text = strip(text, nullptr, 'b');
+  text = python::strip(text, nullptr, 'b');
   std::string plain;
   for (size_t i = 0; i < text.size(); ++i) {
     auto digit = [&](size_t at) { return at < text.size() && text[at] >= '0' && text[at] <= '9'; };
     if (text[i] == '_' && i > 0 && digit(i - 1) && digit(i + 1)) continue;
     plain += text[i];
   }
-  std::string lower = to_lower(plain);
+  std::string lower = python::to_lower(plain);
   std::string_view body = lower;
   bool negative = false;
   if (!body.empty() && (body[0] == '+' || body[0] == '-')) {

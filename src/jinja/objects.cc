@@ -7,7 +7,7 @@
 #include "jinja/operators.h"
 #include "jinja/render.h"
 #include "jinja/text.h"
-#include "jinja/unicode.h"
+#include "unicode/python_text.h"
 
 namespace glassbox::jinja {
 namespace {
@@ -151,7 +151,7 @@ std::string Namespace::print() const {
   std::string out = "<Namespace {";
   for (const auto& [name, value] : attributes_) {
     if (out.back() != '{') out += ", ";
-    out += quote(name) + ": " + repr(value);
+    out += python::repr(name) + ": " + repr(value);
     check_string_size(out.size());
     spend_items(1);
   }
@@ -166,7 +166,7 @@ std::optional<Value> Namespace::attribute(std::string_view name) const {
 
 void Namespace::set(const std::string& name, Value value) {
   if (name.starts_with("_"))
-    raise("Chat templates cannot store underscore-prefixed attributes on a namespace, but got {}", quote(name));
+    raise("Chat templates cannot store underscore-prefixed attributes on a namespace, but got {}", python::repr(name));
   spend_items(1 + attributes_.size() / 8);
   for (auto& [key, held] : attributes_) {
     if (key == name) {

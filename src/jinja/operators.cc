@@ -7,8 +7,8 @@
 #include "jinja/numbers.h"
 #include "jinja/objects.h"
 #include "jinja/text.h"
-#include "jinja/unicode.h"
-#include "unicode/unicode.h"
+#include "unicode/python_text.h"
+#include "unicode/utf8.h"
 
 namespace glassbox::jinja {
 namespace {
@@ -175,8 +175,8 @@ Extent extent(const Value& start, const Value& stop, const Value& step, int64_t 
 Value character(const Str& text, size_t index) {
   if (text.ascii()) return Value::string(text.text.part(index, index + 1), text.markup);
   spend_bytes(text.text.size());
-  size_t start = prefix_bytes(text.text.text(), index), end = start;
-  next_code_point(text.text.text(), end);
+  size_t start = unicode::prefix_bytes(text.text.text(), index), end = start;
+  unicode::next_valid(text.text.text(), end);
   return Value::string(text.text.part(start, end), text.markup);
 }
 
@@ -187,13 +187,13 @@ Value slice_text(const Str& text, const Extent& take) {
       return Value::string(text.text.part(all.substr(static_cast<size_t>(take.start), static_cast<size_t>(take.count))),
                            text.markup);
     spend_bytes(all.size());
-    const std::string_view rest = all.substr(prefix_bytes(all, static_cast<size_t>(take.start)));
-    return Value::string(text.text.part(rest.substr(0, prefix_bytes(rest, static_cast<size_t>(take.count)))),
+    const std::string_view rest = all.substr(unicode::prefix_bytes(all, static_cast<size_t>(take.start)));
+    return Value::string(text.text.part(rest.substr(0, unicode::prefix_bytes(rest, static_cast<size_t>(take.count)))),
                          text.markup);
   }
   spend_items(static_cast<size_t>(take.count));
   std::vector<size_t> begins;
-  for (size_t at = 0; at < all.size(); next_code_point(all, at)) begins.push_back(at);
+  for (size_t at = 0; at < all.size(); unicode::next_valid(all, at)) begins.push_back(at);
   begins.push_back(all.size());
   MixedText out;
   for (int64_t i = 0; i < take.count; ++i) {
@@ -244,7 +244,7 @@ bool is_unsafe(const Value& object, std::string_view name) {
 
 Value unsafe(const Value& object, std::string_view name) {
   return Value::undefined_hint(
-      fmt::format("access to attribute {} of '{}' object is unsafe.", quote(name), type_name(object)));
+      fmt::format("access to attribute {} of '{}' object is unsafe.", python::repr(name), type_name(object)));
 }
 
 // Attributes every Python object has begin and end with two underscores; the sandbox hides them all.

@@ -6,7 +6,7 @@
 #include "jinja/json.h"
 #include "jinja/loop.h"
 #include "jinja/operators.h"
-#include "jinja/unicode.h"
+#include "unicode/python_text.h"
 
 namespace glassbox::jinja {
 
@@ -97,7 +97,7 @@ void Scope::set(Symbol symbol, Value value) {
 }
 
 std::string Macro::print() const {
-  return signature.name.empty() ? "<Macro anonymous>" : fmt::format("<Macro {}>", quote(signature.name));
+  return signature.name.empty() ? "<Macro anonymous>" : fmt::format("<Macro {}>", python::repr(signature.name));
 }
 
 std::optional<Value> Macro::attribute(std::string_view name) const {
@@ -379,13 +379,13 @@ Value Renderer::invoke(const Macro& macro, Arguments& arguments) {
     bool none = !caller || caller->is_none();
     inside->set(kCaller, none ? Value::undefined_hint("No caller defined") : *caller);
   }
-  std::string called = signature.name.empty() ? "None" : quote(signature.name);
+  std::string called = signature.name.empty() ? "None" : python::repr(signature.name);
   if (signature.uses_kwargs) {
     Arguments rest;
     rest.keyword = std::move(keyword);
     inside->set(kKwargs, make_dict(rest));
   } else if (!keyword.empty()) {
-    raise("macro {} takes no keyword argument {}", called, quote(keyword[0].first));
+    raise("macro {} takes no keyword argument {}", called, python::repr(keyword[0].first));
   }
   if (signature.uses_varargs) {
     auto rest = arguments.positional.begin() + static_cast<long>(given);
@@ -398,8 +398,9 @@ Value Renderer::invoke(const Macro& macro, Arguments& arguments) {
   size_t required = parameters.size() - signature.defaults.size();
   for (size_t i : missing) {
     const auto& [symbol, name] = parameters[i];
-    inside->set(symbol, i < required ? Value::undefined_hint(fmt::format("parameter {} was not provided", quote(name)))
-                                     : eval(*signature.defaults[i - required]));
+    inside->set(symbol, i < required
+                            ? Value::undefined_hint(fmt::format("parameter {} was not provided", python::repr(name)))
+                            : eval(*signature.defaults[i - required]));
   }
   Capture capture(*this);
   run(signature.body);
@@ -565,7 +566,7 @@ Arguments Renderer::eval_arguments(const CallArguments& given) {
     for (const auto& [key, value] : more.dict().entries) {
       const std::string& name = need_text(key, "keyword arguments");
       for (const auto& argument : arguments.keyword)
-        if (argument.first == name) raise("multiple values for keyword argument {}", quote(name));
+        if (argument.first == name) raise("multiple values for keyword argument {}", python::repr(name));
       arguments.keyword.emplace_back(name, value);
     }
   }

@@ -7,7 +7,7 @@
 #include "jinja/objects.h"
 #include "jinja/operators.h"
 #include "jinja/text.h"
-#include "jinja/unicode.h"
+#include "unicode/python_text.h"
 
 namespace glassbox::jinja {
 namespace {
@@ -66,7 +66,7 @@ struct Path {
 };
 
 Value ignore_case(const Value& value) {
-  return value.is_string() ? Value::string(map_runs(value.mixed(), to_lower), value.str().markup) : value;
+  return value.is_string() ? Value::string(map_runs(value.mixed(), python::to_lower), value.str().markup) : value;
 }
 
 bool is_true(const Value* value) { return value && truth(*value); }

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "jinja/unicode.h"
 #include "jinja/value.h"
+#include "unicode/python_text.h"
+#include "unicode/utf8.h"
 
 namespace glassbox::jinja {
 namespace {
@@ -40,7 +41,7 @@ MixedText replace_text(const MixedText& mixed, std::string_view from, const Mixe
       put(to, 0, to.size());
       if (at >= text.size()) return out;
       size_t start = at;
-      next_code_point(text, at);
+      unicode::next_valid(text, at);
       put(mixed, start, at);
       spend_items(1);
     }
@@ -60,7 +61,7 @@ MixedText replace_text(const MixedText& mixed, std::string_view from, const Mixe
 std::vector<std::string_view> split_space(std::string_view text, int64_t most, bool from_right) {
   std::vector<std::string_view> parts;
   for (;;) {
-    text = strip(text, nullptr, from_right ? 'r' : 'l');
+    text = python::strip(text, nullptr, from_right ? 'r' : 'l');
     if (text.empty()) break;
     if (most >= 0 && static_cast<int64_t>(parts.size()) >= most) {
       parts.push_back(text);
@@ -68,7 +69,7 @@ std::vector<std::string_view> split_space(std::string_view text, int64_t most, b
     }
     size_t at = from_right ? text.size() : 0, edge = at;
     while (from_right ? at > 0 : at < text.size()) {
-      if (is_space(from_right ? previous_code_point(text, at) : next_code_point(text, at))) break;
+      if (python::is_space(from_right ? unicode::previous(text, at) : unicode::next_valid(text, at))) break;
       edge = at;
     }
     spend_items(1);
@@ -105,8 +106,8 @@ std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends)
   size_t start = 0;
   for (size_t at = 0; at < text.size();) {
     size_t end = at;
-    uint32_t c = next_code_point(text, at);
-    if (!is_line_break(c)) continue;
+    char32_t c = unicode::next_valid(text, at);
+    if (!python::is_line_break(c)) continue;
     if (c == '\r' && at < text.size() && text[at] == '\n') ++at;
     lines.push_back(text.substr(start, (keep_ends ? at : end) - start));
     spend_items(1);
@@ -118,7 +119,7 @@ std::vector<std::string_view> split_lines(std::string_view text, bool keep_ends)
 
 std::string one_line(std::string_view text) {
   constexpr size_t kLongest = 1000;
-  std::string out(text.substr(0, prefix_bytes(text, kLongest)));
+  std::string out(text.substr(0, unicode::prefix_bytes(text, kLongest)));
   if (out.size() < text.size()) out += "...";
   std::replace_if(
       out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
@@ -126,7 +127,7 @@ std::string one_line(std::string_view text) {
 }
 
 MixedText justify(const MixedText& text, int64_t width, char align, const MixedText& fill) {
-  auto length = static_cast<int64_t>(count_code_points(text.text()));
+  auto length = static_cast<int64_t>(unicode::count_code_points(text.text()));
   if (length >= width) return text;
   int64_t missing = width - length;
   check_string_size(fill.size(), static_cast<size_t>(missing));

@@ -5,7 +5,8 @@
 
 #include "jinja/numbers.h"
 #include "jinja/text.h"
-#include "jinja/unicode.h"
+#include "unicode/python_text.h"
+#include "unicode/utf8.h"
 
 namespace glassbox::jinja {
 namespace {
@@ -58,7 +59,7 @@ class CharacterIterator final : public Iterator {
     const std::string& text = value_.text();
     if (at_ >= text.size()) return false;
     size_t start = at_;
-    next_code_point(text, at_);
+    unicode::next_valid(text, at_);
     item = Value::string(value_.mixed().part(start, at_));
     return true;
   }
@@ -98,6 +99,92 @@ int compare_numbers(const Value& a, const Value& b) {
 bool is_nan(const Value& value) { return value.is(Type::floating) && std::isnan(value.number()); }
 
 size_t text_key_index_from = 8;  // entries: below, a scan is as fast
+
+// Writes a repr. Punctuation is held to be a stranger's until it is known that none of the text is.
+class Printer {
+ public:
+  void print(const Value& value) {
+    // Values are bounded in depth, except that a namespace may hold itself: Python then runs out of stack too.
+    static thread_local int depth = 0;
+    struct Deeper {
+      Deeper() {
+        if (depth >= 2000) raise("maximum recursion depth exceeded while printing a value");
+        ++depth;
+      }
+      ~Deeper() { --depth; }
+    } deeper;
+    switch (value.type()) {
+      case Type::undefined:
+        return plain("Undefined");
+      case Type::none:
+        return plain("None");
+      case Type::boolean:
+        return plain(value.boolean() ? "True" : "False");
+      case Type::integer:
+        return plain(std::to_string(value.integer()));
+      case Type::floating:
+        return plain(float_repr(value.number()));
+      case Type::string:
+        return text(value);
+      case Type::list:
+        plain("[");
+        items(value.items());
+        return plain("]");
+      case Type::tuple:
+        plain("(");
+        items(value.items());
+        return plain(value.items().size() == 1 ? ",)" : ")");
+      case Type::dict: {
+        plain("{");
+        bool first = true;
+        for (const auto& [key, item] : value.dict().entries) {
+          if (!std::exchange(first, false)) plain(", ");
+          print(key);
+          plain(": ");
+          print(item);
+          check_string_size(out_.size());
+        }
+        return plain("}");
+      }
+      case Type::range: {
+        const Range& range = value.range();
+        std::string step = range.step == 1 ? "" : fmt::format(", {}", range.step);
+        return plain(fmt::format("range({}, {}{})", range.start, range.stop, step));
+      }
+      case Type::other:
+        strange_ = true;  // what a namespace or a view holds is anyone's
+        return plain(value.other().print());
+    }
+  }
+
+  MixedText take() {
+    if (!strange_) return {std::move(out_).take(), true};
+    return std::move(out_);
+  }
+
+ private:
+  void plain(std::string_view text) { out_.append(text, false); }
+
+  void text(const Value& value) {
+    spend_bytes(value.text().size());
+    const bool trusted = value.mixed().trusted();
+    strange_ |= !trusted;
+    if (value.str().markup) plain("Markup(");
+    out_.append(python::repr(value.text()), trusted);
+    if (value.str().markup) plain(")");
+  }
+
+  void items(const std::vector<Value>& items) {
+    for (size_t i = 0; i < items.size(); ++i) {
+      if (i > 0) plain(", ");
+      print(items[i]);
+      check_string_size(out_.size());
+    }
+  }
+
+  MixedText out_;
+  bool strange_ = false;
+};
 
 }  // namespace
 
@@ -158,7 +245,7 @@ void Object::enclose(const Value& inner) {
 Str::Str(MixedText value, bool markup)
     : Object(Type::string, sizeof(Str)),
       text(std::move(value)),
-      length(count_code_points(text.text())),
+      length(unicode::count_code_points(text.text())),
       markup(markup) {
   check_string_size(text.size());
   charge(text.size() + (text.runs() - 1) * sizeof(size_t));
@@ -248,7 +335,7 @@ Value Value::undefined_hint(std::string hint) { return of(new Undefined(std::mov
 
 Value Value::undefined(std::string_view name) {
   auto* unknown = new Undefined("");
-  unknown->name = quote(name);
+  unknown->name = python::repr(name);
   return of(unknown);
 }
 
@@ -388,96 +475,6 @@ int order(const Value& a, const Value& b, const char* symbol) {
   }
   raise("'{}' not supported between instances of '{}' and '{}'", symbol, type_name(a), type_name(b));
 }
-
-namespace {
-
-// Writes a repr. Punctuation is held to be a stranger's until it is known that none of the text is.
-class Printer {
- public:
-  void print(const Value& value) {
-    // Values are bounded in depth, except that a namespace may hold itself: Python then runs out of stack too.
-    static thread_local int depth = 0;
-    struct Deeper {
-      Deeper() {
-        if (depth >= 2000) raise("maximum recursion depth exceeded while printing a value");
-        ++depth;
-      }
-      ~Deeper() { --depth; }
-    } deeper;
-    switch (value.type()) {
-      case Type::undefined:
-        return plain("Undefined");
-      case Type::none:
-        return plain("None");
-      case Type::boolean:
-        return plain(value.boolean() ? "True" : "False");
-      case Type::integer:
-        return plain(std::to_string(value.integer()));
-      case Type::floating:
-        return plain(float_repr(value.number()));
-      case Type::string:
-        return text(value);
-      case Type::list:
-        plain("[");
-        items(value.items());
-        return plain("]");
-      case Type::tuple:
-        plain("(");
-        items(value.items());
-        return plain(value.items().size() == 1 ? ",)" : ")");
-      case Type::dict: {
-        plain("{");
-        bool first = true;
-        for (const auto& [key, item] : value.dict().entries) {
-          if (!std::exchange(first, false)) plain(", ");
-          print(key);
-          plain(": ");
-          print(item);
-          check_string_size(out_.size());
-        }
-        return plain("}");
-      }
-      case Type::range: {
-        const Range& range = value.range();
-        std::string step = range.step == 1 ? "" : fmt::format(", {}", range.step);
-        return plain(fmt::format("range({}, {}{})", range.start, range.stop, step));
-      }
-      case Type::other:
-        strange_ = true;  // what a namespace or a view holds is anyone's
-        return plain(value.other().print());
-    }
-  }
-
-  MixedText take() {
-    if (!strange_) return {std::move(out_).take(), true};
-    return std::move(out_);
-  }
-
- private:
-  void plain(std::string_view text) { out_.append(text, false); }
-
-  void text(const Value& value) {
-    spend_bytes(value.text().size());
-    const bool trusted = value.mixed().trusted();
-    strange_ |= !trusted;
-    if (value.str().markup) plain("Markup(");
-    out_.append(quote(value.text()), trusted);
-    if (value.str().markup) plain(")");
-  }
-
-  void items(const std::vector<Value>& items) {
-    for (size_t i = 0; i < items.size(); ++i) {
-      if (i > 0) plain(", ");
-      print(items[i]);
-      check_string_size(out_.size());
-    }
-  }
-
-  MixedText out_;
-  bool strange_ = false;
-};
-
-}  // namespace
 
 MixedText mixed_repr(const Value& value) {
   Printer printer;

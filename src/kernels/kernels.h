@@ -179,7 +179,6 @@ struct Kernels {
                             int64_t n) noexcept;  // dx = fma(dy, other, dx)
   void (*exp)(const float* x, float* y, int64_t n) noexcept;
   void (*log)(const float* x, float* y, int64_t n) noexcept;
-  void (*tanh)(const float* x, float* y, int64_t n) noexcept;
   void (*to_bf16)(const float* x, uint16_t* y, int64_t n) noexcept;  // nearest even
   void (*from_bf16)(const uint16_t* x, float* y, int64_t n) noexcept;
   void (*from_f16)(const uint16_t* x, float* y, int64_t n) noexcept;

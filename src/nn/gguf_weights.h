@@ -14,7 +14,7 @@ class GgufWeights : public WeightSource {
  public:
   explicit GgufWeights(GgufCheckpoint checkpoint) : checkpoint_(std::move(checkpoint)) {}
 
-  bool has(const std::string& name) const override { return checkpoint_.has(name) && !checkpoint_.turned(name); }
+  bool has(const std::string& name) const override { return checkpoint_.has(name) && !checkpoint_.is_transposed(name); }
   Tensor get(const std::string& name, const Shape& shape) override;
   void finish() const override;
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "tensor/numbers.h"
 
 namespace glassbox {
 namespace {
@@ -54,13 +55,10 @@ Tensor Parameters::get(const std::string& name, const Shape& shape) {
     parameter->master.resize(count);
     if (from_) {
       const Tensor published = from_->get(name, shape);
-      if (published.dtype() != DType::f32 && published.dtype() != DType::f16 && published.dtype() != DType::bf16)
+      if (!is_float(published.dtype()))
         fail(ErrorKind::unsupported, "tensor {}: weights of dtype {} cannot be trained: only adapters on top of them",
              name, info(published.dtype()).name);
-      for (size_t i = 0; i < count; ++i)
-        parameter->master[i] = published.dtype() == DType::f32    ? published.f32()[i]
-                               : published.dtype() == DType::bf16 ? bf16_to_f32(published.data<uint16_t>()[i])
-                                                                  : static_cast<float>(published.data<_Float16>()[i]);
+      to_float(published.dtype(), published.data<std::byte>(), parameter->master.data(), shape.elements());
     } else if (shape.rank() > 1) {
       const uint64_t key = key_of(seed_, name);
       for (size_t i = 0; i < count; ++i) parameter->master[i] = deviation_ * normal(key, i);

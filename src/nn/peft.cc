@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/quote.h"
 #include "base/random.h"
-#include "formats/quote.h"
 #include "nn/peft_experts.h"
 #include "unicode/python_regex.h"
 
@@ -101,25 +101,6 @@ Tensor kept(const Tensor& norms) {
   return Tensor(norms.shape(), DType::f32, std::move(memory), data);
 }
 
-}  // namespace
-
-float AdapterConfig::scale(std::string_view path, int64_t rows) const {
-  double numerator = alpha;
-  for (const auto& [pattern, value] : alpha_pattern)
-    if (matches(pattern, path)) {
-      numerator = value;
-      break;
-    }
-  const auto r = static_cast<double>(rows);
-  const double scale = numerator / (rslora ? std::sqrt(r) : r);
-  if (!(std::abs(scale) <= std::numeric_limits<float>::max()))
-    fail(ErrorKind::bad_file, "lora_alpha: expected a scale that float32 holds, got {} for {}, of rank {}", numerator,
-         path, rows);
-  return static_cast<float>(scale);
-}
-
-namespace {
-
 // Settings of peft's LoraConfig (0.21.2) that change what an adapter computes, beside those that are read here.
 std::string_view changes_the_adapter(std::string_view key) {
   static constexpr std::string_view kKnown[] = {
@@ -128,59 +109,6 @@ std::string_view changes_the_adapter(std::string_view key) {
       "trainable_token_indices", "use_bdlora",   "use_qalora",     "velora_config"};
   return std::ranges::find(kKnown, key) == std::end(kKnown) ? "" : "peft";
 }
-
-}  // namespace
-
-AdapterConfig read_adapter_config(Config config) {
-  AdapterConfig out;
-  config.judged_by(changes_the_adapter);
-  config.choice("peft_type", {"LORA"});
-  config.choice_or("task_type", "CAUSAL_LM", {"CAUSAL_LM"});
-  out.rank = config.positive<int64_t>("r", 1 << 20);
-  out.alpha = config.get<double>("lora_alpha");
-  out.rslora = config.get_or<bool>("use_rslora", false);
-  out.dora = config.get_or<bool>("use_dora", false);
-  out.base = config.get_or<std::string>("base_model_name_or_path", "");
-  config.choice_or("bias", "none", {"none", "all", "lora_only"});  // those trained are among the tensors
-  if (const Json* targets = config.raw("target_modules"); targets && targets->is_array())
-    for (const Json& target : *targets)
-      if (target.is_string()) out.targets.push_back(target.get<std::string>());
-  out.parameters = config.get_or<std::vector<std::string>>("target_parameters", {});
-  out.saved = config.get_or<std::vector<std::string>>("modules_to_save", {});
-  out.ties = config.get_or<bool>("ensure_weight_tying", false);
-  if (const Json* patterns = config.raw("alpha_pattern")) {
-    if (!patterns->is_object()) fail(ErrorKind::bad_file, "{}: expected an object", config.where("alpha_pattern"));
-    for (const auto& [pattern, value] : patterns->items()) {
-      if (!value.is_number())
-        fail(ErrorKind::bad_file, "{}.{}: expected a number, got {}", config.where("alpha_pattern"), quote(pattern),
-             brief(value));
-      try {
-        matches(pattern, "");
-      } catch (const Error& error) {
-        fail(error.kind(), "{}.{}: {}", config.where("alpha_pattern"), quote(pattern), error.what());
-      }
-      out.alpha_pattern.emplace_back(pattern, value.get<double>());
-    }
-  }
-  // Starts that change the base's own weights: such an adapter is no change to the published ones.
-  if (const Json* start = config.raw("init_lora_weights"); start && start->is_string()) {
-    const auto& word = start->get_ref<const std::string&>();
-    if (word != "gaussian" && word != "eva" && word != "orthogonal")
-      fail(ErrorKind::unsupported, "{}: \"{}\" changes the base model's weights, which is not supported",
-           config.where("init_lora_weights"), word);
-  }
-  if (const Json* none = config.raw("loftq_config"); none && !none->empty())
-    fail(ErrorKind::unsupported, "{}: not supported", config.where("loftq_config"));
-  // What the tensors say themselves, and what matters only to training.
-  config.harmless({"auto_mapping", "peft_version", "revision", "inference_mode", "exclude_modules", "lora_dropout",
-                   "layers_to_transform", "layers_pattern", "rank_pattern", "megatron_core", "qalora_group_size",
-                   "eva_config", "runtime_config"});
-  config.finish();
-  out.warnings = config.warnings();
-  return out;
-}
-
-namespace {
 
 struct Reader {
   Reader(const AdapterConfig& config, const std::string& source, std::span<const AdaptableWeight> weights,
@@ -305,6 +233,70 @@ struct Reader {
 };
 
 }  // namespace
+
+float AdapterConfig::scale(std::string_view path, int64_t rows) const {
+  double numerator = alpha;
+  for (const auto& [pattern, value] : alpha_pattern)
+    if (matches(pattern, path)) {
+      numerator = value;
+      break;
+    }
+  const auto r = static_cast<double>(rows);
+  const double scale = numerator / (rslora ? std::sqrt(r) : r);
+  if (!(std::abs(scale) <= std::numeric_limits<float>::max()))
+    fail(ErrorKind::bad_file, "lora_alpha: expected a scale that float32 holds, got {} for {}, of rank {}", numerator,
+         path, rows);
+  return static_cast<float>(scale);
+}
+
+AdapterConfig read_adapter_config(Config config) {
+  AdapterConfig out;
+  config.judged_by(changes_the_adapter);
+  config.choice("peft_type", {"LORA"});
+  config.choice_or("task_type", "CAUSAL_LM", {"CAUSAL_LM"});
+  out.rank = config.positive<int64_t>("r", 1 << 20);
+  out.alpha = config.get<double>("lora_alpha");
+  out.rslora = config.get_or<bool>("use_rslora", false);
+  out.dora = config.get_or<bool>("use_dora", false);
+  out.base = config.get_or<std::string>("base_model_name_or_path", "");
+  config.choice_or("bias", "none", {"none", "all", "lora_only"});  // those trained are among the tensors
+  if (const Json* targets = config.raw("target_modules"); targets && targets->is_array())
+    for (const Json& target : *targets)
+      if (target.is_string()) out.targets.push_back(target.get<std::string>());
+  out.parameters = config.get_or<std::vector<std::string>>("target_parameters", {});
+  out.saved = config.get_or<std::vector<std::string>>("modules_to_save", {});
+  out.ties = config.get_or<bool>("ensure_weight_tying", false);
+  if (const Json* patterns = config.raw("alpha_pattern")) {
+    if (!patterns->is_object()) fail(ErrorKind::bad_file, "{}: expected an object", config.where("alpha_pattern"));
+    for (const auto& [pattern, value] : patterns->items()) {
+      if (!value.is_number())
+        fail(ErrorKind::bad_file, "{}.{}: expected a number, got {}", config.where("alpha_pattern"), quote(pattern),
+             brief(value));
+      try {
+        matches(pattern, "");
+      } catch (const Error& error) {
+        fail(error.kind(), "{}.{}: {}", config.where("alpha_pattern"), quote(pattern), error.what());
+      }
+      out.alpha_pattern.emplace_back(pattern, value.get<double>());
+    }
+  }
+  // Starts that change the base's own weights: such an adapter is no change to the published ones.
+  if (const Json* start = config.raw("init_lora_weights"); start && start->is_string()) {
+    const auto& word = start->get_ref<const std::string&>();
+    if (word != "gaussian" && word != "eva" && word != "orthogonal")
+      fail(ErrorKind::unsupported, "{}: \"{}\" changes the base model's weights, which is not supported",
+           config.where("init_lora_weights"), word);
+  }
+  if (const Json* none = config.raw("loftq_config"); none && !none->empty())
+    fail(ErrorKind::unsupported, "{}: not supported", config.where("loftq_config"));
+  // What the tensors say themselves, and what matters only to training.
+  config.harmless({"auto_mapping", "peft_version", "revision", "inference_mode", "exclude_modules", "lora_dropout",
+                   "layers_to_transform", "layers_pattern", "rank_pattern", "megatron_core", "qalora_group_size",
+                   "eva_config", "runtime_config"});
+  config.finish();
+  out.warnings = config.warnings();
+  return out;
+}
 
 std::shared_ptr<Adapter> read_adapter(const AdapterConfig& config, const SafeTensors& tensors,
                                       std::span<const AdaptableWeight> weights, Workspace& workspace) {

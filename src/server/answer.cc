@@ -12,7 +12,7 @@ namespace glassbox::api {
 Choice::Choice(const Reading& reading)
     : parser_(std::in_place, reading.syntax, reading.tools, reading.prompt, reading.silent),
       one_call_(reading.one_call),
-      short_ids_(reading.syntax.calls == CallSyntax::mistral) {
+      short_ids_(reading.syntax.calls && reading.syntax.calls->short_ids) {
   // Space at its end must not count as before a closing tag that the answer brings.
   std::string_view begun = reading.begun;
   begun = begun.substr(0, begun.find_last_not_of(" \t\r\n") + 1);

@@ -1,13 +1,10 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
-#include <map>
 #include <mutex>
 #include <optional>
 
-#include "formats/gguf_file_type.h"
-#include "formats/safetensors.h"
-#include "formats/shipped.h"
+#include "formats/file_set.h"
 #include "server/generator.h"
 
 namespace glassbox {
@@ -21,34 +18,16 @@ int64_t seconds_since_1970(const std::filesystem::path& file) {
   return std::chrono::duration_cast<std::chrono::seconds>(system.time_since_epoch()).count();
 }
 
-void lower(std::string& name) {
+// When the model was put where it is.
+int64_t created(const FileSet& files) {
+  const auto config = files.file("config.json");
+  if (config && !config->path.empty()) return seconds_since_1970(config->path);
+  return seconds_since_1970(files.path().empty() ? "/proc/self/exe" : files.path());
+}
+
+std::string lower(std::string name) {
   for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-}
-
-// Parameters, bytes and the dtype of most of them, as the checkpoint's header says.
-template <class Tensors>
-void measure(const Tensors& tensors, ModelCard& card) {
-  std::map<DType, int64_t> of_type;
-  for (const TensorInfo& tensor : tensors) {
-    int64_t values = 1;
-    for (int64_t n : tensor.shape) values *= n;
-    card.parameters += values;
-    card.memory_bytes += static_cast<int64_t>(tensor.bytes);
-    of_type[tensor.dtype] += values;
-  }
-  int64_t most = 0;
-  for (const auto& [type, values] : of_type)
-    if (values > most) {
-      most = values;
-      card.dtype = info(type).name;
-    }
-  lower(card.dtype);
-}
-
-void measure(const Checkpoint& checkpoint, ModelCard& card) {
-  std::vector<TensorInfo> tensors;
-  for (const TensorInfo* tensor : checkpoint.tensors()) tensors.push_back(*tensor);
-  measure(tensors, card);
+  return name;
 }
 
 // Whether files changed on disk: looked for at most once a second, and logged once.
@@ -77,7 +56,7 @@ class FilesWatch {
 class EngineGenerator : public Generator {
  public:
   EngineGenerator(std::shared_ptr<const Model> model, const EngineOptions& options)
-      : model_(std::move(model)), watch_(model_->files), engine_(model_, options) {
+      : model_(std::move(model)), watch_(model_->mapped), engine_(model_, options) {
     card_.id = model_->name;
     card_.context = engine_.context();
     card_.vocabulary = model_->network->shape().vocabulary;
@@ -86,19 +65,10 @@ class EngineGenerator : public Generator {
     card_.defaults = sampling_defaults(model_->generation);
     card_.stop = model_->generation.stop_strings;
     card_.special_tokens = special_tokens(model_->tokenizer);
-    if (auto shipped = shipped_model(model_->name); shipped && model_->folder.empty()) {
-      card_.created = seconds_since_1970("/proc/self/exe");
-      measure(Checkpoint::of(SafeTensors::from_bytes(shipped->weights, nullptr, model_->name)), card_);
-    } else if (is_gguf_file(model_->folder)) {
-      card_.created = seconds_since_1970(model_->folder);
-      const Gguf file = Gguf::open(model_->folder);
-      measure(file.tensors(), card_);
-      if (const auto type = file_type_of(file)) card_.dtype = *type;  // a mix has a name of its own
-      lower(card_.dtype);
-    } else {
-      card_.created = seconds_since_1970(model_->folder / "config.json");
-      measure(Checkpoint::open(model_->folder), card_);
-    }
+    card_.created = created(model_->files);
+    card_.parameters = model_->facts.parameters;
+    card_.memory_bytes = static_cast<int64_t>(model_->facts.bytes);
+    card_.dtype = lower(model_->facts.dtype);
   }
 
   const ModelCard& card() const override { return card_; }

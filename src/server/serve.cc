@@ -9,8 +9,7 @@
 #include <cstdlib>
 
 #include "base/file.h"
-#include "formats/shipped.h"
-#include "nn/peft.h"
+#include "formats/file_set.h"
 #include "server/service.h"
 
 namespace glassbox {
@@ -20,7 +19,7 @@ namespace {
 size_t base_of(const AdapterReference& adapter, const std::vector<std::shared_ptr<const Model>>& models,
                const std::vector<std::string>& references) {
   if (models.size() == 1) return 0;
-  const auto base = read_adapter_config(Config::open(adapter.folder / "adapter_config.json")).base;
+  const auto base = adapter_base(adapter.folder);
   for (size_t i = 0; i < models.size(); ++i)
     if (!base.empty() && (base == models[i]->name || base == references[i])) return i;
   fail(ErrorKind::bad_request, "{}: base_model_name_or_path is \"{}\", expected one of the models that are served ({})",
@@ -80,8 +79,8 @@ int serve(const ServeOptions& options) {
   if (options.runs && !std::filesystem::is_directory(*options.runs))
     fail(ErrorKind::not_found, "{}: no such folder of training runs", options.runs->string());
   service.runs = options.runs;
-  for (std::string_view name : shipped_models())
-    service.known_runs.push_back({std::string(name), shipped_model(name)->loss});
+  for (const std::string_view name : FileSet::shipped())
+    service.known_runs.push_back({std::string(name), FileSet::open(name).need("loss.json").view()});
 
   http::Options transport;
   transport.address = options.address;

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "unicode/unicode.h"
+#include "unicode/classes.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 

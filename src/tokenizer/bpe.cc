@@ -5,7 +5,8 @@
 #include <functional>
 
 #include "base/error.h"
-#include "unicode/unicode.h"
+#include "base/quote.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 
@@ -306,7 +307,7 @@ void Bpe::Tables::encode_long(std::string_view word, std::vector<int32_t>& out, 
   auto window = [&](size_t at, size_t bytes, std::vector<uint32_t>& ids, std::vector<uint32_t>& start) {
     size_t end = std::min(word.size(), at + bytes);
     if (options.symbols == Symbols::characters)
-      for (int i = 0; i < 3 && end < word.size() && (static_cast<uint8_t>(word[end]) & 0xC0) == 0x80; ++i) ++end;
+      for (int i = 0; i < 3 && end < word.size() && !unicode::begins_character(word[end]); ++i) ++end;
     merge(word.substr(at, end - at), end == word.size(), s);
     ids = s.ids;
     start = s.start;
@@ -409,7 +410,7 @@ std::vector<Bpe::Merge> Bpe::merge_list() const {
   const auto add = [&](uint32_t left, uint32_t right, uint32_t into) {
     if (left >= t.real || right >= t.real)
       fail(ErrorKind::unsupported, "{}: token {} is made of {}, which is no token: no list of merges says so",
-           t.options.source, unicode::shown(t.text(into)), unicode::shown(t.text(left >= t.real ? left : right)));
+           t.options.source, quote(t.text(into)), quote(t.text(left >= t.real ? left : right)));
     out.push_back({left, right, into});
   };
   if (t.ranks.empty() || t.options.symbols == Symbols::characters) {
@@ -456,7 +457,7 @@ std::vector<uint32_t> Bpe::token_ranks() const {
     }
     if (!good)
       fail(ErrorKind::unsupported, "{}: the merges that make {} are in an order that no scores say", t.options.source,
-           unicode::shown(t.text(first.into)));
+           quote(t.text(first.into)));
     from = end + 1;
   }
   return out;
@@ -506,11 +507,10 @@ void Bpe::Builder::token(uint32_t id, std::string_view text, bool reachable) {
     t.length.resize(id + size_t{1}, 0);
   }
   if (t.begin[id] != kNone)
-    fail(ErrorKind::bad_file, "{}: id {} belongs to two tokens, {} and {}", t.options.source, id,
-         unicode::shown(t.text(id)), unicode::shown(text));
+    fail(ErrorKind::bad_file, "{}: id {} belongs to two tokens, {} and {}", t.options.source, id, quote(t.text(id)),
+         quote(text));
   if (reachable && t.find(text) != kNone)
-    fail(ErrorKind::bad_file, "{}: token {} has two ids, {} and {}", t.options.source, unicode::shown(text),
-         t.find(text), id);
+    fail(ErrorKind::bad_file, "{}: token {} has two ids, {} and {}", t.options.source, quote(text), t.find(text), id);
   t.begin[id] = t.append(text);
   t.length[id] = static_cast<uint32_t>(text.size());
   ++t.defined;

@@ -9,15 +9,15 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/splitter.h"
-#include "unicode/unicode.h"
+#include "unicode/byte_alphabet.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 
 namespace {
-
-using OrderedJson = nlohmann::ordered_json;
 
 struct Word {
   std::vector<uint32_t> symbols;
@@ -162,7 +162,7 @@ std::string train_bpe(std::span<const std::string> texts, const BpeTrainerOption
     if (content.empty() || unicode::valid_prefix(content) != content.size() ||
         std::count(options.special_tokens.begin(), options.special_tokens.end(), content) != 1)
       fail(ErrorKind::bad_request, "BPE trainer: special token {} ({}) is empty, not UTF-8 or there twice", i,
-           unicode::shown(content));
+           quote(content));
   }
 
   // The bytes, then what is made of them. Special tokens come before, and take no part.
@@ -187,7 +187,7 @@ std::string train_bpe(std::span<const std::string> texts, const BpeTrainerOption
     if (std::find(options.special_tokens.begin(), options.special_tokens.end(), names.back()) !=
         options.special_tokens.end())
       fail(ErrorKind::bad_request, "BPE trainer: special token {} is also the name of a token that was learned",
-           unicode::shown(names.back()));
+           quote(names.back()));
     entries.emplace_back(names.back(), first_byte + static_cast<uint32_t>(entries.size() - special));
   }
   vocab.get_ref<OrderedJson::object_t&>().reserve(entries.size());
@@ -237,7 +237,7 @@ std::string bpe_tokenizer_config(const BpeTrainerOptions& options, const std::st
       return;
     }
     if (std::find(options.special_tokens.begin(), options.special_tokens.end(), token) == options.special_tokens.end())
-      fail(ErrorKind::bad_request, "BPE trainer: {} {} is not among the special tokens", key, unicode::shown(token));
+      fail(ErrorKind::bad_request, "BPE trainer: {} {} is not among the special tokens", key, quote(token));
     file[key] = token;
   };
   name("bos_token", bos_token);

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 
@@ -68,7 +68,7 @@ Charsmap::Match Charsmap::match(std::string_view text, bool longest) const {
     const size_t at = units_[node] & 0x7FFFFFFF;
     if (at >= texts_.size()) break;
     // An entry that ends inside a character would leave half of it: only a broken table has such.
-    if (i + 1 < text.size() && (static_cast<uint8_t>(text[i + 1]) & 0xC0) == 0x80) continue;
+    if (i + 1 < text.size() && !unicode::begins_character(text[i + 1])) continue;
     found = {i + 1, std::string_view(texts_.data() + at)};
     ++matches;
     if (!longest) break;

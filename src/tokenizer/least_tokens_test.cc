@@ -12,7 +12,7 @@
 #include "formats/gguf.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/tokenizer_data_testing.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 namespace {

@@ -6,8 +6,10 @@
 
 #include "base/base64.h"
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/json_fields.h"
-#include "unicode/unicode.h"
+#include "unicode/classes.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 
@@ -241,7 +243,7 @@ void add_steps(const Json& spec, std::string_view source, std::vector<Normalizer
                                      json_bool(spec, "handle_chinese_chars", true, source, place),
                                      json_bool(spec, "strip_accents", lowercase, source, place), lowercase});
   } else {
-    fail(ErrorKind::unsupported, "{}: normalizer {} is not supported", source, unicode::shown(type));
+    fail(ErrorKind::unsupported, "{}: normalizer {} is not supported", source, quote(type));
   }
 }
 

@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/json_fields.h"
-#include "unicode/unicode.h"
+#include "unicode/classes.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 
@@ -133,7 +135,7 @@ Behavior behavior_of(const std::string& name, std::string_view source) {
                                                                  {"Contiguous", Behavior::contiguous}};
   for (const auto& [known, behavior] : kNames)
     if (name == known) return behavior;
-  fail(ErrorKind::unsupported, "{}: pre_tokenizer Split: behavior {} is not supported", source, unicode::shown(name));
+  fail(ErrorKind::unsupported, "{}: pre_tokenizer Split: behavior {} is not supported", source, quote(name));
 }
 
 void add_steps(const Json& spec, std::string_view source, std::vector<PreTokenizer::Step>& steps, bool& byte_level) {
@@ -141,7 +143,7 @@ void add_steps(const Json& spec, std::string_view source, std::vector<PreTokeniz
   const std::string place = "pre_tokenizer " + type;
   // After ByteLevel the reference splits characters that stand for bytes: no published tokenizer means that.
   if (byte_level)
-    fail(ErrorKind::unsupported, "{}: pre_tokenizer {} after ByteLevel is not supported", source, unicode::shown(type));
+    fail(ErrorKind::unsupported, "{}: pre_tokenizer {} after ByteLevel is not supported", source, quote(type));
   if (type == "Sequence") {
     for (const Json& one : json_array(spec, "pretokenizers", source, place)) add_steps(one, source, steps, byte_level);
   } else if (type == "ByteLevel") {
@@ -186,10 +188,10 @@ void add_steps(const Json& spec, std::string_view source, std::vector<PreTokeniz
     size_t one = 0;
     if (step.mark.empty() || unicode::next(step.mark, one) == unicode::kBroken || one != step.mark.size())
       fail(ErrorKind::bad_file, "{}: {}: \"replacement\" is expected to be one character, got {}", source, place,
-           unicode::shown(step.mark));
+           quote(step.mark));
     // Older files have add_prefix_space, which means always or never.
-    const bool older = json_bool(spec, "add_prefix_space", true, source, place);
-    const std::string scheme = json_string_or(spec, "prepend_scheme", older ? "always" : "never", source, place);
+    const bool prefix_space = json_bool(spec, "add_prefix_space", true, source, place);
+    const std::string scheme = json_string_or(spec, "prepend_scheme", prefix_space ? "always" : "never", source, place);
     if (scheme == "always")
       step.prefix = PreTokenizer::Prefix::always;
     else if (scheme == "first")
@@ -197,7 +199,7 @@ void add_steps(const Json& spec, std::string_view source, std::vector<PreTokeniz
     else if (scheme == "never")
       step.prefix = PreTokenizer::Prefix::never;
     else
-      fail(ErrorKind::unsupported, "{}: {}: prepend_scheme {} is not supported", source, place, unicode::shown(scheme));
+      fail(ErrorKind::unsupported, "{}: {}: prepend_scheme {} is not supported", source, place, quote(scheme));
     step.split = json_bool(spec, "split", true, source, place);
     steps.emplace_back(std::move(step));
   } else if (type == "WhitespaceSplit") {
@@ -211,13 +213,9 @@ void add_steps(const Json& spec, std::string_view source, std::vector<PreTokeniz
         PreTokenizer::ByKind{PreTokenizer::Kind::punctuation,
                              behavior_of(json_string_or(spec, "behavior", "Isolated", source, place), source)});
   } else {
-    fail(ErrorKind::unsupported, "{}: pre_tokenizer {} is not supported", source, unicode::shown(type));
+    fail(ErrorKind::unsupported, "{}: pre_tokenizer {} is not supported", source, quote(type));
   }
 }
-
-}  // namespace
-
-namespace {
 
 // DeepSeek-V3's three expressions, which its tokenizer.json writes with breaks of lines as they are.
 bool is_deepseek_v3(const PreTokenizer::Step* steps) {

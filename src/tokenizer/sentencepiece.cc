@@ -6,11 +6,12 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/json_fields.h"
 #include "tokenizer/sentencepiece.h"
 #include "tokenizer/tokenizer_impl.h"
 #include "tokenizer/unigram.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 
@@ -252,7 +253,7 @@ TokenizerParts tokenizer_of(const SentencePieceModel& model, std::string_view so
           if (mapped != piece.text)
             fail(ErrorKind::unsupported,
                  "{}: piece {} {}, user defined and changed by the normalizer, is not supported", source, id,
-                 unicode::shown(piece.text));
+                 quote(piece.text));
         }
         token.normalized = true;
         if (!unigram) added.push_back(token);  // Unigram chooses it before all others
@@ -261,7 +262,7 @@ TokenizerParts tokenizer_of(const SentencePieceModel& model, std::string_view so
         const int value = byte_token(piece.text);
         if (value < 0 || byte_ids[static_cast<size_t>(value)] != Bpe::kNone)
           fail(ErrorKind::bad_file, "{}: piece {}: {} is no byte, or one that was there before", source, id,
-               unicode::shown(piece.text));
+               quote(piece.text));
         byte_ids[static_cast<size_t>(value)] = id;
         parts.verbatim.push_back(id);
         break;

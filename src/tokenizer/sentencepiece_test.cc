@@ -10,7 +10,6 @@
 #include "base/file.h"
 #include "tests/testing.h"
 #include "tokenizer/tokenizer.h"
-#include "unicode/unicode.h"
 
 namespace glassbox {
 namespace {

@@ -4,7 +4,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "unicode/unicode.h"
+#include "unicode/classes.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 
@@ -70,17 +71,8 @@ struct Text {
       after = at + 1;
       return kAscii[a];
     }
-    uint32_t c;
-    if (a < 0xE0) {
-      c = (a & 0x1F) << 6 | (p[at + 1] & 0x3F);
-      after = at + 2;
-    } else if (a < 0xF0) {
-      c = (a & 0x0F) << 12 | (p[at + 1] & 0x3Fu) << 6 | (p[at + 2] & 0x3F);
-      after = at + 3;
-    } else {
-      c = (a & 0x07) << 18 | (p[at + 1] & 0x3Fu) << 12 | (p[at + 2] & 0x3Fu) << 6 | (p[at + 3] & 0x3F);
-      after = at + 4;
-    }
+    after = at;
+    const char32_t c = unicode::next_valid({reinterpret_cast<const char*>(p), size}, after);
     return set_of(table[c]);
   }
 

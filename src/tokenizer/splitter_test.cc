@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "tokenizer/pretokenizer.h"
 #include "unicode/regex.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 namespace {

@@ -3,8 +3,11 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "tokenizer/tokenizer_impl.h"
-#include "unicode/unicode.h"
+#include "unicode/byte_alphabet.h"
+#include "unicode/classes.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 
@@ -73,6 +76,12 @@ void each_word(std::string_view text, std::string_view mark, Word&& word) {
   }
 }
 
+bool lies_in(const TrustedSpans& spans, size_t begin, size_t end) {
+  const auto after = std::upper_bound(spans.begin(), spans.end(), begin,
+                                      [](size_t byte, const auto& span) { return byte < span.first; });
+  return after != spans.begin() && end <= std::prev(after)->second;
+}
+
 }  // namespace
 
 std::string with_marks(std::string_view text) {
@@ -135,7 +144,7 @@ Tokenizer Tokenizer::Impl::finish(TokenizerParts given) {
     auto [at, fresh] = impl->added_names.emplace(token.id, token.content);
     if (!fresh && at->second != token.content)
       fail(ErrorKind::bad_file, "{}: id {} belongs to two added tokens, {} and {}", parts.source, token.id,
-           unicode::shown(at->second), unicode::shown(token.content));
+           quote(at->second), quote(token.content));
     if (token.pattern.empty()) {
       std::string storage;
       token.pattern =
@@ -221,16 +230,6 @@ std::string Tokenizer::Impl::first_piece(int32_t id) const {
   replace_all(text, parts.decoder.drop_in_first, "");
   return spell(parts.decoder, std::move(text));
 }
-
-namespace {
-
-bool lies_in(const TrustedSpans& spans, size_t begin, size_t end) {
-  const auto after = std::upper_bound(spans.begin(), spans.end(), begin,
-                                      [](size_t byte, const auto& span) { return byte < span.first; });
-  return after != spans.begin() && end <= std::prev(after)->second;
-}
-
-}  // namespace
 
 // The tokens that are looked for in normalized text: `made` of `part`, which begins at byte `at` of the whole. Where a
 // part is trusted only here and there, it is found out where each control token that is written in it comes to lie in

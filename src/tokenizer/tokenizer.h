@@ -15,6 +15,7 @@
 
 namespace glassbox {
 
+class FileSet;
 class Gguf;
 struct GgufEntry;
 
@@ -31,6 +32,7 @@ class Tokenizer {
   // mistral_v3_tekken. Throws Error(not_found | bad_file | unsupported): a component type, option or regular expression
   // whose meaning is not exactly kept is refused by name.
   static Tokenizer open(const std::filesystem::path& path);
+  static Tokenizer open(const FileSet& files);  // of a model, as published or in its .gguf file
 
   // Of a model whose files have none: size() is 0, no token has text, and what would encode or decode throws
   // Error(unsupported) with `why`.

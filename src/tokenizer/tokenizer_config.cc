@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/json_fields.h"
 #include "tokenizer/tokenizer_impl.h"
-#include "unicode/unicode.h"
 
 namespace glassbox {
 
@@ -44,14 +44,14 @@ void apply_config(TokenizerParts& parts, const Json& config, const Json& special
         return;
       }
       if (old.id != token.id || old.content != token.content)
-        fail(ErrorKind::bad_file, "{}: token {} with id {} contradicts {} with id {}", source,
-             unicode::shown(token.content), token.id, unicode::shown(old.content), old.id);
+        fail(ErrorKind::bad_file, "{}: token {} with id {} contradicts {} with id {}", source, quote(token.content),
+             token.id, quote(old.content), old.id);
       if (flags_known) old = std::move(token);
       return;
     }
     if (auto known = parts.id_of(token.content); known && *known != token.id)
-      fail(ErrorKind::bad_file, "{}: token {} has id {}, but {} in the vocabulary", source,
-           unicode::shown(token.content), token.id, *known);
+      fail(ErrorKind::bad_file, "{}: token {} has id {}, but {} in the vocabulary", source, quote(token.content),
+           token.id, *known);
     parts.added.push_back(std::move(token));
   };
   if (config.is_object() && config.contains("added_tokens_decoder") && !config["added_tokens_decoder"].is_null()) {
@@ -59,7 +59,7 @@ void apply_config(TokenizerParts& parts, const Json& config, const Json& special
       Json entry = value;
       if (!entry.is_object() || key.empty() || key.size() > 9 ||
           key.find_first_not_of("0123456789") != std::string::npos)
-        fail(ErrorKind::bad_file, "{}: added_tokens_decoder: {} is no token id", source, unicode::shown(key));
+        fail(ErrorKind::bad_file, "{}: added_tokens_decoder: {} is no token id", source, quote(key));
       entry["id"] = std::stoll(key);
       define(read_added_tokens(Json::array({entry}), limit, source)[0], true);
     }

@@ -4,9 +4,12 @@
 #include "base/base64.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/quote.h"
+#include "formats/file_set.h"
+#include "formats/gguf.h"
 #include "formats/json_fields.h"
 #include "tokenizer/tokenizer_impl.h"
-#include "unicode/unicode.h"
+#include "unicode/byte_alphabet.h"
 
 namespace glassbox {
 
@@ -155,14 +158,6 @@ AddedToken special_token(int32_t id, std::string content) {
   return token;
 }
 
-Json read_if_there(const std::filesystem::path& file) {
-  return std::filesystem::exists(file) ? read_json(file) : Json();
-}
-
-}  // namespace
-
-namespace {
-
 // A list of merges out of ranks: each token's two parts are what the merges before it make of it. Tokens of one byte
 // have none; a token that the merges before it cannot reach in two parts is never made.
 void merge_as_listed(Bpe::Builder& builder, const std::vector<std::string>& tokens) {
@@ -222,7 +217,7 @@ TokenizerParts read_tiktoken(std::string_view bytes, std::string_view source, st
     }
     if (!good)
       fail(ErrorKind::bad_file, "{}: line {}: expected a token in base64 and its rank, got {}", source, number,
-           unicode::shown(line));
+           quote(line));
     if (rank >= limit)
       fail(ErrorKind::bad_file, "{}: line {}: expected a rank in [0, {}), got {}", source, number, limit, rank);
     const auto id = static_cast<uint32_t>(rank);
@@ -235,8 +230,7 @@ TokenizerParts read_tiktoken(std::string_view bytes, std::string_view source, st
       written.swap(token);
       token.clear();
       if (!unicode::from_alphabet(written, token))
-        fail(ErrorKind::bad_file, "{}: line {}: {} is not in the alphabet of bytes", source, number,
-             unicode::shown(written));
+        fail(ErrorKind::bad_file, "{}: line {}: {} is not in the alphabet of bytes", source, number, quote(written));
     }
     builder.token(id, token);
     if (id >= ranks.size()) ranks.resize(id + size_t{1}, Bpe::kNone);
@@ -295,8 +289,7 @@ TokenizerParts read_vocab_txt(std::string_view bytes, std::string_view source, c
                          : "BertTokenizer";
   if (kind.ends_with("Fast")) kind.resize(kind.size() - 4);
   if (kind != "BertTokenizer" && kind != "DistilBertTokenizer")
-    fail(ErrorKind::unsupported, "{}: tokenizer_class {} with a vocab.txt is not supported", source,
-         unicode::shown(kind));
+    fail(ErrorKind::unsupported, "{}: tokenizer_class {} with a vocab.txt is not supported", source, quote(kind));
   auto option = [&](const char* key, bool otherwise) {
     return config.is_object() ? json_bool(config, key, otherwise, source, "tokenizer_config") : otherwise;
   };
@@ -307,7 +300,7 @@ TokenizerParts read_vocab_txt(std::string_view bytes, std::string_view source, c
   auto id_of = [&](std::string_view name) -> int64_t {
     for (const auto& [text, id] : file.vocab)
       if (text == name) return id;
-    fail(ErrorKind::bad_file, "{}: the token {} is missing", source, unicode::shown(name));
+    fail(ErrorKind::bad_file, "{}: the token {} is missing", source, quote(name));
   };
   const bool lower = option("do_lower_case", true);
   Json& rest = file.rest;
@@ -339,7 +332,7 @@ TokenizerParts read_vocab_and_merges(std::string_view vocab_json, std::string_vi
   const bool gpt2 = kind == "GPT2Tokenizer", qwen2 = kind == "Qwen2Tokenizer", clip = kind == "CLIPTokenizer";
   if (!gpt2 && !qwen2 && !clip)
     fail(ErrorKind::unsupported, "{}: tokenizer_class {} with a vocabulary and merges is not supported", source,
-         unicode::shown(kind));
+         quote(kind));
 
   VocabularyJson file;
   file.has_vocab = file.has_merges = true;
@@ -359,7 +352,7 @@ TokenizerParts read_vocab_and_merges(std::string_view vocab_json, std::string_vi
     auto id_of = [&](const std::string& name) -> int64_t {
       for (const auto& [text, id] : file.vocab)
         if (text == name) return id;
-      fail(ErrorKind::bad_file, "{}: the token {} is missing", source, unicode::shown(name));
+      fail(ErrorKind::bad_file, "{}: the token {} is missing", source, quote(name));
     };
     rest["model"] = {{"type", "BPE"}, {"end_of_word_suffix", "</w>"}, {"unk_token", end}};
     rest["normalizer"] = {
@@ -397,46 +390,53 @@ TokenizerParts read_vocab_and_merges(std::string_view vocab_json, std::string_vi
   return parts;
 }
 
-Tokenizer Tokenizer::open(const std::filesystem::path& path) {
-  namespace fs = std::filesystem;
-  fs::path file = path;
-  if (fs::is_directory(path)) {
-    for (const char* name : {"tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt"})
-      if (file = path / name; fs::exists(file)) break;
-    if (!fs::exists(file))
-      fail(ErrorKind::not_found,
-           "{}: no tokenizer here: expected tokenizer.json, tokenizer.model, spiece.model, vocab.json or vocab.txt, as "
-           "published with the model",
-           path.string());
-  }
-  const fs::path folder = file.parent_path();
-  const std::string source = file.string();
-  const Json config = read_if_there(folder / "tokenizer_config.json");
-  const Json special_map = read_if_there(folder / "special_tokens_map.json");
-  const Json added = read_if_there(folder / "added_tokens.json");
+namespace {
 
-  const std::string bytes = read_file(file);
-  const std::string file_name = file.filename().string();
+// The tokenizer whose main file is `name`, with what the files beside it say.
+TokenizerParts read_files(const FileSet& files, const std::string& name) {
+  const Json config = files.json("tokenizer_config.json");
+  const Json special_map = files.json("special_tokens_map.json");
+  const Json added = files.json("added_tokens.json");
+
+  const ModelFile file = files.need(name);
+  const std::string& source = file.source;
+  const std::string bytes = file.text();
   const size_t begin = bytes.find_first_not_of(" \t\r\n");
   TokenizerParts parts;
-  const bool from_json = begin != std::string::npos && bytes[begin] == '{' && file_name != "vocab.json";
+  const bool from_json = begin != std::string::npos && bytes[begin] == '{' && name != "vocab.json";
   if (from_json) {
     parts = read_tokenizer_json(parse_vocabulary_json(bytes, source), source);
-  } else if (file_name == "vocab.json" || file_name == "merges.txt") {
-    const fs::path vocab = folder / "vocab.json", merges = folder / "merges.txt";
-    for (const fs::path& one : {vocab, merges})
-      if (!fs::exists(one)) fail(ErrorKind::not_found, "{}: needed beside {}", one.string(), file_name);
-    parts = read_vocab_and_merges(read_file(vocab), read_file(merges), vocab.string(), config);
-  } else if (file_name.ends_with("vocab.txt")) {
+  } else if (name == "vocab.json" || name == "merges.txt") {
+    const auto vocab = files.file("vocab.json"), merges = files.file("merges.txt");
+    if (!vocab || !merges)
+      fail(ErrorKind::not_found, "{}: needed beside {}", files.source_of(vocab ? "merges.txt" : "vocab.json"), name);
+    parts = read_vocab_and_merges(vocab->text(), merges->text(), vocab->source, config);
+  } else if (name.ends_with("vocab.txt")) {
     parts = read_vocab_txt(bytes, source, config);
   } else if (looks_like_tiktoken(bytes)) {
-    parts = read_tiktoken(bytes, source, file_name, read_if_there(folder / "special_tokens.json"));
+    parts = read_tiktoken(bytes, source, name, files.json("special_tokens.json"));
   } else {
     parts = read_sentencepiece(bytes, source, config);
   }
-  apply_config(parts, config, special_map, added,
-               folder.empty() ? "tokenizer_config.json" : (folder / "tokenizer_config.json").string(), from_json);
-  return Impl::finish(std::move(parts));
+  apply_config(parts, config, special_map, added, files.source_of("tokenizer_config.json"), from_json);
+  return parts;
+}
+
+}  // namespace
+
+Tokenizer Tokenizer::open(const FileSet& files) {
+  if (files.kind() == FileSet::Kind::gguf) return from_gguf(Gguf::open(files.path()));
+  for (const char* name : {"tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt"})
+    if (files.file(name)) return Impl::finish(read_files(files, name));
+  fail(ErrorKind::not_found,
+       "{}: no tokenizer here: expected tokenizer.json, tokenizer.model, spiece.model, vocab.json or vocab.txt, as "
+       "published with the model",
+       files.source());
+}
+
+Tokenizer Tokenizer::open(const std::filesystem::path& path) {
+  if (std::filesystem::is_directory(path)) return open(FileSet::of_folder(path));
+  return Impl::finish(read_files(FileSet::of_folder(path.parent_path()), path.filename().string()));
 }
 
 }  // namespace glassbox

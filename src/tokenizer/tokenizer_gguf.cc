@@ -3,11 +3,11 @@
 #include <deque>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/gguf.h"
 #include "formats/json_fields.h"
 #include "tokenizer/sentencepiece.h"
 #include "tokenizer/tokenizer_impl.h"
-#include "unicode/unicode.h"
 
 namespace glassbox {
 
@@ -130,7 +130,7 @@ TokenizerParts read_merges(const Gguf& file, const Contents& contents) {
     fail(ErrorKind::unsupported, "{}: {} is missing: it does not say how text is split", contents.source, key("pre"));
   auto pretokenizer = pretokenizer_named(*pre);
   if (!pretokenizer)
-    fail(ErrorKind::unsupported, "{}: {} {} is not supported", contents.source, key("pre"), unicode::shown(*pre));
+    fail(ErrorKind::unsupported, "{}: {} {} is not supported", contents.source, key("pre"), quote(*pre));
 
   TokenizerParts parts;
   parts.source = contents.source;
@@ -260,7 +260,7 @@ Tokenizer Tokenizer::from_gguf(const Gguf& file) {
   if (*kind == "t5") return Impl::finish(read_pieces(file, contents, true));
   if (*kind == "gpt2") return Impl::finish(read_merges(file, contents));
   if (*kind == "bert") return Impl::finish(read_words(file, contents));
-  fail(ErrorKind::unsupported, "{}: {} {} is not supported", contents.source, key("model"), unicode::shown(*kind));
+  fail(ErrorKind::unsupported, "{}: {} {} is not supported", contents.source, key("model"), quote(*kind));
 }
 
 }  // namespace glassbox

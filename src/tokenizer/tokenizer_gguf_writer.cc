@@ -2,11 +2,12 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/gguf.h"
 #include "tokenizer/sentencepiece.h"
 #include "tokenizer/tokenizer_impl.h"
 #include "tokenizer/unigram.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 
@@ -127,7 +128,7 @@ std::vector<GgufEntry> Tokenizer::to_gguf(int64_t vocabulary) const {
     const std::string raw = with_spaces(token.pattern);
     if (token.normalized ? with_marks(token.content) != token.pattern : raw != token.pattern)
       fail(ErrorKind::unsupported, "{}: added token {}: GGUF cannot say in which text it is looked for", parts.source,
-           unicode::shown(token.content));
+           quote(token.content));
     tokens[id] = raw;
   }
 
@@ -140,8 +141,8 @@ std::vector<GgufEntry> Tokenizer::to_gguf(int64_t vocabulary) const {
       const std::string left = impl.name(static_cast<int32_t>(merge.left)),
                         right = impl.name(static_cast<int32_t>(merge.right));
       if (left.find(' ') != left.npos || right.find(' ') != right.npos)
-        fail(ErrorKind::unsupported, "{}: a merge of {} and {}: GGUF parts them by a space", parts.source,
-             unicode::shown(left), unicode::shown(right));
+        fail(ErrorKind::unsupported, "{}: a merge of {} and {}: GGUF parts them by a space", parts.source, quote(left),
+             quote(right));
       lines.push_back(left + " " + right);
     }
     put("tokens", GgufValue::array(tokens));

@@ -2,9 +2,10 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/json_fields.h"
 #include "tokenizer/tokenizer_impl.h"
-#include "unicode/unicode.h"
+#include "unicode/byte_alphabet.h"
 
 namespace glassbox {
 
@@ -14,16 +15,15 @@ uint32_t id_limit(size_t entries) {
 
 uint32_t checked_id(int64_t id, uint32_t limit, std::string_view token, std::string_view source) {
   if (id < 0 || id >= static_cast<int64_t>(limit))
-    fail(ErrorKind::bad_file, "{}: token {}: expected an id in [0, {}), got {}", source, unicode::shown(token), limit,
-         id);
+    fail(ErrorKind::bad_file, "{}: token {}: expected an id in [0, {}), got {}", source, quote(token), limit, id);
   return static_cast<uint32_t>(id);
 }
 
 uint32_t checked_id(const Json& value, uint32_t limit, std::string_view token, std::string_view source) {
   const auto id = json_integer(value);
   if (!id)
-    fail(ErrorKind::bad_file, "{}: token {}: expected an id in [0, {}), got {}", source, unicode::shown(token), limit,
-         unicode::shown(dump_json(value)));
+    fail(ErrorKind::bad_file, "{}: token {}: expected an id in [0, {}), got {}", source, quote(token), limit,
+         quote(dump_json(value)));
   return checked_id(*id, limit, token, source);
 }
 
@@ -32,8 +32,7 @@ std::vector<AddedToken> read_added_tokens(const Json& list, uint32_t limit, std:
   for (const Json& entry : list) {
     AddedToken token;
     token.content = json_string(entry, "content", source, "added_tokens");
-    if (!entry.contains("id"))
-      fail(ErrorKind::bad_file, "{}: added token {} has no id", source, unicode::shown(token.content));
+    if (!entry.contains("id")) fail(ErrorKind::bad_file, "{}: added token {} has no id", source, quote(token.content));
     token.id = static_cast<int32_t>(checked_id(entry["id"], limit, token.content, source));
     token.special = json_bool(entry, "special", false, source, "added_tokens");
     token.single_word = json_bool(entry, "single_word", false, source, "added_tokens");
@@ -84,7 +83,7 @@ void read_post_processor(const Json& spec, std::string_view source, uint32_t lim
       const Json& pair = json_array(spec, key, source, place);
       if (pair.size() != 2 || !pair[0].is_string())
         fail(ErrorKind::bad_file, "{}: {}: {}: expected a token and its id, got {}", source, place, key,
-             unicode::shown(dump_json(pair)));
+             quote(dump_json(pair)));
       return std::pair(pair[0].get<std::string>(),
                        static_cast<int32_t>(checked_id(pair[1], limit, pair[0].get<std::string>(), source)));
     };
@@ -94,7 +93,7 @@ void read_post_processor(const Json& spec, std::string_view source, uint32_t lim
     if (!parts.bos) parts.bos = cls.first;
     if (!parts.eos) parts.eos = sep.first;
   } else {
-    fail(ErrorKind::unsupported, "{}: post_processor {} is not supported", source, unicode::shown(type));
+    fail(ErrorKind::unsupported, "{}: post_processor {} is not supported", source, quote(type));
   }
 }
 
@@ -133,8 +132,8 @@ void read_decoder(const Json& spec, std::string_view source, DecoderSpec& decode
     decoder.strip += static_cast<size_t>(*start);
   } else if (type == "Metaspace") {
     const std::string mark = json_string(spec, "replacement", source, place);
-    const bool older = json_bool(spec, "add_prefix_space", true, source, place);
-    const bool prefix = json_string_or(spec, "prepend_scheme", older ? "always" : "never", source, place) != "never";
+    const bool prefix_space = json_bool(spec, "add_prefix_space", true, source, place);
+    const bool prefix = json_string_or(spec, "prepend_scheme", prefix_space ? "always" : "never", source, place) != "never";
     if (fused || !decoder.replace.empty() || decoder.byte_fallback || mark.empty())
       fail(ErrorKind::unsupported, "{}: decoder Metaspace after another decoder is not supported", source);
     decoder.replace.emplace_back(mark, " ");
@@ -147,7 +146,7 @@ void read_decoder(const Json& spec, std::string_view source, DecoderSpec& decode
     decoder.cleanup = json_bool(spec, "cleanup", true, source, place);
     fused = true;
   } else {
-    fail(ErrorKind::unsupported, "{}: decoder {} is not supported", source, unicode::shown(type));
+    fail(ErrorKind::unsupported, "{}: decoder {} is not supported", source, quote(type));
   }
 }
 
@@ -187,7 +186,7 @@ TokenizerParts read_tokenizer_json(const VocabularyJson& whole, std::string_view
       if (byte_level && unicode::from_alphabet(token.content, bytes)) known = parts.model->find(bytes);
       if (known && *known != static_cast<uint32_t>(token.id))
         fail(ErrorKind::bad_file, "{}: added token {} has id {}, but {} in the vocabulary", source,
-             unicode::shown(token.content), token.id, *known);
+             quote(token.content), token.id, *known);
     }
   }
   read_post_processor(part("post_processor"), source, id_limit(parts.model->tokens() + parts.added.size()), parts);

@@ -5,11 +5,12 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/json_fields.h"
 #include "tokenizer/tokenizer_impl.h"
 #include "tokenizer/unigram.h"
 #include "tokenizer/wordpiece.h"
-#include "unicode/unicode.h"
+#include "unicode/byte_alphabet.h"
 
 namespace glassbox {
 
@@ -19,7 +20,7 @@ namespace {
 void check_keys(const Json& model, std::initializer_list<std::string_view> known, std::string_view source) {
   for (const auto& [key, value] : model.items())
     if (std::find(known.begin(), known.end(), key) == known.end() && !value.is_null() && value != Json(false))
-      fail(ErrorKind::unsupported, "{}: model: {} is not supported", source, unicode::shown(key));
+      fail(ErrorKind::unsupported, "{}: model: {} is not supported", source, quote(key));
 }
 
 // Fills `verbatim` with the byte-level tokens whose names are not in the byte alphabet.
@@ -28,19 +29,18 @@ Bpe read_bpe(const VocabularyJson& file, bool byte_level, std::string_view sourc
   const Json& model = file.rest["model"];
   for (const char* key : {"vocab", "merges"})
     if (model.contains(key))
-      fail(ErrorKind::bad_file, "{}: model: {} is expected to be {}, got {}", source, unicode::shown(key),
+      fail(ErrorKind::bad_file, "{}: model: {} is expected to be {}, got {}", source, quote(key),
            std::string_view(key) == "vocab" ? "object" : "array", model[key].type_name());
   check_keys(model,
              {"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
               "byte_fallback", "ignore_merges"},
              source);
   if (!file.has_vocab || !file.has_merges)
-    fail(ErrorKind::bad_file, "{}: model: {} is missing", source, unicode::shown(file.has_vocab ? "merges" : "vocab"));
+    fail(ErrorKind::bad_file, "{}: model: {} is missing", source, quote(file.has_vocab ? "merges" : "vocab"));
   if (model.contains("dropout") && !model["dropout"].is_null() && model["dropout"] != 0.0)
     fail(ErrorKind::unsupported, "{}: model: dropout {} is not supported", source, dump_json(model["dropout"]));
   if (const std::string value = json_string_or(model, "continuing_subword_prefix", "", source, "model"); !value.empty())
-    fail(ErrorKind::unsupported, "{}: model: continuing_subword_prefix {} is not supported", source,
-         unicode::shown(value));
+    fail(ErrorKind::unsupported, "{}: model: continuing_subword_prefix {} is not supported", source, quote(value));
 
   Bpe::Options options;
   options.suffix = json_string_or(model, "end_of_word_suffix", "", source, "model");
@@ -49,8 +49,8 @@ Bpe read_bpe(const VocabularyJson& file, bool byte_level, std::string_view sourc
   options.fuse_unknown = json_bool(model, "fuse_unk", false, source, "model");
   options.source = source;
   if (!options.suffix.empty() && (!byte_level || options.ignore_merges || options.suffix.size() > 16))
-    fail(ErrorKind::unsupported, "{}: model: end_of_word_suffix {} {} is not supported", source,
-         unicode::shown(options.suffix), byte_level ? "with ignore_merges" : "without ByteLevel");
+    fail(ErrorKind::unsupported, "{}: model: end_of_word_suffix {} {} is not supported", source, quote(options.suffix),
+         byte_level ? "with ignore_merges" : "without ByteLevel");
   const std::string suffix = options.suffix;
   Bpe::Builder builder(std::move(options), file.vocab.size());
 
@@ -63,8 +63,7 @@ Bpe read_bpe(const VocabularyJson& file, bool byte_level, std::string_view sourc
     const bool mapped = !byte_level || unicode::from_alphabet(name, text);
     if (!mapped) {
       verbatim.push_back(id);
-      if (!outside.emplace(name, id).second)
-        fail(ErrorKind::bad_file, "{}: token {} has two ids", source, unicode::shown(name));
+      if (!outside.emplace(name, id).second) fail(ErrorKind::bad_file, "{}: token {} has two ids", source, quote(name));
     }
     builder.token(id, byte_level && mapped ? std::string_view(text) : std::string_view(name), mapped);
   }
@@ -79,8 +78,7 @@ Bpe read_bpe(const VocabularyJson& file, bool byte_level, std::string_view sourc
   if (model.contains("unk_token") && !model["unk_token"].is_null()) {
     unk = json_string(model, "unk_token", source, "model");
     const auto id = find(*unk);
-    if (!id)
-      fail(ErrorKind::bad_file, "{}: model: unk_token {} is not in the vocabulary", source, unicode::shown(*unk));
+    if (!id) fail(ErrorKind::bad_file, "{}: model: unk_token {} is not in the vocabulary", source, quote(*unk));
     builder.unknown(*id);
   }
   if (json_bool(model, "byte_fallback", false, source, "model")) {
@@ -99,9 +97,7 @@ Bpe read_bpe(const VocabularyJson& file, bool byte_level, std::string_view sourc
   for (const auto& [left, right] : file.merges) {
     auto known = [&](const std::string& name) {
       const auto id = find(name);
-      if (!id)
-        fail(ErrorKind::bad_file, "{}: merge {}: token {} is not in the vocabulary", source, rank,
-             unicode::shown(name));
+      if (!id) fail(ErrorKind::bad_file, "{}: merge {}: token {} is not in the vocabulary", source, rank, quote(name));
       return *id;
     };
     const uint32_t a = known(left), b = known(right), into = known(left + right);
@@ -147,7 +143,7 @@ Unigram read_unigram(const Json& model, std::string_view source, std::optional<s
   for (const Json& entry : json_array(model, "vocab", source, "model")) {
     if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number())
       fail(ErrorKind::bad_file, "{}: model: piece {}: expected a text and its score, got {}", source, pieces.size(),
-           unicode::shown(dump_json(entry)));
+           quote(dump_json(entry)));
     Unigram::Piece piece;
     piece.text = entry[0].get<std::string>();
     piece.score = entry[1].get<double>();
@@ -188,7 +184,7 @@ WordPiece read_wordpiece(const VocabularyJson& file, std::string_view source, st
     const auto most = json_integer(model["max_input_chars_per_word"]);
     if (!most || *most < 0)
       fail(ErrorKind::bad_file, "{}: model: max_input_chars_per_word: expected a count, got {}", source,
-           unicode::shown(dump_json(model["max_input_chars_per_word"])));
+           quote(dump_json(model["max_input_chars_per_word"])));
     options.longest_word = static_cast<size_t>(*most);
   }
   const uint32_t limit = id_limit(file.vocab.size());
@@ -211,7 +207,7 @@ void read_model(const VocabularyJson& file, std::string_view source, TokenizerPa
     return;
   }
   if (type != "Unigram" && type != "WordPiece")
-    fail(ErrorKind::unsupported, "{}: model type {} is not supported", source, unicode::shown(type));
+    fail(ErrorKind::unsupported, "{}: model type {} is not supported", source, quote(type));
   if (byte_level) fail(ErrorKind::unsupported, "{}: {} with ByteLevel is not supported", source, type);
   parts.kind = type;
   if (type == "Unigram")

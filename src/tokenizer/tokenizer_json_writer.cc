@@ -3,10 +3,11 @@
 
 #include "base/base64.h"
 #include "base/error.h"
+#include "base/quote.h"
 #include "tokenizer/tokenizer_impl.h"
 #include "tokenizer/unigram.h"
 #include "tokenizer/wordpiece.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 
@@ -118,7 +119,7 @@ Json Normalizer::to_json(std::string_view source) const {
     if (const auto* prepend = std::get_if<Prepend>(&step)) {
       if (prepend->first_only)
         fail(ErrorKind::unsupported, "{}: a normalizer that prepends {} at a text's beginning only", source,
-             unicode::shown(prepend->text));
+             quote(prepend->text));
       steps.push_back({{"type", "Prepend"}, {"prepend", prepend->text}});
     } else if (const auto* replace = std::get_if<Replace>(&step)) {
       steps.push_back({{"type", "Replace"}, {"pattern", {{"String", replace->what}}}, {"content", replace->with}});
@@ -159,7 +160,7 @@ std::string Tokenizer::to_json() const {
     if (!parts.model->defined(id) || name == fmt::format("[PAD{}]", id)) continue;
     if (unicode::valid_prefix(name) != name.size())
       fail(ErrorKind::unsupported, "{}: token {} is called {}: no UTF-8, which a tokenizer.json is", parts.source, id,
-           unicode::shown(name));
+           quote(name));
     if (parts.model->find(parts.model->text(id)) || !vocabulary.contains(name)) vocabulary[name] = id;
   }
   std::vector<const AddedToken*> tokens;
@@ -167,7 +168,7 @@ std::string Tokenizer::to_json() const {
     if (token.content.empty()) continue;
     if (unicode::valid_prefix(token.content) != token.content.size())
       fail(ErrorKind::unsupported, "{}: added token {}: {} is no UTF-8, which a tokenizer.json is", parts.source,
-           token.id, unicode::shown(token.content));
+           token.id, quote(token.content));
     tokens.push_back(&token);
   }
   std::sort(tokens.begin(), tokens.end(), [](const AddedToken* a, const AddedToken* b) { return a->id < b->id; });

@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "formats/gguf.h"
 #include "tests/testing.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 namespace {

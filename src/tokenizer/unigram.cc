@@ -5,7 +5,8 @@
 #include <type_traits>
 
 #include "base/error.h"
-#include "unicode/unicode.h"
+#include "base/quote.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 
@@ -39,7 +40,7 @@ Unigram::Unigram(std::vector<Piece> pieces, Options options)
   trie_ = Trie(bytes);
   for (uint32_t id = 0; id < pieces_.size(); ++id)
     if (pieces_[id].reachable && !trie_.insert(pieces_[id].text, id))
-      fail(ErrorKind::bad_file, "{}: piece {} has two ids, {} and {}", source, unicode::shown(pieces_[id].text),
+      fail(ErrorKind::bad_file, "{}: piece {} has two ids, {} and {}", source, quote(pieces_[id].text),
            trie_.at(pieces_[id].text), id);
 }
 

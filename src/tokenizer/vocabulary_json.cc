@@ -1,7 +1,7 @@
 #include "tokenizer/vocabulary_json.h"
 
 #include "base/error.h"
-#include "unicode/unicode.h"
+#include "base/quote.h"
 
 namespace glassbox {
 
@@ -10,7 +10,7 @@ namespace {
 constexpr int kMaxDepth = 64;
 
 [[noreturn]] void bad_id(std::string_view source, std::string_view token, std::string_view got) {
-  fail(ErrorKind::bad_file, "{}: token {}: expected an id, got {}", source, unicode::shown(token), got);
+  fail(ErrorKind::bad_file, "{}: token {}: expected an id, got {}", source, quote(token), got);
 }
 
 // The JSON library's events: vocabulary and merges into lists, everything else into a tree.
@@ -66,7 +66,7 @@ class Reader {
   }
   bool key(std::string& text) {
     if (place_ == Place::tree && stack_.back()->contains(text))
-      fail(ErrorKind::bad_file, "{}: key {} given twice in one object", source_, unicode::shown(text));
+      fail(ErrorKind::bad_file, "{}: key {} given twice in one object", source_, quote(text));
     key_ = std::move(text);
     return true;
   }
@@ -158,7 +158,7 @@ std::pair<std::string, std::string> split_merge(std::string_view line, size_t nu
   if (space == std::string_view::npos || space == 0 || space + 1 == line.size() ||
       line.find(' ', space + 1) != std::string_view::npos)
     fail(ErrorKind::bad_file, "{}: merge {}: expected two tokens with a space between, got {}", source, number,
-         unicode::shown(line));
+         quote(line));
   return {std::string(line.substr(0, space)), std::string(line.substr(space + 1))};
 }
 

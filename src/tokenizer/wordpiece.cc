@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "unicode/unicode.h"
+#include "base/quote.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 
@@ -23,19 +24,17 @@ WordPiece::WordPiece(const std::vector<std::pair<std::string, uint32_t>>& tokens
     if (text.size() > kLongest)
       fail(ErrorKind::unsupported, "{}: token {} of {} bytes is not supported", source, id, text.size());
     if (names_[id])
-      fail(ErrorKind::bad_file, "{}: id {} belongs to two tokens, {} and {}", source, id, unicode::shown(*names_[id]),
-           unicode::shown(text));
+      fail(ErrorKind::bad_file, "{}: id {} belongs to two tokens, {} and {}", source, id, quote(*names_[id]),
+           quote(text));
     names_[id] = text;
     if (!text.empty() && !first_.insert(text, id))
-      fail(ErrorKind::bad_file, "{}: token {} has two ids, {} and {}", source, unicode::shown(text), first_.at(text),
-           id);
+      fail(ErrorKind::bad_file, "{}: token {} has two ids, {} and {}", source, quote(text), first_.at(text), id);
     if (text.size() > options_.prefix.size() && text.starts_with(options_.prefix))
       later_.insert(std::string_view(text).substr(options_.prefix.size()), id);
   }
   unknown_ = first_.at(options_.unknown);
   if (unknown_ == Trie::kNone)
-    fail(ErrorKind::bad_file, "{}: the unknown token {} is not in the vocabulary", source,
-         unicode::shown(options_.unknown));
+    fail(ErrorKind::bad_file, "{}: the unknown token {} is not in the vocabulary", source, quote(options_.unknown));
 }
 
 void WordPiece::encode(std::string_view word, std::vector<int32_t>& out, Scratch&) const {

@@ -4,7 +4,8 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "unicode/unicode.h"
+#include "base/quote.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 
@@ -15,11 +16,11 @@ class PatternReader {
 
   // Throw Error(bad_file) and Error(unsupported) with the source, the expression and the byte.
   [[noreturn]] void malformed(std::string_view why) const {
-    fail(ErrorKind::bad_file, "{}: regular expression {}: {} at byte {}", source_, unicode::shown(text_), why, at_);
+    fail(ErrorKind::bad_file, "{}: regular expression {}: {} at byte {}", source_, quote(text_), why, at_);
   }
   [[noreturn]] void unsupported(std::string_view what) const {
-    fail(ErrorKind::unsupported, "{}: regular expression {}: {} at byte {} is not supported", source_,
-         unicode::shown(text_), what, at_);
+    fail(ErrorKind::unsupported, "{}: regular expression {}: {} at byte {} is not supported", source_, quote(text_),
+         what, at_);
   }
 
   bool more() const { return at_ < text_.size(); }

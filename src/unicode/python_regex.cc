@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "unicode/pattern_reader.h"
-#include "unicode/unicode.h"
 
 namespace glassbox {
 namespace {
@@ -461,8 +461,7 @@ PythonRegex PythonRegex::compile(std::string_view expression, std::string_view s
   PCRE2_SIZE where = 0;
   pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(), PCRE2_UTF,
                                    &error, &where, nullptr);
-  if (!code)
-    fail(ErrorKind::bad_file, "{}: regular expression {}: {}", source, unicode::shown(expression), message_of(error));
+  if (!code) fail(ErrorKind::bad_file, "{}: regular expression {}: {}", source, quote(expression), message_of(error));
   PythonRegex regex;
   regex.code_ = std::shared_ptr<void>(code, [](void* p) { pcre2_code_free(static_cast<pcre2_code*>(p)); });
   regex.expression_ = expression;
@@ -482,8 +481,8 @@ bool PythonRegex::match(std::string_view text) const {
                                 text.size(), 0, PCRE2_ANCHORED, data.get(), context.get());
   if (found == PCRE2_ERROR_NOMATCH) return false;
   if (found < 0)
-    fail(ErrorKind::unsupported, "regular expression {} gives up on {}: {}", unicode::shown(expression_),
-         unicode::shown(text), message_of(found));
+    fail(ErrorKind::unsupported, "regular expression {} gives up on {}: {}", quote(expression_), quote(text),
+         message_of(found));
   return true;
 }
 

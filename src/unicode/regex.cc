@@ -8,8 +8,10 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/quote.h"
+#include "unicode/classes.h"
 #include "unicode/pattern_reader.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 
@@ -318,7 +320,7 @@ Regex Regex::compile(std::string_view expression, std::string_view source) {
   if (!code) {
     std::array<PCRE2_UCHAR, 256> message{};
     pcre2_get_error_message(error, message.data(), message.size());
-    fail(ErrorKind::bad_file, "{}: regular expression {}: {}", source, unicode::shown(expression),
+    fail(ErrorKind::bad_file, "{}: regular expression {}: {}", source, quote(expression),
          reinterpret_cast<char*>(message.data()));
   }
   Regex regex;
@@ -347,7 +349,7 @@ bool Regex::Matcher::next(size_t& begin, size_t& end) {
       std::array<PCRE2_UCHAR, 256> message{};
       pcre2_get_error_message(found, message.data(), message.size());
       fail(ErrorKind::bad_request, "regular expression {} gives up at byte {} of a text of {}: {}",
-           unicode::shown(regex_.expression_), at_, text_.size(), reinterpret_cast<char*>(message.data()));
+           quote(regex_.expression_), at_, text_.size(), reinterpret_cast<char*>(message.data()));
     }
     const size_t* range = pcre2_get_ovector_pointer(data);
     begin = range[0], end = range[1];

@@ -1,5 +1,5 @@
 // Made by tests/reference/unicode_bert_table.py.
-#include "unicode/unicode.h"
+#include "unicode/classes.h"
 
 namespace glassbox::unicode {
 

@@ -1,5 +1,5 @@
 // Made by tests/reference/unicode_table.py; Unicode 16.0.
-#include "unicode/unicode.h"
+#include "unicode/classes.h"
 
 namespace glassbox::unicode {
 

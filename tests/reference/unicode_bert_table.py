@@ -73,7 +73,7 @@ def main():
 
     with open(sys.argv[1], "w") as out:
         out.write("// Made by tests/reference/unicode_bert_table.py.\n")
-        out.write('#include "unicode/unicode.h"\n\nnamespace glassbox::unicode {\n\n// clang-format off\n')
+        out.write('#include "unicode/classes.h"\n\nnamespace glassbox::unicode {\n\n// clang-format off\n')
         out.write("// First code point of a run << 4 | Trait bits; a run ends where the next begins.\nconst uint32_t kTraitRuns[] = {\n")
         out.write(lines(hex(code << 4 | int(value)) for code, value in runs))
         out.write(f"}};\nconst size_t kTraitRunsSize = {len(runs)};\n\n")

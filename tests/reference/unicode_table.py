@@ -73,7 +73,7 @@ def main():
     assigned = members(r"\P{Cn}", text)
     with open(sys.argv[1], "w") as out:
         out.write("// Made by tests/reference/unicode_table.py; Unicode 16.0.\n")
-        out.write('#include "unicode/unicode.h"\n\nnamespace glassbox::unicode {\n\n')
+        out.write('#include "unicode/classes.h"\n\nnamespace glassbox::unicode {\n\n')
         out.write("// First code point of a run << 4 | its class; a run ends where the next begins.\n// clang-format off\n")
         for name, values in (("kClassRuns", table), ("kNewerRuns", newer), ("kUnnormalizedRuns", unnormalized(assigned))):
             found = runs(values)

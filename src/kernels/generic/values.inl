@@ -71,9 +71,6 @@ void clamp_backward(float lowest, float highest, const float* x, const float* dy
     put(dx + i, select(less(v, low), was, select(less(high, v), was, d)), c);
   });
 }
-void tanh_values(const float* x, float* y, int64_t n) noexcept {
-  each(n, [=](int64_t i, int64_t c) { put(y + i, tanh(some(x + i, c)), c); });
-}
 void exp_values(const float* x, float* y, int64_t n) noexcept {
   each(n, [=](int64_t i, int64_t c) { put(y + i, exp(some(x + i, c)), c); });
 }
@@ -261,7 +258,6 @@ inline void fill_values(Kernels& k) {
   k.clamp = clamp_values;
   k.clamp_backward = clamp_backward;
   k.exp = exp_values;
-  k.tanh = tanh_values;
   k.log = log_values;
   k.to_bf16 = to_bf16;
   k.from_bf16 = from_bf16;

@@ -152,7 +152,7 @@ void read_tools(Fields& fields, const ModelCard& card, api::Conversation& conver
       refuse_unsupported("tools",
                          "this model's chat template knows no tools (with \"tool_choice\": \"none\" they are "
                          "accepted and left out)");
-    if (ChatSyntax::of_template(card.template_source).calls == CallSyntax::none)
+    if (!ChatSyntax::of_template(card.template_source).calls)
       refuse_unsupported("tools", "how this model calls tools is not known here");
     conversation.tools = OrderedJson::array();
     for (size_t i = 0; i < tools->size(); ++i)

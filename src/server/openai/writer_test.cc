@@ -133,7 +133,7 @@ std::vector<OrderedJson> events_of(std::string_view text) {
 
 Answer tool_answer(const Request& request, bool one_call = false) {
   api::Choice::Reading reading;
-  reading.syntax.calls = CallSyntax::tagged;
+  reading.syntax.calls = call_syntax("tagged");
   reading.tools = json(R"([{"type": "function", "function": {"name": "add"}}])");
   reading.one_call = one_call;
   return Answer(request, options_for_tests(), {api::Choice(reading)});

@@ -1,21 +1,22 @@
-#include "jinja/unicode.h"
+#include "unicode/python_text.h"
 
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <vector>
 
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
-namespace glassbox::jinja {
+namespace glassbox::python {
 namespace {
 
-utf8proc_category_t category(uint32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)); }
-uint32_t simple_upper(uint32_t c) { return static_cast<uint32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c))); }
-uint32_t simple_lower(uint32_t c) { return static_cast<uint32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))); }
-uint32_t simple_title(uint32_t c) { return static_cast<uint32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(c))); }
+utf8proc_category_t category(char32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)); }
+char32_t simple_upper(char32_t c) { return static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c))); }
+char32_t simple_lower(char32_t c) { return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))); }
+char32_t simple_title(char32_t c) { return static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(c))); }
 
 // Full case folding: one to three code points.
-std::vector<uint32_t> fold(uint32_t c) {
+std::vector<char32_t> fold(char32_t c) {
   utf8proc_int32_t folded[8];
   int boundary = 0;
   auto n = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), folded, 8, UTF8PROC_CASEFOLD, &boundary);
@@ -25,25 +26,25 @@ std::vector<uint32_t> fold(uint32_t c) {
 
 // Characters whose capital form is several characters (SpecialCasing.txt) are those that fold to several; their
 // capitals are the capitals of what they fold to. Capitals themselves (U+0130, U+1E9E) stay as they are.
-bool has_long_capital(uint32_t c, std::vector<uint32_t>& folded) {
+bool has_long_capital(char32_t c, std::vector<char32_t>& folded) {
   if (c < 0xdf || category(c) == UTF8PROC_CATEGORY_LU) return false;
   folded = fold(c);
   return folded.size() > 1;
 }
 
-void append_upper(std::string& out, uint32_t c) {
-  std::vector<uint32_t> folded;
+void append_upper(std::string& out, char32_t c) {
+  std::vector<char32_t> folded;
   if (c < 0x80) {
     out += static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
   } else if (has_long_capital(c, folded)) {
-    for (uint32_t part : folded) unicode::append(out, simple_upper(part));
+    for (char32_t part : folded) unicode::append(out, simple_upper(part));
   } else {
     unicode::append(out, simple_upper(c));
   }
 }
 
-void append_title(std::string& out, uint32_t c) {
-  std::vector<uint32_t> folded;
+void append_title(std::string& out, char32_t c) {
+  std::vector<char32_t> folded;
   if (simple_title(c) == c && has_long_capital(c, folded) && category(c) != UTF8PROC_CATEGORY_LT) {
     unicode::append(out, simple_title(folded[0]));
     for (size_t i = 1; i < folded.size(); ++i) unicode::append(out, folded[i]);
@@ -53,7 +54,7 @@ void append_title(std::string& out, uint32_t c) {
 }
 
 // Case_Ignorable, which the rule for a final sigma looks through.
-bool is_case_ignorable(uint32_t c) {
+bool is_case_ignorable(char32_t c) {
   switch (category(c)) {
     case UTF8PROC_CATEGORY_MN:
     case UTF8PROC_CATEGORY_ME:
@@ -68,19 +69,19 @@ bool is_case_ignorable(uint32_t c) {
   }
 }
 
-bool is_cased(uint32_t c) { return is_lower(c) || is_upper(c) || category(c) == UTF8PROC_CATEGORY_LT; }
+bool is_cased(char32_t c) { return is_lower(c) || is_upper(c) || category(c) == UTF8PROC_CATEGORY_LT; }
 
 bool is_final_sigma(std::string_view text, size_t start, size_t end) {
   bool before = false;
   for (size_t at = start; at > 0;) {
-    uint32_t c = previous_code_point(text, at);
+    char32_t c = unicode::previous(text, at);
     if (is_case_ignorable(c)) continue;
     before = is_cased(c);
     break;
   }
   if (!before) return false;
   for (size_t at = end; at < text.size();) {
-    uint32_t c = next_code_point(text, at);
+    char32_t c = unicode::next_valid(text, at);
     if (is_case_ignorable(c)) continue;
     return !is_cased(c);
   }
@@ -88,7 +89,7 @@ bool is_final_sigma(std::string_view text, size_t start, size_t end) {
 }
 
 // The lower case of the character that lies at [start, end) of `text`.
-void append_lower(std::string& out, uint32_t c, std::string_view text, size_t start, size_t end) {
+void append_lower(std::string& out, char32_t c, std::string_view text, size_t start, size_t end) {
   if (c < 0x80) {
     out += static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
   } else if (c == 0x3a3) {
@@ -102,62 +103,23 @@ void append_lower(std::string& out, uint32_t c, std::string_view text, size_t st
 
 }  // namespace
 
-size_t count_code_points(std::string_view text) {
-  size_t count = 0;
-  for (char c : text) count += (c & 0xc0) != 0x80;
-  return count;
-}
-
-size_t prefix_bytes(std::string_view text, size_t count) {
-  size_t at = 0;
-  while (count > 0 && at < text.size()) {
-    ++at;
-    while (at < text.size() && (text[at] & 0xc0) == 0x80) ++at;
-    --count;
-  }
-  return at;
-}
-
-uint32_t next_code_point(std::string_view text, size_t& byte) {
-  auto lead = static_cast<unsigned char>(text[byte++]);
-  if (lead < 0x80) return lead;
-  int more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
-  uint32_t c = lead & (0x3fu >> more);
-  for (; more > 0 && byte < text.size(); --more) c = c << 6 | (static_cast<unsigned char>(text[byte++]) & 0x3f);
-  return c;
-}
-
-uint32_t previous_code_point(std::string_view text, size_t& byte) {
-  do --byte;
-  while (byte > 0 && (text[byte] & 0xc0) == 0x80);
-  size_t at = byte;
-  return next_code_point(text, at);
-}
-
-std::vector<uint32_t> code_points(std::string_view text) {
-  std::vector<uint32_t> all;
-  all.reserve(text.size());
-  for (size_t at = 0; at < text.size();) all.push_back(next_code_point(text, at));
-  return all;
-}
-
-bool is_space(uint32_t c) {
+bool is_space(char32_t c) {
   return (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
          (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
-bool is_line_break(uint32_t c) {
+bool is_line_break(char32_t c) {
   return (c >= 0x0a && c <= 0x0d) || (c >= 0x1c && c <= 0x1e) || c == 0x85 || c == 0x2028 || c == 0x2029;
 }
 
-bool is_alphabetic(uint32_t c) {
+bool is_alphabetic(char32_t c) {
   auto kind = category(c);
   return kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_LO;
 }
 
-bool is_decimal(uint32_t c) { return category(c) == UTF8PROC_CATEGORY_ND; }
+bool is_decimal(char32_t c) { return category(c) == UTF8PROC_CATEGORY_ND; }
 
-bool is_digit(uint32_t c) {
+bool is_digit(char32_t c) {
   // Digits that are no decimals: superscripts, subscripts, circled and the like up to nine.
   return is_decimal(c) || c == 0xb2 || c == 0xb3 || c == 0xb9 || (c >= 0x1369 && c <= 0x1371) || c == 0x19da ||
          c == 0x2070 || (c >= 0x2074 && c <= 0x2079) || (c >= 0x2080 && c <= 0x2089) || (c >= 0x2460 && c <= 0x2468) ||
@@ -167,12 +129,12 @@ bool is_digit(uint32_t c) {
          (c >= 0x1f100 && c <= 0x1f10a);
 }
 
-bool is_numeric(uint32_t c) {
+bool is_numeric(char32_t c) {
   auto kind = category(c);
   return kind == UTF8PROC_CATEGORY_ND || kind == UTF8PROC_CATEGORY_NL || kind == UTF8PROC_CATEGORY_NO;
 }
 
-bool is_lower(uint32_t c) {
+bool is_lower(char32_t c) {
   if (c < 0x80) return c >= 'a' && c <= 'z';
   return category(c) == UTF8PROC_CATEGORY_LL || c == 0xaa || c == 0xba || (c >= 0x2b0 && c <= 0x2b8) ||
          (c >= 0x2c0 && c <= 0x2c1) || (c >= 0x2e0 && c <= 0x2e4) || c == 0x345 || c == 0x37a ||
@@ -182,15 +144,15 @@ bool is_lower(uint32_t c) {
          (c >= 0xab5c && c <= 0xab5f);
 }
 
-bool is_upper(uint32_t c) {
+bool is_upper(char32_t c) {
   if (c < 0x80) return c >= 'A' && c <= 'Z';
   return category(c) == UTF8PROC_CATEGORY_LU || (c >= 0x2160 && c <= 0x216f) || (c >= 0x24b6 && c <= 0x24cf) ||
          (c >= 0x1f130 && c <= 0x1f149) || (c >= 0x1f150 && c <= 0x1f169) || (c >= 0x1f170 && c <= 0x1f189);
 }
 
-bool is_title(uint32_t c) { return category(c) == UTF8PROC_CATEGORY_LT; }
+bool is_title(char32_t c) { return category(c) == UTF8PROC_CATEGORY_LT; }
 
-bool is_printable(uint32_t c) {
+bool is_printable(char32_t c) {
   switch (category(c)) {
     case UTF8PROC_CATEGORY_CC:
     case UTF8PROC_CATEGORY_CF:
@@ -207,12 +169,12 @@ bool is_printable(uint32_t c) {
   }
 }
 
-bool is_identifier_start(uint32_t c) {
+bool is_identifier_start(char32_t c) {
   if (c < 0x80) return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
   return is_alphabetic(c) || category(c) == UTF8PROC_CATEGORY_NL;
 }
 
-bool is_identifier_part(uint32_t c) {
+bool is_identifier_part(char32_t c) {
   if (c < 0x80) return is_identifier_start(c) || (c >= '0' && c <= '9');
   auto kind = category(c);
   return is_identifier_start(c) || kind == UTF8PROC_CATEGORY_ND || kind == UTF8PROC_CATEGORY_MN ||
@@ -222,7 +184,7 @@ bool is_identifier_part(uint32_t c) {
 std::string to_upper(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (size_t at = 0; at < text.size();) append_upper(out, next_code_point(text, at));
+  for (size_t at = 0; at < text.size();) append_upper(out, unicode::next_valid(text, at));
   return out;
 }
 
@@ -231,7 +193,7 @@ std::string to_lower(std::string_view text) {
   out.reserve(text.size());
   for (size_t at = 0; at < text.size();) {
     size_t start = at;
-    uint32_t c = next_code_point(text, at);
+    char32_t c = unicode::next_valid(text, at);
     append_lower(out, c, text, start, at);
   }
   return out;
@@ -242,7 +204,7 @@ std::string to_title(std::string_view text) {
   bool inside = false;
   for (size_t at = 0; at < text.size();) {
     size_t start = at;
-    uint32_t c = next_code_point(text, at);
+    char32_t c = unicode::next_valid(text, at);
     if (inside)
       append_lower(out, c, text, start, at);
     else
@@ -256,7 +218,7 @@ std::string to_capitalized(std::string_view text) {
   std::string out;
   for (size_t at = 0; at < text.size();) {
     size_t start = at;
-    uint32_t c = next_code_point(text, at);
+    char32_t c = unicode::next_valid(text, at);
     if (start == 0)
       append_title(out, c);
     else
@@ -269,7 +231,7 @@ std::string to_swapped(std::string_view text) {
   std::string out;
   for (size_t at = 0; at < text.size();) {
     size_t start = at;
-    uint32_t c = next_code_point(text, at);
+    char32_t c = unicode::next_valid(text, at);
     if (is_upper(c))
       append_lower(out, c, text, start, at);
     else if (is_lower(c))
@@ -283,36 +245,36 @@ std::string to_swapped(std::string_view text) {
 std::string to_folded(std::string_view text) {
   std::string out;
   for (size_t at = 0; at < text.size();)
-    for (uint32_t c : fold(next_code_point(text, at))) unicode::append(out, c);
+    for (char32_t c : fold(unicode::next_valid(text, at))) unicode::append(out, c);
   return out;
 }
 
 std::string_view strip(std::string_view text, const std::string_view* chars, char ends) {
-  std::vector<uint32_t> set;
-  if (chars) set = code_points(*chars);
+  std::vector<char32_t> set;
+  if (chars) set = unicode::code_points(*chars);
   std::sort(set.begin(), set.end());
-  auto drops = [&](uint32_t c) { return chars ? std::binary_search(set.begin(), set.end(), c) : is_space(c); };
+  auto drops = [&](char32_t c) { return chars ? std::binary_search(set.begin(), set.end(), c) : is_space(c); };
   size_t start = 0, end = text.size();
   if (ends != 'r') {
-    for (size_t at = start; at < end && drops(next_code_point(text, at));) start = at;
+    for (size_t at = start; at < end && drops(unicode::next_valid(text, at));) start = at;
   }
   if (ends != 'l') {
-    for (size_t at = end; at > start && drops(previous_code_point(text, at));) end = at;
+    for (size_t at = end; at > start && drops(unicode::previous(text, at));) end = at;
   }
   return text.substr(start, end - start);
 }
 
-std::string quote(std::string_view text) {
+std::string repr(std::string_view text) {
   bool single = text.find('\'') != text.npos, twice = text.find('"') != text.npos;
   char mark = single && !twice ? '"' : '\'';
   static constexpr char kHex[] = "0123456789abcdef";
-  auto hex = [](std::string& out, uint32_t c, int digits) {
+  auto hex = [](std::string& out, char32_t c, int digits) {
     for (int i = digits - 1; i >= 0; --i) out += kHex[c >> (4 * i) & 15];
   };
   std::string out(1, mark);
   for (size_t at = 0; at < text.size();) {
     size_t start = at;
-    uint32_t c = next_code_point(text, at);
+    char32_t c = unicode::next_valid(text, at);
     if (c == static_cast<unsigned char>(mark) || c == '\\') {
       out += '\\';
       out += static_cast<char>(c);
@@ -339,4 +301,4 @@ std::string quote(std::string_view text) {
   return out;
 }
 
-}  // namespace glassbox::jinja
+}  // namespace glassbox::python

@@ -1,24 +1,18 @@
-#include "chat/element_call.h"
+#include "chat/calls/element_call.h"
 
 #include <algorithm>
 
+#include "chat/calls/scan.h"
 #include "chat/tool_schema.h"
-#include "unicode/unicode.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
 namespace {
 
-constexpr std::string_view kSpace = " \t\r\n";
 constexpr std::string_view kFunction = "<function=", kFunctionEnd = "</function>",
                            kParameter = "<parameter=", kParameterEnd = "</parameter>", kCall = "<tool_call>",
                            kCallEnd = "</tool_call>";
 constexpr size_t kLongestName = 256;
-
-std::string_view trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
 
 // One line break after an opening mark and one before a closing one belong to the marks.
 std::string_view inside(std::string_view text) {

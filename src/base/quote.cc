@@ -1,11 +1,13 @@
-#include "formats/quote.h"
+#include "base/quote.h"
 
 namespace glassbox {
 
 std::string quote(std::string_view text) {
   constexpr size_t kLongest = 120;
   if (text.size() <= kLongest) return dump_json(Json(std::string(text)));
-  return dump_json(Json(std::string(text.substr(0, kLongest)))) + "...";
+  size_t size = kLongest;  // of whole characters
+  while (size > kLongest - 3 && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80) --size;
+  return dump_json(Json(std::string(text.substr(0, size)))) + "...";
 }
 
 std::string brief(const Json& value) {

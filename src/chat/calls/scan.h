@@ -1,6 +1,7 @@
 // Scanning a call as it grows: marks and brackets, in quotes and out of them.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,35 @@
 namespace glassbox {
 
 using Marks = std::vector<std::string_view>;  // string literals
+
+constexpr std::string_view kSpace = " \t\r\n";
+
+inline std::string_view trim(std::string_view text) {
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+inline size_t skip_space(std::string_view text, size_t at) {
+  return std::min(text.find_first_not_of(kSpace, at), text.size());
+}
+
+// True for what may stand behind a call whose writer lost count of its brackets.
+inline bool only_brackets(std::string_view text) {
+  return text.find_first_not_of("]}) \t\r\n;,") == std::string_view::npos;
+}
+
+// Takes the mark from where `text` begins or ends, if it is there.
+inline bool take_mark(std::string_view& text, std::string_view mark) {
+  if (!text.starts_with(mark)) return false;
+  text.remove_prefix(mark.size());
+  return true;
+}
+inline bool take_end_mark(std::string_view& text, std::string_view mark) {
+  if (!text.ends_with(mark)) return false;
+  text.remove_suffix(mark.size());
+  return true;
+}
 
 // The mark that `text` begins with, empty if none; nothing where it may yet be one.
 inline std::optional<std::string_view> mark_at(std::string_view text, const Marks& marks) {

@@ -1,10 +1,9 @@
-// UTF-8 and the character classes that tokenizers split by.
+// The character classes that tokenizers split by, and what their normalization asks of a character.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 namespace glassbox::unicode {
 
@@ -59,34 +58,5 @@ inline bool is_letter(Class c) { return c >= Class::Lu && c <= Class::Lo; }
 
 // \w as Rust's regex crate has it, which tokenizers uses for single_word tokens.
 bool is_word(char32_t c);
-
-constexpr char32_t kBroken = 0xFFFFFFFF;  // what next() gives for a byte that begins no character
-
-// The character at `at` (< text.size()), and its length in bytes added to `at`. Overlong forms, surrogates, code
-// points past U+10FFFF and cut characters are broken: one byte each.
-char32_t next(std::string_view text, size_t& at);
-// The character that ends at `at` (> 0), which is taken back by its length. Broken as in next().
-char32_t previous(std::string_view text, size_t& at);
-
-// How many bytes at the front of `text` are whole, well-formed characters.
-size_t valid_prefix(std::string_view text);
-// True if `text` (not empty) could become one well-formed character when more bytes follow.
-bool unfinished(std::string_view text);
-
-// U+FFFD for every maximal part of a broken character (Unicode 3.9, W3C's "replace", Rust's from_utf8_lossy).
-std::string replace_broken(std::string_view text);
-
-void append(std::string& out, char32_t c);
-
-// Text from outside for a one-line error: quoted, escaped, cut after some 80 bytes.
-std::string shown(std::string_view text);
-
-// GPT-2's alphabet: every byte has a printable character of its own, which is how byte-level vocabularies are written.
-char32_t byte_to_char(uint8_t byte);
-int char_to_byte(char32_t c);  // -1: not of the alphabet
-
-// "Ġthe" for " the", and back. from_alphabet is false, and `out` unchanged, if a character is not of the alphabet.
-std::string to_alphabet(std::string_view bytes);
-bool from_alphabet(std::string_view text, std::string& out);
 
 }  // namespace glassbox::unicode

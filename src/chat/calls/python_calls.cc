@@ -1,18 +1,21 @@
-#include "chat/pythonic_calls.h"
+#include "chat/calls/python_calls.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cstdint>
 #include <utility>
 
 #include "base/large_integer.h"
-#include "unicode/unicode.h"
+#include "chat/calls/json_calls.h"
+#include "chat/calls/scan.h"
+#include "chat/tool_schema.h"
+#include "unicode/utf8.h"
 
 namespace glassbox {
-
 namespace {
 
-constexpr std::string_view kSpace = " \t\r\n";
 constexpr int kMostDepth = 64;
+constexpr std::string_view kPrint = "print(";
 
 // Python's literals and calls with keywords, as far as models write them.
 class Python {
@@ -237,7 +240,7 @@ std::optional<OrderedJson> leading_structure(std::string_view text, size_t& size
   return value;
 }
 
-std::optional<std::vector<ToolCall>> pythonic_calls(std::string_view text, bool commas) {
+std::optional<std::vector<ToolCall>> read_python_calls(std::string_view text, bool commas) {
   std::vector<ToolCall> calls;
   Python reader(text);
   while (!reader.done()) {
@@ -248,6 +251,47 @@ std::optional<std::vector<ToolCall>> pythonic_calls(std::string_view text, bool 
   }
   if (calls.empty()) return std::nullopt;
   return calls;
+}
+
+std::optional<std::vector<ToolCall>> typed_python_calls(std::optional<std::vector<ToolCall>> calls,
+                                                        const OrderedJson& tools) {
+  if (!calls) return calls;
+  for (ToolCall& call : *calls)
+    if (tool_named(tools, call.name))
+      if (auto text = arguments_of_model(call.arguments, call.name, tools, false)) call.arguments = std::move(*text);
+  return calls;
+}
+
+std::optional<std::vector<ToolCall>> read_python_code(std::string_view code, const OrderedJson& tools) {
+  code = trim(code);
+  if (code.starts_with(kPrint) && code.ends_with(')')) {
+    code.remove_prefix(kPrint.size());
+    code.remove_suffix(1);
+    code = trim(code);
+  }
+  if (code.starts_with('[') && code.ends_with(']')) code = code.substr(1, code.size() - 2);
+  auto calls = read_python_calls(code, false);
+  if (!calls) calls = read_python_calls(code, true);
+  const auto known = [&](const ToolCall& call) { return tool_named(tools, call.name) != nullptr; };
+  if (!calls || !std::ranges::all_of(*calls, known)) return std::nullopt;
+  return typed_python_calls(std::move(calls), tools);
+}
+
+std::optional<bool> could_be_python_call(std::string_view text, const OrderedJson& tools) {
+  size_t at = skip_space(text, text.starts_with('[') ? 1 : 0);
+  const size_t begin = at;
+  while (at < text.size() && is_tool_name(text.substr(at, 1)) && at - begin <= 256) ++at;
+  const std::string_view name = text.substr(begin, at - begin);
+  const size_t bracket = skip_space(text, at);
+  if (bracket < text.size()) return text[bracket] == '(' && tool_named(tools, name) != nullptr;
+  if (may_become_tool(name, tools)) return std::nullopt;
+  return false;
+}
+
+std::optional<bool> could_be_python_code(std::string_view text, const OrderedJson& tools) {
+  if (text.starts_with(kPrint)) return could_be_python_call(text.substr(kPrint.size()), tools);
+  if (kPrint.starts_with(text)) return std::nullopt;
+  return could_be_python_call(text, tools);
 }
 
 }  // namespace glassbox

@@ -1,4 +1,5 @@
-// Names and values from files, fit for a one-line error: quoted, control characters escaped, long ones cut.
+// A stranger's names and values, fit for a one-line error: quoted, control characters escaped, bytes that are not UTF-8
+// replaced, long ones cut.
 #pragma once
 
 #include <string>
