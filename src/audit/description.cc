@@ -126,7 +126,8 @@ OrderedJson describe_model(const LanguageModel& model, const Tensors& tensors, c
     bytes += tensor->bytes;
   }
   const MemoryShape& remembered = model.memory_shape();
-  OrderedJson memory = {{"as_published", {{"weights_bytes", bytes}, {"cache_bytes", remembered.bytes_seen(tokens - 1)}}}};
+  OrderedJson memory = {
+      {"as_published", {{"weights_bytes", bytes}, {"cache_bytes", remembered.bytes_seen(tokens - 1)}}}};
   for (const Precision& precision : kPrecisions)
     memory[precision.name] = {{"weights_bytes", weight_bytes(tensors, precision.matrices)},
                               {"cache_bytes", remembered.with_dtype(precision.cache).bytes_seen(tokens - 1)}};

@@ -133,7 +133,8 @@ void read_decoder(const Json& spec, std::string_view source, DecoderSpec& decode
   } else if (type == "Metaspace") {
     const std::string mark = json_string(spec, "replacement", source, place);
     const bool prefix_space = json_bool(spec, "add_prefix_space", true, source, place);
-    const bool prefix = json_string_or(spec, "prepend_scheme", prefix_space ? "always" : "never", source, place) != "never";
+    const bool prefix =
+        json_string_or(spec, "prepend_scheme", prefix_space ? "always" : "never", source, place) != "never";
     if (fused || !decoder.replace.empty() || decoder.byte_fallback || mark.empty())
       fail(ErrorKind::unsupported, "{}: decoder Metaspace after another decoder is not supported", source);
     decoder.replace.emplace_back(mark, " ");
