@@ -157,8 +157,8 @@ Throughput measure_throughput(const LanguageModel& model, const ThroughputOption
   // that.
   double in_layers = 0;
   const double table = static_cast<double>(shape.vocabulary * shape.hidden);
-  result.bytes_per_token = static_cast<double>(model.memory_shape().bytes_seen(
-      options.past + options.prefill + options.decode / std::max<int64_t>(1, 2 * rounds)));
+  const int64_t seen = options.past + options.prefill + options.decode / std::max<int64_t>(1, 2 * rounds);
+  result.bytes_per_token = static_cast<double>(model.memory_shape().bytes_seen(seen - 1));
   std::set<const void*> counted;  // a tied table is met under two names
   for (const auto& [module, weight, kind, parameter] : model.adaptable_weights(workspace)) {
     const std::string name = module + "." + parameter;

@@ -227,6 +227,7 @@ TEST(QuantizedCheckpoints, CannotBeOpenedToTrain) {
 TEST(QuantizedCheckpoints, ConfigurationsAreReadOrRefusedByName) {
   const auto read = [](const std::string& text) {
     const Config config(parse_json("{\"quantization_config\":" + text + "}", "config.json"), "config.json");
+    config.judged_by([](std::string_view key) -> std::string_view { return key == "quant_algo" ? "a family" : ""; });
     const Quantization q = read_quantization(config);
     config.finish();
     return q;
