@@ -19,10 +19,10 @@ Outputs outputs_of(GgufChange change, int64_t count) {
   switch (change) {
     case GgufChange::up_half:
       return {count, 1};
-    case GgufChange::gate_turns:
+    case GgufChange::gate_interleaved:
     case GgufChange::gate_bias:
       return {0, 2};
-    case GgufChange::up_turns:
+    case GgufChange::up_interleaved:
     case GgufChange::up_bias:
       return {1, 2};
     default:
@@ -80,7 +80,7 @@ void repack_mxfp4(const std::byte* blocks, const std::byte* scales, int64_t coun
 
 bool is_stack(GgufChange change) {
   return change == GgufChange::stacked || change == GgufChange::gate_half || change == GgufChange::up_half ||
-         change == GgufChange::gate_turns || change == GgufChange::up_turns;
+         change == GgufChange::gate_interleaved || change == GgufChange::up_interleaved;
 }
 bool is_half(GgufChange change) { return is_stack(change) && change != GgufChange::stacked; }
 bool is_bias(GgufChange change) { return change == GgufChange::gate_bias || change == GgufChange::up_bias; }

@@ -199,7 +199,7 @@ std::optional<Config> Config::object(std::string_view key) const {
   return Config(child);
 }
 
-std::optional<Config> Config::whole(std::string_view key) const {
+std::optional<Config> Config::nested_config(std::string_view key) const {
   std::optional<Config> within = object(key);
   if (!within) return within;
   within->node_->whole = true;

@@ -94,7 +94,7 @@ class Config {
   bool has(std::string_view key) const;                      // in the file, not null; does not count as reading it
   std::optional<Config> object(std::string_view key) const;  // a nested object, ticked off key by key as this one
   // The same of an object that is a configuration of its own (text_config): what is harmless anywhere is there, too.
-  std::optional<Config> whole(std::string_view key) const;
+  std::optional<Config> nested_config(std::string_view key) const;
   const Json* raw(std::string_view key) const;  // as it is, counted as read; null if missing; valid with *this
 
   // What a missing key is from now on, to every reader but has(): here and in configurations within (whole).

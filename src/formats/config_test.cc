@@ -73,8 +73,8 @@ TEST(Config, WhatIsAssumedIsReadWhereTheFileIsSilent) {
   EXPECT_TRUE(config.get<bool>("tied"));
   EXPECT_EQ(config.choice_or("act", "silu", {"silu", "gelu"}), "gelu");
   EXPECT_FALSE(config.has("window"));
-  EXPECT_FALSE(config.whole("text")->get<bool>("tied"));
-  EXPECT_EQ(config.whole("text")->get<int64_t>("window"), 128);
+  EXPECT_FALSE(config.nested_config("text")->get<bool>("tied"));
+  EXPECT_EQ(config.nested_config("text")->get<int64_t>("window"), 128);
   EXPECT_EQ(config.object("rope")->optional<int64_t>("window"), std::nullopt);
   config.finish();
 }

@@ -15,24 +15,29 @@ namespace glassbox {
 
 class GgufKeys;
 
-// How the numbers under the two names differ.
+// How the numbers under the two names differ. Experts that both sides stack have a row for each output in GGUF and a
+// column for each in the checkpoint, where one tensor may hold the gate's outputs (g) and up's (u):
+//
+//   stacked      GGUF [E, n, k]                        checkpoint [E, k, n]     columns 0 1 2 ... n-1
+//   half         GGUF gate [E, n, k], up [E, n, k]     checkpoint [E, k, 2 n]   columns g g ... g u u ... u
+//   interleaved  GGUF gate [E, n, k], up [E, n, k]     checkpoint [E, k, 2 n]   columns g u g u ... g u
 enum class GgufChange {
   none,
-  rotary_q,  // rows of each query head: GGUF puts the two halves that RoPE turns together side by side, the checkpoint
+  rotary_q,  // rows of each query head: GGUF puts the two halves that RoPE rotates together side by side, the
+             // checkpoint
   rotary_k,  // one after the other; the same for key heads
   plus_one,  // GGUF holds 1 + w of a norm whose checkpoint holds w
   expert,    // GGUF stacks all experts of a layer; '#' of the checkpoint's name is the index
-  older,     // as none: how files used to be, read and no longer written
-  // Experts that both sides stack, GGUF with a row for each output, the checkpoint with a column.
-  stacked,  // [E, n, k] for the checkpoint's [E, k, n]
+  former,    // as none: how files used to be, read and no longer written
+  stacked,
   gate_half,
-  up_half,  // two tensors for one, whose columns are the gate's outputs and then up's
-  gate_turns,
-  up_turns,  // the same where gate and up take turns
-  gate_bias,
-  up_bias,  // the biases of the latter: [E, n] twice for [E, 2 n]
+  up_half,
+  gate_interleaved,
+  up_interleaved,
+  gate_bias,  // biases of the interleaved: GGUF [E, n] twice for [E, 2 n]
+  up_bias,
   // Latent attention's kv_b_proj, a head's N rows for keys and then V rows for values of C inputs each.
-  key_part,    // [H, C, N]: turned around
+  key_part,    // [H, C, N]: transposed
   value_part,  // [H, V, C]
 };
 

@@ -37,11 +37,11 @@ void move_rows(std::span<const std::byte> from, std::span<std::byte> to, int64_t
 }
 
 bool is_first(GgufChange change) {
-  return change == GgufChange::gate_half || change == GgufChange::gate_turns || change == GgufChange::gate_bias ||
+  return change == GgufChange::gate_half || change == GgufChange::gate_interleaved || change == GgufChange::gate_bias ||
          change == GgufChange::key_part;
 }
 bool is_second(GgufChange change) {
-  return change == GgufChange::up_half || change == GgufChange::up_turns || change == GgufChange::up_bias ||
+  return change == GgufChange::up_half || change == GgufChange::up_interleaved || change == GgufChange::up_bias ||
          change == GgufChange::value_part;
 }
 
@@ -233,7 +233,7 @@ bool GgufCheckpoint::is_transposed(std::string_view name) const {
   const auto found = state_->index.find(name);
   if (found == state_->index.end()) return false;
   const GgufChange change = state_->parts[found->second].change;
-  return change == GgufChange::stacked || change == GgufChange::gate_half || change == GgufChange::gate_turns;
+  return change == GgufChange::stacked || change == GgufChange::gate_half || change == GgufChange::gate_interleaved;
 }
 
 RawTensor GgufCheckpoint::State::own(const TensorInfo& tensor, size_t bytes, std::byte*& to) const {
@@ -262,7 +262,7 @@ RawTensor GgufCheckpoint::State::pair(const TensorInfo& tensor, const Part& part
     const bool bias = part.change == GgufChange::gate_bias;
     // The rows of one, and those of the other: of an expert, or value by value.
     const int64_t counts[2] = {first.shape[1], second.shape[1]};
-    join(first.bytes, second.bytes, to, first.shape[0], counts, bias || part.change == GgufChange::gate_turns);
+    join(first.bytes, second.bytes, to, first.shape[0], counts, bias || part.change == GgufChange::gate_interleaved);
   }
   file.release(first.bytes);
   file.release(second.bytes);

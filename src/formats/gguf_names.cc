@@ -77,7 +77,7 @@ std::vector<GgufPlace> gguf_places(const FamilyFormat& family, std::string_view 
   checkpoint_name.remove_prefix(family.prefix.size());
   for (const auto rules : family.gguf.names)
     for (const GgufNameRule& rule : rules)
-      if (rule.change != GgufChange::older)
+      if (rule.change != GgufChange::former)
         if (auto found = place(rule, checkpoint_name, &GgufNameRule::checkpoint, &GgufNameRule::gguf, -1))
           places.push_back(*std::move(found));
   return places;

@@ -16,7 +16,7 @@ constexpr gguf::Name kLatentAttention[] = {
     {"blk.{}.attn_kv_a_norm", "model.layers.{}.self_attn.kv_a_layernorm"},
     {"blk.{}.attn_k_b.weight", "model.layers.{}.self_attn.kv_b_proj.weight", gguf::key_part},
     {"blk.{}.attn_v_b.weight", "model.layers.{}.self_attn.kv_b_proj.weight", gguf::value_part},
-    {"blk.{}.attn_kv_b.weight", "model.layers.{}.self_attn.kv_b_proj.weight", gguf::older},
+    {"blk.{}.attn_kv_b.weight", "model.layers.{}.self_attn.kv_b_proj.weight", gguf::former},
     {"blk.{}.attn_output", "model.layers.{}.self_attn.o_proj"},
 };
 constexpr gguf::Name kSharedExperts[] = {

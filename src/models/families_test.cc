@@ -85,8 +85,8 @@ TEST(Families, TablesAreOneToOne) {
         EXPECT_TRUE(gguf.insert(rule.gguf).second) << one->model_type << " " << rule.gguf;
         // Gate and up, keys and values are two tensors in GGUF; what it once held as one is read alone.
         using enum GgufChange;
-        if (rule.change != older && rule.change != up_half && rule.change != up_turns && rule.change != up_bias &&
-            rule.change != value_part) {
+        if (rule.change != former && rule.change != up_half && rule.change != up_interleaved &&
+            rule.change != up_bias && rule.change != value_part) {
           EXPECT_TRUE(checkpoint.insert(rule.checkpoint).second) << one->model_type << " " << rule.checkpoint;
         }
       }

@@ -115,14 +115,14 @@ std::unique_ptr<LanguageModel> make_gemma3_text(Config& config, WeightSource& we
 }
 
 std::unique_ptr<LanguageModel> make_gemma3(Config& config, WeightSource& weights) {
-  const auto text = config.whole("text_config");
+  const auto text = config.nested_config("text_config");
   if (!text) fail(ErrorKind::bad_file, "{}: expected an object, found none", config.where("text_config"));
   text->choice_or("model_type", "gemma3_text", {"gemma3_text"});
   // Where pictures would stand among the tokens. The tower that sees them, vision_config, is refused by name; who goes
   // on without it (--ignore-key) has its tensors left where they are.
   config.harmless({"boi_token_index", "eoi_token_index", "image_token_index", "mm_tokens_per_image"});
-  weights.leave("vision_tower");
-  weights.leave("multi_modal_projector");
+  weights.ignore_below("vision_tower");
+  weights.ignore_below("multi_modal_projector");
   return make(*text, weights, "language_model", config.get_or<bool>("tie_word_embeddings", true));
 }
 

@@ -20,7 +20,7 @@ struct Llama4Shape : DecoderShape {
   bool attention_bias = false, use_qk_norm = false, attn_temperature_tuning = false;
   double floor_scale = 0, attn_scale = 0;
   int64_t intermediate_size_mlp = 0;
-  std::vector<bool> turns, mixtures;  // of each layer
+  std::vector<bool> uses_rope, mixtures;  // of each layer
   Rotary rotary;
   Tensor ones;  // [E]: of norms without weights
 };
@@ -38,7 +38,7 @@ struct Attention {
         v_proj(w["v_proj"], s.kv_heads * s.head_dim, s.hidden, s.attention_bias),
         o_proj(w["o_proj"], s.hidden, s.heads * s.head_dim, s.attention_bias) {}
 
-  Tensor turned(const Tensor& x) const {
+  Tensor rotated(const Tensor& x) const {
     const Tensor y = rope(x, shape.rotary);
     return shape.use_qk_norm ? rms_norm(y, shape.ones, shape.norm_eps) : y;
   }
@@ -57,9 +57,9 @@ struct Attention {
     Tensor q = split(queries, shape.heads);          // [T, H, E]
     Tensor k = split(keys, shape.kv_heads);          // [T, K, E]
     const Tensor v = split(values, shape.kv_heads);  // [T, K, E]
-    if (shape.turns[i]) {
-      q = turned(q);
-      k = turned(k);
+    if (shape.uses_rope[i]) {
+      q = rotated(q);
+      k = rotated(k);
     } else if (shape.attn_temperature_tuning) {
       q = sharpened(q);
     }
@@ -123,11 +123,11 @@ struct Block {
 };
 
 // Layers that see only their chunk: layer_types, or where the file has none those that turn.
-std::vector<bool> read_chunked_layers(const Config& config, const std::vector<bool>& turns) {
+std::vector<bool> read_chunked_layers(const Config& config, const std::vector<bool>& uses_rope) {
   const auto kinds = config.optional<std::vector<std::string>>("layer_types");
-  if (!kinds) return turns;
-  if (kinds->size() != turns.size())
-    fail(ErrorKind::bad_file, "{}: expected {} layers, got {}", config.where("layer_types"), turns.size(),
+  if (!kinds) return uses_rope;
+  if (kinds->size() != uses_rope.size())
+    fail(ErrorKind::bad_file, "{}: expected {} layers, got {}", config.where("layer_types"), uses_rope.size(),
          kinds->size());
   std::vector<bool> chunked;
   for (const std::string& kind : *kinds) {
@@ -176,8 +176,8 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& source, const s
   shape->intermediate_size_mlp = config.positive<int64_t>("intermediate_size_mlp");
   shape->experts = read_experts(config);
   shape->experts_per_token = config.positive<int64_t>("num_experts_per_tok", shape->experts);
-  shape->turns = read_rope_layers(config, shape->layers);
-  const auto chunked = read_chunked_layers(config, shape->turns);
+  shape->uses_rope = read_rope_layers(config, shape->layers);
+  const auto chunked = read_chunked_layers(config, shape->uses_rope);
   shape->mixtures = read_mixture_layers(config, shape->layers);
   config.choice_or("hidden_act", "silu", {"silu"});
   config.harmless({"router_aux_loss_coef", "router_jitter_noise"});  // of training
@@ -201,14 +201,14 @@ std::unique_ptr<LanguageModel> make_llama4_text(Config& config, WeightSource& we
 }
 
 std::unique_ptr<LanguageModel> make_llama4(Config& config, WeightSource& weights) {
-  const auto text = config.whole("text_config");
+  const auto text = config.nested_config("text_config");
   if (!text) fail(ErrorKind::bad_file, "{}: expected an object, found none", config.where("text_config"));
   text->choice_or("model_type", "llama4_text", {"llama4_text"});
   // Where pictures would stand among the tokens. The tower that sees them, vision_config, is refused by name; who goes
   // on without it (--ignore-key) has its tensors left where they are.
   config.harmless({"boi_token_index", "eoi_token_index", "image_token_index"});
-  weights.leave("vision_model");
-  weights.leave("multi_modal_projector");
+  weights.ignore_below("vision_model");
+  weights.ignore_below("multi_modal_projector");
   return make(*text, weights, "language_model", config.get_or<bool>("tie_word_embeddings", false));
 }
 

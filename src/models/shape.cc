@@ -113,11 +113,11 @@ Rotary rotary(const RopeConfig& rope, int64_t head_dim) {
 
 std::vector<bool> read_rope_layers(const Config& config, int64_t layers) {
   const int64_t interval = config.positive<int64_t>("no_rope_layer_interval", 1 << 16);
-  std::vector<bool> turns;
+  std::vector<bool> uses_rope;
   const auto published = config.optional<std::vector<int64_t>>("no_rope_layers");
   if (!published || published->empty()) {
-    for (int64_t layer = 0; layer < layers; ++layer) turns.push_back((layer + 1) % interval != 0);
-    return turns;
+    for (int64_t layer = 0; layer < layers; ++layer) uses_rope.push_back((layer + 1) % interval != 0);
+    return uses_rope;
   }
   if (static_cast<int64_t>(published->size()) != layers)
     fail(ErrorKind::bad_file, "{}: expected {} layers, got {}", config.where("no_rope_layers"), layers,
@@ -125,9 +125,9 @@ std::vector<bool> read_rope_layers(const Config& config, int64_t layers) {
   for (const int64_t turn : *published) {
     if (turn != 0 && turn != 1)
       fail(ErrorKind::bad_file, "{}: expected 0 or 1 for each layer, got {}", config.where("no_rope_layers"), turn);
-    turns.push_back(turn == 1);
+    uses_rope.push_back(turn == 1);
   }
-  return turns;
+  return uses_rope;
 }
 
 int64_t read_experts(const Config& config) {

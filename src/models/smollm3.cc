@@ -12,7 +12,7 @@ namespace {
 
 struct SmolLm3Shape : DecoderShape {
   bool attention_bias = false, mlp_bias = false;
-  std::vector<bool> turns;  // the layers that know positions
+  std::vector<bool> uses_rope;  // the layers that know positions
   Rotary rotary;
 };
 
@@ -35,7 +35,7 @@ struct Attention {
     Tensor q = split(queries, shape.heads);          // [T, H, E]
     Tensor k = split(keys, shape.kv_heads);          // [T, K, E]
     const Tensor v = split(values, shape.kv_heads);  // [T, K, E]
-    if (shape.turns[i]) {
+    if (shape.uses_rope[i]) {
       q = rope(q, shape.rotary);
       k = rope(k, shape.rotary);
     }
@@ -72,12 +72,12 @@ std::unique_ptr<LanguageModel> make_smollm3(Config& config, WeightSource& weight
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   shape->mlp_bias = config.get_or<bool>("mlp_bias", false);
   config.choice_or("hidden_act", "silu", {"silu"});
-  shape->turns = read_rope_layers(config, shape->layers);
+  shape->uses_rope = read_rope_layers(config, shape->layers);
   // Where windows are used at all, they are on the layers without positions.
   const int64_t window = config.positive_or<int64_t>("sliding_window", 0);
   const bool windows = config.get_or<bool>("use_sliding_window", false);
   const auto sliding = read_sliding_layers(
-      config, shape->layers, [&](int64_t layer) { return windows && !shape->turns[static_cast<size_t>(layer)]; });
+      config, shape->layers, [&](int64_t layer) { return windows && !shape->uses_rope[static_cast<size_t>(layer)]; });
   config.harmless({"max_window_layers"});  // of the Qwen code that its authors began with
   shape->rotary = rotary(read_rope(config), shape->head_dim);
   shape->memory = memory_of(*shape, weights, "", [&](int64_t layer) {

@@ -32,7 +32,7 @@ class WeightSource {
   virtual bool readable() const { return true; }
   // Tensors under this path belong to a part that is known and not built: finish() lets them pass. For parts that
   // config.json names too, so that its reader refuses them unless a person said to go on without.
-  virtual void leave(const std::string& /*path*/) {}
+  virtual void ignore_below(const std::string& /*path*/) {}
   // Once a model has asked for all it needs. Throws Error(unsupported) naming tensors that nothing asked for: a model
   // that left them out would not be that model.
   virtual void finish() const {}
@@ -73,7 +73,7 @@ class CheckpointWeights : public WeightSource {
   bool has(const std::string& name) const override;
   Tensor get(const std::string& name, const Shape& shape) override;
   Copy copy_of(const std::string& name, const std::string& copy) override;
-  void leave(const std::string& path) override { left_.push_back(path + "."); }
+  void ignore_below(const std::string& path) override { left_.push_back(path + "."); }
   void finish() const override;
 
  private:

@@ -67,7 +67,7 @@ struct Grouped {
          info(dtype()).name);
   }
 
-  void forward(const Entered& seen, float* out) const {
+  void forward(const MatmulInput& seen, float* out) const {
     const auto tiles = tiles_of(to, n, pass->pool().threads());
     pass->pool().parallel_for(static_cast<int64_t>(tiles.size()), [&](int64_t i) {
       const Tile& t = tiles[static_cast<size_t>(i)];
@@ -95,7 +95,7 @@ struct Grouped {
   }
 
   // dw += dy^T x, or x^T dy for columns, of each expert that trains.
-  void backward_w(const float* dy, const Entered& seen) const {
+  void backward_w(const float* dy, const MatmulInput& seen) const {
     for (size_t e = 0; e < experts.size(); ++e) pass->tape().accumulate(experts[e]);  // none is made while threads work
     pass->pool().parallel_for(to.experts, [&](int64_t e) {
       const int64_t row = to.order->first[static_cast<size_t>(e)], rows = to.rows_of(e);
@@ -111,9 +111,9 @@ struct Grouped {
 
 // x, prepared for products: where experts' rows have orders of their own (Tensor::input_order), each row in its
 // expert's.
-Entered entered_by_expert(const Tensor& x, const Routing& to, std::span<const Tensor> experts) {
+MatmulInput prepare_input_by_expert(const Tensor& x, const Routing& to, std::span<const Tensor> experts) {
   if (std::ranges::none_of(experts, [](const Tensor& w) { return w.input_order() != nullptr; }))
-    return entered(x, experts[0]);
+    return prepare_input(x, experts[0]);
   Pass& pass = *x.pass();
   const int64_t k = x.width();
   const Tensor ordered = pass.empty(x.shape());
@@ -125,7 +125,7 @@ Entered entered_by_expert(const Tensor& x, const Routing& to, std::span<const Te
         Pass::mutable_f32(ordered)[row * k + i] = x.f32()[row * k + (order ? (*order)[static_cast<size_t>(i)] : i)];
   });
   // The order is taken: what is left is a matrix of blocks like any other.
-  return entered(ordered, Tensor(experts[0].shape(), experts[0].dtype(), nullptr, experts[0].data<void>()));
+  return prepare_input(ordered, Tensor(experts[0].shape(), experts[0].dtype(), nullptr, experts[0].data<void>()));
 }
 
 }  // namespace
@@ -144,7 +144,7 @@ Tensor grouped_matmul(const Tensor& x, const Routing& to, std::span<const Tensor
   check(x.width() == k, "grouped_matmul: widths differ");
   Pass& pass = *x.pass();
   const Grouped grouped{&pass, to, {experts.begin(), experts.end()}, layout, n, k};
-  const Entered seen = entered_by_expert(x, to, experts);
+  const MatmulInput seen = prepare_input_by_expert(x, to, experts);
   Tensor y = pass.empty({x.rows(), n});
   grouped.forward(seen, Pass::mutable_f32(y));
   // One opened expert stands for all: whoever trains opens them together.

@@ -14,7 +14,7 @@ namespace {
 
 // One of the products of a loop: y [rows, n] = x w^T.
 struct Product {
-  const Entered* x;
+  const MatmulInput* x;
   const Tensor* w;
   float* y;
   int64_t outputs() const { return w->shape()[0]; }
@@ -67,7 +67,7 @@ void many_rows(ThreadPool& pool, int64_t rows, std::span<const Product> products
 }
 
 // dx += dy w, and dw += dy^T x, with x as the product saw it.
-void matmul_backward(Pass& pass, const float* dy, const Entered& seen, const Tensor& w, float* dx, float* dw) {
+void matmul_backward(Pass& pass, const float* dy, const MatmulInput& seen, const Tensor& w, float* dx, float* dw) {
   const int64_t tokens = seen.rows, n = w.shape()[0], k = w.width();
   const auto part_of = [&](int64_t count) {
     constexpr int64_t grain = 96;
@@ -100,7 +100,7 @@ void matmul_backward(Pass& pass, const float* dy, const Entered& seen, const Ten
 std::vector<Tensor> matmul_each(const Tensor& x, std::span<const Tensor* const> weights) {
   Pass& pass = *x.pass();
   const int64_t rows = x.rows();
-  std::vector<Entered> seen;
+  std::vector<MatmulInput> seen;
   std::vector<Product> products;
   std::vector<Tensor> results;
   seen.reserve(weights.size());  // products point into it
@@ -110,7 +110,7 @@ std::vector<Tensor> matmul_each(const Tensor& x, std::span<const Tensor* const> 
     check(w.shape().rank() == 2 && x.width() == w.width(), "matmul: widths differ");
     size_t like = 0;
     while (like < i && !enter_alike(*weights[like], w)) ++like;
-    if (like == i) seen.push_back(entered(x, w));
+    if (like == i) seen.push_back(prepare_input(x, w));
     of.push_back(like == i ? seen.size() - 1 : of[like]);
     const Tensor& y = results.emplace_back(pass.empty({rows, w.shape()[0]}));
     products.push_back({&seen[of.back()], &w, Pass::mutable_f32(y)});

@@ -41,8 +41,8 @@ bool product_e4m3_few(const uint16_t* x, int64_t rows, const Tensor& w, int64_t 
 
 // Many rows: FP8 is widened to bf16 a tile at a time. Without scales the product is that of bf16; with them it is taken
 // for each block of inputs that share one, and total = fma(block's sum, scale, total), from zero, in order.
-void product_f8(const Entered& x, int64_t row, int64_t rows, const Tensor& w, int64_t output, int64_t outputs, float* y,
-                int64_t ldy) {
+void product_f8(const MatmulInput& x, int64_t row, int64_t rows, const Tensor& w, int64_t output, int64_t outputs,
+                float* y, int64_t ldy) {
   constexpr int64_t kTile = 128;  // outputs: with 128 inputs, 32 KiB
   const int64_t k = x.width, columns = w.scales() ? w.scales()->columns : k;
   const Kernels& kernel = kernels();
@@ -153,9 +153,9 @@ bool enter_alike(const Tensor& a, const Tensor& b) {
   return form(a) == form(b) && (order == other || (order && other && *order == *other));
 }
 
-Entered entered(const Tensor& given, const Tensor& w) {
+MatmulInput prepare_input(const Tensor& given, const Tensor& w) {
   const Tensor x = w.input_order() ? ordered(given, *w.input_order()) : given;
-  Entered result{x, x.rows(), x.width()};
+  MatmulInput result{x, x.rows(), x.width()};
   switch (w.dtype()) {
     case DType::f32:
     case DType::f16:
@@ -186,8 +186,8 @@ Entered entered(const Tensor& given, const Tensor& w) {
   }
 }
 
-void product(const Entered& x, int64_t row, int64_t rows, const Tensor& w, int64_t output, int64_t outputs, float* y,
-             int64_t ldy) {
+void product(const MatmulInput& x, int64_t row, int64_t rows, const Tensor& w, int64_t output, int64_t outputs,
+             float* y, int64_t ldy) {
   const int64_t k = x.width;
   const Kernels& kernel = kernels();
   switch (w.dtype()) {
@@ -231,7 +231,7 @@ void product_dx(const float* dy, int64_t rows, const Tensor& w, float* dx) {
   }
 }
 
-void product_dw(const float* dy, int64_t n, const Entered& x, int64_t row, int64_t rows, int64_t output,
+void product_dw(const float* dy, int64_t n, const MatmulInput& x, int64_t row, int64_t rows, int64_t output,
                 int64_t outputs, float* dw) {
   const DType type = x.values.dtype();
   check(type == DType::f32 || type == DType::bf16, "product_dw: weights that cannot be trained");

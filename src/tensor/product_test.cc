@@ -133,7 +133,7 @@ TEST(BlockProducts, KeepTheirBitsInEverySetTileAndBatch) {
         if (want.empty()) want = got;
         ASSERT_EQ(std::memcmp(want.data(), got.data(), got.size() * sizeof(float)), 0) << where;
         // Some rows, some outputs: the same values.
-        const Entered entered_x = entered(x, w);
+        const MatmulInput entered_x = prepare_input(x, w);
         for (const auto& [row, count] :
              std::vector<std::pair<int64_t, int64_t>>{{0, 1}, {3, 2}, {2, 3}, {8, 4}, {9, 5}, {14, 1}, {5, 7}})
           for (const auto& [output, outputs] :
@@ -161,7 +161,7 @@ TEST(BlockProducts, ManyRowsAreTheSameAsOne) {
     Pass pass(workspace);
     const Tensor w = random_weight(format, n, k, 27), x = random_rows(pass, rows, k, 28);
     const Tensor y = matmul(x, w);
-    const Entered one = entered(x, w);
+    const MatmulInput one = prepare_input(x, w);
     for (const int64_t row : {0, 511, 512, 1029}) {
       std::vector<float> alone(static_cast<size_t>(n));
       product(one, row, 1, w, 0, n, alone.data(), n);
@@ -246,7 +246,7 @@ TEST(Float8Products, AreThoseOfTheValuesInEverySetTileAndBatch) {
           }
       }
       ASSERT_EQ(std::memcmp(want.data(), got.data(), got.size() * sizeof(float)), 0) << set->name;
-      const Entered entered_x = entered(x, w);
+      const MatmulInput entered_x = prepare_input(x, w);
       for (const int64_t output : {0, 5, 130, 300}) {
         const int64_t outputs = std::min<int64_t>(150, n - output);
         std::vector<float> part(static_cast<size_t>(2 * outputs));
@@ -323,7 +323,7 @@ TEST(Float8Products, FewRowsHaveTheBitsOfMany) {
       ASSERT_EQ(std::memcmp(want.data(), many.data(), many.size() * sizeof(float)), 0) << set->name;
       for (int64_t rows = 1; rows <= 4; ++rows) {
         std::vector<float> few(static_cast<size_t>(rows * c.n));
-        product(entered(x, w), 1, rows, w, 0, c.n, few.data(), c.n);
+        product(prepare_input(x, w), 1, rows, w, 0, c.n, few.data(), c.n);
         ASSERT_EQ(std::memcmp(few.data(), want.data() + c.n, few.size() * sizeof(float)), 0)
             << set->name << ", " << rows << " rows of " << c.k;
       }
