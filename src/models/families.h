@@ -26,7 +26,8 @@
   FAMILY(kQwen2, make_qwen2)            \
   FAMILY(kQwen3, make_qwen3)            \
   FAMILY(kQwen3Moe, make_qwen3_moe)     \
-  FAMILY(kSmolLm3, make_smollm3)
+  FAMILY(kSmolLm3, make_smollm3)        \
+  FAMILY(kStableLm, make_stablelm)
 
 namespace glassbox {
 

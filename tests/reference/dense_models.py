@@ -22,6 +22,10 @@ GEMMA3 = dict(
     query_pre_attn_scalar=10, sliding_window=20, sliding_window_pattern=3,
     rope_parameters={FULL: dict(rope_type="linear", rope_theta=1e6, factor=8.0),
                      SLIDING: dict(rope_type="default", rope_theta=10000.0)})
+# Heads of 16 numbers, of which 4 turn.
+STABLELM = dict(
+    {key: value for key, value in SMALL.items() if key != "rms_norm_eps"}, model_type="stablelm", num_attention_heads=2,
+    layer_norm_eps=1e-5, rope_parameters=dict(DEFAULT_ROPE, partial_rotary_factor=0.25))
 
 # name: (seed of its weights, tokens a sequence, what is special, configuration)
 DENSE = {
@@ -89,4 +93,13 @@ DENSE = {
     "gemma3_text_tiny_bf16": (58, 40, dict(bf16=True), dict(
         GEMMA3, num_hidden_layers=2, layer_types=[SLIDING, FULL],
         final_logit_softcapping=15.0)),
+    # StableLM 3B 4E1T: no biases; the old spelling leaves to defaults what it can.
+    "stablelm_tiny": (82, 40, dict(
+        old_lacks=["layer_norm_eps", "partial_rotary_factor", "qk_layernorm", "use_parallel_residual", "use_qkv_bias"]),
+        STABLELM),
+    # StableLM 2, which has biases; grouped heads and another share that turns.
+    "stablelm_bias_tiny": (83, 40, {}, dict(
+        STABLELM, num_key_value_heads=1, use_qkv_bias=True, tie_word_embeddings=True,
+        rope_parameters=dict(DEFAULT_ROPE, partial_rotary_factor=0.5))),
+    "stablelm_tiny_bf16": (84, 40, dict(bf16=True), dict(STABLELM, use_qkv_bias=True)),
 }
