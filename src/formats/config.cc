@@ -94,6 +94,7 @@ struct Config::Node {
   KnownKeys known = nullptr;
   std::map<std::string, Json, std::less<>> defaults;
   std::set<std::string, std::less<>> used;
+  std::map<std::string, std::string, std::less<>> refused;  // with any value but the one that was expected
   std::map<std::string, std::shared_ptr<Node>, std::less<>> children;
 
   // Every key left over, in this object and those within: known to change a model, let pass by a person, or neither.
@@ -106,10 +107,15 @@ struct Config::Node {
         child->second->sort_leftovers(left);
         continue;
       }
-      if (used.contains(key) || says_nothing(key, value)) continue;
-      if (whole && std::ranges::find(kHarmless, key) != std::end(kHarmless)) continue;
+      if (used.contains(key)) continue;
+      const auto other = refused.find(key);
+      const bool harmless = whole && std::ranges::find(kHarmless, key) != std::end(kHarmless);
+      if (other == refused.end() && (harmless || says_nothing(key, value))) continue;
       if (std::ranges::find(*ignore, path + key) != ignore->end()) {
         left.ignored.push_back(path + key);
+      } else if (other != refused.end()) {
+        left.refused.push_back(
+            fmt::format("{}: {}, where only {} is computed", quote(path + key), brief(value), other->second));
       } else if (const std::string_view family = known ? known(key) : std::string_view(); !family.empty()) {
         left.refused.push_back(fmt::format("{}: {} of {}", quote(path + key), brief(value), family));
       } else {
@@ -300,6 +306,13 @@ std::string Config::choice_or(std::string_view key, std::string_view fallback,
 
 void Config::harmless(std::initializer_list<std::string_view> keys) const {
   for (const std::string_view key : keys) node_->used.emplace(key);
+}
+
+void Config::expect(std::string_view key, const Json& value) const {
+  if (*peek(key) == value)
+    harmless({key});
+  else
+    node_->refused.emplace(key, brief(value));
 }
 
 void Config::finish() const {

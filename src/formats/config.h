@@ -101,10 +101,11 @@ class Config {
   void assume(std::span<const ConfigDefault> defaults) const;
 
   void harmless(std::initializer_list<std::string_view> keys) const;  // need not be read, whatever their value
+  // The one value that is computed, as a missing key is; finish() refuses any other by name, whoever else reads the
+  // key.
   template <class T>
-  void harmless_if(std::string_view key,
-                   T neutral) const {  // e.g. a scale of 1: refused with any other value
-    if (has(key) && *peek(key) == Json(neutral)) harmless({key});
+  void only(std::string_view key, T value) const {
+    if (has(key)) expect(key, Json(value));
   }
 
   // Throws Error(unsupported) naming every key, nested objects included, that nothing read and somebody is known to
@@ -129,6 +130,7 @@ class Config {
   struct Node;
   explicit Config(std::shared_ptr<Node> node) : node_(std::move(node)) {}
   const Json* peek(std::string_view key) const;
+  void expect(std::string_view key, const Json& value) const;
   [[noreturn]] void missing(std::string_view key) const;
   template <class T>
   T in_range(std::string_view key, T value, T lowest, T highest) const {

@@ -142,12 +142,35 @@ TEST(Config, KeysThatNothingReadsAreAWarning) {
   }
 }
 
+// Who computes one value only says so itself: the refusal does not hang on who else is known to read the key, nor on
+// the value saying nothing elsewhere.
+TEST(Config, OnlyOneValueIsComputed) {
+  const auto refused = [](const std::string& text, bool value) {
+    const Config config(parse_json(text, "config.json"), "config.json");
+    config.only("nobody_knows_this", value);
+    return refusal(ErrorKind::unsupported, [&] { config.finish(); });
+  };
+  EXPECT_THAT(refused(R"({"nobody_knows_this":true})", false),
+              HasSubstr("\"nobody_knows_this\": true, where only false is computed"));
+  EXPECT_THAT(refused(R"({"nobody_knows_this":false})", true), HasSubstr("false, where only true is computed"));
+  for (const char* fine : {R"({"nobody_knows_this":false})", R"({"nobody_knows_this":null})", "{}"}) {
+    const Config config(parse_json(fine, "config.json"), "config.json");
+    config.only("nobody_knows_this", false);
+    EXPECT_NO_THROW(config.finish()) << fine;
+  }
+  const std::vector<std::string> ignored = {"nobody_knows_this"};
+  const Config config(parse_json(R"({"nobody_knows_this":true})", "config.json"), "config.json", ignored);
+  config.only("nobody_knows_this", false);
+  EXPECT_NO_THROW(config.finish());
+}
+
 TEST(Config, LookingWhetherAKeyIsThereDoesNotReadIt) {
   const Config config = from(R"({"scale_emb":2.5,"scale_depth":1.0})");
   EXPECT_TRUE(config.has("scale_emb"));
-  config.harmless_if("scale_depth", 1);
-  config.harmless_if("scale_emb", 1);
-  EXPECT_THAT(refusal(ErrorKind::unsupported, [&] { config.finish(); }), HasSubstr("know: \"scale_emb\": 2.5 of "));
+  config.only("scale_depth", 1);
+  config.only("scale_emb", 1);
+  EXPECT_THAT(refusal(ErrorKind::unsupported, [&] { config.finish(); }),
+              HasSubstr("\"scale_emb\": 2.5, where only 1 is computed"));
 }
 
 TEST(Config, IgnoredKeysPassAndAreRecorded) {

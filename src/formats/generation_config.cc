@@ -116,10 +116,10 @@ void read_sampling(const Config& config, GenerationConfig& result) {
                    "low_memory",
                    "use_mtp"});
   for (const char* key : {"num_beams", "num_beam_groups", "length_penalty", "typical_p", "encoder_repetition_penalty"})
-    config.harmless_if(key, 1);
+    config.only(key, 1);
   for (const char* key : {"min_length", "min_new_tokens", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size",
                           "epsilon_cutoff", "eta_cutoff", "diversity_penalty", "presence_penalty", "frequency_penalty"})
-    config.harmless_if(key, 0);
+    config.only(key, 0);
 }
 
 // Both files, with what to call them in errors; null where there is none.

@@ -107,8 +107,8 @@ std::unique_ptr<LanguageModel> make_deepseek_v2(Config& config, WeightSource& we
          shape->rule.groups);
 
   config.choice_or("hidden_act", "silu", {"silu"});
-  config.harmless_if<int64_t>("moe_layer_freq", 1);
-  config.harmless_if<int64_t>("ep_size", 1);  // how other programs spread experts over machines
+  config.only<int64_t>("moe_layer_freq", 1);
+  config.only<int64_t>("ep_size", 1);  // how other programs spread experts over machines
   config.harmless({"aux_loss_alpha", "seq_aux", "router_aux_loss_coef"});  // of training
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }

@@ -62,6 +62,7 @@ inline constexpr Key kShape[] = {
     {"attention.head_count_kv", "num_key_value_heads", integer},
 };
 inline constexpr Key kRmsNorm[] = {{"attention.layer_norm_rms_epsilon", "rms_norm_eps", real}};
+inline constexpr Key kLayerNorm[] = {{"attention.layer_norm_epsilon", "layer_norm_eps", real}};
 inline constexpr Key kWindow[] = {{"attention.sliding_window", "sliding_window", integer}};
 // Of families that GGUF calls llama, whose readers know no windows.
 inline constexpr Key kUnreadWindow[] = {{"attention.sliding_window", "sliding_window", integer, true}};

@@ -99,7 +99,7 @@ std::unique_ptr<LanguageModel> make_gpt_oss(Config& config, WeightSource& weight
   shape->attention_bias = config.get<bool>("attention_bias");
   shape->experts = read_experts(config);
   shape->experts_per_token = config.positive<int64_t>("num_experts_per_tok", shape->experts);
-  config.harmless_if<int64_t>("experts_per_token", shape->experts_per_token);  // the same by its older name
+  config.only<int64_t>("experts_per_token", shape->experts_per_token);  // the same by its older name
   shape->swiglu_alpha = static_cast<float>(config.between<double>("swiglu_alpha", 1e-6, 1e6));
   shape->swiglu_limit = static_cast<float>(config.between<double>("swiglu_limit", 1e-6, 1e6));
   const auto window = config.positive<int64_t>("sliding_window");
@@ -107,7 +107,7 @@ std::unique_ptr<LanguageModel> make_gpt_oss(Config& config, WeightSource& weight
   config.choice_or("hidden_act", "silu", {"silu"});  // by that name; the gate above is meant
   config.harmless({"router_aux_loss_coef"});         // of training
   const RopeConfig rope = read_rope(config);
-  config.harmless_if<int64_t>("initial_context_length", rope.original_max_position_embeddings);  // the same, older
+  config.only<int64_t>("initial_context_length", rope.original_max_position_embeddings);  // the same, older
   shape->rotary = rotary(rope, shape->head_dim);
   shape->memory = memory_of(*shape, weights, "", [&](int64_t layer) {
     return Sight{.window = sliding[static_cast<size_t>(layer)] ? window : 0};

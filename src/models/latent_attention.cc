@@ -48,7 +48,7 @@ LatentShape read_latent(const Config& config, ModelShape& shape) {
          s.qk_rope_head_dim);
   s.attention_bias = config.get_or<bool>("attention_bias", false);
   // transformers 5 writes what follows from the others.
-  config.harmless_if<int64_t>("qk_head_dim", s.qk_nope_head_dim + s.qk_rope_head_dim);
+  config.only<int64_t>("qk_head_dim", s.qk_nope_head_dim + s.qk_rope_head_dim);
   shape.head_dim = s.qk_nope_head_dim + s.qk_rope_head_dim;
 
   const RopeConfig rope = read_rope(config);

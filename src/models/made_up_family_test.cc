@@ -83,9 +83,8 @@ std::unique_ptr<LanguageModel> make_pebble(Config& config, WeightSource& weights
 constexpr ConfigDefault kDefaults[] = {{"layer_norm_eps", 1e-5, true}, {"partial_rotary_factor", 0.5}};
 
 // GGUF's names of tensors and keys, in pieces that families share (models/gguf_tables.h) and pieces of one's own.
-constexpr gguf::Key kLayerNorm[] = {{"attention.layer_norm_epsilon", "layer_norm_eps", gguf::real}};
 constexpr gguf::Names kNames[] = {gguf::kEnds, gguf::kAttention, gguf::kNormsAfter, gguf::kMlp};
-constexpr gguf::Keys kKeys[] = {gguf::kShape, kLayerNorm};
+constexpr gguf::Keys kKeys[] = {gguf::kShape, gguf::kLayerNorm};
 
 constinit const Family kPebble = {
     .format = {.model_type = "pebble",

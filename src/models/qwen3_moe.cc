@@ -120,8 +120,8 @@ std::unique_ptr<LanguageModel> make_qwen3_moe(Config& config, WeightSource& weig
   config.harmless({"router_aux_loss_coef"});  // of training
   // Windows would be on only where use_sliding_window is, which no published model says; then it is refused by name.
   config.harmless({"sliding_window", "max_window_layers"});
-  config.harmless_if<bool>("use_qk_norm", true);
-  config.harmless_if<int64_t>("shared_expert_intermediate_size", 0);
+  config.only<bool>("use_qk_norm", true);
+  config.only<int64_t>("shared_expert_intermediate_size", 0);
   shape->rotary = rotary(read_rope(config), shape->head_dim);
 
   shape->memory = memory_of(*shape, weights);

@@ -65,8 +65,8 @@ std::unique_ptr<LanguageModel> make_stablelm(Config& config, WeightSource& weigh
   shape->norm_eps = static_cast<float>(config.between<double>("layer_norm_eps", 0, 1));
   shape->use_qkv_bias = config.get_or<bool>("use_qkv_bias", false);
   config.choice_or("hidden_act", "silu", {"silu"});
-  config.harmless_if("qk_layernorm", false);
-  config.harmless_if("use_parallel_residual", false);
+  config.only("qk_layernorm", false);
+  config.only("use_parallel_residual", false);
   shape->rotary = rotary(read_rope(config, HeadRotation::part), shape->head_dim);
   shape->memory = memory_of(*shape, weights);
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));

@@ -8,9 +8,8 @@ constexpr ConfigDefault kDefaults[] = {
     {"layer_norm_eps", 1e-5, true}, {"partial_rotary_factor", 0.25}, {"use_parallel_residual", false, true}};
 
 constexpr gguf::Names kNames[] = {gguf::kEnds, gguf::kAttention, gguf::kNormsBefore, gguf::kMlp};
-constexpr gguf::Key kOwn[] = {{"attention.layer_norm_epsilon", "layer_norm_eps", gguf::real},
-                              {"use_parallel_residual", "use_parallel_residual", gguf::boolean}};
-constexpr gguf::Keys kKeys[] = {gguf::kShape, kOwn};
+constexpr gguf::Key kOwn[] = {{"use_parallel_residual", "use_parallel_residual", gguf::boolean}};
+constexpr gguf::Keys kKeys[] = {gguf::kShape, gguf::kLayerNorm, kOwn};
 constexpr GgufPresence kPresences[] = {{"use_qkv_bias", "blk.0.attn_q.bias"}};
 
 }  // namespace

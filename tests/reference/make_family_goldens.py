@@ -248,6 +248,12 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("tests/fixtures/models"))
     arguments = parser.parse_args()
+    seeds = {}
+    for model_name, (seed, *_) in MODELS.items():
+        seeds.setdefault(seed, []).append(model_name)
+    for model_name in arguments.names:
+        if len(seeds[MODELS[model_name][0]]) > 1:
+            parser.error(f"{model_name}: its seed is that of {seeds[MODELS[model_name][0]]}")
     missing = [name for name in MODELS if not (arguments.out / name / "golden.safetensors").exists()]
     for model_name in arguments.names or missing:
         (arguments.out / model_name).mkdir(parents=True, exist_ok=True)
