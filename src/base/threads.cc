@@ -86,9 +86,11 @@ struct ThreadPool::State {
   std::atomic<bool> failed{false};
   std::exception_ptr error;
 
-  std::mutex callers;  // one loop at a time
   std::chrono::microseconds patience = kAwake;
   std::vector<std::jthread> workers;
+
+  // One loop at a time. In a line of its own: the caller writes it, and workers read what stands above.
+  alignas(64) std::mutex callers;
 
   // The next share of the loop, or an empty one: an equal one for every thread, and of the rest, for whoever comes
   // first, half of what would be equal then. To begin a share costs waiting for memory, so they are few.
