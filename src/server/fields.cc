@@ -1,6 +1,7 @@
 #include "server/fields.h"
 
 #include "base/large_integer.h"
+#include "base/quote.h"
 
 namespace glassbox {
 namespace {
@@ -9,11 +10,6 @@ constexpr size_t kShown = 60;
 
 }  // namespace
 
-std::string shown(std::string_view text) {
-  std::string cut(text.substr(0, kShown));
-  return dump_ordered_json(OrderedJson(cut)) + (cut.size() < text.size() ? "..." : "");
-}
-
 std::string described(const OrderedJson& value) {
   switch (value.type()) {
     case OrderedJson::value_t::null:
@@ -21,7 +17,7 @@ std::string described(const OrderedJson& value) {
     case OrderedJson::value_t::boolean:
       return value.get<bool>() ? "true" : "false";
     case OrderedJson::value_t::string:
-      return "the string " + shown(value.get_ref<const std::string&>());
+      return "the string " + quote(value.get_ref<const std::string&>());
     case OrderedJson::value_t::array:
       return value.empty() ? "an empty list" : "a list";
     case OrderedJson::value_t::object:
@@ -124,7 +120,7 @@ void Fields::finish() const {
   for (const auto& [name, value] : object_.items())
     if (!asked_.contains(name) && !value.is_null()) {
       std::string field = path(name.substr(0, kShown));
-      throw ApiError(400, fmt::format("{}: unknown field", shown(field)), "unknown_parameter", field);
+      throw ApiError(400, fmt::format("{}: unknown field", quote(field)), "unknown_parameter", field);
     }
 }
 

@@ -17,9 +17,6 @@ namespace glassbox {
 // "a string", "null", "the number 3.5": what an error says it got.
 std::string described(const OrderedJson& value);
 
-// What a stranger wrote, as a one-line message shows it: in quotes, escaped and cut.
-std::string shown(std::string_view text);
-
 [[noreturn]] void refuse_type(const std::string& path, std::string_view expected, const OrderedJson& got);
 [[noreturn]] void refuse_value(const std::string& path, std::string_view expected, const OrderedJson& got);
 [[noreturn]] void refuse_unsupported(const std::string& path, std::string_view why);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/quote.h"
 #include "base/random.h"
 #include "server/fields.h"
 #include "server/openai/messages.h"
@@ -52,7 +53,7 @@ void read_logit_bias(Fields& fields, const ModelCard& card, Sampling& sampling) 
   const OrderedJson* biases = fields.object("logit_bias");
   if (!biases) return;
   for (const auto& [key, bias] : biases->items()) {
-    std::string path = fmt::format("logit_bias[{}]", shown(key));
+    std::string path = fmt::format("logit_bias[{}]", quote(key));
     bool digits = !key.empty() && key.size() <= 9 && key.find_first_not_of("0123456789") == std::string::npos;
     int32_t token = digits ? std::stoi(key) : -1;
     if (token < 0 || token >= card.vocabulary)
@@ -179,7 +180,7 @@ void refuse_other_modes(Fields& fields) {
 void read_template_settings(Fields& fields, api::TemplateSettings settings) {
   if (const OrderedJson* more = fields.object("chat_template_kwargs"))
     for (const auto& [name, value] : more->items())
-      settings.variable(name, value, fmt::format("chat_template_kwargs[{}]", shown(name)));
+      settings.variable(name, value, fmt::format("chat_template_kwargs[{}]", quote(name)));
   if (auto word = fields.text("reasoning_effort")) settings.effort(*word, "reasoning_effort");
   if (auto on = fields.boolean("enable_thinking")) settings.think(*on, "enable_thinking");
   if (const OrderedJson* given = fields.find("think")) {
