@@ -433,7 +433,7 @@ struct Engine::Impl {
       budget->give(needed - forgettable);
     }
     while (!session.memory.reserve(length, options.prefill_chunk) || budget->left() < spare)
-      if (!forget_oldest()) return false;
+      if (!forget_oldest() && !session.memory.forget_checkpoints()) return false;
     if (!session.begun) {
       const std::lock_guard lock(mutex);
       session.finished.cached_tokens = longest;
@@ -447,6 +447,13 @@ struct Engine::Impl {
     if (remembered.empty()) return false;
     remembered.pop_back();
     return true;
+  }
+
+  // Of those that run: what may be of use later gives way to what is needed now.
+  bool forget_checkpoints() {
+    bool any = false;
+    for (const auto& session : running) any |= session->memory.forget_checkpoints();
+    return any;
   }
 
   void remember(Session& session) {
@@ -563,7 +570,7 @@ struct Engine::Impl {
       };
       bool room_is_there = has_room();
       while (!session.waits && !room_is_there) {
-        if (!forget_oldest()) {
+        if (!forget_oldest() && !forget_checkpoints()) {
           if (running.size() == 1) break;  // there is nobody but other engines to wait for
           give_way(std::prev(running.end()));
         }

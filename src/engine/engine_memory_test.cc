@@ -117,6 +117,20 @@ TEST(Engine, LayersThatForgetTakeLittleMemory) {
   EXPECT_LE(engine.statistics().cache_bytes, (15 + 4 + 2) * block / 2);
 }
 
+TEST(Engine, CheckpointsGiveWayToWhatIsNeeded) {
+  const auto model = windowed_model();
+  const auto request = ask(*model, std::string(900, 'q'), 60);
+  const auto alone = Engine(model, {.threads = 1}).generate(request);
+  // To the byte what such a sequence takes; its checkpoints have no room in the end.
+  EngineOptions options{.threads = 1, .prefill_chunk = 64, .patience = std::chrono::milliseconds(200)};
+  const int64_t remembered = model->network->memory_shape().bytes(960, 64);
+  options.memory = std::make_shared<MemoryBudget>(promised_by(model, options) + remembered);
+  Engine engine(model, options);
+  // Where the two part is a checkpoint, too.
+  engine.generate(ask(*model, std::string(100, 'q') + " the cat", 5));
+  expect_same(engine.generate(request), alone);
+}
+
 TEST(Engine, ATurnGoesOnFromTheOneBeforeThoughLayersForget) {
   const auto model = windowed_model();
   Engine engine(model, {.threads = 2, .prefill_chunk = 100});

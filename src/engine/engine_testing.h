@@ -139,15 +139,18 @@ struct Asked {
   bool waited_ = false;
 };
 
-// What an engine keeps for intermediates, and so many blocks for keys and values.
-inline std::shared_ptr<MemoryBudget> memory_for(const std::shared_ptr<const Model>& model, int64_t blocks,
-                                                int engines = 1) {
+// What an engine keeps free for intermediates.
+inline int64_t promised_by(const std::shared_ptr<const Model>& model, EngineOptions options) {
   constexpr int64_t kPlenty = int64_t{1} << 40;
-  EngineOptions options{.threads = 1};
   options.memory = std::make_shared<MemoryBudget>(kPlenty);
   const Engine probe(model, options);
-  const int64_t promised = kPlenty - options.memory->left();
-  const auto block = model->network->memory_shape().block_bytes();
+  return kPlenty - options.memory->left();
+}
+
+// That, and so many blocks for keys and values.
+inline std::shared_ptr<MemoryBudget> memory_for(const std::shared_ptr<const Model>& model, int64_t blocks,
+                                                int engines = 1) {
+  const int64_t promised = promised_by(model, {.threads = 1}), block = model->network->memory_shape().block_bytes();
   return std::make_shared<MemoryBudget>(engines * promised + blocks * block);
 }
 

@@ -10,7 +10,6 @@
 namespace glassbox {
 namespace {
 
-constexpr int64_t kGrain = 1 << 14;  // values a thread takes at once
 constexpr int64_t kFewTokens = 2;
 constexpr int64_t kTokenPart = 192;  // tokens of a head that a thread takes at once
 

@@ -322,6 +322,12 @@ void SequenceMemory::checkpoint() {
   if (checkpoints_.size() > kMostCheckpoints) checkpoints_.erase(checkpoints_.begin());
 }
 
+bool SequenceMemory::forget_checkpoints() {
+  const bool any = !checkpoints_.empty();
+  checkpoints_.clear();
+  return any;
+}
+
 SequenceMemory::Rows SequenceMemory::attention(int64_t layer) const {
   Rows rows = shape_.layout_->attention[static_cast<size_t>(layer)];
   check(rows.heads > 0, "SequenceMemory: a layer without keys and values");

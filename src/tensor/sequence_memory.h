@@ -116,6 +116,7 @@ class SequenceMemory {
   // Keeps what it takes to go back to the present length, at the cost of what layers that forget hold now. The eight
   // latest are kept.
   void checkpoint();
+  bool forget_checkpoints();  // false if there are none
 
   // --- for words ---
   // Rows of one layer, for attention or for its indexer.
