@@ -34,7 +34,7 @@ void read_config(const Json& json) {
   attempt([&] { config.optional<bool>("attention_bias"); });
   attempt([&] { config.optional<std::vector<std::string>>("layer_types"); });
   attempt([&] { config.optional<std::vector<int64_t>>("layers"); });
-  attempt([&] { config.harmless_if("scale", 1); });
+  attempt([&] { config.only("scale", 1); });
   attempt([&] { read_dtype(config); });
   attempt([&] {
     const RopeConfig rope = read_rope(config);
