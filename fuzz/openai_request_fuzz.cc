@@ -85,7 +85,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       const openai::Request chat = openai::parse_chat(body, model);
       check_common(chat);
       const auto& conversation = std::get<api::Conversation>(chat.input);
-      for (const OrderedJson& message : api::template_context(conversation, model)["messages"]) {
+      const OrderedJson context = api::template_context(conversation, model);
+      for (const OrderedJson& message : context["messages"]) {
         require(message["role"].is_string());
         if (message.contains("tool_calls"))  // as templates take them, whatever the client kept
           for (const OrderedJson& call : message["tool_calls"])
