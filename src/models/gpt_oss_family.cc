@@ -29,7 +29,7 @@ constexpr ConfigDefault kDefaults[] = {
 };
 
 void read(GgufKeys& from, Json& config) {
-  from.same(kExpertWidth, config["intermediate_size"].get<int64_t>());
+  from.same(kExpertWidth, from.needed("feed_forward_length"));
   if (config.contains("rope_scaling") && config["rope_scaling"]["rope_type"] == "yarn")
     config["rope_scaling"]["truncate"] = false;  // published so; GGUF does not say
 }
