@@ -9,6 +9,7 @@ namespace glassbox {
 namespace {
 
 constexpr int kTab = 4;
+constexpr size_t kMostYanked = 1 << 16;  // bytes of a text that still gets back what was killed
 
 // Words are what is between white space and ASCII punctuation; scripts without spaces have long ones.
 bool in_word(char c) {
@@ -127,6 +128,8 @@ bool EditBuffer::apply(const Key& key) {
       kill(cursor_, word_end(cursor_));
       return true;
     case Key::yank:
+      // Killing all and bringing it back many times, again and again, would grow without end. Nobody means that.
+      if (text_.size() > kMostYanked) return false;
       insert(killed_);
       return true;
     default:

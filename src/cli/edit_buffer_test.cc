@@ -31,6 +31,21 @@ TEST(EditBuffer, Words) {
   EXPECT_EQ(after("one two", {Key::kill_to_start, Key::yank, Key::yank}), "one twoone two|");
 }
 
+TEST(EditBuffer, WhatIsBroughtBackDoesNotGrowWithoutEnd) {
+  EditBuffer buffer;
+  const std::string pasted(100'000, 'x');
+  buffer.set(pasted);
+  buffer.apply({Key::kill_to_start, ""});
+  buffer.apply({Key::yank, ""});
+  EXPECT_EQ(buffer.text(), pasted) << "however long it is";
+  for (int cycle = 0; cycle < 20; ++cycle) {
+    for (int i = 0; i < 20; ++i) buffer.apply({Key::yank, ""});
+    buffer.apply({Key::kill_to_start, ""});
+    buffer.apply({Key::yank, ""});
+  }
+  EXPECT_LT(buffer.text().size(), 300'000u);
+}
+
 TEST(EditBuffer, Lines) {
   EXPECT_EQ(after("one\ntwo", {Key::line_start}), "one\n|two");
   EXPECT_EQ(after("first\nsecond", {Key::up}), "first|\nsecond");
