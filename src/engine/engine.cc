@@ -18,15 +18,13 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "engine/sampler.h"
-#include "engine/watcher.h"
+#include "engine/session.h"
 #include "tensor/distribution.h"
-#include "tokenizer/stop_text.h"
 
 namespace glassbox {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = Session::Clock;
 
 double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -109,63 +107,6 @@ Error with_own_words(const Error& error) {
   if (subject.empty()) return Error(error.kind(), std::string(what));
   return Error(error.kind(), subject, std::string(what.substr(subject.size() + 2)));
 }
-
-// Whether anything but special tokens is there: else what follows is the beginning of a text.
-bool has_text(const std::vector<int32_t>& tokens, const Tokenizer& tokenizer) {
-  return std::ranges::any_of(tokens, [&](int32_t id) {
-    return id < static_cast<int32_t>(tokenizer.size()) && !tokenizer.is_special(id) && !tokenizer.piece(id).empty();
-  });
-}
-
-// A request that runs: `tokens` are the prompt and what was said; all but the last `pending` of them are in the memory.
-struct Session {
-  Engine::RequestId id;
-  GenerationRequest request;
-  Engine::OnToken on_token;
-  Engine::OnFinished on_finished;
-  int64_t most_tokens;  // longest this sequence may become
-  bool begun = false;   // it ran, if only to give way
-  bool waits = true;
-
-  std::vector<int32_t> tokens;
-  SequenceMemory memory;
-  std::vector<int64_t> checkpoints;  // lengths, while the prompt is read
-  Sampler sampler;
-  StreamDecoder decoder;
-  StopText stop;
-  std::unique_ptr<Watcher> watcher;  // of a request that watches
-  Finished finished;
-  Clock::time_point started{}, first_token{};
-  bool over = false;
-
-  Session(Engine::RequestId id, GenerationRequest asked, Engine::OnToken on_token, Engine::OnFinished on_finished,
-          const Model& model, SequenceMemory empty, int64_t most_tokens)
-      : id(id),
-        request(std::move(asked)),
-        on_token(std::move(on_token)),
-        on_finished(std::move(on_finished)),
-        most_tokens(most_tokens),
-        tokens(request.prompt),
-        memory(std::move(empty)),
-        sampler(request.sampling, request.prompt, request.choice),
-        decoder(model.tokenizer, request.continues && has_text(request.prompt, model.tokenizer)),
-        stop(request.stop) {
-    if (request.watch) watcher = std::make_unique<Watcher>(*request.watch);
-    finished.prompt_tokens = static_cast<int64_t>(request.prompt.size());
-    finished.seed = *request.sampling.seed;
-  }
-
-  int64_t pending() const { return static_cast<int64_t>(tokens.size()) - memory.length(); }
-  bool prefilling() const { return finished.completion_tokens == 0; }
-  bool reading() const { return prefilling() || pending() > 1; }  // the latter: again, after it gave way
-};
-
-// A sequence that ended, kept while there is room: a later prompt that begins the same way continues from it.
-struct Remembered {
-  std::vector<int32_t> tokens;  // those in the memory
-  SequenceMemory memory;
-  std::shared_ptr<const Adapter> adapter;  // whose keys and values these are
-};
 
 std::atomic<unsigned> engines_made = 0;
 
