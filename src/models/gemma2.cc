@@ -87,9 +87,7 @@ std::unique_ptr<LanguageModel> make_gemma2(Config& config, WeightSource& weights
   const auto sliding = read_sliding_layers(config, shape->layers, [](int64_t layer) { return layer % 2 == 0; });
   shape->rotary = rotary(read_rope(config), shape->head_dim);
   shape->embedding_scale = embedding_scale(*shape, Weights(weights, "model"));
-  shape->memory = memory_of(*shape, weights, "", [&](int64_t layer) {
-    return Sight{.window = sliding[static_cast<size_t>(layer)] ? window : 0};
-  });
+  shape->memory = memory_of(*shape, weights, "", window_of(sliding, window));
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

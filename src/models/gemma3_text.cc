@@ -102,9 +102,7 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& weights, const 
   shape->local = rotary(ropes.sliding, shape->head_dim);
   const Weights w(weights, prefix);
   shape->embedding_scale = embedding_scale(*shape, w["model"]);
-  shape->memory = memory_of(*shape, weights, prefix, [&](int64_t layer) {
-    return Sight{.window = shape->sliding[static_cast<size_t>(layer)] ? window : 0};
-  });
+  shape->memory = memory_of(*shape, weights, prefix, window_of(shape->sliding, window));
   return std::make_unique<Decoder<Block>>(std::move(shape), w);
 }
 

@@ -109,9 +109,7 @@ std::unique_ptr<LanguageModel> make_gpt_oss(Config& config, WeightSource& weight
   const RopeConfig rope = read_rope(config);
   config.only<int64_t>("initial_context_length", rope.original_max_position_embeddings);  // the same, older
   shape->rotary = rotary(rope, shape->head_dim);
-  shape->memory = memory_of(*shape, weights, "", [&](int64_t layer) {
-    return Sight{.window = sliding[static_cast<size_t>(layer)] ? window : 0};
-  });
+  shape->memory = memory_of(*shape, weights, "", window_of(sliding, window));
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <utility>
 
 namespace glassbox {
 
@@ -143,6 +144,12 @@ int64_t read_experts(const Config& config) {
     experts = count;
   }
   return known ? experts : config.positive<int64_t>("num_experts", kMost);
+}
+
+std::function<Sight(int64_t layer)> window_of(std::vector<bool> sliding, int64_t window) {
+  return [sliding = std::move(sliding), window](int64_t layer) {
+    return Sight{.window = sliding[static_cast<size_t>(layer)] ? window : 0};
+  };
 }
 
 MemoryShape memory_of(const ModelShape& shape, WeightSource& weights, const std::string& prefix,

@@ -45,6 +45,9 @@ std::vector<bool> read_rope_layers(const Config& config, int64_t layers);
 // 5 writes for some families; those that are there must agree. Throws Error(bad_file).
 int64_t read_experts(const Config& config);
 
+// Of the layers that slide the window, of the others everything.
+std::function<Sight(int64_t layer)> window_of(std::vector<bool> sliding, int64_t window);
+
 // Keys and values of every head in each layer, in memory_dtype. `sight`: of a layer, where layers do not see all.
 MemoryShape memory_of(const ModelShape& shape, WeightSource& weights, const std::string& prefix = "",
                       const std::function<Sight(int64_t layer)>& sight = {});
