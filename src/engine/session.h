@@ -23,7 +23,9 @@ inline bool has_text(const std::vector<int32_t>& tokens, const Tokenizer& tokeni
   });
 }
 
-// A request that runs: `tokens` are the prompt and what was said; all but the last `pending` of them are in the memory.
+// A request that waits or runs, the engine thread's own once it was taken from the queue. It is gone once on_finished
+// has been called: what outlives it is Remembered. `tokens` are the prompt and what was said; all but the last
+// `pending` of them are in the memory.
 struct Session {
   using Clock = std::chrono::steady_clock;
 
@@ -63,7 +65,9 @@ struct Session {
     finished.seed = *request.sampling.seed;
   }
 
+  // Tokens that the memory does not have yet: at least one while it runs, whose logits are what comes next.
   int64_t pending() const { return static_cast<int64_t>(tokens.size()) - memory.length(); }
+  // Nothing has been said yet.
   bool prefilling() const { return finished.completion_tokens == 0; }
   bool reading() const { return prefilling() || pending() > 1; }  // the latter: again, after it gave way
 };

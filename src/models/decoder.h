@@ -10,7 +10,8 @@
 
 namespace glassbox {
 
-// What the model around the blocks needs to know, beside what every family has.
+// What the model around the blocks needs to know, beside what every family has. Families derive from it what their
+// blocks need.
 struct DecoderShape : ModelShape {
   MemoryShape memory;
   float norm_eps = 0;                 // of every norm
@@ -19,7 +20,8 @@ struct DecoderShape : ModelShape {
 };
 
 // Block: constructed from its place in the checkpoint, Block::Shape (a DecoderShape) and its layer, it takes [T, D] to
-// [T, D]. Block::FinalNorm is the norm before the output matrix.
+// [T, D]. Block::FinalNorm is the norm before the output matrix, constructed from its place, the width and norm_eps. A
+// family that adds something (a layer that drafts) derives from its Decoder. Throws as its modules do.
 template <class Block>
 class Decoder : public LanguageModel {
  public:

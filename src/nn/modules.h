@@ -24,6 +24,10 @@ struct Inside {
   std::string_view before;
 };
 
+// A module at its place: made of the weights there, and called as the module is. A module is anything that is
+// constructed from Weights and what else it needs, and called with a value [T, ...] of the pass, or with the pass
+// itself where it begins one. Immutable once built; errors of its weights are Error(bad_file | unsupported) naming the
+// tensor.
 template <class Module>
 class Named {
  public:
@@ -52,6 +56,8 @@ class Named {
   Module module_;
 };
 
+// x weight^T + bias: [T, inputs] -> [T, outputs]. Arithmetic by the weight's dtype (tensor/words.h, matmul); what the
+// run's adapter changes is added for its rows alone.
 struct Linear {
   Tensor weight;               // [outputs, inputs]
   std::optional<Tensor> bias;  // [outputs]
@@ -92,6 +98,8 @@ struct LmHead : Linear {
   }
 };
 
+// x / sqrt(mean(x^2) + eps) * weight over the last dimension (arXiv:1910.07467), which is a width of the model or, for
+// norms of heads, of a head.
 struct RmsNorm {
   Tensor weight;  // [D]
   float eps;
@@ -124,7 +132,7 @@ struct LayerNorm {
   }
 };
 
-// down(activation(gate(x)) * up(x)) (arXiv:2002.05202).
+// down(activation(gate(x)) * up(x)) (arXiv:2002.05202): [T, D] -> [T, D] by way of [T, inner].
 struct GatedMlp {
   using Activation = Tensor (*)(const Tensor&);
   Named<Linear> gate_proj, up_proj, down_proj;
@@ -141,6 +149,7 @@ struct GatedMlp {
   }
 };
 
+// The table's rows for the tokens of the pass: [T, D], in float32 whatever the table's dtype.
 struct Embedding {
   Tensor weight;  // [V, D]
 

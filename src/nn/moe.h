@@ -11,7 +11,8 @@
 
 namespace glassbox {
 
-// Scores every expert for every token, in float32 whatever the dtype of its weights.
+// Scores every expert for every token, in float32 whatever the dtype of its weights: [T, D] -> [T, E]. What scores mean
+// (softmax, sigmoid, groups) is route()'s affair.
 struct Router {
   Tensor weight;               // [E, D]
   std::optional<Tensor> bias;  // [E]
@@ -28,6 +29,7 @@ struct Router {
 };
 
 // One projection of every expert, where experts are modules of their own: experts.7.NAME.weight, [outputs, inputs].
+// Rows that dispatch() ordered by expert, [R, inputs] -> [R, outputs]; taps hear each expert by its number.
 struct ExpertLinear {
   std::string name;
   std::vector<Tensor> weight;  // of each expert
