@@ -140,6 +140,7 @@ Tensor Pass::offer(const Tensor& value, std::string_view name) {
 
 Tensor Pass::offer(const Tensor& value, std::string_view name, std::span<const int32_t> tokens) {
   if (!listens_ || tokens.empty()) return value;
+  check(value.shape()[0] == static_cast<int64_t>(tokens.size()), "Pass: expected a row for each token that is offered");
   const std::string path = std::string(here_) + std::string(name);
   const size_t row_bytes = value.bytes() / tokens.size();
   Tensor result = value;
