@@ -55,6 +55,10 @@ struct MemoryShape::Layout {
       // What the first of a step sees before itself may begin anywhere in a block.
       return std::min(all, blocks_of(seen + std::min(step, length)) + 1);
     }
+    // Where the blocks end that have room from `from` to `length`, or for one step of the way.
+    int64_t end(int64_t from, int64_t length, int64_t step) const {
+      return blocks_of(sight.all() ? length : std::min(length, from + std::min(step, length)));
+    }
   };
   std::vector<LayerMemory> layers;
   std::vector<Group> groups;
@@ -211,7 +215,7 @@ bool SequenceMemory::reserve(int64_t length, int64_t step) {
         last = std::move(copy);
       }
     }
-    const int64_t wanted = blocks_of(layout.sight.all() ? length : std::min(length, length_ + std::min(step, length)));
+    const int64_t wanted = layout.end(length_, length, step);
     while (static_cast<int64_t>(group.blocks.size()) < wanted) {
       Memory more = block();
       if (!more) return false;
@@ -234,7 +238,7 @@ int64_t SequenceMemory::missing(int64_t length, int64_t step) const {
   for (size_t g = 0; g < groups_.size(); ++g) {
     const MemoryShape::Layout::Group& layout = shape_.layout_->groups[g];
     const auto held = static_cast<int64_t>(groups_[g].blocks.size());
-    const int64_t wanted = blocks_of(layout.sight.all() ? length : std::min(length, length_ + std::min(step, length)));
+    const int64_t wanted = layout.end(length_, length, step);
     const bool copies =
         length_ % kBlock != 0 && groups_[g].blocks[static_cast<size_t>(length_ / kBlock)].use_count() > 1;
     bytes += (std::max<int64_t>(0, wanted - held) + copies) * static_cast<int64_t>(layout.block_bytes);
