@@ -150,6 +150,21 @@ TEST(Engine, ATurnGoesOnFromTheOneBeforeThoughLayersForget) {
   expect_same(three, Engine(model, {.threads = 1}).generate(whole));
 }
 
+TEST(Engine, AQuestionAskedOtherwiseGoesOnWhereTheFirstDid) {
+  const auto model = windowed_model();
+  Engine engine(model, {.threads = 1});
+  auto story = ask(*model, "the cat sat on the mat. " + std::string(150, 'q'), 200);
+  for (const TokenEvent& token : engine.generate(story).tokens) story.prompt.push_back(token.id);
+  const auto known = static_cast<int64_t>(story.prompt.size()) - 1;  // the last token was not walked
+  for (const char* question : {" what is 17 + 25?", " the dog sat on the mat"}) {
+    auto request = ask(*model, question, 150);
+    request.prompt.insert(request.prompt.begin(), story.prompt.begin(), story.prompt.end());
+    const auto answer = engine.generate(request);
+    EXPECT_GE(answer.finished.cached_tokens, known) << question;
+    expect_same(answer, Engine(model, {.threads = 1}).generate(request));
+  }
+}
+
 TEST(Engine, WhereTwoPromptsPartedAThirdGoesOn) {
   const auto model = windowed_model();
   Engine engine(model, {.threads = 1});
@@ -220,6 +235,22 @@ TEST(Engine, OneOfManyIsLookedInto) {
     expect_same_evidence(watched.wait(), seen_alone);
     EXPECT_EQ(watched.wait().finished.cached_tokens, 0);
   }
+}
+
+TEST(Engine, WhatIsReadAgainAfterGivingWayIsNotSeenTwice) {
+  const auto model = tiny_model(256);
+  auto watching = ask(*model, "the cat", 150);
+  watching.watch = Watch{{"model.layers.0.mlp.out", "logits"}};
+  const auto seen_alone = Engine(model, {.threads = 1}).generate(watching);
+  // Of blocks of 64 positions each needs three in the end, and there are five: the youngest gives way.
+  Engine engine(model, {.threads = 1, .cache_tokens = 300});
+  Asked oldest(engine, ask(*model, "what is 17", 150)), older(engine, ask(*model, "the dog", 150));
+  Asked watched(engine, watching);
+  expect_same(watched.wait(), seen_alone);
+  expect_same_evidence(watched.wait(), seen_alone);
+  oldest.wait();
+  older.wait();
+  EXPECT_GT(engine.statistics().gave_way, 0);
 }
 
 TEST(Engine, EvidenceKeepsWithinItsBudget) {
