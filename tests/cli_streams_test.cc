@@ -49,11 +49,13 @@ TEST(Streams, AFailureKeepsItsStatusAndIsToldWhereItCan) {
   EXPECT_EQ(glassbox("inspect no/such/folder > /dev/full").err, glassbox("inspect no/such/folder").err);
 }
 
+// Whoever was to read has surely gone before the first word is written: it says so through a second pipe.
 TEST(Streams, AnAnswerThatNobodyReadsIsAFailure) {
   const TemporaryFolder folder;
-  const std::string status = (folder / "status").string();
-  const Ran ran = shell("{ " + kProgram + " run glassbox/prism 'Tell me a story.' --raw --max-tokens 900; echo $? > " +
-                        status + "; } | head -c 1");
+  const std::string status = (folder / "status").string(), gone = (folder / "gone").string();
+  const Ran ran = shell("mkfifo " + gone + "; { read -r _ < " + gone + "; " + kProgram +
+                        " run glassbox/prism 'Tell me a story.' --raw --max-tokens 900; echo $? > " + status +
+                        "; } | { exec <&-; echo gone > " + gone + "; }");
   EXPECT_EQ(read_file(status), "1\n");
   EXPECT_EQ(ran.err, "glassbox: standard output: cannot write: Broken pipe\n");
 }

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <exception>
+#include <memory>
 #include <source_location>
 #include <stdexcept>
 #include <string>
@@ -22,22 +24,29 @@ enum class ErrorKind {
   internal,     // our own fault, as a worker tells it to whoever waits
 };
 
-// Someone else's fault: a file, a request, a machine. Our own faults are check() and assert().
-class Error : public std::runtime_error {
+// Someone else's fault: a file, a request, a machine. Our own faults are check() and assert(). Copies share their
+// words, also across threads.
+class Error : public std::exception {
  public:
-  Error(ErrorKind kind, const std::string& what) : std::runtime_error(what), kind_(kind) {}
+  Error(ErrorKind kind, std::string what) : Error(kind, Words{std::move(what), {}}) {}
   // what() is "subject: message".
   Error(ErrorKind kind, std::string subject, const std::string& message)
-      : std::runtime_error(subject + ": " + message), kind_(kind), subject_(std::move(subject)) {}
+      : Error(kind, Words{subject + ": " + message, std::move(subject)}) {}
 
+  const char* what() const noexcept override { return words_->what.c_str(); }
   ErrorKind kind() const { return kind_; }
   // What is wrong, as whoever asked calls it: a request's field ("messages[2].content"), a file, a tensor. Empty where
   // it has no name.
-  const std::string& subject() const { return subject_; }
+  const std::string& subject() const { return words_->subject; }
 
  private:
+  struct Words {
+    std::string what, subject;
+  };
+  Error(ErrorKind kind, Words words) : kind_(kind), words_(std::make_shared<const Words>(std::move(words))) {}
+
   ErrorKind kind_;
-  std::string subject_;
+  std::shared_ptr<const Words> words_;
 };
 
 // throw Error with a formatted message:  fail(ErrorKind::bad_file, "{}: tensor {}: ...", file, name);

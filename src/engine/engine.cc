@@ -100,14 +100,6 @@ std::vector<int64_t> share_prefill(std::span<const int64_t> unread, int64_t chun
   return shares;
 }
 
-// Copies of a library's exception share its words by a count that ThreadSanitizer does not see: for another thread.
-Error with_own_words(const Error& error) {
-  const std::string_view what = error.what();
-  const std::string& subject = error.subject();
-  if (subject.empty()) return Error(error.kind(), std::string(what));
-  return Error(error.kind(), subject, std::string(what.substr(subject.size() + 2)));
-}
-
 std::atomic<unsigned> engines_made = 0;
 
 constexpr size_t kMostRemembered = 32;
@@ -719,7 +711,6 @@ Engine::Answer Engine::generate(GenerationRequest request, const OnToken& on_tok
       [&](const Finished& finished) {
         answer.text += finished.text;
         answer.finished = finished;
-        if (const auto& failure = finished.failure) answer.finished.failure = with_own_words(*failure);
         done.set_value();
       });
   done.get_future().wait();
