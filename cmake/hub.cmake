@@ -1,0 +1,24 @@
+# The hub's floor: what the Xet protocol is made of (src/hub/xet).
+
+# BLAKE3 in C and assembly by its authors, as Debian ships it within librust-blake3-dev. It looks at the machine when it
+# first hashes, so the assembly is built for all.
+file(GLOB found /usr/share/cargo/registry/blake3-*/c/blake3_dispatch.c)
+if(NOT found)
+  message(FATAL_ERROR "BLAKE3's C sources are not in /usr/share/cargo/registry: install librust-blake3-dev")
+endif()
+list(GET found 0 found)
+cmake_path(GET found PARENT_PATH blake3)
+add_library(blake3 STATIC ${blake3}/blake3.c ${blake3}/blake3_dispatch.c ${blake3}/blake3_portable.c)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  foreach(set sse2 sse41 avx2 avx512)
+    target_sources(blake3 PRIVATE ${blake3}/blake3_${set}_x86-64_unix.S)
+  endforeach()
+else()
+  target_compile_definitions(blake3 PRIVATE BLAKE3_USE_NEON=0)
+endif()
+target_compile_options(blake3 PRIVATE -w)
+target_include_directories(blake3 SYSTEM INTERFACE ${blake3})
+
+pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
+glassbox_floor(hub USES glassbox_base)
+target_link_libraries(glassbox_hub PRIVATE blake3 PkgConfig::LZ4)
