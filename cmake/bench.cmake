@@ -8,6 +8,9 @@ target_link_libraries(train_step PRIVATE glassbox_train CLI11::CLI11)
 add_executable(tokenizer_bench EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/tokenizer_bench.cc)
 target_link_libraries(tokenizer_bench PRIVATE glassbox_tokenizer benchmark::benchmark)
 
+add_executable(xet_bench EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/xet_bench.cc)
+target_link_libraries(xet_bench PRIVATE glassbox_hub benchmark::benchmark)
+
 add_executable(latent_attention EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/latent_attention.cc)
 target_link_libraries(latent_attention PRIVATE glassbox_tensor fmt::fmt)
 

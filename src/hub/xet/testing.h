@@ -66,4 +66,37 @@ inline Hash named(std::string_view text) {
   return *hash;
 }
 
+inline void join(Bytes& bytes, std::span<const std::byte> more) { bytes.insert(bytes.end(), more.begin(), more.end()); }
+
+// A small xorb of three chunks, one of each scheme, whose names and frames other writers confirm (@huggingface/hub
+// 2.17.5, liblz4 1.9.4): "hello"; 256 zeros; nine times 1.0 in float32 and a byte.
+inline Bytes sample_chunk(size_t chunk) {
+  Bytes bytes;
+  switch (chunk) {
+    case 0:
+      join(bytes, bytes_of("hello"));
+      break;
+    case 1:
+      bytes.resize(256);
+      break;
+    default:
+      for (int i = 0; i < 9; ++i) join(bytes, hex("0000803f"));
+      join(bytes, hex("2a"));
+  }
+  return bytes;
+}
+
+inline Bytes sample_xorb() {
+  return hex(R"(0005000000050000 68656c6c6f
+                001a000001000100 04224d186040820b0000001f000100e750000000000000000000
+                0026000002250000
+                04224d186040821700000014000100142a09002400800100903f3f3f3f3f3f3f3f3f00000000)");
+}
+
+constexpr const char* kSampleXorb = "49ce6526defd88f2bbf82ac67b116170a5b3c979768f9b682babc1f4c958e3b5";
+constexpr const char* kSampleChunks[] = {"9076ba12d998050b9c95c8bf770f943e6cad55c7490a82b76cf1582a2a05c2c2",
+                                         "6b70de4ddcbb4e5891f302ac8d1e06a2985220a47f7b8330db5eb8802ff7b467",
+                                         "20b22f44831eb62bc6ef1348f03e7ad61f40f0668bbf65edbbb4836534212737"};
+constexpr const char* kSampleFile = "a632b039bce8d8ea1bb6c7e21b8b57d278cc4df7b8d8b6eb4426e813921c9508";
+
 }  // namespace glassbox::xet::testing
