@@ -1,9 +1,11 @@
 #include "hub/xet/hash.h"
 
 #include <blake3.h>
-#include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <iterator>
+#include <limits>
 #include <utility>
 
 #include "base/random.h"
@@ -11,6 +13,8 @@
 
 namespace glassbox::xet {
 namespace {
+
+constexpr size_t kHashDigits = 2 * sizeof(Hash::bytes);
 
 constexpr Key key(std::string_view digits) {
   constexpr auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
@@ -62,21 +66,35 @@ bool ends_group(std::span<const Node> open) {
   return open.size() == kMost || (open.size() >= kLeast && open.back().hash.modulo(4) == 0);
 }
 
+void write_digits(const Hash& hash, char* out) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  for (size_t i = 0; i < hash.bytes.size(); ++i) {
+    const unsigned byte = std::to_integer<unsigned>(hash.bytes[i ^ 7]);  // its group of 8, from the other end
+    *out++ = kDigits[byte >> 4];
+    *out++ = kDigits[byte & 15];
+  }
+}
+
 Node group(std::span<const Node> nodes) {
-  std::string text;
+  constexpr std::string_view kBetween = " : ";
+  char text[kMost * (kHashDigits + kBetween.size() + std::numeric_limits<uint64_t>::digits10 + 1 + 1)];
+  char* end = text;
   uint64_t length = 0;
   for (const Node& node : nodes) {
-    fmt::format_to(std::back_inserter(text), "{} : {}\n", node.hash.text(), node.length);
+    write_digits(node.hash, end);
+    end = std::ranges::copy(kBetween, end + kHashDigits).out;
+    end = std::to_chars(end, std::end(text), node.length).ptr;
+    *end++ = '\n';
     length += node.length;
   }
-  return {keyed_hash(kGroup, std::as_bytes(std::span(text))), length};
+  return {keyed_hash(kGroup, std::as_bytes(std::span(text, end))), length};
 }
 
 }  // namespace
 
 std::optional<Hash> Hash::parse(std::string_view text) {
   Hash hash;
-  if (text.size() != 2 * hash.bytes.size()) return std::nullopt;
+  if (text.size() != kHashDigits) return std::nullopt;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     unsigned digit;
@@ -87,19 +105,15 @@ std::optional<Hash> Hash::parse(std::string_view text) {
     } else {
       return std::nullopt;
     }
-    std::byte& byte = hash.bytes[i / 2 ^ 7];  // the same group of 8, from its other end
+    std::byte& byte = hash.bytes[i / 2 ^ 7];  // its group of 8, from the other end
     byte = byte << 4 | static_cast<std::byte>(digit);
   }
   return hash;
 }
 
 std::string Hash::text() const {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text(2 * bytes.size(), '0');
-  for (size_t i = 0; i < text.size(); ++i) {
-    const unsigned byte = std::to_integer<unsigned>(bytes[i / 2 ^ 7]);
-    text[i] = kDigits[i % 2 == 0 ? byte >> 4 : byte & 15];
-  }
+  std::string text(kHashDigits, '0');
+  write_digits(*this, text.data());
   return text;
 }
 

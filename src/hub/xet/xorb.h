@@ -39,6 +39,14 @@ struct XorbTable {
   uint32_t stored_bytes() const { return stored_start(chunks.size()); }  // a footer lies behind them
 };
 
+// A part of a file: the chunks [first, end) of a xorb, and how many bytes they are.
+struct Term {
+  Hash xorb;
+  uint32_t raw_bytes;
+  uint32_t first, end;
+  bool operator==(const Term&) const = default;
+};
+
 // Of the term that is these chunks.
 Hash verification_hash(const XorbTable& xorb, size_t first, size_t end);
 
