@@ -48,7 +48,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Outcome whole = read(bytes, size + 1);
   for (const size_t piece : {size_t{1}, size_t{9}, size_t{100}}) {
     const Outcome pieces = read(bytes, piece);
-    // Which limit a long footer breaks first is all that may differ; here it is the same one.
     require(pieces.error == whole.error && pieces.table.hash == whole.table.hash);
   }
   if (!whole.error.empty()) return 0;

@@ -110,5 +110,52 @@ TEST(XetChunker, FindsTheFirstCutAtEveryDistance) {
   }
 }
 
+Hash file_id_of(std::span<const std::byte> bytes, const Ends& ends) {
+  MerkleTree tree;
+  size_t begin = 0;
+  for (const size_t end : ends) {
+    tree.add(chunk_hash(bytes.subspan(begin, end - begin)), end - begin);
+    begin = end;
+  }
+  return tree.file_id();
+}
+
+// What hf_xet 1.8.0 (hash_files) names files of these bytes; the seed is the size.
+TEST(XetChunker, NamesFilesAsHfXetDoes) {
+  struct File {
+    bool floats;
+    size_t size;
+    const char* id;
+  };
+  const File files[] = {
+      {false, 1, "db14a713ab6ac9984dec4b58ec6b4cd80fb23a9e4d5cf47711b3e25b572e0f15"},
+      {false, 8191, "955e169f1634e8be7a520ad1e97970c14750b0886dec3cd9219ec24db39af46d"},
+      {false, 8192, "6fc3cc5cc1a56231b1567d666384cdbff9d0b9256ae06d00886839c965be7db1"},
+      {false, 8193, "f3b31108d0aa09bcaead7f9f4bd7fb2e05e0cd42bfc84472ad9b450fc0204815"},
+      {false, 131071, "22c570dbb88c5a7692d39f63ebb7b864b47ed9b5dd971ab37696aff0b89eb242"},
+      {false, 131072, "570a9f08dd987cd98ae35bfea449997fce95e384039d47e4b4cbf30d3c41ec60"},
+      {false, 131073, "ed12229f388d59430924379d8b4d3ada6614511121ec54e0d9c2da30f2b61eb8"},
+      {false, 1000000, "605abbbff83017a42e7817e0a0eeff28f6df649676b6f47e5172c4e9cb9ef284"},
+      {true, 1, "41f5539a8d8bdd7509fd9a319268aca47ea6d40b33394170182e09fa86345c7e"},
+      {true, 8193, "a875106f116bd01b7329c078d5061367aca408b9952820bd77e80ead360e7e97"},
+      {true, 131073, "835623aad13234cc627a1da5634711a5600e6a4711e2e0016f9fd69451d8ae74"},
+      {true, 1000000, "deab6f7faa1136363a0794df84bdc25525d82d32e932281e3d6f148d4361f818"},
+      {true, 5000000, "e6e32731027a8ea99ac84d2dd33486393fe863836515611e2210a99d15a55de1"},
+  };
+  for (const File& file : files) {
+    const Bytes bytes = file.floats ? random_floats(file.size, file.size) : random_bytes(file.size, file.size);
+    EXPECT_EQ(file_id_of(bytes, cut(bytes)).text(), file.id) << file.size;
+  }
+  const Bytes zeros(1'000'000);
+  EXPECT_EQ(file_id_of(zeros, cut(zeros)).text(), "c0c85185f4307d40facfd366573176e54fc9c76041e44e32d52489780a6d1eaa");
+}
+
+// @huggingface/hub 2.17.5 (xetchunk-wasm 0.2.0) ends a chunk at 8128 there, and names the file otherwise for it.
+TEST(XetChunker, NamesFilesByTheCutsThatTheyHave) {
+  const Bytes bytes = random_bytes(131'071, 131'071);
+  EXPECT_EQ(file_id_of(bytes, {8128, 26266, 52646, 60774, 102938, 111066, 131071}).text(),
+            "45e205aa1a0edde81f5837306bbcdf193dbd51781832e2e642f92b44806e7a0d");
+}
+
 }  // namespace
 }  // namespace glassbox::xet
