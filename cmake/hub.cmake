@@ -1,4 +1,4 @@
-# The hub's floor: what the Xet protocol is made of (src/hub/xet).
+# The hub's floor: repositories over a store of chunks, and what the Xet protocol is made of (src/hub/xet).
 
 # BLAKE3 in C and assembly by its authors, as Debian ships it within librust-blake3-dev. It looks at the machine when it
 # first hashes, so the assembly is built for all.
@@ -20,6 +20,7 @@ target_compile_options(blake3 PRIVATE -w)
 target_include_directories(blake3 SYSTEM INTERFACE ${blake3})
 
 pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
-glassbox_floor(hub USES glassbox_base)
-target_link_libraries(glassbox_hub PRIVATE blake3 PkgConfig::LZ4)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+glassbox_floor(hub USES glassbox_convert OpenSSL::Crypto)
+target_link_libraries(glassbox_hub PRIVATE blake3 PkgConfig::LZ4 PkgConfig::SQLITE)
 target_link_libraries(test_hub PRIVATE PkgConfig::LZ4)  # to make what strangers may send

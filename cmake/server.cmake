@@ -1,7 +1,7 @@
 # The server: HTTP over Boost.Beast, one translator a dialect, and the pages.
 find_package(Boost 1.81 REQUIRED)
 find_package(prometheus-cpp REQUIRED CONFIG)
-glassbox_floor(server USES glassbox_engine glassbox_web Boost::headers prometheus-cpp::core)
+glassbox_floor(server USES glassbox_engine glassbox_hub glassbox_web Boost::headers prometheus-cpp::core)
 target_compile_definitions(glassbox_server PRIVATE GLASSBOX_VERSION="${PROJECT_VERSION}")
 
 # OpenAI's own client against the program itself. Skipped (77) where that client is not installed.

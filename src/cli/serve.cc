@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "formats/file_set.h"
+#include "hub/home.h"
 
 namespace glassbox {
 namespace {
@@ -25,6 +26,7 @@ int run(const Options& given) {
   }
   if (options.models.empty())
     for (const std::string_view name : FileSet::shipped()) options.models.emplace_back(name);
+  options.hub = hub::home() / "hub";
   return serve(options);
 }
 

@@ -45,16 +45,10 @@ std::optional<Yaml> mapping_in(std::string_view text) {
 
 // Without front matter, or with one that is no mapping in YAML, all of it is text.
 Card split(std::string_view card) {
-  const Card all_text{{}, {}, card};
-  const auto lines = lines_of(card);
-  if (lines.empty() || !is_fence(lines[0])) return all_text;
-  const auto end = std::find_if(lines.begin() + 1, lines.end(), is_fence);
-  if (end == lines.end()) return all_text;
-  const auto offset = [&](std::string_view line) { return static_cast<size_t>(line.data() - card.data()); };
-  const size_t begin = lines[0].size(), close = offset(*end);
-  auto yaml = mapping_in(card.substr(begin, close - begin));
-  if (!yaml) return all_text;
-  return {{lines.begin() + 1, end}, *std::move(yaml), card.substr(close + end->size())};
+  const auto front = front_matter_of(card);
+  auto yaml = front ? mapping_in(front->yaml) : std::nullopt;
+  if (!yaml) return {{}, {}, card};
+  return {lines_of(front->yaml), *std::move(yaml), front->text};
 }
 
 std::string text_of(const OrderedJson& scalar) {
@@ -88,6 +82,15 @@ bool is_quantized(const Gguf& file) {
 }
 
 }  // namespace
+
+std::optional<FrontMatter> front_matter_of(std::string_view card) {
+  const auto lines = lines_of(card);
+  if (lines.empty() || !is_fence(lines[0])) return std::nullopt;
+  const auto end = std::find_if(lines.begin() + 1, lines.end(), is_fence);
+  if (end == lines.end()) return std::nullopt;
+  const size_t begin = lines[0].size(), close = static_cast<size_t>(end->data() - card.data());
+  return FrontMatter{card.substr(begin, close - begin), card.substr(close + end->size())};
+}
 
 std::vector<std::string> front_matter(std::string_view card, std::string_view key) {
   const Card parts = split(card);

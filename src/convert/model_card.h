@@ -1,6 +1,7 @@
 // Model cards: README.md, whose front matter (YAML between two lines of dashes) says of what a model was made.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,13 @@
 #include "formats/gguf.h"
 
 namespace glassbox {
+
+// A card's two parts, without the fences; views of the card.
+struct FrontMatter {
+  std::string_view yaml, text;
+};
+// Nothing where the card does not begin with a fence, or has no second one.
+std::optional<FrontMatter> front_matter_of(std::string_view card);
 
 // Ours: the whole card of the folder that a GGUF file was made from.
 inline constexpr std::string_view kOwnCard = "glassbox.card";

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "formats/file_set.h"
+#include "hub/publish.h"
 #include "server/service.h"
 
 namespace glassbox {
@@ -65,6 +66,19 @@ size_t most_connections(size_t wanted) {
   return std::min<size_t>(wanted, limit.rlim_cur > 2 * kBesides ? limit.rlim_cur - kBesides : limit.rlim_cur / 2);
 }
 
+// Null where another process has the folder: its repositories are served there.
+std::unique_ptr<hub::Hub> open_hub(const std::filesystem::path& folder) {
+  try {
+    auto hub = std::make_unique<hub::Hub>(folder);
+    publish_shipped(*hub);
+    return hub;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::bad_request) throw;
+    spdlog::warn("no repositories are served here: {}", error.what());
+    return nullptr;
+  }
+}
+
 }  // namespace
 
 int serve(const ServeOptions& options) {
@@ -91,6 +105,8 @@ int serve(const ServeOptions& options) {
   transport.stranger_limit = transport.connection_limit / 2;
   http::Server server(transport);
 
+  const std::unique_ptr<hub::Hub> hub = options.hub ? open_hub(*options.hub) : nullptr;
+  service.hub = hub.get();
   std::vector<std::shared_ptr<const Model>> models;
   for (const std::string& reference : options.models) {
     spdlog::info("loading {}", reference);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "server/hub/site.h"
 #include "server/job.h"
 #include "server/openai/dialect.h"
 #include "server/responses.h"
@@ -124,6 +125,9 @@ std::vector<Route> Service::State::table() {
                         .takes_json = true});
   routes.push_back({.method = "POST", .pattern = "/api/prompt", .handle = told(&State::prompt), .takes_json = true});
   routes.insert(routes.end(), options.routes.begin(), options.routes.end());
+  if (options.hub)
+    std::ranges::move(hub_routes(*options.hub, [this](const Request& head, Response& answer) { guard.finish(head, answer); }),
+                      std::back_inserter(routes));
   routes.push_back({.method = "GET",
                     .pattern = "/{page...}",
                     .handle =

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hub/hub.h"
 #include "server/generator.h"
 #include "server/guard.h"
 #include "server/http/http.h"
@@ -28,6 +29,7 @@ struct ServiceOptions {
   int64_t most_waiting = 256;  // sequences; a request that would make it more is answered 429
   std::function<std::optional<Asset>(std::string_view path)> find_page = find_asset;
   std::vector<Route> routes = {};  // beside its own; they go before the pages
+  hub::Hub* hub = nullptr;         // which is served, too; outlives the service
 };
 
 // Outlives the run() of the server it is given to.

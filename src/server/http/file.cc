@@ -94,13 +94,9 @@ class FileSource {
 
 }  // namespace
 
-Response Response::file(const std::filesystem::path& path, const Request& request, std::string content_type,
-                        std::string etag) {
-  RegularFile file = open_regular(path);
-  const auto size = static_cast<uint64_t>(file.info.st_size);
-  if (etag.empty())
-    etag = fmt::format("\"{:x}-{:x}-{:x}.{:x}\"", file.info.st_ino, size, file.info.st_mtim.tv_sec,
-                       file.info.st_mtim.tv_nsec);
+Response Response::ranged(
+    const Request& request, uint64_t size, std::string content_type, const std::string& etag,
+    const std::function<std::function<std::string(size_t most)>(uint64_t begin, uint64_t end)>& open) {
   Response response;
   response.with("ETag", etag).with("Accept-Ranges", "bytes");
   if (const auto known = request.header("If-None-Match"); known && lists(*known, etag)) {
@@ -113,18 +109,32 @@ Response Response::file(const std::filesystem::path& path, const Request& reques
   const auto only_if = request.header("If-Range");
   if (asked && request.method == "GET" && (!only_if || *only_if == etag)) {
     if (const auto part = range_of(*asked, size)) {
-      response.status = part->begin < part->end ? 206 : 416;
-      if (response.status == 416) {
+      if (part->begin < part->end) {
+        response.status = 206;
+        range = *part;
+        response.with("Content-Range", fmt::format("bytes {}-{}/{}", range.begin, range.end - 1, size));
+      } else {
+        response.status = size == 0 ? 200 : 416;
         response.with("Content-Range", fmt::format("bytes */{}", size));
-        return response;
+        if (size > 0) return response;
       }
-      range = *part;
-      response.with("Content-Range", fmt::format("bytes {}-{}/{}", range.begin, range.end - 1, size));
     }
   }
   response.size = range.end - range.begin;
-  response.source = FileSource(std::move(file), path.string(), range);
+  response.source = open(range.begin, range.end);
   return response;
+}
+
+Response Response::file(const std::filesystem::path& path, const Request& request, std::string content_type,
+                        std::string etag) {
+  RegularFile file = open_regular(path);
+  const auto size = static_cast<uint64_t>(file.info.st_size);
+  if (etag.empty())
+    etag = fmt::format("\"{:x}-{:x}-{:x}.{:x}\"", file.info.st_ino, size, file.info.st_mtim.tv_sec,
+                       file.info.st_mtim.tv_nsec);
+  return ranged(request, size, std::move(content_type), etag, [&](uint64_t begin, uint64_t end) {
+    return FileSource(std::move(file), path.string(), Range{begin, end});
+  });
 }
 
 }  // namespace glassbox::http

@@ -1,0 +1,248 @@
+#include "hub/database/repositories.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <chrono>
+
+#include "base/error.h"
+#include "hub/names.h"
+#include "hub/refusal.h"
+
+namespace glassbox::hub {
+namespace {
+
+constexpr std::string_view kColumns =
+    "r.id, r.kind, a.name, r.name, r.visibility, r.gated, r.disabled, r.created, r.modified, r.likes, r.downloads, "
+    "r.facts";
+constexpr int64_t kDay = int64_t{24} * 60 * 60 * 1000;
+
+Repository read_repository(const Row& row) {
+  Repository repository;
+  repository.id = row.integer(0);
+  repository.kind = static_cast<RepositoryKind>(row.integer(1));
+  repository.owner = row.text(2);
+  repository.name = row.text(3);
+  repository.is_private = row.integer(4) != 0;
+  repository.gate = static_cast<Gate>(row.integer(5));
+  repository.is_disabled = row.integer(6) != 0;
+  repository.created = row.integer(7);
+  repository.modified = row.integer(8);
+  repository.likes = row.integer(9);
+  repository.downloads = row.integer(10);
+  repository.facts = parse_json(row.bytes(11), "the hub's database");
+  return repository;
+}
+
+// True of a row of `repository r` that the caller may know of; its question mark is the caller's account.
+constexpr std::string_view kVisible = "(r.visibility = 0 OR r.owner = ?)";
+
+int64_t account_of(const Caller& caller) { return caller.account.value_or(-1); }
+
+// Likes weigh by their age: each counts 1 / (days + 2)^1.5, and a download of the last week a tenth of one.
+std::string trending(int64_t now) {
+  return fmt::format(
+      "(SELECT COALESCE(SUM(1.0 / pow(MAX(0, {0} - l.time) / {1}.0 + 2, 1.5)), 0) FROM liked l WHERE l.repository = "
+      "r.id) "
+      "+ 0.1 * (SELECT COUNT(*) FROM downloaded d WHERE d.repository = r.id AND d.day > {0} / {1} - 7)",
+      now, kDay);
+}
+
+}  // namespace
+
+std::string_view name_of(RepositoryKind kind) {
+  return kind == RepositoryKind::model ? "model" : kind == RepositoryKind::dataset ? "dataset" : "space";
+}
+
+std::optional<RepositoryKind> repository_kind(std::string_view name) {
+  for (const RepositoryKind kind : {RepositoryKind::model, RepositoryKind::dataset, RepositoryKind::space})
+    if (name_of(kind) == name) return kind;
+  return std::nullopt;
+}
+
+int64_t now_in_milliseconds() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+int64_t Repositories::account(std::string_view name, bool is_organization) {
+  const std::string lower = folded(name);
+  if (const auto id = connection_.integer("SELECT id FROM account WHERE folded = ?", {lower})) return *id;
+  connection_.run("INSERT INTO account (kind, name, folded, full_name, created) VALUES (?, ?, ?, ?, ?)",
+                  {is_organization, name, lower, name, now_in_milliseconds()});
+  return connection_.last_row();
+}
+
+std::optional<std::string> Repositories::account_name(std::string_view name) {
+  return connection_.first("SELECT name FROM account WHERE folded = ?", {folded(name)},
+                           [](const Row& row) { return row.text(0); });
+}
+
+std::optional<Repository> Repositories::find(const Caller& caller, RepositoryKind kind, std::string_view full_name) {
+  const std::string select = fmt::format("SELECT {} FROM repository r JOIN account a ON a.id = r.owner", kColumns);
+  const std::string lower = folded(full_name);
+  const int number = static_cast<int>(kind);
+  auto found = connection_.first(select + " WHERE r.kind = ? AND r.folded = ?", {number, lower}, read_repository);
+  if (!found)
+    found = connection_.first(select + " JOIN former_name f ON f.repository = r.id WHERE f.kind = ? AND f.folded = ?",
+                              {number, lower}, read_repository);
+  if (!found || !found->is_private || caller.owns_machine) return found;
+  const auto owner = connection_.integer("SELECT owner FROM repository WHERE id = ?", {found->id});
+  return caller.account && owner == caller.account ? found : std::nullopt;
+}
+
+std::optional<int64_t> Repositories::add(const Repository& repository) {
+  const std::string lower = folded(repository.full_name());
+  const int kind = static_cast<int>(repository.kind);
+  const int64_t owner = account(repository.owner, true), now = now_in_milliseconds();
+  connection_.run("DELETE FROM former_name WHERE kind = ? AND folded = ?", {kind, lower});
+  const int64_t added = connection_.run(
+      "INSERT OR IGNORE INTO repository (kind, owner, name, folded, visibility, created, modified) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?)",
+      {kind, owner, repository.name, lower, repository.is_private, now, now});
+  return added > 0 ? std::optional(connection_.last_row()) : std::nullopt;
+}
+
+void Repositories::remove(const Repository& repository) {
+  connection_.run("DELETE FROM repository WHERE id = ?", {repository.id});
+}
+
+bool Repositories::rename(const Repository& repository, std::string_view owner, std::string_view name) {
+  const int kind = static_cast<int>(repository.kind);
+  const std::string from = folded(repository.full_name()), to = folded(fmt::format("{}/{}", owner, name));
+  if (from != to) {
+    if (connection_.integer("SELECT id FROM repository WHERE kind = ? AND folded = ?", {kind, to})) return false;
+    connection_.run("DELETE FROM former_name WHERE kind = ? AND folded = ?", {kind, to});
+    connection_.run("INSERT OR REPLACE INTO former_name (kind, folded, repository) VALUES (?, ?, ?)",
+                    {kind, from, repository.id});
+  }
+  connection_.run("UPDATE repository SET owner = ?, name = ?, folded = ?, modified = ? WHERE id = ?",
+                  {account(owner, true), name, to, now_in_milliseconds(), repository.id});
+  return true;
+}
+
+void Repositories::set_access(const Repository& repository, bool is_private, Gate gate) {
+  connection_.run("UPDATE repository SET visibility = ?, gated = ? WHERE id = ?",
+                  {is_private, static_cast<int>(gate), repository.id});
+}
+
+void Repositories::set_facts(const Repository& repository, const Json& facts, const std::vector<std::string>& tags) {
+  connection_.run("UPDATE repository SET facts = ? WHERE id = ?", {dump_json(facts), repository.id});
+  connection_.run("DELETE FROM tag WHERE repository = ?", {repository.id});
+  for (const std::string& tag : tags)
+    connection_.run("INSERT OR IGNORE INTO tag (repository, tag) VALUES (?, ?)", {repository.id, tag});
+}
+
+void Repositories::touch(const Repository& repository) {
+  connection_.run("UPDATE repository SET modified = ? WHERE id = ?", {now_in_milliseconds(), repository.id});
+}
+
+std::vector<std::string> Repositories::tags(const Repository& repository) {
+  return connection_.all("SELECT tag FROM tag WHERE repository = ? ORDER BY tag", {repository.id},
+                         [](const Row& row) { return row.text(0); });
+}
+
+// SQLite takes a list of values as JSON: one statement for any number of words and tags.
+std::vector<Listed> Repositories::list(const Caller& caller, const RepositoryQuery& query) {
+  using Order = RepositoryQuery::Order;
+  const std::string score = query.order == Order::created     ? "CAST(r.created AS REAL)"
+                            : query.order == Order::modified  ? "CAST(r.modified AS REAL)"
+                            : query.order == Order::likes     ? "CAST(r.likes AS REAL)"
+                            : query.order == Order::downloads ? "CAST(r.downloads AS REAL)"
+                            : query.order == Order::trending  ? trending(now_in_milliseconds())
+                                                              : "0.0";
+  // The page goes on behind the last score and number, so that it misses none whose score stayed.
+  double last_score = 0;
+  int64_t last_id = 0;
+  if (query.after) {
+    const size_t dash = query.after->rfind('_');
+    const char* end = query.after->data() + query.after->size();
+    const auto bad = [&] { refuse(Refused::bad_value, "cursor: not one that this server gave"); };
+    if (dash == std::string::npos) bad();
+    const char* middle = query.after->data() + dash;
+    if (std::from_chars(query.after->data(), middle, last_score).ptr != middle) bad();
+    if (std::from_chars(middle + 1, end, last_id).ptr != end) bad();
+  }
+  Json words = Json::array(), tags = Json::array();
+  for (const std::string& word : query.search) words.push_back(folded(word));
+  for (const std::string& tag : query.tags) tags.push_back(tag);
+  const std::string sql = fmt::format(
+      "SELECT {0}, s FROM (SELECT r.*, {1} AS s FROM repository r WHERE r.kind = ? AND (? OR {2}) "
+      "AND (? IS NULL OR r.owner = (SELECT id FROM account WHERE folded = ?)) "
+      "AND NOT EXISTS (SELECT 1 FROM json_each(?) w WHERE instr(r.folded, w.value) = 0) "
+      "AND NOT EXISTS (SELECT 1 FROM json_each(?) t WHERE NOT EXISTS "
+      "(SELECT 1 FROM tag WHERE tag.tag = t.value AND tag.repository = r.id))) r "
+      "JOIN account a ON a.id = r.owner WHERE (NOT ? OR s < ? OR (s = ? AND r.id < ?)) ORDER BY s DESC, r.id DESC "
+      "LIMIT ?",
+      kColumns, score, kVisible);
+  const std::optional<std::string> owner = query.owner ? std::optional(folded(*query.owner)) : std::nullopt;
+  return connection_.all(
+      sql,
+      {static_cast<int>(query.kind), caller.owns_machine, account_of(caller), owner, owner, dump_json(words),
+       dump_json(tags), query.after.has_value(), last_score, last_score, last_id, query.most},
+      [](const Row& row) {
+        Listed listed{read_repository(row), row.real(12), {}};
+        listed.position = fmt::format("{}_{}", listed.score, listed.repository.id);
+        return listed;
+      });
+}
+
+std::vector<Reference> Repositories::references(const Repository& repository) {
+  return connection_.all("SELECT name, target FROM reference WHERE repository = ? ORDER BY name", {repository.id},
+                         [](const Row& row) { return Reference{row.text(0), ObjectId::of_bytes(row.bytes(1))}; });
+}
+
+std::optional<ObjectId> Repositories::reference(const Repository& repository, std::string_view name) {
+  return connection_.first("SELECT target FROM reference WHERE repository = ? AND name = ?", {repository.id, name},
+                           [](const Row& row) { return ObjectId::of_bytes(row.bytes(0)); });
+}
+
+void Repositories::set_reference(const Repository& repository, std::string_view name, const ObjectId& target) {
+  connection_.run("INSERT OR REPLACE INTO reference (repository, name, target) VALUES (?, ?, ?)",
+                  {repository.id, name, Blob{target.view()}});
+}
+
+bool Repositories::remove_reference(const Repository& repository, std::string_view name) {
+  return connection_.run("DELETE FROM reference WHERE repository = ? AND name = ?", {repository.id, name}) > 0;
+}
+
+void Repositories::add_made(const Repository& repository, const ObjectId& commit) {
+  connection_.run("INSERT OR IGNORE INTO made (repository, id) VALUES (?, ?)", {repository.id, Blob{commit.view()}});
+}
+
+std::optional<ObjectId> Repositories::made(const Repository& repository, std::string_view prefix) {
+  if (prefix.size() < 4 || prefix.size() > 40) return std::nullopt;
+  const std::string lowest = std::string(prefix) + std::string(40 - prefix.size(), '0'),
+                    highest = std::string(prefix) + std::string(40 - prefix.size(), 'f');
+  const auto from = ObjectId::parse(lowest), to = ObjectId::parse(highest);
+  if (!from || !to) return std::nullopt;
+  const auto found = connection_.all("SELECT id FROM made WHERE repository = ? AND id BETWEEN ? AND ? LIMIT 2",
+                                     {repository.id, Blob{from->view()}, Blob{to->view()}},
+                                     [](const Row& row) { return ObjectId::of_bytes(row.bytes(0)); });
+  return found.size() == 1 ? std::optional(found.front()) : std::nullopt;
+}
+
+bool Repositories::like(const Repository& repository, int64_t account, bool liked) {
+  const int64_t changed =
+      liked ? connection_.run("INSERT OR IGNORE INTO liked (repository, account, time) VALUES (?, ?, ?)",
+                              {repository.id, account, now_in_milliseconds()})
+            : connection_.run("DELETE FROM liked WHERE repository = ? AND account = ?", {repository.id, account});
+  if (changed > 0)
+    connection_.run("UPDATE repository SET likes = (SELECT COUNT(*) FROM liked WHERE repository = id) WHERE id = ?",
+                    {repository.id});
+  return changed > 0;
+}
+
+bool Repositories::likes(const Repository& repository, int64_t account) {
+  return connection_.integer("SELECT 1 FROM liked WHERE repository = ? AND account = ?", {repository.id, account})
+      .has_value();
+}
+
+void Repositories::count_download(const Repository& repository, std::string_view who) {
+  const int64_t added = connection_.run("INSERT OR IGNORE INTO downloaded (repository, day, who) VALUES (?, ?, ?)",
+                                        {repository.id, now_in_milliseconds() / kDay, Blob{who}});
+  if (added > 0) connection_.run("UPDATE repository SET downloads = downloads + 1 WHERE id = ?", {repository.id});
+}
+
+}  // namespace glassbox::hub

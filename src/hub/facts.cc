@@ -1,0 +1,136 @@
+#include "hub/facts.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "hub/card.h"
+
+namespace glassbox::hub {
+namespace {
+
+constexpr size_t kMostCard = size_t{1} << 20, kMostConfig = size_t{16} << 20, kMostHeader = size_t{32} << 20;
+
+// The JSON of a file in the repository; null where it is missing, too large, or no JSON.
+Json json_in(Contents& contents, const std::vector<Entry>& files, std::string_view path, size_t most) {
+  const auto file = std::ranges::find(files, path, &Entry::path);
+  if (file == files.end() || file->size > most) return nullptr;
+  try {
+    return parse_json(contents.read(file->sha256, most), path);
+  } catch (const Error&) { return nullptr; }
+}
+
+// How many numbers of each dtype the header of a safetensors file names; nothing where it is none.
+std::optional<std::map<std::string, uint64_t>> parameters_in(Contents& contents, const Entry& file) {
+  std::map<std::string, uint64_t> parameters;
+  try {
+    const auto reader = contents.open(file.sha256);
+    std::string bytes;
+    const auto read_up_to = [&](uint64_t size) {
+      while (bytes.size() < size) {
+        const std::string more = reader->read(bytes.size(), size - bytes.size());
+        if (more.empty()) return false;
+        bytes += more;
+      }
+      return true;
+    };
+    if (!read_up_to(8)) return std::nullopt;
+    uint64_t length = 0;
+    for (size_t i = 8; i-- > 0;) length = length << 8 | static_cast<uint8_t>(bytes[i]);
+    if (length > kMostHeader || length + 8 > reader->size() || !read_up_to(8 + length)) return std::nullopt;
+    const Json header = parse_json(std::string_view(bytes).substr(8, length), file.path);
+    for (const auto& [name, tensor] : header.items()) {
+      if (name == "__metadata__") continue;
+      uint64_t count = 1;
+      for (const Json& size : tensor.at("shape"))
+        if (__builtin_mul_overflow(count, size.get<uint64_t>(), &count)) return std::nullopt;
+      if (__builtin_add_overflow(parameters[tensor.at("dtype")], count, &parameters[tensor.at("dtype")]))
+        return std::nullopt;
+    }
+  } catch (const Error&) { return std::nullopt; } catch (const Json::exception&) {
+    return std::nullopt;
+  }
+  return parameters;
+}
+
+// Files that other programs would run code out of.
+bool may_run_code(std::string_view path) {
+  constexpr std::array kEndings{".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".bin", ".joblib", ".py"};
+  return std::ranges::any_of(kEndings, [&](const char* ending) { return path.ends_with(ending); });
+}
+
+}  // namespace
+
+void update_facts(Hub& hub, const Repository& repository) {
+  const Caller owner = hub.owner();
+  try {
+    std::string head;
+    const std::vector<Entry> files = hub.view(owner, [&](View& view) {
+      const ObjectId commit = view.resolve(repository, kMainBranch);
+      head = commit.hex();
+      auto all = view.list(commit, "", true);
+      std::erase_if(all, [](const Entry& entry) { return entry.is_folder(); });
+      return all;
+    });
+    Contents& contents = hub.contents();
+    Json facts{{"sha", head}};
+    Card card;
+    if (const auto readme = std::ranges::find(files, "README.md", &Entry::path);
+        readme != files.end() && readme->size <= kMostCard)
+      card = read_card(contents.read(readme->sha256, kMostCard), repository.kind);
+    facts["card"] = card.data;
+
+    const Json config = json_in(contents, files, "config.json", kMostConfig);
+    if (config.is_object()) {
+      Json digest = Json::object();
+      for (const char* key : {"model_type", "architectures", "quantization_config", "max_position_embeddings"})
+        if (const auto found = config.find(key); found != config.end()) digest[key] = *found;
+      facts["config"] = std::move(digest);
+    }
+    std::map<std::string, uint64_t> parameters;
+    std::set<std::string> formats;
+    bool has_adapter = false, has_gguf = false;
+    Json code = Json::array();
+    uint64_t stored = 0;
+    for (const Entry& file : files) {
+      stored += file.size;
+      has_adapter |= file.path == "adapter_config.json";
+      has_gguf |= file.path.ends_with(".gguf");
+      if (may_run_code(file.path)) code.push_back(file.path);
+      if (!file.path.ends_with(".safetensors")) continue;
+      formats.insert("safetensors");
+      if (file.path.find('/') != std::string::npos) continue;
+      if (const auto counted = parameters_in(contents, file))
+        for (const auto& [dtype, count] : *counted) parameters[dtype] += count;
+    }
+    if (has_gguf) formats.insert("gguf");
+    if (!parameters.empty()) {
+      uint64_t total = 0;
+      for (const auto& [dtype, count] : parameters) total += count;
+      facts["safetensors"] = {{"parameters", parameters}, {"total", total}};
+    }
+    facts["used_storage"] = stored;
+    if (!code.empty()) facts["may_run_code"] = std::move(code);
+    for (const char* key : {"pipeline_tag", "library_name"})
+      if (const auto found = card.data.find(key); found != card.data.end() && found->is_string()) facts[key] = *found;
+
+    const Lineage lineage =
+        lineage_of(card.data, has_adapter, has_gguf || (config.is_object() && config.contains("quantization_config")));
+    if (!lineage.bases.empty()) {
+      facts["base_models"] = lineage.bases;
+      facts["relation"] = lineage.relation;
+    }
+    std::vector<std::string> tags = tags_of(card.data, lineage, repository.kind);
+    for (const std::string& format : formats)
+      if (!std::ranges::count(tags, format)) tags.push_back(format);
+    facts["tags"] = tags;
+    hub.set_facts(repository, facts, tags);
+  } catch (const Error& error) {
+    // The commit is made; what is known of it waits for the next one.
+    spdlog::warn("{}: its files could not be read: {}", repository.full_name(), error.what());
+  }
+}
+
+}  // namespace glassbox::hub

@@ -1,0 +1,214 @@
+// What comes in: which way a file goes, large files by LFS, and commits.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "base/base64.h"
+#include "base/quote.h"
+#include "hub/attributes.h"
+#include "hub/names.h"
+#include "hub/refusal.h"
+#include "server/hub/handlers.h"
+#include "server/hub/sign.h"
+
+namespace glassbox::hubapi {
+namespace {
+
+using hub::refuse;
+using hub::Refused;
+
+constexpr uint64_t kLargestRegular = uint64_t{10} << 20;  // bytes of a file that travels within a commit
+constexpr size_t kMostAttributes = size_t{1} << 20;
+constexpr int64_t kUploadSeconds = 24 * 60 * 60;
+
+// Git's own test: text has no zero byte at its beginning.
+bool looks_binary(const std::string& sample) { return sample.find('\0') != std::string::npos; }
+
+// The branch that a client names in short.
+std::string branch_in_full(const std::string& revision) {
+  return revision.starts_with("refs/") ? revision : "refs/heads/" + revision;
+}
+
+std::string decoded(const Json& value) {
+  std::string bytes;
+  if (!from_base64(value.get_ref<const std::string&>(), bytes))
+    refuse(Refused::bad_value, "content: expected base64, got something else");
+  return bytes;
+}
+
+hub::Sha256 sha256_in(const Json& value) {
+  const auto digest = hub::Sha256::parse(value.get_ref<const std::string&>());
+  if (!digest)
+    refuse(Refused::bad_value, "oid: expected 64 hexadecimal digits, got {}", quote(value.get<std::string>()));
+  return *digest;
+}
+
+hub::CommitRequest parse_commit(std::string_view lines) {
+  hub::CommitRequest commit;
+  while (!lines.empty()) {
+    const std::string_view line = lines.substr(0, lines.find('\n'));
+    lines.remove_prefix(std::min(lines.size(), line.size() + 1));
+    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+    const Json one = parse_json(line, "the commit", ErrorKind::bad_request);
+    const std::string key = one.at("key");
+    const Json& value = one.at("value");
+    if (key == "header") {
+      commit.summary = value.value("summary", "");
+      commit.description = value.value("description", "");
+      if (const auto parent = value.find("parentCommit"); parent != value.end() && parent->is_string())
+        commit.parent = parent->get<std::string>();
+    } else if (key == "file") {
+      const bool is_text = value.value("encoding", "base64") == "utf-8";
+      commit.changes.push_back(hub::PutFile{
+          value.at("path"), is_text ? value.at("content").get<std::string>() : decoded(value.at("content"))});
+    } else if (key == "lfsFile") {
+      hub::PutStored stored{value.at("path"), sha256_in(value.at("oid")), {}};
+      if (const auto size = value.find("size"); size != value.end() && size->is_number_unsigned())
+        stored.size = size->get<uint64_t>();
+      commit.changes.push_back(std::move(stored));
+    } else if (key == "deletedFile" || key == "deletedEntry") {
+      commit.changes.push_back(hub::RemoveFile{value.at("path")});
+    } else if (key == "deletedFolder") {
+      commit.changes.push_back(hub::RemoveFolder{value.at("path")});
+    } else {
+      refuse(Refused::bad_value, "key: expected header, file, lfsFile, deletedFile or deletedFolder, got {}",
+             quote(key));
+    }
+  }
+  return commit;
+}
+
+http::Response lfs_answer(const Json& json) {
+  return {200, {{"Content-Type", "application/vnd.git-lfs+json"}, {"Cache-Control", "no-store"}}, dump_json(json)};
+}
+
+}  // namespace
+
+http::Response preupload(const Call& call) {
+  const Json body = call.json();
+  return json_answer(call.hub.view(call.caller, [&](hub::View& view) {
+    const hub::Repository repository = view.repository(call.kind, call.repository());
+    const hub::ObjectId commit = view.resolve(repository, call.rest().revision);
+    // What the upload itself brings counts before what is there.
+    std::string rules;
+    if (const auto given = body.find("gitAttributes"); given != body.end() && given->is_string())
+      rules = given->get<std::string>();
+    else if (const auto entry = view.entry(commit, ".gitattributes");
+             entry && !entry->is_folder() && entry->size <= kMostAttributes)
+      rules = call.hub.contents().read(entry->sha256, kMostAttributes);
+    const hub::Attributes attributes(rules);
+    std::optional<hub::Attributes> ignored;
+    if (const auto given = body.find("gitIgnore"); given != body.end() && given->is_string()) {
+      std::string lines;
+      for (std::string_view text = given->get_ref<const std::string&>(); !text.empty();) {
+        const std::string_view line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(text.size(), line.size() + 1));
+        if (line.empty() || line.starts_with('#')) continue;
+        const bool kept = line.starts_with('!');
+        lines += fmt::format("{} filter={}\n", line.substr(kept ? 1 : 0), kept ? "none" : "lfs");
+      }
+      ignored.emplace(lines);
+    }
+    Json files = Json::array();
+    for (const Json& file : body.at("files")) {
+      const std::string path = file.at("path");
+      hub::check_path(path);
+      const uint64_t size = file.at("size");
+      std::string sample;
+      if (const auto given = file.find("sample"); given != file.end() && given->is_string()) sample = decoded(*given);
+      const bool large = size > 0 && (attributes.is_large(path) || size > kLargestRegular || looks_binary(sample));
+      Json told{{"path", path},
+                {"uploadMode", large ? "lfs" : "regular"},
+                {"shouldIgnore", ignored && ignored->is_large(path)}};
+      if (const auto entry = view.entry(commit, path); entry && !entry->is_folder())
+        told["oid"] = entry->is_large ? entry->sha256.hex() : entry->id.hex();
+      files.push_back(std::move(told));
+    }
+    return Json{{"commitOid", commit.hex()}, {"files", files}};
+  }));
+}
+
+http::Response lfs_batch(const Call& call) {
+  const Json body = call.json();
+  const bool is_upload = body.at("operation") == "upload";
+  const hub::Repository repository =
+      call.hub.view(call.caller, [&](hub::View& view) { return view.repository(call.kind, call.repository()); });
+  Json objects = Json::array();
+  for (const Json& object : body.at("objects")) {
+    const hub::Sha256 oid = sha256_in(object.at("oid"));
+    const uint64_t size = object.at("size");
+    Json told{{"oid", oid.hex()}, {"size", size}};
+    const auto content = call.hub.contents().find(oid);
+    const std::string token =
+        sign({{"oid", oid.hex()}, {"size", size}, {"exp", now_in_seconds() + kUploadSeconds}}, call.hub.secret());
+    const std::string href = fmt::format("{}/lfs/{}", call.base(), token);
+    if (is_upload && !content) {
+      told["authenticated"] = true;
+      told["actions"] = {{"upload", {{"href", href}}}};
+    } else if (!is_upload && content) {
+      told["authenticated"] = true;
+      told["actions"] = {{"download", {{"href", href}}}};
+    } else if (!is_upload) {
+      told["error"] = {{"code", 404}, {"message", "the object is not in the store"}};
+    } else if (content->size != size) {
+      told["error"] = {{"code", 422}, {"message", fmt::format("expected {} bytes, got {}", content->size, size)}};
+    }
+    objects.push_back(std::move(told));
+  }
+  return lfs_answer({{"transfer", "basic"}, {"objects", objects}});
+}
+
+http::Response lfs_verify(const Call& call) {
+  const Json body = call.json();
+  const auto content = call.hub.contents().find(sha256_in(body.at("oid")));
+  if (!content || content->size != body.at("size").get<uint64_t>())
+    refuse(Refused::no_entry, "the object is not in the store");
+  return lfs_answer(Json::object());
+}
+
+http::Response commit(const Call& call) {
+  hub::CommitRequest commit = parse_commit(call.request.body);
+  commit.branch = branch_in_full(call.rest().revision);
+  if (commit.summary.empty()) commit.summary = "Upload with a commit without a summary";
+  const hub::ObjectId made = call.hub.commit(call.caller, call.kind, call.repository(), commit);
+  const hub::Repository repository =
+      call.hub.view(call.caller, [&](hub::View& view) { return view.repository(call.kind, call.repository()); });
+  return json_answer({{"success", true},
+                      {"commitOid", made.hex()},
+                      {"commitUrl", call.url_of(repository) + "/commit/" + made.hex()},
+                      {"hookOutput", ""}});
+}
+
+http::Response lfs_get(const Call& call) {
+  const auto says = verify(call.part("token"), call.hub.secret());
+  if (!says || !says->contains("oid")) refuse(Refused::forbidden, "this address is not valid, or not any more");
+  const hub::Sha256 oid = sha256_in(says->at("oid"));
+  const auto content = call.hub.contents().find(oid);
+  if (!content) refuse(Refused::no_entry, "the object is not in the store");
+  return http::Response::ranged(
+      call.request, content->size, "application/octet-stream", "\"" + oid.hex() + "\"",
+      [&](uint64_t begin, uint64_t end) { return source_of(call.hub.contents().open(oid), begin, end); });
+}
+
+void lfs_put(const Call& call, const std::shared_ptr<http::ResponseStream>& stream) {
+  const auto says = verify(call.part("token"), call.hub.secret());
+  if (!says || !says->contains("oid"))
+    refuse(Refused::forbidden, "this upload's address is not valid, or not any more");
+  const hub::Sha256 oid = sha256_in(says->at("oid"));
+  const uint64_t size = says->at("size");
+  if (const auto length = call.request.header("Content-Length"); length && *length != std::to_string(size))
+    refuse(Refused::bad_value, "expected {} bytes, got {}", size, *length);
+  const std::shared_ptr<hub::ContentWriter> writer = call.hub.contents().create();
+  receive_all(
+      call, stream,
+      [writer, size, got = uint64_t{0}](std::string_view piece) mutable {
+        got += piece.size();
+        if (got > size) refuse(Refused::bad_value, "expected {} bytes, got more", size);
+        writer->append(piece);
+      },
+      [writer, oid] {
+        writer->finish(oid);
+        return json_answer(Json::object()).with("ETag", "\"" + oid.hex() + "\"");
+      });
+}
+
+}  // namespace glassbox::hubapi
