@@ -8,7 +8,6 @@
 
 #include "hub/xet/hash.h"
 #include "hub/xet/testing.h"
-#include "tests/testing.h"
 
 namespace glassbox::xet {
 namespace {

@@ -47,7 +47,8 @@ std::optional<Reconstruction> reconstruct(std::span<const Term> terms, const std
       continue;
     }
     Term term = whole;
-    const bool cut_before = start<wanted.first, cut_behind = end - 1> wanted.last;
+    const bool cut_before = start < wanted.first;
+    const bool cut_behind = end - 1 > wanted.last;
     if (cut_before || cut_behind) {
       const XorbTable& xorb = find(term.xorb);
       check(term.end <= xorb.chunks.size() && xorb.raw_bytes(term.first, term.end) == term.raw_bytes,
