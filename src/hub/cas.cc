@@ -118,9 +118,12 @@ std::optional<std::vector<std::byte>> Cas::dedup_answer(const xet::Hash& chunk) 
     if (!place) return std::nullopt;
     // The xorb that has it comes first, then those of the files that have it: a variant is likely to go on in them.
     std::vector<int64_t> ids{place->xorb};
-    for (const xet::Hash& file : layouts.of_xorb(place->xorb, kMostAnswerFiles))
-      for (const LayoutTerm& term : layouts.find(file)->terms)
+    for (const xet::Hash& file : layouts.of_xorb(place->xorb, kMostAnswerFiles)) {
+      const auto layout = layouts.find(file);
+      if (!layout) continue;
+      for (const LayoutTerm& term : layout->terms)
         if (!std::ranges::count(ids, term.xorb)) ids.push_back(term.xorb);
+    }
     std::vector<StoredXorb> xorbs;
     size_t chunks = 0;
     for (const int64_t id : ids) {

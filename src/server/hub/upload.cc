@@ -30,7 +30,8 @@ std::string branch_in_full(const std::string& revision) {
 
 std::string decoded(const Json& value) {
   std::string bytes;
-  if (!from_base64(value.get_ref<const std::string&>(), bytes))
+  const auto& text = value.get_ref<const std::string&>();
+  if (!text.empty() && !from_base64(text, bytes))
     refuse(Refused::bad_value, "content: expected base64, got something else");
   return bytes;
 }
