@@ -9,6 +9,17 @@
 
 namespace glassbox {
 
+CLI::App* Commands::subcommand(const std::string& name, const std::string& what) {
+  const size_t space = name.find(' ');
+  if (space == std::string::npos) return app.add_subcommand(name, what);
+  const std::string group = name.substr(0, space);
+  const auto groups = app.get_subcommands([&](const CLI::App* one) { return one->get_name() == group; });
+  CLI::App* parent = groups.empty()
+                         ? app.add_subcommand(group, "The hub of this machine: its store")->require_subcommand(1)
+                         : groups.front();
+  return parent->add_subcommand(name.substr(space + 1), what);
+}
+
 void add_threads_option(CLI::App& command, int& threads) {
   command.add_option("--threads", threads, "Threads to compute with (default: GLASSBOX_THREADS, else one a core)")
       ->check(CLI::Range(1, 1024));
