@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "engine/sampling_defaults.h"
+#include "engine/sampling.h"
 
 namespace glassbox {
 

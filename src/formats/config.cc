@@ -6,9 +6,9 @@
 #include <functional>
 #include <map>
 #include <numbers>
-#include <set>
 #include <utility>
 
+#include "base/fields.h"
 #include "base/quote.h"
 
 namespace glassbox {
@@ -84,42 +84,56 @@ Json ConfigDefault::json() const {
   return std::visit([](const auto& each) { return Json(each); }, value);
 }
 
-struct Config::Node {
-  Json object;
-  std::string source;  // the file
-  std::string path;    // of this object within it: "", "rope_scaling."
+struct Config::Node final : FieldReader<Json> {
+  // `path`: of this object within the file: "", "rope_scaling".
+  Node(std::shared_ptr<const Json> object, std::string source, std::string path)
+      : FieldReader(*object, std::move(path)), held(std::move(object)), source(std::move(source)) {}
+
+  std::shared_ptr<const Json> held;  // the file's, of which this object is a part
+  std::string source;                // the file
   std::shared_ptr<const std::vector<std::string>> ignore;
   std::shared_ptr<std::vector<std::string>> warnings = std::make_shared<std::vector<std::string>>();
   bool whole = false;  // a configuration, not some settings of one
   KnownKeys known = nullptr;
   std::map<std::string, Json, std::less<>> defaults;
-  std::set<std::string, std::less<>> used;
   std::map<std::string, std::string, std::less<>> refused;  // with any value but the one that was expected
   std::map<std::string, std::shared_ptr<Node>, std::less<>> children;
+
+  using FieldReader::tick;
+  const Json* peek(std::string_view key) const override {
+    if (const Json* value = FieldReader::peek(key)) return value;
+    const auto assumed = defaults.find(key);
+    return assumed == defaults.end() ? nullptr : &assumed->second;
+  }
+  std::string where(std::string_view key) const { return fmt::format("{}: {}", source, path(key)); }
+  [[noreturn]] void refuse(std::string_view key, const Fault& fault, const Json& got) const override {
+    fail(ErrorKind::bad_file, "{}: expected {}, got {}", where(key), fault.expected(), brief(got));
+  }
 
   // Every key left over, in this object and those within: known to change a model, let pass by a person, or neither.
   struct Leftovers {
     std::vector<std::string> refused, ignored, unread;
   };
   void sort_leftovers(Leftovers& left) const {
-    for (const auto& [key, value] : object.items()) {
+    for (const auto& [key, value] : object_.items()) {
       if (const auto child = children.find(key); child != children.end() && value.is_object()) {
         child->second->sort_leftovers(left);
         continue;
       }
-      if (used.contains(key)) continue;
+      if (is_read(key)) continue;
+      const std::string name = path(key);
       const auto other = refused.find(key);
       const bool harmless = whole && std::ranges::find(kHarmless, key) != std::end(kHarmless);
       if (other == refused.end() && (harmless || says_nothing(key, value))) continue;
-      if (std::ranges::find(*ignore, path + key) != ignore->end()) {
-        left.ignored.push_back(path + key);
+      if (std::ranges::find(*ignore, name) != ignore->end()) {
+        left.ignored.push_back(name);
       } else if (other != refused.end()) {
         left.refused.push_back(
-            fmt::format("{}: {}, where only {} is computed", quote(path + key), brief(value), other->second));
+            fmt::format("{}: {}, where only {} is computed", quote(name), brief(value), other->second));
       } else if (const std::string_view family = known ? known(key) : std::string_view(); !family.empty()) {
-        left.refused.push_back(fmt::format("{}: {} of {}", quote(path + key), brief(value), family));
+        left.refused.push_back(fmt::format("{}: {} of {}", quote(name), brief(value), family));
       } else {
-        left.unread.push_back(quote(path + key));
+        left.unread.push_back(quote(name));
       }
     }
   }
@@ -143,11 +157,9 @@ std::string first_of(const std::vector<std::string>& list) {
 
 }  // namespace
 
-Config::Config(Json object, std::string source, std::span<const std::string> ignore_keys)
-    : node_(std::make_shared<Node>()) {
+Config::Config(Json object, std::string source, std::span<const std::string> ignore_keys) {
   if (!object.is_object()) fail(ErrorKind::bad_file, "{}: expected a JSON object, got {}", source, brief(object));
-  node_->object = std::move(object);
-  node_->source = std::move(source);
+  node_ = std::make_shared<Node>(std::make_shared<const Json>(std::move(object)), std::move(source), "");
   node_->whole = true;
   node_->ignore = std::make_shared<std::vector<std::string>>(ignore_keys.begin(), ignore_keys.end());
 }
@@ -158,27 +170,15 @@ Config Config::open(const std::filesystem::path& path, std::span<const std::stri
   return Config(read_json(file, kMaxConfig), file.string(), ignore_keys);
 }
 
+FieldReader<Json>& Config::fields() const { return *node_; }
+
 const std::string& Config::source() const { return node_->source; }
 
-std::string Config::where(std::string_view key) const {
-  return fmt::format("{}: {}{}", node_->source, node_->path, key);
-}
+std::string Config::where(std::string_view key) const { return node_->where(key); }
 
-const Json* Config::peek(std::string_view key) const {
-  if (const auto found = node_->object.find(key); found != node_->object.end() && !found->is_null()) return &*found;
-  const auto assumed = node_->defaults.find(key);
-  return assumed == node_->defaults.end() ? nullptr : &assumed->second;
-}
+const Json* Config::raw(std::string_view key) const { return node_->find(key); }
 
-const Json* Config::raw(std::string_view key) const {
-  node_->used.emplace(key);
-  return peek(key);
-}
-
-bool Config::has(std::string_view key) const {
-  const auto found = node_->object.find(key);
-  return found != node_->object.end() && !found->is_null();
-}
+bool Config::has(std::string_view key) const { return node_->has(key); }
 
 void Config::assume(std::span<const ConfigDefault> defaults) const {
   for (const ConfigDefault& each : defaults) node_->defaults[std::string(each.key)] = each.json();
@@ -189,15 +189,11 @@ void Config::missing(std::string_view key) const {
 }
 
 std::optional<Config> Config::object(std::string_view key) const {
-  const Json* value = raw(key);
+  const Json* value = node_->object(key);
   if (!value) return std::nullopt;
-  if (!value->is_object()) fail(ErrorKind::bad_file, "{}: expected an object, got {}", where(key), brief(*value));
   std::shared_ptr<Node>& child = node_->children[std::string(key)];
   if (!child) {
-    child = std::make_shared<Node>();
-    child->object = *value;
-    child->source = node_->source;
-    child->path = node_->path + std::string(key) + ".";
+    child = std::make_shared<Node>(std::shared_ptr<const Json>(node_->held, value), node_->source, node_->path(key));
     child->ignore = node_->ignore;
     child->known = node_->known;
     child->warnings = node_->warnings;
@@ -213,85 +209,6 @@ std::optional<Config> Config::nested_config(std::string_view key) const {
   return within;
 }
 
-namespace {
-
-std::optional<int64_t> integer(const Json& value) {
-  if (value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
-    return std::nullopt;
-  if (!value.is_number_integer()) return std::nullopt;
-  return value.get<int64_t>();
-}
-
-}  // namespace
-
-template <>
-std::optional<bool> Config::optional<bool>(std::string_view key) const {
-  const Json* value = raw(key);
-  if (!value) return std::nullopt;
-  if (!value->is_boolean()) fail(ErrorKind::bad_file, "{}: expected true or false, got {}", where(key), brief(*value));
-  return value->get<bool>();
-}
-
-template <>
-std::optional<int64_t> Config::optional<int64_t>(std::string_view key) const {
-  const Json* value = raw(key);
-  if (!value) return std::nullopt;
-  const std::optional<int64_t> number = integer(*value);
-  if (!number) fail(ErrorKind::bad_file, "{}: expected a whole number, got {}", where(key), brief(*value));
-  return number;
-}
-
-template <>
-std::optional<int32_t> Config::optional<int32_t>(std::string_view key) const {
-  const std::optional<int64_t> number = optional<int64_t>(key);
-  if (number && (*number < std::numeric_limits<int32_t>::min() || *number > std::numeric_limits<int32_t>::max()))
-    fail(ErrorKind::bad_file, "{}: expected a whole number of 32 bits, got {}", where(key), *number);
-  return number ? std::optional(static_cast<int32_t>(*number)) : std::nullopt;
-}
-
-template <>
-std::optional<double> Config::optional<double>(std::string_view key) const {
-  const Json* value = raw(key);
-  if (!value) return std::nullopt;
-  if (!value->is_number()) fail(ErrorKind::bad_file, "{}: expected a number, got {}", where(key), brief(*value));
-  return value->get<double>();  // JSON has no infinities, and the parser refuses what overflows to one
-}
-
-template <>
-std::optional<std::string> Config::optional<std::string>(std::string_view key) const {
-  const Json* value = raw(key);
-  if (!value) return std::nullopt;
-  if (!value->is_string()) fail(ErrorKind::bad_file, "{}: expected a string, got {}", where(key), brief(*value));
-  return value->get<std::string>();
-}
-
-template <>
-std::optional<std::vector<int64_t>> Config::optional<std::vector<int64_t>>(std::string_view key) const {
-  const Json* value = raw(key);
-  if (!value) return std::nullopt;
-  if (!value->is_array()) fail(ErrorKind::bad_file, "{}: expected a list, got {}", where(key), brief(*value));
-  std::vector<int64_t> numbers;
-  for (const Json& part : *value) {
-    const std::optional<int64_t> number = integer(part);
-    if (!number) fail(ErrorKind::bad_file, "{}: expected whole numbers, got {}", where(key), brief(part));
-    numbers.push_back(*number);
-  }
-  return numbers;
-}
-
-template <>
-std::optional<std::vector<std::string>> Config::optional<std::vector<std::string>>(std::string_view key) const {
-  const Json* value = raw(key);
-  if (!value) return std::nullopt;
-  if (!value->is_array()) fail(ErrorKind::bad_file, "{}: expected a list, got {}", where(key), brief(*value));
-  std::vector<std::string> texts;
-  for (const Json& part : *value) {
-    if (!part.is_string()) fail(ErrorKind::bad_file, "{}: expected strings, got {}", where(key), brief(part));
-    texts.push_back(part.get<std::string>());
-  }
-  return texts;
-}
-
 std::string Config::choice(std::string_view key, std::initializer_list<std::string_view> known) const {
   const std::string value = get<std::string>(key);
   if (std::find(known.begin(), known.end(), value) == known.end())
@@ -305,11 +222,11 @@ std::string Config::choice_or(std::string_view key, std::string_view fallback,
 }
 
 void Config::harmless(std::initializer_list<std::string_view> keys) const {
-  for (const std::string_view key : keys) node_->used.emplace(key);
+  for (const std::string_view key : keys) node_->tick(key);
 }
 
 void Config::expect(std::string_view key, const Json& value) const {
-  if (*peek(key) == value)
+  if (*node_->peek(key) == value)
     harmless({key});
   else
     node_->refused.emplace(key, brief(value));
@@ -494,7 +411,7 @@ RopeConfigs read_ropes(const Config& config) {
 }
 
 std::vector<bool> read_sliding_layers(const Config& config, int64_t layers,
-                                      const std::function<bool(int64_t layer)>& otherwise) {
+                                      const std::function<bool(int64_t layer)>& otherwise, std::string_view kind) {
   std::vector<bool> sliding;
   const auto types = config.optional<std::vector<std::string>>("layer_types");
   if (!types) {
@@ -504,10 +421,10 @@ std::vector<bool> read_sliding_layers(const Config& config, int64_t layers,
   if (static_cast<int64_t>(types->size()) != layers)
     fail(ErrorKind::bad_file, "{}: expected {} layers, got {}", config.where("layer_types"), layers, types->size());
   for (const std::string& type : *types) {
-    if (type != "full_attention" && type != "sliding_attention")
-      fail(ErrorKind::unsupported, "{}: expected full_attention or sliding_attention, got {}",
-           config.where("layer_types"), quote(type));
-    sliding.push_back(type == "sliding_attention");
+    if (type != "full_attention" && type != kind)
+      fail(ErrorKind::unsupported, "{}: expected full_attention or {}, got {}", config.where("layer_types"), kind,
+           quote(type));
+    sliding.push_back(type == kind);
   }
   return sliding;
 }

@@ -17,6 +17,7 @@
 
 #include "base/dtype.h"
 #include "base/error.h"
+#include "base/fields.h"
 #include "base/json.h"
 
 namespace glassbox {
@@ -63,17 +64,28 @@ class Config {
     return value ? *std::move(value) : std::move(fallback);
   }
   template <class T>
-  std::optional<T> optional(std::string_view key) const;
+  std::optional<T> optional(std::string_view key) const {
+    if constexpr (std::is_same_v<T, bool>)
+      return fields().boolean(key);
+    else if constexpr (std::is_same_v<T, std::string>)
+      return fields().text(key);
+    else if constexpr (std::is_same_v<T, std::vector<int64_t>>)
+      return fields().integers(key);
+    else if constexpr (std::is_same_v<T, std::vector<std::string>>)
+      return fields().texts(key);
+    else
+      return within<T>(key, std::numeric_limits<T>::lowest(), std::numeric_limits<T>::max());
+  }
 
   // In [lowest, highest], for int32_t, int64_t and double.
   template <class T>
   T between(std::string_view key, T lowest, T highest) const {
-    return in_range(key, get<T>(key), lowest, highest);
+    if (const std::optional<T> value = within<T>(key, lowest, highest)) return *value;
+    missing(key);
   }
   template <class T>
   T between_or(std::string_view key, T fallback, T lowest, T highest) const {
-    const std::optional<T> value = optional<T>(key);
-    return value ? in_range(key, *value, lowest, highest) : fallback;
+    return within<T>(key, lowest, highest).value_or(fallback);
   }
 
   // Counts and sizes: in [1, highest]; the default keeps products of any two below 2^62.
@@ -129,32 +141,20 @@ class Config {
  private:
   struct Node;
   explicit Config(std::shared_ptr<Node> node) : node_(std::move(node)) {}
-  const Json* peek(std::string_view key) const;
+  FieldReader<Json>& fields() const;
+  template <class T>
+  std::optional<T> within(std::string_view key, T lowest, T highest) const {
+    if constexpr (std::is_same_v<T, double>) {
+      return fields().number(key, lowest, highest);
+    } else {
+      const auto whole = fields().integer(key, lowest, highest);
+      return whole ? std::optional(static_cast<T>(*whole)) : std::nullopt;
+    }
+  }
   void expect(std::string_view key, const Json& value) const;
   [[noreturn]] void missing(std::string_view key) const;
-  template <class T>
-  T in_range(std::string_view key, T value, T lowest, T highest) const {
-    if (!(value >= lowest && value <= highest))
-      fail(ErrorKind::bad_file, "{}: expected {} to {}, got {}", where(key), lowest, highest, value);
-    return value;
-  }
   std::shared_ptr<Node> node_;
 };
-
-template <>
-std::optional<bool> Config::optional<bool>(std::string_view key) const;
-template <>
-std::optional<int32_t> Config::optional<int32_t>(std::string_view key) const;
-template <>
-std::optional<int64_t> Config::optional<int64_t>(std::string_view key) const;
-template <>
-std::optional<double> Config::optional<double>(std::string_view key) const;
-template <>
-std::optional<std::string> Config::optional<std::string>(std::string_view key) const;
-template <>
-std::optional<std::vector<int64_t>> Config::optional<std::vector<int64_t>>(std::string_view key) const;
-template <>
-std::optional<std::vector<std::string>> Config::optional<std::vector<std::string>>(std::string_view key) const;
 
 // The dtype the publisher names ("dtype" of transformers 5, "torch_dtype" of 4): what the weights say counts,
 // this is for the person who asks. Throws where the two differ or the name is unknown.
@@ -211,9 +211,10 @@ struct RopeConfigs {
 };
 RopeConfigs read_ropes(const Config& config);
 
-// Which layers look through a window: layer_types (full_attention or sliding_attention for each), or where the file
-// has none `otherwise(layer)`.
+// Which layers do not see all: layer_types (full_attention or `kind` for each), or where the file has none
+// `otherwise(layer)`.
 std::vector<bool> read_sliding_layers(const Config& config, int64_t layers,
-                                      const std::function<bool(int64_t layer)>& otherwise);
+                                      const std::function<bool(int64_t layer)>& otherwise,
+                                      std::string_view kind = "sliding_attention");
 
 }  // namespace glassbox

@@ -15,12 +15,8 @@ namespace {
 std::vector<int32_t> ids(const Config& config, std::string_view key) {
   const Json* value = config.raw(key);
   if (!value) return {};
-  std::vector<int64_t> all;
-  if (value->is_array()) {
-    all = *config.optional<std::vector<int64_t>>(key);
-  } else {
-    all = {*config.optional<int64_t>(key)};
-  }
+  const std::vector<int64_t> all =
+      value->is_array() ? config.get<std::vector<int64_t>>(key) : std::vector{config.get<int64_t>(key)};
   std::vector<int32_t> valid;
   for (const int64_t id : all) {
     if (id > std::numeric_limits<int32_t>::max())
@@ -82,11 +78,10 @@ void read_sampling(const Config& config, GenerationConfig& result) {
     result.repetition_penalty = config.between<double>("repetition_penalty", 1e-6, kLargest);
   if (config.has("max_new_tokens")) result.max_new_tokens = config.positive<int32_t>("max_new_tokens");
   if (const Json* stop = config.raw("stop_strings")) {
-    if (stop->is_string()) {
+    if (stop->is_string())
       result.stop_strings = {stop->get<std::string>()};
-    } else {
-      result.stop_strings = *config.optional<std::vector<std::string>>("stop_strings");
-    }
+    else
+      result.stop_strings = config.get<std::vector<std::string>>("stop_strings");
   }
   // Limits, caches, drafts and bookkeeping of other programs: none of them changes which text is likely.
   config.harmless({"_from_model_config",

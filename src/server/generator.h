@@ -9,7 +9,8 @@
 
 #include "base/json.h"
 #include "chat/chat_syntax.h"
-#include "engine/sampling_defaults.h"
+#include "engine/engine.h"
+#include "engine/sampling.h"
 
 namespace glassbox {
 

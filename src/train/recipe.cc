@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/file.h"
+#include "base/quote.h"
 #include "train/section.h"
 
 namespace glassbox {
@@ -14,17 +15,19 @@ std::filesystem::path within(const std::filesystem::path& folder, const std::str
   return path.empty() ? std::filesystem::path() : folder / path;  // an absolute path stays itself
 }
 
+std::string text(Section& section, std::string_view key) { return section.text(key).value_or(""); }
+
 std::vector<std::filesystem::path> paths(Section& section, std::string_view key, const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> list;
-  for (const std::string& path : section.texts(key)) list.push_back(folder / path);
+  for (const std::string& path : section.texts(key).value_or(std::vector<std::string>())) list.push_back(folder / path);
   return list;
 }
 
 Recipe::Model read_model(Section model, const std::filesystem::path& folder) {
   Recipe::Model result;
-  const std::string path = model.text("path");
-  result.weights = within(folder, model.text("weights"));
-  result.deviation = model.number("initial_deviation", result.deviation, 1e-6, 1);
+  const std::string path = text(model, "path");
+  result.weights = within(folder, text(model, "weights"));
+  result.deviation = model.number("initial_deviation", 1e-6, 1).value_or(result.deviation);
   result.config = model.rest();
   if (!path.empty()) {
     if (!result.config.empty())
@@ -43,21 +46,21 @@ Recipe::Model read_model(Section model, const std::filesystem::path& folder) {
 
 Recipe::Vocabulary read_tokenizer(Section tokenizer, const std::filesystem::path& folder) {
   Recipe::Vocabulary result;
-  result.path = within(folder, tokenizer.text("path"));
-  const std::string chat_template = tokenizer.text("chat_template");
+  result.path = within(folder, text(tokenizer, "path"));
+  const std::string chat_template = text(tokenizer, "chat_template");
   if (!chat_template.empty()) result.chat_template = read_file(folder / chat_template, 1 << 20);
   if (!result.path.empty()) {
     tokenizer.finish();
     return result;
   }
-  result.vocab_size = tokenizer.integer("vocab_size", result.vocab_size, 256, 1 << 20);
-  result.special_tokens = tokenizer.texts("special_tokens");
-  result.split_digits = tokenizer.flag("split_digits", result.split_digits);
-  result.documents = tokenizer.integer("documents", result.documents, 1, kMany);
+  result.vocab_size = tokenizer.integer("vocab_size", 256, 1 << 20).value_or(result.vocab_size);
+  result.special_tokens = tokenizer.texts("special_tokens").value_or(result.special_tokens);
+  result.split_digits = tokenizer.boolean("split_digits").value_or(result.split_digits);
+  result.documents = tokenizer.integer("documents", 1, kMany).value_or(result.documents);
   for (auto [key, into] : {std::pair{"bos", &result.bos}, {"eos", &result.eos}, {"pad", &result.pad}}) {
-    *into = tokenizer.text(key);
+    *into = text(tokenizer, key);
     if (!into->empty() && std::ranges::find(result.special_tokens, *into) == result.special_tokens.end())
-      tokenizer.refuse(key, fmt::format("expected one of special_tokens, got \"{}\"", *into));
+      tokenizer.refuse(key, fmt::format("expected one of special_tokens, got {}", quote(*into)));
   }
   if (result.eos.empty()) tokenizer.refuse("eos", "missing: the special token that ends what the model says");
   tokenizer.finish();
@@ -66,21 +69,21 @@ Recipe::Vocabulary read_tokenizer(Section tokenizer, const std::filesystem::path
 
 Recipe::Data read_data(Section data, const std::filesystem::path& folder) {
   Recipe::Data result;
-  result.source = data.text("source");
+  result.source = text(data, "source");
   result.files = paths(data, "files", folder);
   if (result.source.empty() == result.files.empty()) data.refuse("source", "expected either a source or files");
   if (!result.source.empty()) {
-    result.seed = static_cast<uint64_t>(data.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
-    result.documents = data.integer("documents", 0, 1, kMany);
+    result.seed = static_cast<uint64_t>(data.integer("seed", 0, std::numeric_limits<int64_t>::max()).value_or(1));
+    result.documents = data.integer("documents", 1, kMany).value_or(0);
     if (result.documents == 0) data.refuse("documents", "missing: how many documents the source is to make");
   }
-  const std::string too_long = data.text("long_documents", "refuse");
+  const std::string too_long = data.text("long_documents").value_or("refuse");
   if (too_long == "skip")
     result.long_documents = LongDocuments::skip;
   else if (too_long == "split")
     result.long_documents = LongDocuments::split;
   else if (too_long != "refuse")
-    data.refuse("long_documents", fmt::format("expected \"refuse\", \"skip\" or \"split\", got \"{}\"", too_long));
+    data.refuse("long_documents", fmt::format("expected \"refuse\", \"skip\" or \"split\", got {}", quote(too_long)));
   data.finish();
   return result;
 }
@@ -89,32 +92,35 @@ Recipe::Train read_train(Section train) {
   Recipe::Train result;
   TrainerOptions& trainer = result.trainer;
   if (train.has("tokens") == train.has("steps")) train.refuse("tokens", "expected either tokens or steps");
-  result.tokens = train.integer("tokens", 0, 1, kMany);
-  trainer.schedule.steps = train.integer("steps", 0, 1, kMany);
-  result.seed = static_cast<uint64_t>(train.integer("seed", 1, 0, std::numeric_limits<int64_t>::max()));
-  result.batch_tokens = train.integer("batch_tokens", result.batch_tokens, 1, kMany);
+  result.tokens = train.integer("tokens", 1, kMany).value_or(0);
+  trainer.schedule.steps = train.integer("steps", 1, kMany).value_or(0);
+  result.seed = static_cast<uint64_t>(train.integer("seed", 0, std::numeric_limits<int64_t>::max()).value_or(1));
+  result.batch_tokens = train.integer("batch_tokens", 1, kMany).value_or(result.batch_tokens);
   trainer.micro_batch_tokens =
-      train.integer("micro_batch_tokens", std::min(trainer.micro_batch_tokens, result.batch_tokens), 1, kMany);
+      train.integer("micro_batch_tokens", 1, kMany).value_or(std::min(trainer.micro_batch_tokens, result.batch_tokens));
   if (trainer.micro_batch_tokens > result.batch_tokens)
     train.refuse("micro_batch_tokens", fmt::format("expected at most batch_tokens, {}, got {}", result.batch_tokens,
                                                    trainer.micro_batch_tokens));
-  trainer.schedule.rate = train.number("learning_rate", 1e-3, 1e-9, 10);
-  trainer.schedule.min_rate = train.number("min_learning_rate", trainer.schedule.rate / 10, 0, trainer.schedule.rate);
-  trainer.schedule.warmup = train.integer("warmup_steps", 0, 0, kMany);
-  const auto betas = train.numbers("betas", 2, {result.adamw.beta1, result.adamw.beta2}, 0, 0.99999);
-  result.adamw.beta1 = betas[0];
-  result.adamw.beta2 = betas[1];
-  result.adamw.eps = train.number("eps", result.adamw.eps, 1e-15, 1);
-  result.adamw.weight_decay = train.number("weight_decay", result.adamw.weight_decay, 0, 10);
-  trainer.clip = train.number("clip", trainer.clip, 0, 1e9);
-  result.loss.assistant_weight = train.number("said_weight", result.loss.assistant_weight, 0, 1000);
-  result.loss.other_weight = train.number("rest_weight", result.loss.other_weight, 0, 1000);
+  trainer.schedule.rate = train.number("learning_rate", 1e-9, 10).value_or(1e-3);
+  trainer.schedule.min_rate =
+      train.number("min_learning_rate", 0, trainer.schedule.rate).value_or(trainer.schedule.rate / 10);
+  trainer.schedule.warmup = train.integer("warmup_steps", 0, kMany).value_or(0);
+  if (const auto betas = train.numbers("betas", 0, 0.99999)) {
+    if (betas->size() != 2) train.refuse("betas", fmt::format("expected a list of 2 numbers, got {}", betas->size()));
+    result.adamw.beta1 = (*betas)[0];
+    result.adamw.beta2 = (*betas)[1];
+  }
+  result.adamw.eps = train.number("eps", 1e-15, 1).value_or(result.adamw.eps);
+  result.adamw.weight_decay = train.number("weight_decay", 0, 10).value_or(result.adamw.weight_decay);
+  trainer.clip = train.number("clip", 0, 1e9).value_or(trainer.clip);
+  result.loss.assistant_weight = train.number("said_weight", 0, 1000).value_or(result.loss.assistant_weight);
+  result.loss.other_weight = train.number("rest_weight", 0, 1000).value_or(result.loss.other_weight);
   for (const auto& [key, weight] :
        {std::pair{"said_weight", result.loss.assistant_weight}, {"rest_weight", result.loss.other_weight}})
     if (weight != 0 && weight < 1e-6) train.refuse(key, fmt::format("expected 0, or 1e-06 to 1000, got {}", weight));
   if (result.loss.assistant_weight + result.loss.other_weight == 0)
     train.refuse("said_weight", "no token would have a weight");
-  result.log_every = train.integer("log_every", result.log_every, 1, kMany);
+  result.log_every = train.integer("log_every", 1, kMany).value_or(result.log_every);
   train.finish();
   return result;
 }
@@ -180,15 +186,10 @@ Json to_json(const Recipe& r) {
 }  // namespace
 
 Recipe parse_recipe(std::string_view toml, const std::string& source, const std::filesystem::path& folder) {
-  toml::table table;
-  try {
-    table = toml::parse(toml, source);
-  } catch (const toml::parse_error& error) {
-    fail(ErrorKind::bad_file, "{}:{}: {}", source, error.source().begin.line, error.description());
-  }
-  Section file(table, source, "");
+  const TomlFile toml_file = parse_toml(toml, source);
+  Section file(toml_file);
   Recipe recipe;
-  recipe.name = file.text("name");
+  recipe.name = text(file, "name");
   if (recipe.name.empty()) file.refuse("name", "missing: what the model is to be called");
   recipe.model = read_model(file.section("model"), folder);
   recipe.tokenizer = read_tokenizer(file.section("tokenizer"), folder);
@@ -196,23 +197,23 @@ Recipe parse_recipe(std::string_view toml, const std::string& source, const std:
   recipe.train = read_train(file.section("train"));
 
   Section checkpoint = file.section("checkpoint");
-  recipe.checkpoint.every = checkpoint.integer("every", recipe.checkpoint.every, 1, kMany);
-  recipe.checkpoint.keep = checkpoint.integer("keep", recipe.checkpoint.keep, 1, kMany);
+  recipe.checkpoint.every = checkpoint.integer("every", 1, kMany).value_or(recipe.checkpoint.every);
+  recipe.checkpoint.keep = checkpoint.integer("keep", 1, kMany).value_or(recipe.checkpoint.keep);
   checkpoint.finish();
 
   Section evaluate = file.section("evaluate");
-  recipe.evaluate.every = evaluate.integer("every", recipe.evaluate.every, 0, kMany);
+  recipe.evaluate.every = evaluate.integer("every", 0, kMany).value_or(recipe.evaluate.every);
   recipe.evaluate.files = paths(evaluate, "files", folder);
   if (!recipe.evaluate.files.empty() && evaluate.has("documents"))
     evaluate.refuse("documents", "expected either files or a number of documents");
   recipe.evaluate.documents =
-      evaluate.integer("documents", recipe.evaluate.files.empty() ? recipe.evaluate.documents : 0, 0, kMany);
+      evaluate.integer("documents", 0, kMany).value_or(recipe.evaluate.files.empty() ? recipe.evaluate.documents : 0);
   evaluate.finish();
 
   Section publish = file.section("publish");
   recipe.publish.generation = publish.section("generation").rest();
-  recipe.publish.license = publish.text("license");
-  if (const std::string readme = publish.text("readme"); !readme.empty())
+  recipe.publish.license = text(publish, "license");
+  if (const std::string readme = text(publish, "readme"); !readme.empty())
     recipe.publish.readme = read_file(folder / readme, 1 << 20);
   publish.finish();
   file.finish();

@@ -114,7 +114,22 @@ TEST(Recipe, ValuesOutOfRangeOrOfAnotherTypeAreRefused) {
   for (const auto& [from, to] : wrong) EXPECT_THAT(error_of(with(kRecipe, from, to)), HasSubstr("small.toml")) << to;
   EXPECT_EQ(error_of(with(kRecipe, "learning_rate = 2e-3", "learning_rate = 20")),
             "small.toml:20: train.learning_rate: expected 1e-09 to 10, got 20");
+  EXPECT_EQ(error_of(with(kRecipe, "batch_tokens = 100", "batch_tokens = 100.0")),
+            "small.toml:18: train.batch_tokens: expected a whole number, got 100.0");
+  EXPECT_EQ(error_of(with(kRecipe, "betas = [0.8, 0.9]", "betas = [\n0.8\n]")),
+            "small.toml:21: train.betas: expected a list of 2 numbers, got 1");
+  EXPECT_EQ(error_of(with(kRecipe, "[data]", "data = 3\n[data2]")),
+            "small.toml:12: tokenizer.data: not a key of [tokenizer]");
+  EXPECT_EQ(error_of(with(kRecipe, "\n[data]\nsource", "\n[[data]]\nsource")),
+            "small.toml:12: data: expected a table, got [...]");
   EXPECT_THAT(error_of("name = \"x\nsteps"), HasSubstr("small.toml:1"));
+}
+
+TEST(Recipe, WhatJsonHasNoWordForIsRefusedWhereItStands) {
+  EXPECT_EQ(error_of(with(kRecipe, "seed = 9", "seed = 1979-05-27")),
+            "small.toml:14: data.seed: dates and times have no meaning here");
+  EXPECT_EQ(error_of(with(kRecipe, "rope_theta = 10000.0", "rope = {\"theta\" = [1,\n inf]}")),
+            "small.toml:7: model.rope.theta: expected a finite number");
 }
 
 TEST(Recipe, PathsAreOfItsFolder) {

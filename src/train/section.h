@@ -1,50 +1,46 @@
-// A table of a TOML file, read so that nothing in it is overlooked. For recipe.cc.
+// A TOML file, read so that nothing in it is overlooked. For recipe.cc.
 #pragma once
 
-#include <toml++/toml.h>
-
-#include <cmath>
 #include <cstdint>
-#include <filesystem>
-#include <set>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "base/error.h"
-#include "base/json.h"
+#include "base/fields.h"
 
 namespace glassbox {
 
-class Section {
- public:
-  // `name` is empty for the file itself.
-  Section(const toml::table& table, std::string source, std::string name)
-      : table_(table), source_(std::move(source)), name_(std::move(name)) {}
+// A TOML file as JSON, and on which line each key's value begins ("train.betas").
+struct TomlFile {
+  std::string source;  // its name in errors
+  Json values;
+  std::map<std::string, int64_t, std::less<>> lines;
+};
 
-  bool has(std::string_view key) const { return table_.contains(key); }
+// Throws Error(bad_file) naming the line: what is no TOML, and what JSON has no word for (dates, times, inf and nan).
+TomlFile parse_toml(std::string_view text, std::string source);
+
+// A table of the file. What is wrong with a key is Error(bad_file) naming file, line and key.
+class Section final : public FieldReader<Json> {
+ public:
+  explicit Section(const TomlFile& file) : Section(file, file.values, "") {}  // the file itself, which outlives this
+
   // The table of that name; empty if it is missing.
   Section section(std::string_view key);
-
-  std::string text(std::string_view key, std::string fallback = "");
-  bool flag(std::string_view key, bool fallback);
-  int64_t integer(std::string_view key, int64_t fallback, int64_t lowest, int64_t highest);
-  double number(std::string_view key, double fallback, double lowest, double highest);
-  std::vector<std::string> texts(std::string_view key);
-  std::vector<double> numbers(std::string_view key, size_t count, std::vector<double> fallback, double lowest,
-                              double highest);
-  // This table as JSON, without the keys already read; all count as read.
+  // What nobody has read so far; all of it counts as read.
   Json rest();
 
-  // Throws Error(bad_file) naming the first key that nobody read.
+  // Throws for the first key that nobody read.
   void finish() const;
-  [[noreturn]] void refuse(std::string_view key, const std::string& what) const;
+  [[noreturn]] void refuse(std::string_view key, std::string_view what) const;
 
  private:
-  const toml::node* take(std::string_view key);
-  const toml::table& table_;
-  std::string source_, name_;
-  std::set<std::string, std::less<>> read_;
+  Section(const TomlFile& file, const Json& table, std::string name)
+      : FieldReader(table, std::move(name)), file_(file) {}
+  [[noreturn]] void refuse(std::string_view key, const Fault& fault, const Json& got) const override;
+
+  const TomlFile& file_;
 };
 
 }  // namespace glassbox

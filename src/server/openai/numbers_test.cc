@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "engine/sampler.h"
+#include "engine/sampling.h"
 #include "server/openai/request.h"
 
 namespace glassbox {
