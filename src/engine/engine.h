@@ -10,7 +10,6 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -19,29 +18,13 @@
 
 #include "base/error.h"
 #include "engine/model.h"
+#include "engine/sampling.h"
 #include "engine/watch.h"
 #include "tensor/adapter.h"
 
 namespace glassbox {
 
 class MemoryBudget;
-
-// How the next token is drawn. Defaults are the plain distribution. Order: logit bias, penalties, temperature, top-k,
-// top-p, min-p; ties go to the lowest id. Temperature 0 takes the most likely token.
-struct Sampling {
-  float temperature = 1;
-  int top_k = 0;  // 0: all
-  float top_p = 1;
-  float min_p = 0;               // of the most likely token's probability
-  float repetition_penalty = 1;  // arXiv:1909.05858, over prompt and answer
-  float presence_penalty = 0;    // as OpenAI defines them: over the answer
-  float frequency_penalty = 0;
-  std::map<int32_t, float> logit_bias;
-  std::optional<uint64_t> seed;  // absent: drawn, and told in Finished
-
-  // Throws Error(bad_request) naming the field, its range and what was given.
-  void validate(size_t vocabulary) const;
-};
 
 struct Alternative {
   int32_t id;

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "engine/engine.h"
-#include "engine/sampler.h"
-#include "engine/watcher.h"
+#include "engine/sampling.h"
+#include "engine/watch.h"
 #include "tensor/sequence_memory.h"
 #include "tokenizer/stop_text.h"
 

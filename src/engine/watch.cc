@@ -1,16 +1,22 @@
-#include "engine/watcher.h"
+#include "engine/watch.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "tensor/pass.h"
 
 namespace glassbox {
 
-Watcher::Watcher(const Watch& watch) : max_bytes_(watch.max_bytes) {
+Watcher::Watcher(const Watch& watch) : taps_(std::make_unique<Taps>()), max_bytes_(watch.max_bytes) {
   for (const std::string& place : watch.places)
-    taps_.listen(place, [this](const Place& at, const Tensor& value) {
+    taps_->listen(place, [this](const Place& at, const Tensor& value) {
       hear(at, value);
       return std::nullopt;
     });
 }
+
+Watcher::~Watcher() = default;
 
 void Watcher::hear(const Place& place, const Tensor& value) {
   if (!places_heard_.emplace(place.name).second) return;
@@ -59,7 +65,7 @@ void Watcher::end_pass(int64_t length) {
 }
 
 Evidence Watcher::take() {
-  evidence_.unheard = taps_.unheard();
+  evidence_.unheard = taps_->unheard();
   return std::move(evidence_);
 }
 
