@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "chat/gguf_model.h"
 #include "engine/model.h"
-#include "engine/sampling_defaults.h"
+#include "engine/sampling.h"
 #include "formats/file_set.h"
 #include "formats/gguf_config.h"
 #include "formats/gguf_file_type.h"

@@ -14,10 +14,9 @@ struct Fed {
   int64_t expert = -1;
 };
 
-// What goes in at a tap "MODULE.in": into which tensors. Experts that a checkpoint stacks have modules by number all
-// the same ("experts.7.down_proj"), and no ".weight".
+// What goes in at a tap "MODULE.in": into which tensors, by the names that the text has alone. Experts that a
+// checkpoint stacks have modules by number all the same ("experts.7.down_proj"), and no ".weight".
 Fed fed_by(const FamilyFormat& family, std::string_view tap) {
-  if (constexpr std::string_view kText = "language_model."; tap.starts_with(kText)) tap.remove_prefix(kText.size());
   const std::string module(tap.substr(0, tap.size() - 3));
   Fed fed{gguf_places(family, module + ".weight")};
   if (!fed.places.empty()) {
@@ -41,8 +40,9 @@ ImportanceCollector::ImportanceCollector(const LanguageModel& model) {
   if (!family)
     fail(ErrorKind::unsupported, "importance: GGUF has no names for the tensors of {}", model.shape().model_type);
   const auto experts = static_cast<size_t>(model.shape().experts);
-  taps_.listen("*.in", [this, family, experts](std::string_view name, const Tensor& value) -> std::optional<Tensor> {
-    const Fed fed = fed_by(*family, name);
+  const size_t before = model.shape().prefix.size();
+  taps_.listen("*.in", [=, this](std::string_view name, const Tensor& value) -> std::optional<Tensor> {
+    const Fed fed = fed_by(*family, name.substr(before));
     for (const GgufPlace& place : fed.places) {
       if (place.name.find("norm") != std::string::npos) continue;  // norms have inputs too
       ImportanceSums& sum = sums_[place.name];

@@ -87,7 +87,7 @@ std::unique_ptr<LanguageModel> make_gemma2(Config& config, WeightSource& weights
   const auto sliding = read_sliding_layers(config, shape->layers, [](int64_t layer) { return layer % 2 == 0; });
   shape->rotary = rotary(read_rope(config), shape->head_dim);
   shape->embedding_scale = embedding_scale(*shape, Weights(weights, "model"));
-  shape->memory = memory_of(*shape, weights, "", window_of(sliding, window));
+  shape->memory = memory_of(*shape, weights, window_of(sliding, window));
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

@@ -71,7 +71,7 @@ struct Block {
 };
 
 // `tied`: where the model is part of another, whose configuration decides.
-std::unique_ptr<LanguageModel> make(Config config, WeightSource& weights, const std::string& prefix,
+std::unique_ptr<LanguageModel> make(Config config, WeightSource& weights, const std::string& place,
                                     std::optional<bool> tied = {}) {
   auto shape = std::make_unique<Gemma3TextShape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights,
@@ -82,7 +82,7 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& weights, const 
                                                  .heads = 8,
                                                  .kv_heads = 4,
                                                  .context = 131072},
-                                                prefix);
+                                                place);
   shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   // Both spellings of one activation, of which transformers reads the second.
@@ -100,9 +100,9 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& weights, const 
   const RopeConfigs ropes = read_ropes(config);
   shape->full = rotary(ropes.full, shape->head_dim);
   shape->local = rotary(ropes.sliding, shape->head_dim);
-  const Weights w(weights, prefix);
+  const Weights w(weights, place);
   shape->embedding_scale = embedding_scale(*shape, w["model"]);
-  shape->memory = memory_of(*shape, weights, prefix, window_of(shape->sliding, window));
+  shape->memory = memory_of(*shape, weights, window_of(shape->sliding, window));
   return std::make_unique<Decoder<Block>>(std::move(shape), w);
 }
 
@@ -113,15 +113,9 @@ std::unique_ptr<LanguageModel> make_gemma3_text(Config& config, WeightSource& we
 }
 
 std::unique_ptr<LanguageModel> make_gemma3(Config& config, WeightSource& weights) {
-  const auto text = config.nested_config("text_config");
-  if (!text) fail(ErrorKind::bad_file, "{}: expected an object, found none", config.where("text_config"));
-  text->choice_or("model_type", "gemma3_text", {"gemma3_text"});
-  // Where pictures would stand among the tokens. The tower that sees them, vision_config, is refused by name; who goes
-  // on without it (--ignore-key) has its tensors left where they are.
-  config.harmless({"boi_token_index", "eoi_token_index", "image_token_index", "mm_tokens_per_image"});
-  weights.ignore_below("vision_tower");
-  weights.ignore_below("multi_modal_projector");
-  return make(*text, weights, "language_model", config.get_or<bool>("tie_word_embeddings", true));
+  config.harmless({"mm_tokens_per_image"});
+  return make(text_within(config, weights, "gemma3_text", "vision_tower"), weights, kTextPlace,
+              config.get_or<bool>("tie_word_embeddings", true));
 }
 
 }  // namespace glassbox

@@ -109,7 +109,7 @@ std::unique_ptr<LanguageModel> make_gpt_oss(Config& config, WeightSource& weight
   const RopeConfig rope = read_rope(config);
   config.only<int64_t>("initial_context_length", rope.original_max_position_embeddings);  // the same, older
   shape->rotary = rotary(rope, shape->head_dim);
-  shape->memory = memory_of(*shape, weights, "", window_of(sliding, window));
+  shape->memory = memory_of(*shape, weights, window_of(sliding, window));
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

@@ -20,6 +20,7 @@ struct ModelShape {
   int64_t context = 0;                         // longest sequence it was made for (max_position_embeddings)
   bool tied = false;                           // lm_head is the embedding
   int64_t experts = 0, experts_per_token = 0;  // of a layer that is a mixture; 0: none is
+  std::string prefix;  // before the names of a text that is part of another model ("language_model."), else empty
 
   // Of the `parameters` of a tensor, how many one token uses: of an expert's (its name says ".experts.") the share of
   // experts a token chooses, of layers beyond the last, which only draft, none, of all others every one.

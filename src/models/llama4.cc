@@ -122,23 +122,6 @@ struct Block {
   }
 };
 
-// Layers that see only their chunk: layer_types, or where the file has none those that turn.
-std::vector<bool> read_chunked_layers(const Config& config, const std::vector<bool>& uses_rope) {
-  const auto kinds = config.optional<std::vector<std::string>>("layer_types");
-  if (!kinds) return uses_rope;
-  if (kinds->size() != uses_rope.size())
-    fail(ErrorKind::bad_file, "{}: expected {} layers, got {}", config.where("layer_types"), uses_rope.size(),
-         kinds->size());
-  std::vector<bool> chunked;
-  for (const std::string& kind : *kinds) {
-    if (kind != "chunked_attention" && kind != "full_attention")
-      fail(ErrorKind::unsupported, "{}: expected chunked_attention or full_attention, got {}",
-           config.where("layer_types"), kind);
-    chunked.push_back(kind == "chunked_attention");
-  }
-  return chunked;
-}
-
 // Layers that are mixtures: moe_layers, or where the file has none every interleave_moe_layer_step-th.
 std::vector<bool> read_mixture_layers(const Config& config, int64_t layers) {
   std::vector<bool> mixtures(static_cast<size_t>(layers));
@@ -162,10 +145,10 @@ bool read_temperature_tuning(const Config& config) {
 }
 
 // `tied`: where the model is part of another, whose configuration decides.
-std::unique_ptr<LanguageModel> make(Config config, WeightSource& source, const std::string& prefix,
+std::unique_ptr<LanguageModel> make(Config config, WeightSource& source, const std::string& place,
                                     std::optional<bool> tied = {}) {
   auto shape = std::make_unique<Llama4Shape>();
-  static_cast<ModelShape&>(*shape) = read_shape(config, source, {.tied_outside = tied}, prefix);
+  static_cast<ModelShape&>(*shape) = read_shape(config, source, {.tied_outside = tied}, place);
   shape->norm_eps = static_cast<float>(config.between<double>("rms_norm_eps", 0, 1));
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   shape->use_qk_norm = config.get<bool>("use_qk_norm");
@@ -177,7 +160,9 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& source, const s
   shape->experts = read_experts(config);
   shape->experts_per_token = config.positive<int64_t>("num_experts_per_tok", shape->experts);
   shape->uses_rope = read_rope_layers(config, shape->layers);
-  const auto chunked = read_chunked_layers(config, shape->uses_rope);
+  const auto chunked = read_sliding_layers(
+      config, shape->layers, [&](int64_t layer) { return shape->uses_rope[static_cast<size_t>(layer)]; },
+      "chunked_attention");
   shape->mixtures = read_mixture_layers(config, shape->layers);
   config.choice_or("hidden_act", "silu", {"silu"});
   config.harmless({"router_aux_loss_coef", "router_jitter_noise"});  // of training
@@ -187,10 +172,9 @@ std::unique_ptr<LanguageModel> make(Config config, WeightSource& source, const s
   auto ones = std::make_shared<std::vector<float>>(static_cast<size_t>(shape->head_dim), 1.0f);
   const void* data = ones->data();
   shape->ones = Tensor({shape->head_dim}, DType::f32, std::move(ones), data);
-  const Weights w(source, prefix);
-  shape->memory = memory_of(*shape, source, prefix, [&](int64_t layer) {
-    return Sight{.chunk = chunked[static_cast<size_t>(layer)] ? chunk : 0};
-  });
+  const Weights w(source, place);
+  shape->memory = memory_of(
+      *shape, source, [&](int64_t layer) { return Sight{.chunk = chunked[static_cast<size_t>(layer)] ? chunk : 0}; });
   return std::make_unique<Decoder<Block>>(std::move(shape), w);
 }
 
@@ -201,15 +185,8 @@ std::unique_ptr<LanguageModel> make_llama4_text(Config& config, WeightSource& we
 }
 
 std::unique_ptr<LanguageModel> make_llama4(Config& config, WeightSource& weights) {
-  const auto text = config.nested_config("text_config");
-  if (!text) fail(ErrorKind::bad_file, "{}: expected an object, found none", config.where("text_config"));
-  text->choice_or("model_type", "llama4_text", {"llama4_text"});
-  // Where pictures would stand among the tokens. The tower that sees them, vision_config, is refused by name; who goes
-  // on without it (--ignore-key) has its tensors left where they are.
-  config.harmless({"boi_token_index", "eoi_token_index", "image_token_index"});
-  weights.ignore_below("vision_model");
-  weights.ignore_below("multi_modal_projector");
-  return make(*text, weights, "language_model", config.get_or<bool>("tie_word_embeddings", false));
+  return make(text_within(config, weights, "llama4_text", "vision_model"), weights, kTextPlace,
+              config.get_or<bool>("tie_word_embeddings", false));
 }
 
 }  // namespace glassbox

@@ -64,7 +64,7 @@ std::unique_ptr<LanguageModel> make_mistral(Config& config, WeightSource& weight
   const auto window = config.positive_or<int64_t>("sliding_window", 0);
   config.choice_or("hidden_act", "silu", {"silu"});
   shape->rotary = rotary(read_rope(config), shape->head_dim);
-  shape->memory = memory_of(*shape, weights, "", [&](int64_t) { return Sight{.window = window}; });
+  shape->memory = memory_of(*shape, weights, [&](int64_t) { return Sight{.window = window}; });
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

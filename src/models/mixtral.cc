@@ -99,7 +99,7 @@ std::unique_ptr<LanguageModel> make_mixtral(Config& config, WeightSource& weight
   config.harmless({"router_aux_loss_coef", "router_jitter_noise"});  // of training
   shape->rotary = rotary(read_rope(config), shape->head_dim);
 
-  shape->memory = memory_of(*shape, weights, "", [&](int64_t) { return Sight{.window = window}; });
+  shape->memory = memory_of(*shape, weights, [&](int64_t) { return Sight{.window = window}; });
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

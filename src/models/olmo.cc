@@ -5,6 +5,7 @@
 #include "models/families.h"
 
 #include "models/decoder.h"
+#include "models/olmo.h"
 #include "models/shape.h"
 
 namespace glassbox {
@@ -70,7 +71,7 @@ struct Block {
 std::unique_ptr<LanguageModel> make_olmo(Config& config, WeightSource& weights) {
   auto shape = std::make_unique<OlmoShape>();
   static_cast<ModelShape&>(*shape) = read_shape(config, weights);
-  shape->norm_eps = 1e-5f;
+  shape->norm_eps = kOlmoNormEps;
   shape->attention_bias = config.get_or<bool>("attention_bias", false);
   shape->clip_qkv = static_cast<float>(config.between_or<double>("clip_qkv", 0, 1e-6, 1e6));
   config.choice_or("hidden_act", "silu", {"silu"});

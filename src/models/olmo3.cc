@@ -76,7 +76,7 @@ std::unique_ptr<LanguageModel> make_olmo3(Config& config, WeightSource& weights)
   const RopeConfigs ropes = read_ropes(config);
   shape->full = rotary(ropes.full, shape->head_dim);
   shape->local = rotary(ropes.sliding, shape->head_dim);
-  shape->memory = memory_of(*shape, weights, "", window_of(shape->sliding, window));
+  shape->memory = memory_of(*shape, weights, window_of(shape->sliding, window));
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

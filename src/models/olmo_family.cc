@@ -2,6 +2,7 @@
 #include "formats/gguf_keys.h"
 #include "models/families.h"
 #include "models/gguf_tables.h"
+#include "models/olmo.h"
 
 namespace glassbox {
 namespace {
@@ -11,7 +12,7 @@ constexpr gguf::Key kClamp[] = {{"attention.clamp_kqv", "clip_qkv", gguf::real}}
 constexpr gguf::Names kNames[] = {kEnds, gguf::kRotatedAttention, gguf::kMlp};
 constexpr gguf::Keys kKeys[] = {gguf::kShape, kClamp};
 constexpr std::string_view kOwnKeys[] = {"clip_qkv"};
-constexpr const char* kEpsilon = "attention.layer_norm_epsilon";  // always 1e-5
+constexpr const char* kEpsilon = "attention.layer_norm_epsilon";
 
 }  // namespace
 
@@ -24,7 +25,7 @@ constinit const Family kOlmo = {
                         .presences = gguf::kAttentionBias,
                         .own_keys = kOwnKeys,
                         .read = [](GgufKeys& from, Json&) { from.real(kEpsilon); },
-                        .write = [](const Json&, const GgufAdd& add) { add(kEpsilon, GgufValue::of(1e-5f)); }}},
+                        .write = [](const Json&, const GgufAdd& add) { add(kEpsilon, GgufValue::of(kOlmoNormEps)); }}},
     .models = "OLMo",
     .make = make_olmo};
 

@@ -74,7 +74,7 @@ std::unique_ptr<LanguageModel> make_qwen3(Config& config, WeightSource& weights)
   const bool windows = config.get_or<bool>("use_sliding_window", false);
   const auto sliding = read_sliding_layers(config, shape->layers, [&](int64_t layer) { return layer >= from; });
   shape->rotary = rotary(read_rope(config), shape->head_dim);
-  shape->memory = memory_of(*shape, weights, "", window_of(sliding, windows ? window : 0));
+  shape->memory = memory_of(*shape, weights, window_of(sliding, windows ? window : 0));
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

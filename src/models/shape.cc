@@ -10,10 +10,9 @@ namespace glassbox {
 
 namespace {
 
-bool is_tied(const Config& config, WeightSource& weights, const ShapeDefaults& defaults, const std::string& prefix) {
+bool is_tied(const Config& config, WeightSource& weights, const ShapeDefaults& defaults, const std::string& before) {
   const bool said = config.get_or<bool>("tie_word_embeddings", defaults.tied);
   if (!defaults.tied_outside.value_or(said)) return false;
-  const std::string before = prefix.empty() ? "" : prefix + ".";
   const std::string table = before + "model.embed_tokens.weight", head = before + "lm_head.weight";
   if (weights.copy_of(table, head) != WeightSource::Copy::different) return true;
   config.warn(fmt::format("{}: true, but the checkpoint has a {} with other numbers than {}: it is used",
@@ -23,8 +22,9 @@ bool is_tied(const Config& config, WeightSource& weights, const ShapeDefaults& d
 
 }  // namespace
 
-ModelShape read_shape(Config& config, WeightSource& weights, const ShapeDefaults& defaults, const std::string& prefix) {
+ModelShape read_shape(Config& config, WeightSource& weights, const ShapeDefaults& defaults, const std::string& place) {
   ModelShape shape;
+  if (!place.empty()) shape.prefix = place + ".";
   shape.model_type = config.get<std::string>("model_type");
   const auto counted = [&](std::string_view key, int64_t fallback, int64_t highest) {
     return fallback > 0 ? config.positive_or<int64_t>(key, fallback, highest) : config.positive<int64_t>(key, highest);
@@ -48,13 +48,23 @@ ModelShape read_shape(Config& config, WeightSource& weights, const ShapeDefaults
   if (shape.head_dim % 2 != 0)
     fail(ErrorKind::bad_file, "{}: expected an even number, got {}", config.where("head_dim"), shape.head_dim);
   shape.context = counted("max_position_embeddings", defaults.context, kMost);
-  shape.tied = is_tied(config, weights, defaults, prefix);
+  shape.tied = is_tied(config, weights, defaults, shape.prefix);
   return shape;
 }
 
-DType memory_dtype(WeightSource& weights, const ModelShape& shape, const std::string& prefix) {
+Config text_within(const Config& config, WeightSource& weights, std::string_view model_type, const std::string& tower) {
+  const auto text = config.nested_config("text_config");
+  if (!text) fail(ErrorKind::bad_file, "{}: expected an object, found none", config.where("text_config"));
+  text->choice_or("model_type", model_type, {model_type});
+  config.harmless({"boi_token_index", "eoi_token_index", "image_token_index"});  // where pictures would stand
+  weights.ignore_below(tower);
+  weights.ignore_below("multi_modal_projector");
+  return *text;
+}
+
+DType memory_dtype(WeightSource& weights, const ModelShape& shape) {
   const Tensor embedding =
-      Weights(weights, prefix)["model"]["embed_tokens"].tensor("weight", {shape.vocabulary, shape.hidden});
+      Weights(weights, shape.prefix + "model.embed_tokens").tensor("weight", {shape.vocabulary, shape.hidden});
   return embedding.dtype() == DType::f32 ? DType::f32 : DType::bf16;
 }
 
@@ -152,9 +162,9 @@ std::function<Sight(int64_t layer)> window_of(std::vector<bool> sliding, int64_t
   };
 }
 
-MemoryShape memory_of(const ModelShape& shape, WeightSource& weights, const std::string& prefix,
+MemoryShape memory_of(const ModelShape& shape, WeightSource& weights,
                       const std::function<Sight(int64_t layer)>& sight) {
-  const DType dtype = memory_dtype(weights, shape, prefix);
+  const DType dtype = memory_dtype(weights, shape);
   std::vector<LayerMemory> layers;
   for (int64_t layer = 0; layer < shape.layers; ++layer)
     layers.push_back({KeysValues{shape.kv_heads, shape.head_dim, dtype, sight ? sight(layer) : Sight()}});

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "formats/config.h"
@@ -24,14 +25,20 @@ struct ShapeDefaults {
 
 // hidden_size, num_attention_heads and the rest, checked against each other. `tied` is what the model is: where
 // config.json ties the output matrix to the table and `weights` have another one all the same, that one counts, as in
-// transformers 5 and llama.cpp, and a warning says so. `prefix`: what stands before `model` in the names of a model
-// that is part of another ("language_model"). Throws Error(bad_file).
+// transformers 5 and llama.cpp, and a warning says so. `place`: of a text that is part of another model
+// ("language_model"). Throws Error(bad_file).
 ModelShape read_shape(Config& config, WeightSource& weights, const ShapeDefaults& defaults = {},
-                      const std::string& prefix = "");
+                      const std::string& place = "");
+
+// The text of a model that also sees pictures: text_config, which must be of this model_type; its tensors stand below
+// kTextPlace. What sees, vision_config, is refused by name; who goes on without it (--ignore-key) has its tensors left
+// where they are, below `tower`. Throws Error(bad_file | unsupported).
+inline constexpr const char* kTextPlace = "language_model";
+Config text_within(const Config& config, WeightSource& weights, std::string_view model_type, const std::string& tower);
 
 // Memory holds float32 for float32 models, else bf16 (docs/design.md, Numbers). The embedding tells: files of
 // quantized weights keep their norms in float32.
-DType memory_dtype(WeightSource& weights, const ModelShape& shape, const std::string& prefix = "");
+DType memory_dtype(WeightSource& weights, const ModelShape& shape);
 
 // rope_frequency() of each pair that turns, as the kind of scaling changes it (formats/config.h). Throws
 // Error(unsupported) where what turns of a head is no pairs.
@@ -49,7 +56,7 @@ int64_t read_experts(const Config& config);
 std::function<Sight(int64_t layer)> window_of(std::vector<bool> sliding, int64_t window);
 
 // Keys and values of every head in each layer, in memory_dtype. `sight`: of a layer, where layers do not see all.
-MemoryShape memory_of(const ModelShape& shape, WeightSource& weights, const std::string& prefix = "",
+MemoryShape memory_of(const ModelShape& shape, WeightSource& weights,
                       const std::function<Sight(int64_t layer)>& sight = {});
 
 }  // namespace glassbox

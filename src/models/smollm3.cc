@@ -80,7 +80,7 @@ std::unique_ptr<LanguageModel> make_smollm3(Config& config, WeightSource& weight
       config, shape->layers, [&](int64_t layer) { return windows && !shape->uses_rope[static_cast<size_t>(layer)]; });
   config.harmless({"max_window_layers"});  // of the Qwen code that its authors began with
   shape->rotary = rotary(read_rope(config), shape->head_dim);
-  shape->memory = memory_of(*shape, weights, "", window_of(sliding, windows ? window : 0));
+  shape->memory = memory_of(*shape, weights, window_of(sliding, windows ? window : 0));
   return std::make_unique<Decoder<Block>>(std::move(shape), Weights(weights));
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "kernels/kernels.h"
+#include "tensor/numbers.h"
 #include "tensor/pass.h"
 
 namespace glassbox {
@@ -36,11 +37,7 @@ struct PerHead {
     if (type == DType::f32) return w.f32() + at;
     if (type == DType::bf16 && !float_only) return w.data<uint16_t>() + at;
     wide.resize(static_cast<size_t>(count * latent));
-    const uint16_t* from = w.data<uint16_t>() + at;
-    if (type == DType::bf16)
-      kernels().from_bf16(from, wide.data(), count * latent);
-    else
-      kernels().from_f16(from, wide.data(), count * latent);
+    to_float(type, w.data<uint16_t>() + at, wide.data(), count * latent);
     type = DType::f32;
     return wide.data();
   }
@@ -68,10 +65,8 @@ struct PerHead {
       const float* r = wide.data();
       if (w.dtype() == DType::f32)
         r = w.f32() + at;
-      else if (w.dtype() == DType::bf16)
-        kernels().from_bf16(w.data<uint16_t>() + at, wide.data(), latent);
       else
-        kernels().from_f16(w.data<uint16_t>() + at, wide.data(), latent);
+        to_float(w.dtype(), w.data<uint16_t>() + at, wide.data(), latent);
       for (int64_t t = from; t < to; ++t)
         kernels().scale_add(x[(t * heads + h) * count + i], r, y + (t * heads + h) * latent, latent);
     }

@@ -1,9 +1,12 @@
 #include "tensor/numbers.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 
 #include "base/error.h"
+#include "kernels/kernels.h"
 #include "tensor/blocks.h"
 
 namespace glassbox {
@@ -15,6 +18,20 @@ void each(const void* bytes, float* values, int64_t count, const Widen& widen) {
     T value;
     std::memcpy(&value, static_cast<const std::byte*>(bytes) + static_cast<size_t>(i) * sizeof(T), sizeof(T));
     values[i] = widen(value);
+  }
+}
+
+// A kernel takes halves where halves may stand; those of a file may stand anywhere.
+void each_half(const void* bytes, float* values, int64_t count,
+               void (*widen)(const uint16_t* x, float* y, int64_t n) noexcept) {
+  if (reinterpret_cast<uintptr_t>(bytes) % alignof(uint16_t) == 0)
+    return widen(static_cast<const uint16_t*>(bytes), values, count);
+  std::array<uint16_t, 1024> aligned;
+  for (int64_t done = 0; done < count;) {
+    const int64_t some = std::min<int64_t>(aligned.size(), count - done);
+    std::memcpy(aligned.data(), static_cast<const std::byte*>(bytes) + 2 * done, static_cast<size_t>(some) * 2);
+    widen(aligned.data(), values + done, some);
+    done += some;
   }
 }
 
@@ -33,11 +50,12 @@ void to_float(DType dtype, const void* bytes, float* values, int64_t count) {
   if (is_blocks(dtype)) return dequantize(dtype, bytes, values, count);
   switch (dtype) {
     case DType::f32:
-      return each<float>(bytes, values, count, [](float value) { return value; });
+      std::memcpy(values, bytes, static_cast<size_t>(count) * sizeof(float));
+      return;
     case DType::f16:
-      return each<uint16_t>(bytes, values, count, f16_to_f32);
+      return each_half(bytes, values, count, kernels().from_f16);
     case DType::bf16:
-      return each<uint16_t>(bytes, values, count, bf16_to_f32);
+      return each_half(bytes, values, count, kernels().from_bf16);
     case DType::f64:
       return each<double>(bytes, values, count, rounded);
     case DType::f8_e4m3:

@@ -1,12 +1,12 @@
 #include "tensor/product.h"
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "base/error.h"
 #include "kernels/kernels.h"
 #include "tensor/blocks.h"
+#include "tensor/numbers.h"
 
 namespace glassbox {
 namespace {
@@ -74,13 +74,9 @@ void product_f8(const MatmulInput& x, int64_t row, int64_t rows, const Tensor& w
   }
 }
 
-void widen_f8(const Tensor& w, int64_t row, int64_t rows, float* to) {
-  const int64_t k = w.width();
-  const auto convert = w.dtype() == DType::f8_e4m3 ? f8_e4m3_to_f32 : f8_e5m2_to_f32;
-  const uint8_t* from = w.data<uint8_t>() + row * k;
-  for (int64_t i = 0; i < rows * k; ++i) to[i] = convert(from[i]);
-  if (!w.scales()) return;
-  const int64_t columns = w.scales()->columns;
+// Of FP8, whose scales stand in a tensor of their own.
+void scale_f8(const Tensor& w, int64_t row, int64_t rows, float* to) {
+  const int64_t k = w.width(), columns = w.scales()->columns;
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t input = 0; input < k; input += columns) {
       float scale;
@@ -241,37 +237,17 @@ void product_dw(const float* dy, int64_t n, const MatmulInput& x, int64_t row, i
 }
 
 void widen(const Tensor& w, int64_t row, int64_t rows, float* to) {
+  if (w.dtype() == DType::f4_e2m1) return widen_f4(w, row, rows, to);
   const int64_t first = row * w.width(), count = rows * w.width();
-  switch (w.dtype()) {
-    case DType::f32:
-      std::memcpy(to, w.f32() + first, static_cast<size_t>(count) * sizeof(float));
-      break;
-    case DType::f16:
-      kernels().from_f16(w.data<uint16_t>() + first, to, count);
-      break;
-    case DType::bf16:
-      kernels().from_bf16(w.data<uint16_t>() + first, to, count);
-      break;
-    case DType::f8_e4m3:
-    case DType::f8_e5m2:
-      widen_f8(w, row, rows, to);
-      break;
-    case DType::f4_e2m1:
-      widen_f4(w, row, rows, to);
-      break;
-    default:
-      if (!is_blocks(w.dtype()))
-        fail(ErrorKind::unsupported, "weights of dtype {} are not supported", info(w.dtype()).name);
-      dequantize(w.dtype(),
-                 w.data<std::byte>() + static_cast<size_t>(first) / info(w.dtype()).block * info(w.dtype()).bytes, to,
-                 count);
-      if (const auto* order = w.input_order()) {
-        std::vector<float> row_there(order->size());
-        for (int64_t r = 0; r < rows; ++r, to += w.width()) {
-          std::copy_n(to, w.width(), row_there.begin());
-          for (size_t i = 0; i < order->size(); ++i) to[(*order)[i]] = row_there[i];
-        }
-      }
+  const DTypeInfo& type = info(w.dtype());
+  to_float(w.dtype(), w.data<std::byte>() + static_cast<size_t>(first) / type.block * type.bytes, to, count);
+  if (w.scales()) scale_f8(w, row, rows, to);
+  if (const auto* order = w.input_order()) {
+    std::vector<float> row_there(order->size());
+    for (int64_t r = 0; r < rows; ++r, to += w.width()) {
+      std::copy_n(to, w.width(), row_there.begin());
+      for (size_t i = 0; i < order->size(); ++i) to[(*order)[i]] = row_there[i];
+    }
   }
 }
 

@@ -8,32 +8,23 @@
 namespace glassbox {
 namespace {
 
-constexpr std::string_view kSection = "<｜tool▁calls▁begin｜>", kSectionEnd = "<｜tool▁calls▁end｜>",
-                           kCall = "<｜tool▁call▁begin｜>", kCallEnd = "<｜tool▁call▁end｜>",
-                           kSeparator = "<｜tool▁sep｜>";
+constexpr SectionMarks kMarks = {.section = "<｜tool▁calls▁begin｜>",
+                                 .section_end = "<｜tool▁calls▁end｜>",
+                                 .call = "<｜tool▁call▁begin｜>",
+                                 .call_end = "<｜tool▁call▁end｜>",
+                                 .arguments = "<｜tool▁sep｜>"};
 
-class DeepseekReader : public MarkedReader {
+class DeepseekReader : public SectionReader {
  public:
-  using MarkedReader::MarkedReader;
-
-  State read(std::string_view text, bool last) override {
-    if (!begun()) {
-      const size_t at = text.starts_with(kSection) ? skip_space(text, kSection.size()) : 0;
-      const std::string_view rest = text.substr(at);
-      if (!rest.starts_with(kCall)) return kCall.starts_with(rest) && !last ? State::open : State::none;
-      size_t separator = 0;
-      if (const State head = read_head(text, at + kCall.size(), kSeparator, last, separator); head != State::read)
-        return head;
-      begin(at + kCall.size(), separator + kSeparator.size());
-    }
-    return until(text, {kCallEnd}, {kSectionEnd, kCall}, last,
-                 [&](std::string_view call, bool closed) { return parse(call, closed); });
-  }
+  explicit DeepseekReader(const OrderedJson& tools) : SectionReader(kMarks, tools) {}
 
  private:
-  Calls parse(std::string_view call, bool closed) const {
-    const size_t separator = call.find(kSeparator);
-    std::string_view name = trim(call.substr(0, separator)), rest = call.substr(separator + kSeparator.size());
+  bool take_head(std::string_view head) override {
+    head_ = head;
+    return true;
+  }
+  Calls parse(std::string_view rest, bool closed) const override {
+    std::string_view name = head_;
     if (name == "function") {
       const size_t line = std::min(rest.find_first_of("\n`{"), rest.size());
       name = trim(rest.substr(0, line));
@@ -52,17 +43,14 @@ class DeepseekReader : public MarkedReader {
     if (!arguments) return std::nullopt;
     return std::vector<ToolCall>{{"", std::string(name), std::move(*arguments)}};
   }
+
+  std::string head_;
 };
 
 }  // namespace
 
 CallSyntax deepseek_calls() {
-  CallSyntax deepseek;
-  deepseek.name = "deepseek";
-  deepseek.taught_by = {kSection};
-  deepseek.marks = {kSection, kSectionEnd, kCall, kCallEnd, kSeparator};
-  deepseek.opening = {kSection, kCall};
-  deepseek.closing = deepseek.ends = {kSectionEnd, kCallEnd};
+  CallSyntax deepseek = section_syntax("deepseek", kMarks);
   deepseek.reader = [](const CallSyntax&, const OrderedJson& tools) -> std::unique_ptr<CallReader> {
     return std::make_unique<DeepseekReader>(tools);
   };

@@ -79,6 +79,32 @@ State MarkedReader::until(std::string_view text, const Marks& ends, const Marks&
   return found(parse(text.substr(body_), false), text.size());
 }
 
+State SectionReader::read(std::string_view text, bool last) {
+  if (!begun()) {
+    const size_t at = text.starts_with(marks_.section) ? skip_space(text, marks_.section.size()) : 0;
+    const std::string_view rest = text.substr(at);
+    if (!rest.starts_with(marks_.call)) return marks_.call.starts_with(rest) && !last ? State::open : State::none;
+    const size_t head = at + marks_.call.size();
+    size_t end = 0;
+    if (const State state = read_head(text, head, marks_.arguments, last, end); state != State::read) return state;
+    if (!take_head(trim(text.substr(head, end - head)))) return State::none;
+    const size_t arguments = end + marks_.arguments.size();
+    begin(arguments, arguments);
+  }
+  return until(text, {marks_.call_end}, {marks_.section_end, marks_.call}, last,
+               [&](std::string_view arguments, bool closed) { return parse(arguments, closed); });
+}
+
+CallSyntax section_syntax(std::string_view name, const SectionMarks& marks) {
+  CallSyntax syntax;
+  syntax.name = name;
+  syntax.taught_by = {marks.section};
+  syntax.marks = {marks.section, marks.section_end, marks.call, marks.call_end, marks.arguments};
+  syntax.opening = {marks.section, marks.call};
+  syntax.closing = syntax.ends = {marks.section_end, marks.call_end};
+  return syntax;
+}
+
 State FenceReader::read(std::string_view text, bool last) {
   constexpr std::string_view kJson[] = {"", "json", "JSON", "xml", "tool_call", "tool_calls"};
   constexpr std::string_view kCode[] = {"tool_code", "python"};

@@ -60,6 +60,29 @@ class MarkedReader : public CallReader {
   int tries_ = 0;
 };
 
+// The marks of a syntax whose calls stand in a section: SECTION CALL HEAD ARGUMENTS {...} CALL_END ... SECTION_END.
+struct SectionMarks {
+  std::string_view section, section_end, call, call_end, arguments;
+};
+
+// Reads one call of a section, whose opening mark may be missing.
+class SectionReader : public MarkedReader {
+ public:
+  SectionReader(const SectionMarks& marks, const OrderedJson& tools) : MarkedReader(tools), marks_(marks) {}
+  State read(std::string_view text, bool last) final;
+
+ protected:
+  // What stands before the arguments; false if that is the head of no call.
+  virtual bool take_head(std::string_view head) = 0;
+  virtual Calls parse(std::string_view arguments, bool closed) const = 0;
+
+ private:
+  SectionMarks marks_;
+};
+
+// All of such a syntax but its reader.
+CallSyntax section_syntax(std::string_view name, const SectionMarks& marks);
+
 // A fenced block that holds calls and nothing else.
 class FenceReader : public MarkedReader {
  public:
