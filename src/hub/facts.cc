@@ -7,11 +7,13 @@
 #include <set>
 
 #include "hub/card.h"
+#include "hub/studies.h"
+#include "hub/tensors.h"
 
 namespace glassbox::hub {
 namespace {
 
-constexpr size_t kMostCard = size_t{1} << 20, kMostConfig = size_t{16} << 20, kMostHeader = size_t{32} << 20;
+constexpr size_t kMostCard = size_t{1} << 20, kMostConfig = size_t{16} << 20;
 
 // The JSON of a file in the repository; null where it is missing, too large, or no JSON.
 Json json_in(Contents& contents, const std::vector<Entry>& files, std::string_view path, size_t most) {
@@ -20,39 +22,6 @@ Json json_in(Contents& contents, const std::vector<Entry>& files, std::string_vi
   try {
     return parse_json(contents.read(file->sha256, most), path);
   } catch (const Error&) { return nullptr; }
-}
-
-// How many numbers of each dtype the header of a safetensors file names; nothing where it is none.
-std::optional<std::map<std::string, uint64_t>> parameters_in(Contents& contents, const Entry& file) {
-  std::map<std::string, uint64_t> parameters;
-  try {
-    const auto reader = contents.open(file.sha256);
-    std::string bytes;
-    const auto read_up_to = [&](uint64_t size) {
-      while (bytes.size() < size) {
-        const std::string more = reader->read(bytes.size(), size - bytes.size());
-        if (more.empty()) return false;
-        bytes += more;
-      }
-      return true;
-    };
-    if (!read_up_to(8)) return std::nullopt;
-    uint64_t length = 0;
-    for (size_t i = 8; i-- > 0;) length = length << 8 | static_cast<uint8_t>(bytes[i]);
-    if (length > kMostHeader || length + 8 > reader->size() || !read_up_to(8 + length)) return std::nullopt;
-    const Json header = parse_json(std::string_view(bytes).substr(8, length), file.path);
-    for (const auto& [name, tensor] : header.items()) {
-      if (name == "__metadata__") continue;
-      uint64_t count = 1;
-      for (const Json& size : tensor.at("shape"))
-        if (__builtin_mul_overflow(count, size.get<uint64_t>(), &count)) return std::nullopt;
-      if (__builtin_add_overflow(parameters[tensor.at("dtype")], count, &parameters[tensor.at("dtype")]))
-        return std::nullopt;
-    }
-  } catch (const Error&) { return std::nullopt; } catch (const Json::exception&) {
-    return std::nullopt;
-  }
-  return parameters;
 }
 
 // Files that other programs would run code out of.
@@ -99,12 +68,10 @@ void update_facts(Hub& hub, const Repository& repository) {
       has_adapter |= file.path == "adapter_config.json";
       has_gguf |= file.path.ends_with(".gguf");
       if (may_run_code(file.path)) code.push_back(file.path);
-      if (!file.path.ends_with(".safetensors")) continue;
-      formats.insert("safetensors");
-      if (file.path.find('/') != std::string::npos) continue;
-      if (const auto counted = parameters_in(contents, file))
-        for (const auto& [dtype, count] : *counted) parameters[dtype] += count;
+      if (file.path.ends_with(".safetensors")) formats.insert("safetensors");
     }
+    for (const auto& [name, tensor] : tensors_of(contents, files))
+      parameters[tensor.dtype] += static_cast<uint64_t>(tensor.elements());
     if (has_gguf) formats.insert("gguf");
     if (!parameters.empty()) {
       uint64_t total = 0;
@@ -127,6 +94,7 @@ void update_facts(Hub& hub, const Repository& repository) {
       if (!std::ranges::count(tags, format)) tags.push_back(format);
     facts["tags"] = tags;
     hub.set_facts(repository, facts, tags);
+    hub.studies().add(repository);
   } catch (const Error& error) {
     // The commit is made; what is known of it waits for the next one.
     spdlog::warn("{}: its files could not be read: {}", repository.full_name(), error.what());
