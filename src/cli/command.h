@@ -42,6 +42,7 @@ void add_train_command(Commands& commands);
 void add_eval_command(Commands& commands);
 void add_convert_command(Commands& commands);
 void add_quantize_command(Commands& commands);
+void add_hub_command(Commands& commands);
 
 struct ModelOptions {
   std::string model;

@@ -163,7 +163,8 @@ Response Service::State::refusal(const Request& head, const ApiError& error) con
 std::optional<Response> Service::State::admit(const Request& head) {
   const auto refuse = [&](const ApiError& error) { return refusal(head, error); };
   const Target to = target(head);
-  if (auto error = guard.refuse(head, to.access == Access::everyone)) {
+  const bool asks_itself = to.route && to.route->asks_itself && to.route->asks_itself();
+  if (auto error = guard.refuse(head, to.access == Access::everyone, asks_itself)) {
     Response response = refuse(*error);
     if (error->status == 401 && head.header("Authorization")) response.delay = wrong_keys.note(head.peer);
     return response;
