@@ -67,7 +67,8 @@ int add_user(const HubOptions& options) {
     return 0;
   }
   fmt::print(stderr, "{} may use the hub{}\n", options.name, options.administers ? ", and administers it" : "");
-  if (is_first) fmt::print(stderr, "From now on the hub asks for tokens: without one, only what is public can be read\n");
+  if (is_first)
+    fmt::print(stderr, "From now on the hub asks for tokens: without one, only what is public can be read\n");
   if (token) print_token(*token);
   return 0;
 }
@@ -209,8 +210,7 @@ int members(const HubOptions& options) {
   const auto all = people.members(options.name);
   if (options.json) {
     OrderedJson told = OrderedJson::array();
-    for (const hub::Membership& one : all)
-      told.push_back({{"name", one.account.name}, {"role", name_of(one.role)}});
+    for (const hub::Membership& one : all) told.push_back({{"name", one.account.name}, {"role", name_of(one.role)}});
     print_json(told);
     return 0;
   }
@@ -252,14 +252,14 @@ void role_option(CLI::App& command, HubOptions& options, const std::string& what
 void add_hub_command(Commands& commands) {
   CLI::App* hub = commands.app.add_subcommand("hub", "Who may use this machine's hub, and with what");
   hub->require_subcommand(1);
-  hub->footer("While there are no users, who is at this machine is the hub's owner. Example:\n"
-              "  glassbox hub users add alice --token");
+  hub->footer(
+      "While there are no users, who is at this machine is the hub's owner. Example:\n"
+      "  glassbox hub users add alice --token");
   const auto made = [] { return std::make_shared<HubOptions>(); };
 
   Group users = group(commands, *hub, "users", "People");
   auto options = made();
-  CLI::App* command =
-      users.add("add", "A new user", "glassbox hub users add alice --token", add_user, options);
+  CLI::App* command = users.add("add", "A new user", "glassbox hub users add alice --token", add_user, options);
   name_option(*command, *options, "Letters, digits, '-', '_' and '.'");
   command->add_flag("--admin", options->administers, "May do everything, also with what is others'");
   command->add_flag("--token", options->token, "Make a token to write with, and print it");
@@ -276,7 +276,8 @@ void add_hub_command(Commands& commands) {
 
   Group tokens = group(commands, *hub, "tokens", "What programs show to be let in");
   options = made();
-  command = tokens.add("add", "A new token, printed once", "glassbox hub tokens add alice --role read", add_token, options);
+  command =
+      tokens.add("add", "A new token, printed once", "glassbox hub tokens add alice --role read", add_token, options);
   name_option(*command, *options, "Whose it is");
   role_option(*command, *options, "What it lets do", {"read", "write"});
   command->add_option("--repository", options->repository,
@@ -292,9 +293,9 @@ void add_hub_command(Commands& commands) {
 
   Group organizations = group(commands, *hub, "organizations", "Names that several people share");
   options = made();
-  name_option(*organizations.add("add", "A new organization", "glassbox hub organizations add acme", add_organization,
-                                 options),
-              *options, "Letters, digits, '-', '_' and '.'");
+  name_option(
+      *organizations.add("add", "A new organization", "glassbox hub organizations add acme", add_organization, options),
+      *options, "Letters, digits, '-', '_' and '.'");
   organizations.add("list", "Which there are", "glassbox hub organizations list", list_organizations, made());
   options = made();
   name_option(*organizations.add("remove", "No organization any more; repositories under its name stay",

@@ -171,7 +171,10 @@ ObjectId Hub::merge(const Caller& caller, RepositoryKind kind, std::string_view 
       if (!conflicts.empty())
         refuse(Refused::conflict, "proposal {}: both it and {} changed {}", number, branch, fmt::join(conflicts, ", "));
       const Signature signature = signature_of(caller);
-      made = view.objects.put_commit({tree, {*ours, *theirs}, signature, signature,
+      made = view.objects.put_commit({tree,
+                                      {*ours, *theirs},
+                                      signature,
+                                      signature,
                                       message_of(fmt::format("{} (#{})", discussion.title, number), text)});
       view.repositories.add_made(repository, made);
     } else if (base == theirs) {
@@ -194,9 +197,9 @@ AccessRequest Hub::ask_access(const Caller& caller, RepositoryKind kind, std::st
     if (repository.gate == Gate::open) refuse(Refused::bad_value, "{}: it is not gated", repository.full_name());
     // Who was rejected stays so until somebody thinks again.
     if (!view.discussions.access_of(repository, who))
-      view.discussions.set_access(repository, who,
-                                  repository.gate == Gate::automatic ? AccessRequest::Status::accepted
-                                                                     : AccessRequest::Status::pending);
+      view.discussions.set_access(
+          repository, who,
+          repository.gate == Gate::automatic ? AccessRequest::Status::accepted : AccessRequest::Status::pending);
     return *view.discussions.access_of(repository, who);
   });
 }

@@ -92,7 +92,8 @@ void View::need(const Repository& repository, Right right) {
     refuse(Refused::forbidden, "{}: {} has no right to write to it", repository.full_name(),
            caller_.account ? caller_.name : "a stranger");
   // Words that clients show as they are.
-  const std::string what = fmt::format("Access to {} {} is restricted", name_of(repository.kind), repository.full_name());
+  const std::string what =
+      fmt::format("Access to {} {} is restricted", name_of(repository.kind), repository.full_name());
   if (!caller_.account)
     refuse(Refused::gated, "{}. You must have access to it and be authenticated to access it. Please log in.", what);
   refuse(Refused::gated, "{} and you are not in the authorized list.", what);
@@ -542,15 +543,13 @@ void Hub::note_content(const Caller& caller, const Sha256& content) {
 }
 
 void Hub::note_file(const Caller& caller, const xet::Hash& file_id) {
-  database().write([&](Connection& connection) {
-    Holdings(connection).note_file(caller, file_id, now_in_milliseconds() + kLease);
-  });
+  database().write(
+      [&](Connection& connection) { Holdings(connection).note_file(caller, file_id, now_in_milliseconds() + kLease); });
 }
 
 void Hub::note_xorb(const Caller& caller, const xet::Hash& xorb) {
-  database().write([&](Connection& connection) {
-    Holdings(connection).note_xorb(caller, xorb, now_in_milliseconds() + kLease);
-  });
+  database().write(
+      [&](Connection& connection) { Holdings(connection).note_xorb(caller, xorb, now_in_milliseconds() + kLease); });
 }
 
 }  // namespace glassbox::hub

@@ -53,7 +53,8 @@ Side merge(Objects& objects, const Side& base, const Side& ours, const Side& the
     conflicts.push_back(path);
     return ours;
   }
-  const Entries before = entries_of(objects, base), left = entries_of(objects, ours), right = entries_of(objects, theirs);
+  const Entries before = entries_of(objects, base), left = entries_of(objects, ours),
+                right = entries_of(objects, theirs);
   std::vector<TreeEntry> merged;
   for (const std::string& name : names_in(before, left, right))
     if (auto entry = merge(objects, named(before, name), named(left, name), named(right, name),

@@ -126,8 +126,9 @@ std::vector<Route> Service::State::table() {
   routes.push_back({.method = "POST", .pattern = "/api/prompt", .handle = told(&State::prompt), .takes_json = true});
   routes.insert(routes.end(), options.routes.begin(), options.routes.end());
   if (options.hub)
-    std::ranges::move(hub_routes(*options.hub, [this](const Request& head, Response& answer) { guard.finish(head, answer); }),
-                      std::back_inserter(routes));
+    std::ranges::move(
+        hub_routes(*options.hub, [this](const Request& head, Response& answer) { guard.finish(head, answer); }),
+        std::back_inserter(routes));
   routes.push_back({.method = "GET",
                     .pattern = "/{page...}",
                     .handle =

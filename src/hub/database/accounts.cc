@@ -11,9 +11,9 @@ namespace {
 constexpr std::string_view kOwner = "local";  // of the machine: made with the store
 
 Account read_account(const Row& row) {
-  return {row.integer(0),          static_cast<AccountKind>(row.integer(1)),
-          row.text(2),             row.text(3),
-          row.integer(4) != 0,     row.integer(5) != 0,
+  return {row.integer(0),      static_cast<AccountKind>(row.integer(1)),
+          row.text(2),         row.text(3),
+          row.integer(4) != 0, row.integer(5) != 0,
           row.integer(6)};
 }
 
@@ -122,9 +122,10 @@ bool Accounts::may_make(const Caller& caller, std::string_view owner) {
   if (caller.owns_machine) return true;
   if (!caller.account) return false;
   return connection_
-      .integer("SELECT 1 FROM account a WHERE a.folded = ? AND (a.id = ? OR EXISTS (SELECT 1 FROM member m WHERE "
-               "m.organization = a.id AND m.account = ? AND m.role >= 1))",
-               {folded(owner), *caller.account, *caller.account})
+      .integer(
+          "SELECT 1 FROM account a WHERE a.folded = ? AND (a.id = ? OR EXISTS (SELECT 1 FROM member m WHERE "
+          "m.organization = a.id AND m.account = ? AND m.role >= 1))",
+          {folded(owner), *caller.account, *caller.account})
       .has_value();
 }
 
@@ -147,7 +148,8 @@ std::optional<Token> Accounts::token(int64_t id) {
 
 std::optional<Caller> Accounts::caller_with(const Sha256& hash) {
   return connection_.first(
-      "SELECT a.id, a.name, a.administers, t.writes, t.repository, t.id FROM token t JOIN account a ON a.id = t.account "
+      "SELECT a.id, a.name, a.administers, t.writes, t.repository, t.id FROM token t JOIN account a ON a.id = "
+      "t.account "
       "WHERE t.hash = ?",
       {Blob{hash.view()}}, [](const Row& row) {
         Caller caller{row.integer(0), row.text(1), row.integer(2) != 0, row.integer(3) != 0, {}, row.integer(5)};

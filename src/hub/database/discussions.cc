@@ -93,10 +93,10 @@ std::optional<Discussion> Discussions::find(const Repository& repository, int64_
 
 std::vector<Discussion> Discussions::list(const Repository& repository, const DiscussionQuery& query) {
   const auto author = query.author ? std::optional(folded(*query.author)) : std::nullopt;
-  return connection_.all(kDiscussion + kAsked + "ORDER BY d.number DESC LIMIT ? OFFSET ?",
-                         {repository.id, query.proposals, query.proposals, query.open, query.open, author, author,
-                          query.most, query.from},
-                         read_discussion);
+  return connection_.all(
+      kDiscussion + kAsked + "ORDER BY d.number DESC LIMIT ? OFFSET ?",
+      {repository.id, query.proposals, query.proposals, query.open, query.open, author, author, query.most, query.from},
+      read_discussion);
 }
 
 int64_t Discussions::count(const Repository& repository, const DiscussionQuery& query) {
@@ -143,8 +143,8 @@ void Discussions::hide(const Event& event) {
 }
 
 std::vector<AccessRequest> Discussions::access_requests(const Repository& repository, AccessRequest::Status status) {
-  return connection_.all(kRequest + "AND x.status = ? ORDER BY x.time, x.id",
-                         {repository.id, static_cast<int>(status)}, read_request);
+  return connection_.all(kRequest + "AND x.status = ? ORDER BY x.time, x.id", {repository.id, static_cast<int>(status)},
+                         read_request);
 }
 
 std::optional<AccessRequest> Discussions::access_of(const Repository& repository, int64_t account) {

@@ -50,7 +50,8 @@ bool Holdings::was_noted(const Caller& caller, int kind, std::string_view hash) 
 bool Holdings::may_have_content(const Caller& caller, const Sha256& content) {
   return was_noted(caller, kContent, content.view()) ||
          connection_
-             .integer(kMe + "SELECT 1 FROM me, held h JOIN repository r ON r.id = h.repository WHERE h.sha256 = ? AND " +
+             .integer(kMe +
+                          "SELECT 1 FROM me, held h JOIN repository r ON r.id = h.repository WHERE h.sha256 = ? AND " +
                           kReadable + " LIMIT 1",
                       {account_of(caller), caller.owns_machine, caller.may_write, caller.sole_repository,
                        Blob{content.view()}})
@@ -60,8 +61,9 @@ bool Holdings::may_have_content(const Caller& caller, const Sha256& content) {
 bool Holdings::may_have_file(const Caller& caller, const xet::Hash& file_id) {
   return was_noted(caller, kFile, view(file_id)) ||
          connection_
-             .integer(kMe + "SELECT 1 FROM me, content c JOIN held h ON h.sha256 = c.sha256 JOIN repository r ON r.id = "
-                            "h.repository WHERE c.file_id = ? AND " +
+             .integer(kMe +
+                          "SELECT 1 FROM me, content c JOIN held h ON h.sha256 = c.sha256 JOIN repository r ON r.id = "
+                          "h.repository WHERE c.file_id = ? AND " +
                           kReadable + " LIMIT 1",
                       {account_of(caller), caller.owns_machine, caller.may_write, caller.sole_repository,
                        Blob{view(file_id)}})

@@ -175,16 +175,15 @@ std::vector<Listed> Repositories::list(const Caller& caller, const RepositoryQue
       "LIMIT ?",
       kColumns, score, kKnown, kMe);
   const std::optional<std::string> owner = query.owner ? std::optional(folded(*query.owner)) : std::nullopt;
-  return connection_.all(
-      sql,
-      {account_of(caller), caller.owns_machine, caller.may_write, caller.sole_repository,
-       static_cast<int>(query.kind), owner, owner, dump_json(words),
-       dump_json(tags), query.after.has_value(), last_score, last_score, last_id, query.most},
-      [](const Row& row) {
-        Listed listed{read_repository(row), row.real(12), {}};
-        listed.position = fmt::format("{}_{}", listed.score, listed.repository.id);
-        return listed;
-      });
+  return connection_.all(sql,
+                         {account_of(caller), caller.owns_machine, caller.may_write, caller.sole_repository,
+                          static_cast<int>(query.kind), owner, owner, dump_json(words), dump_json(tags),
+                          query.after.has_value(), last_score, last_score, last_id, query.most},
+                         [](const Row& row) {
+                           Listed listed{read_repository(row), row.real(12), {}};
+                           listed.position = fmt::format("{}_{}", listed.score, listed.repository.id);
+                           return listed;
+                         });
 }
 
 std::vector<Reference> Repositories::references(const Repository& repository) {
@@ -242,9 +241,10 @@ std::vector<std::string> Repositories::likers(const Repository& repository, int6
 
 std::vector<Liked> Repositories::liked(const Caller& caller, int64_t account, int64_t from, int64_t most) {
   return connection_.all(
-      fmt::format("{}SELECT {}, l.time FROM me, liked l JOIN repository r ON r.id = l.repository JOIN account a ON a.id "
-                  "= r.owner WHERE l.account = ? AND {} ORDER BY l.time DESC, r.id LIMIT ? OFFSET ?",
-                  kMe, kColumns, kKnown),
+      fmt::format(
+          "{}SELECT {}, l.time FROM me, liked l JOIN repository r ON r.id = l.repository JOIN account a ON a.id "
+          "= r.owner WHERE l.account = ? AND {} ORDER BY l.time DESC, r.id LIMIT ? OFFSET ?",
+          kMe, kColumns, kKnown),
       {account_of(caller), caller.owns_machine, caller.may_write, caller.sole_repository, account, most, from},
       [](const Row& row) { return Liked{read_repository(row), row.integer(12)}; });
 }
@@ -258,7 +258,8 @@ int64_t Repositories::count(const Caller& caller, int64_t owner, RepositoryKind 
 
 int64_t Repositories::count_likes(const Caller& caller, int64_t account) {
   return *connection_.integer(
-      kMe + "SELECT COUNT(*) FROM me, liked l JOIN repository r ON r.id = l.repository WHERE l.account = ? AND " + kKnown,
+      kMe + "SELECT COUNT(*) FROM me, liked l JOIN repository r ON r.id = l.repository WHERE l.account = ? AND " +
+          kKnown,
       {account_of(caller), caller.owns_machine, caller.may_write, caller.sole_repository, account});
 }
 

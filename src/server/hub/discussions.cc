@@ -185,8 +185,8 @@ http::Response edit_comment(const Call& call) {
 }
 
 http::Response hide_comment(const Call& call) {
-  const hub::Event event = call.hub.hide_comment(call.caller, call.kind, call.repository(), number_in(call, "number"),
-                                                 event_in(call));
+  const hub::Event event =
+      call.hub.hide_comment(call.caller, call.kind, call.repository(), number_in(call, "number"), event_in(call));
   return json_answer({{"updatedComment", event_json(call, event)}});
 }
 

@@ -41,8 +41,7 @@ struct Page {
   size_t from, most;
 };
 Page page_of(const Call& call) {
-  return {call.query_number("cursor", 0, 1u << 30),
-          std::max<size_t>(1, call.query_number("limit", kPage, kMostPage))};
+  return {call.query_number("cursor", 0, 1u << 30), std::max<size_t>(1, call.query_number("limit", kPage, kMostPage))};
 }
 
 // `items` with at most one more than the page has.
@@ -56,7 +55,8 @@ http::Response paged(const Call& call, Json items, const Page& page) {
 
 http::Response whoami(const Call& call) {
   if (!call.caller.account) refuse(Refused::forbidden, "Invalid username or password.");
-  Json organizations = Json::array(), token{{"displayName", call.caller.name}, {"role", "write"}, {"createdAt", date(0)}};
+  Json organizations = Json::array(),
+       token{{"displayName", call.caller.name}, {"role", "write"}, {"createdAt", date(0)}};
   call.hub.view(call.caller, [&](hub::View& view) {
     const hub::Account account = *view.accounts.find(*call.caller.account);
     for (const hub::Membership& of : view.accounts.organizations(account))
@@ -64,7 +64,9 @@ http::Response whoami(const Call& call) {
     const auto shown = call.caller.token ? view.accounts.token(*call.caller.token) : std::nullopt;
     if (!shown) return;
     token = {{"displayName", shown->label},
-             {"role", shown->repository_id ? "fineGrained" : shown->writes ? "write" : "read"},
+             {"role", shown->repository_id ? "fineGrained"
+                      : shown->writes      ? "write"
+                                           : "read"},
              {"createdAt", date(shown->created)}};
   });
   return json_answer({{"type", "user"},
@@ -106,12 +108,10 @@ http::Response user_likes(const Call& call) {
   Json items = Json::array();
   call.hub.view(call.caller, [&](hub::View& view) {
     const hub::Account account = account_in(call, view, hub::AccountKind::person);
-    for (const hub::Liked& liked :
-         view.repositories.liked(call.caller, account.id, static_cast<int64_t>(page.from),
-                                 static_cast<int64_t>(page.most) + 1))
-      items.push_back(
-          {{"createdAt", date(liked.time)},
-           {"repo", {{"name", liked.repository.full_name()}, {"type", name_of(liked.repository.kind)}}}});
+    for (const hub::Liked& liked : view.repositories.liked(call.caller, account.id, static_cast<int64_t>(page.from),
+                                                           static_cast<int64_t>(page.most) + 1))
+      items.push_back({{"createdAt", date(liked.time)},
+                       {"repo", {{"name", liked.repository.full_name()}, {"type", name_of(liked.repository.kind)}}}});
   });
   return paged(call, std::move(items), page);
 }
@@ -137,8 +137,7 @@ http::Response organization_overview(const Call& call) {
 http::Response organization_members(const Call& call) {
   Json items = Json::array();
   call.hub.view(call.caller, [&](hub::View& view) {
-    for (const hub::Membership& one :
-         view.accounts.members(account_in(call, view, hub::AccountKind::organization)))
+    for (const hub::Membership& one : view.accounts.members(account_in(call, view, hub::AccountKind::organization)))
       items.push_back(user_json(call, one.account.name));
   });
   return json_answer(items);
@@ -150,9 +149,9 @@ http::Response likers(const Call& call) {
   const Page page = page_of(call);
   Json items = Json::array();
   call.hub.view(call.caller, [&](hub::View& view) {
-    for (const std::string& name : view.repositories.likers(view.repository(call.kind, call.repository()),
-                                                            static_cast<int64_t>(page.from),
-                                                            static_cast<int64_t>(page.most) + 1))
+    for (const std::string& name :
+         view.repositories.likers(view.repository(call.kind, call.repository()), static_cast<int64_t>(page.from),
+                                  static_cast<int64_t>(page.most) + 1))
       items.push_back(user_json(call, name));
   });
   return paged(call, std::move(items), page);

@@ -190,8 +190,7 @@ http::Response revision_info(const Call& call) {
 namespace {
 
 http::Response check_right(const Call& call, hub::Right right) {
-  call.hub.view(call.caller,
-                [&](hub::View& view) { view.need(view.repository(call.kind, call.repository()), right); });
+  call.hub.view(call.caller, [&](hub::View& view) { view.need(view.repository(call.kind, call.repository()), right); });
   return json_answer(Json::object());
 }
 

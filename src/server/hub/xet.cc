@@ -124,8 +124,8 @@ void add_shard(const Call& call, const hub::Caller& caller, const std::function<
   for (const xet::ShardFile& file : xet::parse_shard(bytes).files) {
     call.hub.note_file(caller, file.id);
     if (file.sha256)
-      call.hub.note_content(caller, hub::Sha256::of_bytes({reinterpret_cast<const char*>(file.sha256->data()),
-                                                           file.sha256->size()}));
+      call.hub.note_content(
+          caller, hub::Sha256::of_bytes({reinterpret_cast<const char*>(file.sha256->data()), file.sha256->size()}));
   }
 }
 
@@ -146,7 +146,8 @@ http::Response xet_chunk(const Call& call) {
 
 // Uploads go through this server, so there is nothing to grant; who has a xorb to send that is here need not send it.
 http::Response xet_grant(const Call& call) {
-  if (!may_have_xorb(call, caller_of(call, true), hash_in(call))) refuse(Refused::no_entry, "no grants are given: post the xorb");
+  if (!may_have_xorb(call, caller_of(call, true), hash_in(call)))
+    refuse(Refused::no_entry, "no grants are given: post the xorb");
   return json_answer(Json::object());
 }
 
@@ -236,9 +237,8 @@ void xet_shard_v2(const Call& call, const std::shared_ptr<http::ResponseStream>&
   stream->begin(std::move(head));
   const auto say = [&](const Json& line) { stream->write(dump_json(line) + "\n"); };
   try {
-    add_shard(call, caller, [&](size_t done, size_t all) {
-      say({{"type", "validating"}, {"verified", done}, {"total", all}});
-    });
+    add_shard(call, caller,
+              [&](size_t done, size_t all) { say({{"type", "validating"}, {"verified", done}, {"total", all}}); });
     say({{"type", "result"}, {"result", 1}});
   } catch (const Error& error) {
     const bool is_theirs = error.kind() == ErrorKind::bad_file || error.kind() == ErrorKind::bad_request;
