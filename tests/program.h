@@ -20,11 +20,12 @@ struct Ran {
   std::string out, err;
 };
 
-// A shell's command line; `in` is its standard input.
+// A shell's command line; `in` is its standard input. What the program keeps of its own goes with the test.
 inline Ran shell(const std::string& line, const std::string& in = "") {
   TemporaryFolder folder;
   write_file(folder / "in", in);
-  const std::string command = "{ " + line + " ; } < " + (folder / "in").string() + " > " + (folder / "out").string() +
+  const std::string home = "export GLASSBOX_HOME=" + (folder / "home").string() + "; ";
+  const std::string command = home + "{ " + line + " ; } < " + (folder / "in").string() + " > " + (folder / "out").string() +
                               " 2> " + (folder / "err").string();
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(folder / "out"),

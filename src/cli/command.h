@@ -18,18 +18,23 @@ namespace glassbox {
 // The program and what was chosen: each add_*_command adds a subcommand whose callback sets `chosen`, run after
 // parsing.
 struct Commands {
+  explicit Commands(CLI::App& app) : app(app) {}
   CLI::App& app;
   std::function<int()> chosen;
 
-  // A subcommand with an example in its --help. Options live in a shared struct that `run` receives.
+  // A subcommand with an example in its --help; "hub users add" is one of a group of the group `hub`. Options live in a shared struct
+  // that `run` receives.
   template <class Options>
   CLI::App* add(const std::string& name, const std::string& what, const std::string& example,
                 std::shared_ptr<Options> options, int (*run)(const Options&)) {
-    CLI::App* command = app.add_subcommand(name, what);
+    CLI::App* command = subcommand(name, what);
     command->footer((example.find('\n') == std::string::npos ? "Example:\n  " : "Examples:\n  ") + example);
     command->callback([this, options, run] { chosen = [options, run] { return run(*options); }; });
     return command;
   }
+
+ private:
+  CLI::App* subcommand(const std::string& name, const std::string& what);
 };
 
 void add_run_command(Commands& commands);
@@ -42,7 +47,8 @@ void add_train_command(Commands& commands);
 void add_eval_command(Commands& commands);
 void add_convert_command(Commands& commands);
 void add_quantize_command(Commands& commands);
-void add_hub_command(Commands& commands);
+void add_store_commands(Commands& commands);  // hub fsck, hub gc
+void add_people_commands(Commands& commands);  // hub users, hub tokens, hub organizations
 
 struct ModelOptions {
   std::string model;

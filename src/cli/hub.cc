@@ -1,6 +1,6 @@
-// glassbox hub: who may use the hub of this machine, and with what. Works on the store itself, also while it is served.
+// glassbox hub users, tokens, organizations: who may use this machine's hub, and with what. They work on the store
+// itself, also while it is served.
 #include <fmt/chrono.h>
-#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -218,97 +218,78 @@ int members(const HubOptions& options) {
   return 0;
 }
 
-// Commands of a group, each with its own options.
-struct Group {
-  Commands& commands;
-  CLI::App* app;
+// A command with options of its own.
+struct Added {
+  CLI::App* command;
+  std::shared_ptr<HubOptions> options;
 
-  CLI::App* add(const std::string& name, const std::string& what, const std::string& example,
-                int (*run)(const HubOptions&), const std::shared_ptr<HubOptions>& options) {
-    CLI::App* command = app->add_subcommand(name, what);
-    command->footer("Example:\n  " + example);
-    command->add_flag("--json", options->json, "JSON on standard output, for programs");
-    command->callback([all = &commands, options, run] { all->chosen = [options, run] { return run(*options); }; });
-    return command;
+  Added& name(const std::string& what) {
+    command->add_option("NAME", options->name, what)->required();
+    return *this;
+  }
+  Added& role(const std::string& what, std::vector<std::string> roles) {
+    command->add_option("--role", options->role, what)->check(CLI::IsMember(std::move(roles)))->capture_default_str();
+    return *this;
   }
 };
 
-Group group(Commands& commands, CLI::App& under, const std::string& name, const std::string& what) {
-  CLI::App* app = under.add_subcommand(name, what);
-  app->require_subcommand(1);
-  return {commands, app};
+Added add(Commands& commands, const std::string& name, const std::string& what, const std::string& example,
+          int (*run)(const HubOptions&)) {
+  const auto options = std::make_shared<HubOptions>();
+  CLI::App* command = commands.add(name, what, "glassbox " + name + example, options, run);
+  command->add_flag("--json", options->json, "JSON on standard output, for programs");
+  return {command, options};
 }
 
-void name_option(CLI::App& command, HubOptions& options, const std::string& what) {
-  command.add_option("NAME", options.name, what)->required();
+void add_user_commands(Commands& commands) {
+  Added made = add(commands, "hub users add", "A new user", " alice --token", add_user);
+  made.name("Letters, digits, '-', '_' and '.'");
+  made.command->add_flag("--admin", made.options->administers, "May do everything, also with what is others'");
+  made.command->add_flag("--token", made.options->token, "Make a token to write with, and print it");
+  add(commands, "hub users list", "Who there is", " --json", list_users);
+  add(commands, "hub users remove", "Nobody by this name any more; repositories under it stay", " alice", remove_user)
+      .name("A user");
+  made = add(commands, "hub users password", "Set a password, read from the terminal or a line of standard input",
+             " alice", set_password);
+  made.name("A user").command->add_flag("--none", made.options->none, "Take the password away");
 }
 
-void role_option(CLI::App& command, HubOptions& options, const std::string& what, std::vector<std::string> roles) {
-  command.add_option("--role", options.role, what)->check(CLI::IsMember(std::move(roles)))->capture_default_str();
+void add_token_commands(Commands& commands) {
+  Added made = add(commands, "hub tokens add", "A new token, printed once", " alice --role read", add_token);
+  made.name("Whose it is").role("What it lets do", {"read", "write"});
+  made.command->add_option("--repository", made.options->repository,
+                           "The only repository it is for: alice/model, datasets/alice/texts");
+  made.command->add_option("--name", made.options->label, "What it is called, to tell it from others")
+      ->capture_default_str();
+  made = add(commands, "hub tokens list", "Tokens, without what is secret", "", list_tokens);
+  made.command->add_option("NAME", made.options->name, "Only this user's");
+  made = add(commands, "hub tokens revoke", "A token that is good no more", " 3", revoke_token);
+  made.command->add_option("ID", made.options->id, "Its number in the list")->required();
+}
+
+void add_organization_commands(Commands& commands) {
+  add(commands, "hub organizations add", "A new organization", " acme", add_organization)
+      .name("Letters, digits, '-', '_' and '.'");
+  add(commands, "hub organizations list", "Which there are", "", list_organizations);
+  add(commands, "hub organizations remove", "No organization any more; repositories under its name stay", " acme",
+      remove_organization)
+      .name("An organization");
+  Added made = add(commands, "hub organizations members", "Who is in it, changed first where that is asked for",
+                   " acme --add alice --role admin", members);
+  made.name("An organization");
+  CLI::Option* added =
+      made.command->add_option("--add", made.options->add, "A user to take in, or whose role to change");
+  made.command->add_option("--remove", made.options->remove, "A user to let go");
+  made.role("Of who is added: reads, writes, or administers it", {"read", "write", "admin"});
+  made.command->get_option("--role")->needs(added);
 }
 
 }  // namespace
 
-void add_hub_command(Commands& commands) {
-  CLI::App* hub = commands.app.add_subcommand("hub", "Who may use this machine's hub, and with what");
-  hub->require_subcommand(1);
-  hub->footer(
-      "While there are no users, who is at this machine is the hub's owner. Example:\n"
-      "  glassbox hub users add alice --token");
-  const auto made = [] { return std::make_shared<HubOptions>(); };
-
-  Group users = group(commands, *hub, "users", "People");
-  auto options = made();
-  CLI::App* command = users.add("add", "A new user", "glassbox hub users add alice --token", add_user, options);
-  name_option(*command, *options, "Letters, digits, '-', '_' and '.'");
-  command->add_flag("--admin", options->administers, "May do everything, also with what is others'");
-  command->add_flag("--token", options->token, "Make a token to write with, and print it");
-  users.add("list", "Who there is", "glassbox hub users list --json", list_users, made());
-  options = made();
-  name_option(*users.add("remove", "Nobody by this name any more; repositories under it stay",
-                         "glassbox hub users remove alice", remove_user, options),
-              *options, "A user");
-  options = made();
-  command = users.add("password", "Set a password, read from the terminal or a line of standard input",
-                      "glassbox hub users password alice", set_password, options);
-  name_option(*command, *options, "A user");
-  command->add_flag("--none", options->none, "Take the password away");
-
-  Group tokens = group(commands, *hub, "tokens", "What programs show to be let in");
-  options = made();
-  command =
-      tokens.add("add", "A new token, printed once", "glassbox hub tokens add alice --role read", add_token, options);
-  name_option(*command, *options, "Whose it is");
-  role_option(*command, *options, "What it lets do", {"read", "write"});
-  command->add_option("--repository", options->repository,
-                      "The only repository it is for: alice/model, datasets/alice/texts");
-  command->add_option("--name", options->label, "What it is called, to tell it from others")->capture_default_str();
-  options = made();
-  tokens.add("list", "Tokens, without what is secret", "glassbox hub tokens list", list_tokens, options)
-      ->add_option("NAME", options->name, "Only this user's");
-  options = made();
-  tokens.add("revoke", "A token that is good no more", "glassbox hub tokens revoke 3", revoke_token, options)
-      ->add_option("ID", options->id, "Its number in the list")
-      ->required();
-
-  Group organizations = group(commands, *hub, "organizations", "Names that several people share");
-  options = made();
-  name_option(
-      *organizations.add("add", "A new organization", "glassbox hub organizations add acme", add_organization, options),
-      *options, "Letters, digits, '-', '_' and '.'");
-  organizations.add("list", "Which there are", "glassbox hub organizations list", list_organizations, made());
-  options = made();
-  name_option(*organizations.add("remove", "No organization any more; repositories under its name stay",
-                                 "glassbox hub organizations remove acme", remove_organization, options),
-              *options, "An organization");
-  options = made();
-  command = organizations.add("members", "Who is in it, changed first where that is asked for",
-                              "glassbox hub organizations members acme --add alice --role admin", members, options);
-  name_option(*command, *options, "An organization");
-  CLI::Option* add = command->add_option("--add", options->add, "A user to take in, or whose role to change");
-  command->add_option("--remove", options->remove, "A user to let go");
-  role_option(*command, *options, "Of who is added: reads, writes, or administers it", {"read", "write", "admin"});
-  command->get_option("--role")->needs(add);
+void add_people_commands(Commands& commands) {
+  add_user_commands(commands);
+  add_token_commands(commands);
+  add_organization_commands(commands);
 }
 
 }  // namespace glassbox

@@ -52,7 +52,7 @@ int run(int argc, char** argv) {
       "  glassbox serve glassbox/prism    the page and the API, on http://127.0.0.1:8080\n"
       "\n"
       "glassbox COMMAND --help shows a command's options and an example.");
-  glassbox::Commands commands{app, {}};
+  glassbox::Commands commands(app);
   add_run_command(commands);
   add_serve_command(commands);
   add_inspect_command(commands);
@@ -63,7 +63,8 @@ int run(int argc, char** argv) {
   add_eval_command(commands);
   add_convert_command(commands);
   add_quantize_command(commands);
-  add_hub_command(commands);
+  add_store_commands(commands);
+  add_people_commands(commands);
   const std::vector<std::string_view> words(argv + 1, argv + argc);
   if (words.empty() || (words.size() == 1 && words[0] == "help")) {
     fmt::print("{}", app.help());

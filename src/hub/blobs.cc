@@ -87,7 +87,8 @@ class FolderWriterOfOne : public BlobWriter {
 
 class FolderBlobs : public Blobs {
  public:
-  explicit FolderBlobs(std::filesystem::path folder) : folder_(std::move(folder)) {
+  FolderBlobs(std::filesystem::path folder, FolderUse use) : folder_(std::move(folder)) {
+    if (use == FolderUse::reads) return;
     std::filesystem::remove_all(folder_ / kUnfinished);
     std::filesystem::create_directories(folder_ / kUnfinished);
     for (int part = 0; part < 256; ++part) std::filesystem::create_directory(folder_ / fmt::format("{:02x}", part));
@@ -124,8 +125,8 @@ class FolderBlobs : public Blobs {
 
 }  // namespace
 
-std::unique_ptr<Blobs> folder_blobs(std::filesystem::path folder) {
-  return std::make_unique<FolderBlobs>(std::move(folder));
+std::unique_ptr<Blobs> folder_blobs(std::filesystem::path folder, FolderUse use) {
+  return std::make_unique<FolderBlobs>(std::move(folder), use);
 }
 
 }  // namespace glassbox::hub

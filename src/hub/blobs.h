@@ -39,7 +39,9 @@ class Blobs {
   virtual std::vector<std::string> names() const = 0;
 };
 
-// Files FOLDER/ab/abcd..., FOLDER/unfinished/... while they are written. Whoever makes it owns the folder.
-std::unique_ptr<Blobs> folder_blobs(std::filesystem::path folder);
+// Files FOLDER/ab/abcd..., FOLDER/unfinished/... while they are written. Who writes owns the folder: what an earlier
+// one left unfinished is removed.
+enum class FolderUse { writes, reads };
+std::unique_ptr<Blobs> folder_blobs(std::filesystem::path folder, FolderUse use = FolderUse::writes);
 
 }  // namespace glassbox::hub

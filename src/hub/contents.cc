@@ -266,11 +266,14 @@ int64_t Contents::add_xorb(const xet::XorbTable& table, BlobWriter& blob, Pin& p
 }
 
 std::unique_ptr<ContentReader> Contents::open_file(const xet::Hash& file_id) const {
-  const std::lock_guard lock(pins_.mutex);
-  auto layout = database_.read([&](Connection& connection) { return Layouts(connection).find(file_id); });
-  if (!layout) fail(ErrorKind::not_found, "file {}: not in the store", file_id.text());
   auto pin = std::make_unique<Pin>(pins_);
-  for (const LayoutTerm& term : layout->terms) pin->add(term.xorb);
+  std::optional<Layout> layout;
+  {
+    const std::lock_guard lock(pins_.mutex);
+    layout = database_.read([&](Connection& connection) { return Layouts(connection).find(file_id); });
+    if (!layout) fail(ErrorKind::not_found, "file {}: not in the store", file_id.text());
+    for (const LayoutTerm& term : layout->terms) pin->add(term.xorb);
+  }
   return open_layout(*std::move(layout), std::move(pin));
 }
 

@@ -62,7 +62,7 @@ class Pin {
   std::set<int64_t> held_;
 };
 
-// Any thread.
+// Any thread. Outlives its readers and writers.
 class Contents {
  public:
   // Both outlive it.

@@ -35,7 +35,7 @@ struct Caller {
   std::optional<int64_t> account;  // none: a stranger
   std::string name;
   bool owns_machine = false;
-  bool may_write = true;                  // false: whoever shows a token to read with
+  bool may_write = true;                   // false: whoever shows a token to read with
   std::optional<int64_t> sole_repository;  // beyond what everybody may, only in this one
   std::optional<int64_t> token;            // that was shown
 };

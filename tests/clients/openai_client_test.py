@@ -42,9 +42,11 @@ class Server:
     """A server of its own, asked to stop at the end as a person would: with SIGINT."""
 
     def __init__(self, *arguments, reference=None, **environment):
+        self.home = tempfile.TemporaryDirectory(prefix="glassbox-home-")
         self.process = subprocess.Popen(
             [BINARY, "serve", reference or REFERENCE, "--port", "0", "--quiet", *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={"GLASSBOX_HOME": self.home.name, **os.environ, **environment})
         line = self.process.stdout.readline()
         if "Glassbox is open on http" not in line:
             self.process.wait()
@@ -56,6 +58,7 @@ class Server:
         status = self.process.wait(30)
         self.process.stdout.close()
         self.process.stderr.close()
+        self.home.cleanup()
         return status
 
 

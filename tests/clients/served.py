@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 
 MODEL = "glassbox/prism"
@@ -14,8 +15,10 @@ SLOWER = float(os.environ.get("GLASSBOX_SLOWER", "1"))  # how much more time eve
 
 class Server:
     def __init__(self, binary, *arguments):
+        self.home = tempfile.TemporaryDirectory(prefix="glassbox-home-")
         self.process = subprocess.Popen([binary, "serve", MODEL, "--port", "0", "--quiet", *arguments],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        env={"GLASSBOX_HOME": self.home.name, **os.environ})
         line = self.process.stdout.readline()
         if "Glassbox is open on http" not in line:
             self.process.wait()

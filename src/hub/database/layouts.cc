@@ -14,13 +14,6 @@ std::string_view view(const xet::Hash& hash) {
   return {reinterpret_cast<const char*>(hash.bytes.data()), hash.bytes.size()};
 }
 
-xet::Hash hash_of(std::string_view bytes) {
-  check(bytes.size() == 32, "a Xet hash has 32 bytes");
-  xet::Hash hash;
-  std::ranges::copy(std::as_bytes(std::span(bytes)), hash.bytes.begin());
-  return hash;
-}
-
 void append(std::string& out, uint64_t value, size_t bytes) {
   for (size_t i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i));
 }
@@ -46,13 +39,13 @@ std::string packed(const std::vector<xet::XorbChunk>& chunks) {
 StoredXorb read_xorb(const Row& row) {
   StoredXorb xorb;
   xorb.id = row.integer(0);
-  xorb.table.hash = hash_of(row.bytes(1));
+  xorb.table.hash = xet_hash(row.bytes(1));
   std::string_view bytes = row.bytes(2);
   if (bytes.size() % kChunkBytes != 0) fail(ErrorKind::bad_file, "the hub's database: a xorb's table is cut off");
   xorb.table.chunks.reserve(bytes.size() / kChunkBytes);
   while (!bytes.empty()) {
     xet::XorbChunk chunk{};
-    chunk.hash = hash_of(bytes.substr(0, 32));
+    chunk.hash = xet_hash(bytes.substr(0, 32));
     bytes.remove_prefix(32);
     chunk.raw_end = static_cast<uint32_t>(load(bytes, 4));
     chunk.stored_end = static_cast<uint32_t>(load(bytes, 4));
@@ -63,11 +56,18 @@ StoredXorb read_xorb(const Row& row) {
 
 }  // namespace
 
+xet::Hash xet_hash(std::string_view bytes) {
+  check(bytes.size() == 32, "a Xet hash has 32 bytes");
+  xet::Hash hash;
+  std::ranges::copy(std::as_bytes(std::span(bytes)), hash.bytes.begin());
+  return hash;
+}
+
 std::optional<Content> Layouts::content(const Sha256& sha256) {
   return connection_.first("SELECT size, file_id FROM content WHERE sha256 = ?", {Blob{sha256.view()}},
                            [&](const Row& row) {
                              Content content{sha256, static_cast<uint64_t>(row.integer(0)), {}};
-                             if (!row.is_null(1)) content.file_id = hash_of(row.bytes(1));
+                             if (!row.is_null(1)) content.file_id = xet_hash(row.bytes(1));
                              return content;
                            });
 }
@@ -160,7 +160,7 @@ std::vector<xet::Hash> Layouts::of_xorb(int64_t xorb, int64_t most) {
   return connection_.all(
       "SELECT l.file_id FROM layout_xorb x JOIN layout l ON l.file_id = x.file_id WHERE x.xorb = ? "
       "ORDER BY l.leased DESC LIMIT ?",
-      {xorb, most}, [](const Row& row) { return hash_of(row.bytes(0)); });
+      {xorb, most}, [](const Row& row) { return xet_hash(row.bytes(0)); });
 }
 
 }  // namespace glassbox::hub

@@ -41,6 +41,9 @@ struct ChunkPlace {
   uint32_t chunk = 0;
 };
 
+// Of 32 bytes as they are.
+xet::Hash xet_hash(std::string_view bytes);
+
 // Over a connection in a transaction, and as long-lived as it.
 class Layouts {
  public:
