@@ -1,5 +1,6 @@
 #include "cli/command.h"
 
+#include <algorithm>
 #include <array>
 #include <iostream>
 #include <iterator>
@@ -9,15 +10,31 @@
 
 namespace glassbox {
 
+namespace {
+
+constexpr std::pair<std::string_view, const char*> kGroups[] = {
+    {"hub", "The hub of this machine: its store, and who may use it"},
+    {"users", "People who may use the hub; while there are none, who is at this machine is its owner"},
+    {"tokens", "What programs show to be let in"},
+    {"organizations", "Names that several people share"}};
+
+}  // namespace
+
 CLI::App* Commands::subcommand(const std::string& name, const std::string& what) {
-  const size_t space = name.find(' ');
-  if (space == std::string::npos) return app.add_subcommand(name, what);
-  const std::string group = name.substr(0, space);
-  const auto groups = app.get_subcommands([&](const CLI::App* one) { return one->get_name() == group; });
-  CLI::App* parent = groups.empty()
-                         ? app.add_subcommand(group, "The hub of this machine: its store")->require_subcommand(1)
-                         : groups.front();
-  return parent->add_subcommand(name.substr(space + 1), what);
+  CLI::App* at = &app;
+  size_t begin = 0;
+  for (size_t space = name.find(' '); space != std::string::npos; space = name.find(' ', begin)) {
+    const std::string group = name.substr(begin, space - begin);
+    begin = space + 1;
+    if (CLI::App* known = at->get_subcommand_no_throw(group)) {
+      at = known;
+      continue;
+    }
+    const auto* told = std::ranges::find(kGroups, group, [](const auto& one) { return one.first; });
+    check(told != std::end(kGroups), "a group of commands says what it is");
+    at = at->add_subcommand(group, told->second)->require_subcommand(1);
+  }
+  return at->add_subcommand(name.substr(begin), what);
 }
 
 void add_threads_option(CLI::App& command, int& threads) {

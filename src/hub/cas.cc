@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "hub/database/holdings.h"
 #include "hub/database/repositories.h"
 #include "hub/xet/chunker.h"
 
@@ -111,7 +112,7 @@ void Cas::add_shard(std::span<const std::byte> bytes, const std::function<void(s
   });
 }
 
-std::optional<std::vector<std::byte>> Cas::dedup_answer(const xet::Hash& chunk) const {
+std::optional<std::vector<std::byte>> Cas::dedup_answer(const Caller& caller, const xet::Hash& chunk) const {
   return contents_.database().read([&](Connection& connection) -> std::optional<std::vector<std::byte>> {
     Layouts layouts(connection);
     const auto place = layouts.chunk(chunk);
@@ -128,6 +129,10 @@ std::optional<std::vector<std::byte>> Cas::dedup_answer(const xet::Hash& chunk) 
     size_t chunks = 0;
     for (const int64_t id : ids) {
       StoredXorb xorb = layouts.xorb(id);
+      if (!Holdings(connection).may_have_xorb(caller, xorb.table.hash)) {
+        if (id == place->xorb) return std::nullopt;
+        continue;
+      }
       chunks += xorb.table.chunks.size();
       if (chunks > kMostAnswerChunks && !xorbs.empty()) break;
       xorbs.push_back(std::move(xorb));

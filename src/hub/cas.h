@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "hub/contents.h"
+#include "hub/repository.h"
 #include "hub/xet/reconstruction.h"
 #include "hub/xet/shard.h"
 
@@ -42,8 +43,9 @@ class Cas {
   // against the SHA-256 that they are said to have. `progress` hears of files that were checked, of how many. Throws
   // Error(bad_file) for what is not as the shard says.
   void add_shard(std::span<const std::byte> shard, const std::function<void(size_t done, size_t all)>& progress);
-  // A shard that says which xorbs have this chunk and its neighbours; nothing where none has.
-  std::optional<std::vector<std::byte>> dedup_answer(const xet::Hash& chunk) const;
+  // A shard that says which xorbs have this chunk and its neighbours, of those that the caller may have all of; nothing
+  // where none has.
+  std::optional<std::vector<std::byte>> dedup_answer(const Caller& caller, const xet::Hash& chunk) const;
   // Throws Error(not_found) for a file that is not known.
   std::optional<xet::Reconstruction> reconstruct(const xet::Hash& file_id,
                                                  const std::optional<xet::ByteRange>& range) const;

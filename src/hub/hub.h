@@ -11,8 +11,12 @@
 #include <vector>
 
 #include "hub/contents.h"
+#include "hub/database/accounts.h"
+#include "hub/database/discussions.h"
+#include "hub/database/holdings.h"
 #include "hub/database/objects.h"
 #include "hub/database/repositories.h"
+#include "hub/people.h"
 #include "hub/repository.h"
 
 namespace glassbox::hub {
@@ -21,10 +25,25 @@ namespace glassbox::hub {
 class View {
  public:
   View(Connection& connection, const Caller& caller)
-      : repositories(connection), objects(connection), connection_(connection), caller_(caller) {}
+      : repositories(connection),
+        objects(connection),
+        accounts(connection),
+        discussions(connection),
+        holdings(connection),
+        connection_(connection),
+        caller_(caller) {}
 
-  // Refuses (no_repository).
+  // One that the caller may know of. Refuses (no_repository).
   Repository repository(RepositoryKind kind, std::string_view full_name);
+  // Refuses (gated, forbidden) where the caller has not this right.
+  void need(const Repository& repository, Right right);
+  // The account in whose name something is said about it, or put into it. Refuses (forbidden) strangers, and tokens
+  // that may only read, or only belong elsewhere.
+  int64_t speaker(const Repository& repository);
+  // The proposal of this reference, which the caller may add to. Refuses (no_revision, forbidden).
+  Discussion proposal(const Repository& repository, std::string_view reference);
+  // Whether a caller who can name this content may have it: the caller had it in hand, or may read it somewhere.
+  bool may_have(const Sha256& sha256);
   // The commit that a branch, a tag, a full reference ("refs/pr/1"), "HEAD" or the beginning of a commit's name (four
   // digits or more) names. Refuses (no_revision).
   ObjectId resolve(const Repository& repository, std::string_view revision);
@@ -40,6 +59,8 @@ class View {
   };
   // Newest first, along first parents.
   std::vector<HistoryItem> history(const ObjectId& commit, size_t from = 0, size_t most = static_cast<size_t>(-1));
+  // The newest commit that both come from; nothing where they have none in common.
+  std::optional<ObjectId> common_ancestor(const ObjectId& one, const ObjectId& other);
   // For each path the newest commit that changed it.
   std::vector<HistoryItem> last_changes(const ObjectId& commit, const std::vector<std::string>& paths);
 
@@ -49,6 +70,9 @@ class View {
   const Caller& caller() const { return caller_; }
   Repositories repositories;
   Objects objects;
+  Accounts accounts;
+  Discussions discussions;
+  Holdings holdings;
 
  private:
   Entry described(std::string path, const TreeEntry& entry);
@@ -89,6 +113,7 @@ class Hub {
   ~Hub();
 
   Caller owner() const;  // of this machine
+  People& people();
 
   // Runs `look` over one moment.
   template <class Look>
@@ -99,7 +124,7 @@ class Hub {
     });
   }
 
-  // All of these refuse what the caller may not do (no_repository, forbidden).
+  // All of these refuse what the caller may not do (no_repository, forbidden, gated).
   Repository create(const Caller& caller, RepositoryKind kind, const std::string& owner, const std::string& name,
                     bool is_private);  // with a first commit; refuses (exists, bad_name)
   void remove(const Caller& caller, RepositoryKind kind, std::string_view full_name);
@@ -126,6 +151,45 @@ class Hub {
   Repository duplicate(const Caller& caller, RepositoryKind kind, std::string_view from, const std::string& owner,
                        const std::string& name, bool is_private);
 
+  // The same for whoever may read: a proposal to the branch `request.branch`, which is open and has the commit on it.
+  struct Proposed {
+    ObjectId commit;
+    Discussion discussion;
+  };
+  Proposed propose(const Caller& caller, RepositoryKind kind, std::string_view full_name, const CommitRequest& request);
+  // Talk, or a draft of a proposal that is where the main branch is.
+  Discussion discuss(const Caller& caller, RepositoryKind kind, std::string_view full_name, const std::string& title,
+                     const std::string& text, bool is_proposal);
+  Event comment(const Caller& caller, RepositoryKind kind, std::string_view full_name, int64_t number,
+                const std::string& text);
+  // Of the caller's own; hiding also of others', for who may write.
+  Event edit_comment(const Caller& caller, RepositoryKind kind, std::string_view full_name, int64_t number,
+                     int64_t event, const std::string& text);
+  Event hide_comment(const Caller& caller, RepositoryKind kind, std::string_view full_name, int64_t number,
+                     int64_t event);
+  // For its author and who may write.
+  Event retitle(const Caller& caller, RepositoryKind kind, std::string_view full_name, int64_t number,
+                const std::string& title);
+  // Opens or closes it.
+  Event set_status(const Caller& caller, RepositoryKind kind, std::string_view full_name, int64_t number,
+                   Discussion::Status status, const std::string& text);
+  // The branch goes on to where the proposal is, or to a commit that has the changes of both. Refuses conflict, which
+  // names the paths, and what is no open proposal (bad_value).
+  ObjectId merge(const Caller& caller, RepositoryKind kind, std::string_view full_name, int64_t number,
+                 const std::string& text);
+
+  // Gated files. The caller asks for them; of who asked, those who may write let some in. Refuse bad_value for who did
+  // not ask or is in already.
+  AccessRequest ask_access(const Caller& caller, RepositoryKind kind, std::string_view full_name);
+  void answer_access(const Caller& caller, RepositoryKind kind, std::string_view full_name, const std::string& user,
+                     AccessRequest::Status status);
+  void grant_access(const Caller& caller, RepositoryKind kind, std::string_view full_name, const std::string& user);
+
+  // Remembers for as long as a lease that the caller had these bytes in hand.
+  void note_content(const Caller& caller, const Sha256& content);
+  void note_file(const Caller& caller, const xet::Hash& file_id);
+  void note_xorb(const Caller& caller, const xet::Hash& xorb);
+
   // What was read in the files at the head (facts.h).
   void set_facts(const Repository& repository, const Json& facts, const std::vector<std::string>& tags);
 
@@ -133,9 +197,10 @@ class Hub {
   const std::string& store_id() const;  // of this store, made with it
   const std::string& secret() const;    // 32 bytes that nobody else knows: to sign with
 
+  struct State;  // not for callers
+
  private:
   Database& database();
-  struct State;
   std::unique_ptr<State> state_;
 };
 

@@ -13,15 +13,17 @@ namespace glassbox::hub {
 enum class Refused {
   no_repository,  // none of this name, or none that the caller may know of: never told apart
   no_revision,
-  no_entry,   // no such file or folder at that revision
-  exists,     // what was to be made is there already
-  moved_on,   // the branch is no longer where the caller saw it
-  forbidden,  // the caller is known and has no right to it
-  gated,      // the files are for those whom the repository's owner let in
-  bad_name,   // of a repository, a branch or a tag
-  bad_path,   // of a file
-  bad_value,  // anything else that was asked for wrongly
-  not_stored  // a commit names bytes that were not uploaded
+  no_entry,       // no such file or folder at that revision
+  exists,         // what was to be made is there already
+  conflict,       // two changes that cannot both be
+  moved_on,       // the branch is no longer where the caller saw it
+  forbidden,      // the caller is known and has no right to it
+  gated,          // the files are for those whom the repository's owner let in
+  bad_name,       // of a repository, a branch or a tag
+  bad_path,       // of a file
+  bad_value,      // anything else that was asked for wrongly
+  unknown_token,  // what lets nobody in
+  not_stored      // a commit names bytes that were not uploaded
 };
 
 class Refusal : public Error {

@@ -30,11 +30,22 @@ struct Repository {
   std::string full_name() const { return owner + "/" + name; }
 };
 
-// Who asks. Of a machine's owner nothing is asked and everything is allowed.
+// Who asks. Of a machine's owner, and of who administers the hub, nothing is asked and everything is allowed.
 struct Caller {
   std::optional<int64_t> account;  // none: a stranger
   std::string name;
   bool owns_machine = false;
+  bool may_write = true;                   // false: whoever shows a token to read with
+  std::optional<int64_t> sole_repository;  // beyond what everybody may, only in this one
+  std::optional<int64_t> token;            // that was shown
+};
+
+// What a caller may do with a repository; each includes those before it.
+enum class Right {
+  nothing,  // it is as if it were not there
+  know,     // what it is, and what its files are called
+  read,     // its files, too: they may be gated
+  write     // commits, settings, and its end
 };
 
 inline constexpr std::string_view kMainBranch = "refs/heads/main";

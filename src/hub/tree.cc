@@ -1,5 +1,7 @@
 #include "hub/tree.h"
 
+#include <set>
+
 #include "base/quote.h"
 #include "hub/refusal.h"
 
@@ -11,6 +13,67 @@ std::string take_part(std::string_view& path) {
   const std::string part(path.substr(0, path.find('/')));
   path.remove_prefix(std::min(path.size(), part.size() + 1));
   return part;
+}
+
+using Entries = std::map<std::string, TreeEntry>;
+
+// Of what is no folder, nothing.
+Entries entries_of(Objects& objects, const std::optional<TreeEntry>& folder) {
+  Entries entries;
+  if (folder && folder->is_folder())
+    for (TreeEntry& entry : objects.tree(folder->id)) entries.emplace(entry.name, entry);
+  return entries;
+}
+
+std::optional<TreeEntry> named(const Entries& entries, const std::string& name) {
+  const auto found = entries.find(name);
+  return found == entries.end() ? std::nullopt : std::optional(found->second);
+}
+
+template <class... More>
+std::set<std::string> names_in(const More&... entries) {
+  std::set<std::string> names;
+  (..., [&] {
+    for (const auto& [name, entry] : entries) names.insert(name);
+  }());
+  return names;
+}
+
+TreeEntry root_of(const ObjectId& id) { return {TreeEntry::Mode::folder, "", id}; }
+
+using Side = std::optional<TreeEntry>;
+
+// What stands at `path` after the merge; where it is not to be written, only whether anything does.
+Side merge(Objects& objects, const Side& base, const Side& ours, const Side& theirs, const std::string& path,
+           std::vector<std::string>& conflicts, bool writes) {
+  if (ours == theirs || base == theirs) return ours;
+  if (base == ours) return theirs;
+  const auto may_be_folder = [](const Side& side) { return !side || side->is_folder(); };
+  if (!may_be_folder(base) || !may_be_folder(ours) || !may_be_folder(theirs)) {
+    conflicts.push_back(path);
+    return ours;
+  }
+  const Entries before = entries_of(objects, base), left = entries_of(objects, ours),
+                right = entries_of(objects, theirs);
+  std::vector<TreeEntry> merged;
+  for (const std::string& name : names_in(before, left, right))
+    if (auto entry = merge(objects, named(before, name), named(left, name), named(right, name),
+                           path.empty() ? name : path + "/" + name, conflicts, writes))
+      merged.push_back(*std::move(entry));
+  if (merged.empty() && !path.empty()) return std::nullopt;
+  TreeEntry folder = ours ? *ours : theirs ? *theirs : *base;
+  if (writes) folder.id = objects.put_tree(std::move(merged));
+  return folder;
+}
+
+void compare(Objects& objects, const Side& before, const Side& after, const std::string& path,
+             const std::function<void(const std::string&, const Side&, const Side&)>& visit) {
+  if (before == after) return;
+  const auto file = [](const Side& side) { return side && !side->is_folder() ? side : std::nullopt; };
+  if (file(before) || file(after)) visit(path, file(before), file(after));
+  const Entries left = entries_of(objects, before), right = entries_of(objects, after);
+  for (const std::string& name : names_in(left, right))
+    compare(objects, named(left, name), named(right, name), path.empty() ? name : path + "/" + name, visit);
 }
 
 }  // namespace
@@ -134,5 +197,23 @@ ObjectId TreeEdit::write(Folder& folder) {
 }
 
 ObjectId TreeEdit::write() { return write(*root_); }
+
+ObjectId merge_trees(Objects& objects, const ObjectId& base, const ObjectId& ours, const ObjectId& theirs,
+                     std::vector<std::string>& conflicts) {
+  return merge(objects, root_of(base), root_of(ours), root_of(theirs), "", conflicts, true)->id;
+}
+
+std::vector<std::string> merge_conflicts(Objects& objects, const ObjectId& base, const ObjectId& ours,
+                                         const ObjectId& theirs) {
+  std::vector<std::string> conflicts;
+  merge(objects, root_of(base), root_of(ours), root_of(theirs), "", conflicts, false);
+  return conflicts;
+}
+
+void compare_trees(Objects& objects, const ObjectId& before, const ObjectId& after,
+                   const std::function<void(const std::string& path, const std::optional<TreeEntry>& before,
+                                            const std::optional<TreeEntry>& after)>& visit) {
+  compare(objects, root_of(before), root_of(after), "", visit);
+}
 
 }  // namespace glassbox::hub

@@ -44,4 +44,18 @@ class TreeEdit {
   std::unique_ptr<Folder> root_;
 };
 
+// The tree that has the changes of both sides since `base`, path by path: a path that only one side changed is as that
+// side has it. Paths that both changed, each otherwise, are put into `conflicts`; with any of these the tree is of no
+// use.
+ObjectId merge_trees(Objects& objects, const ObjectId& base, const ObjectId& ours, const ObjectId& theirs,
+                     std::vector<std::string>& conflicts);
+// The conflicts alone: nothing is written.
+std::vector<std::string> merge_conflicts(Objects& objects, const ObjectId& base, const ObjectId& ours,
+                                         const ObjectId& theirs);
+
+// Every file that two trees have otherwise, in the order of paths; nothing stands for what one has not.
+void compare_trees(Objects& objects, const ObjectId& before, const ObjectId& after,
+                   const std::function<void(const std::string& path, const std::optional<TreeEntry>& before,
+                                            const std::optional<TreeEntry>& after)>& visit);
+
 }  // namespace glassbox::hub

@@ -90,7 +90,7 @@ bool Guard::has_key(const http::Request& head) const {
   return same != 0;
 }
 
-std::optional<ApiError> Guard::refuse(const http::Request& head, bool open) const {
+std::optional<ApiError> Guard::refuse(const http::Request& head, bool open, bool asks_itself) const {
   auto host = head.header("Host");
   if (loopback_ && host && !is_own_host(*host))
     return ApiError(
@@ -106,7 +106,7 @@ std::optional<ApiError> Guard::refuse(const http::Request& head, bool open) cons
   if (!origin && !open && head.header("Sec-Fetch-Site") == "cross-site")
     return ApiError(403, "pages of other sites may not ask this server", "origin_not_allowed");
   bool asks_first = head.method == "OPTIONS" && origin && head.header("Access-Control-Request-Method");
-  if (!keys_.empty() && !open && !asks_first && !has_key(head)) {
+  if (!keys_.empty() && !open && !asks_itself && !asks_first && !has_key(head)) {
     bool given = head.header("Authorization").has_value();
     return ApiError(401,
                     given ? "the API key is not one of this server's"

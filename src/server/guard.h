@@ -35,7 +35,8 @@ class Guard {
   explicit Guard(GuardOptions options);
 
   // What is wrong with a request, seen from its head. `open`: what it asks for needs no key, for it tells nothing.
-  std::optional<ApiError> refuse(const http::Request& head, bool open) const;
+  // `asks_itself`: it asks for a key of its own (Route::asks_itself).
+  std::optional<ApiError> refuse(const http::Request& head, bool open, bool asks_itself = false) const;
   // The answer to a browser's question before it asks (CORS preflight): `methods` ("GET, POST") may be asked with.
   // Nothing if this is none. REQUIRES: refuse() had nothing against it.
   std::optional<http::Response> preflight(const http::Request& head, const std::string& methods) const;

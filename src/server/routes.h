@@ -29,6 +29,8 @@ struct Route {
   std::string pattern;
   Handler handle;
   Access access = Access::key;
+  // Of what asks for a key of its own, which is not the server's: whether it does now. The server then asks for none.
+  std::function<bool()> asks_itself = nullptr;
   std::string label = pattern;  // for figures: one of few
   bool quick = false;           // answered at once, whatever else there is to do (http::Site::quick)
   bool takes_json = false;      // a body of any other type is refused before it comes

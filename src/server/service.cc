@@ -126,8 +126,9 @@ std::vector<Route> Service::State::table() {
   routes.push_back({.method = "POST", .pattern = "/api/prompt", .handle = told(&State::prompt), .takes_json = true});
   routes.insert(routes.end(), options.routes.begin(), options.routes.end());
   if (options.hub)
-    std::ranges::move(hub_routes(*options.hub, [this](const Request& head, Response& answer) { guard.finish(head, answer); }),
-                      std::back_inserter(routes));
+    std::ranges::move(
+        hub_routes(*options.hub, [this](const Request& head, Response& answer) { guard.finish(head, answer); }),
+        std::back_inserter(routes));
   routes.push_back({.method = "GET",
                     .pattern = "/{page...}",
                     .handle =
@@ -163,7 +164,8 @@ Response Service::State::refusal(const Request& head, const ApiError& error) con
 std::optional<Response> Service::State::admit(const Request& head) {
   const auto refuse = [&](const ApiError& error) { return refusal(head, error); };
   const Target to = target(head);
-  if (auto error = guard.refuse(head, to.access == Access::everyone)) {
+  const bool asks_itself = to.route && to.route->asks_itself && to.route->asks_itself();
+  if (auto error = guard.refuse(head, to.access == Access::everyone, asks_itself)) {
     Response response = refuse(*error);
     if (error->status == 401 && head.header("Authorization")) response.delay = wrong_keys.note(head.peer);
     return response;

@@ -7,6 +7,8 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "hub/database/accounts.h"
+#include "hub/database/rights.h"
 #include "hub/names.h"
 #include "hub/refusal.h"
 
@@ -35,11 +37,6 @@ Repository read_repository(const Row& row) {
   return repository;
 }
 
-// True of a row of `repository r` that the caller may know of; its question mark is the caller's account.
-constexpr std::string_view kVisible = "(r.visibility = 0 OR r.owner = ?)";
-
-int64_t account_of(const Caller& caller) { return caller.account.value_or(-1); }
-
 // Likes weigh by their age: each counts 1 / (days + 2)^1.5, and a download of the last week a tenth of one.
 std::string trending(int64_t now) {
   return fmt::format(
@@ -66,17 +63,12 @@ int64_t now_in_milliseconds() {
       .count();
 }
 
-int64_t Repositories::account(std::string_view name, bool is_organization) {
-  const std::string lower = folded(name);
-  if (const auto id = connection_.integer("SELECT id FROM account WHERE folded = ?", {lower})) return *id;
-  connection_.run("INSERT INTO account (kind, name, folded, full_name, created) VALUES (?, ?, ?, ?, ?)",
-                  {is_organization, name, lower, name, now_in_milliseconds()});
-  return connection_.last_row();
-}
-
-std::optional<std::string> Repositories::account_name(std::string_view name) {
-  return connection_.first("SELECT name FROM account WHERE folded = ?", {folded(name)},
-                           [](const Row& row) { return row.text(0); });
+Right Repositories::right(const Caller& caller, const Repository& repository) {
+  const auto found = connection_.integer(
+      kMe + "SELECT CASE WHEN NOT COALESCE(" + kKnown + ", 0) THEN 0 WHEN " + kWritable + " AND " + kReadable +
+          " THEN 3 WHEN " + kReadable + " THEN 2 ELSE 1 END FROM me, repository r WHERE r.id = ?",
+      {account_of(caller), caller.owns_machine, caller.may_write, caller.sole_repository, repository.id});
+  return static_cast<Right>(found.value_or(0));
 }
 
 std::optional<Repository> Repositories::find(const Caller& caller, RepositoryKind kind, std::string_view full_name) {
@@ -87,15 +79,13 @@ std::optional<Repository> Repositories::find(const Caller& caller, RepositoryKin
   if (!found)
     found = connection_.first(select + " JOIN former_name f ON f.repository = r.id WHERE f.kind = ? AND f.folded = ?",
                               {number, lower}, read_repository);
-  if (!found || !found->is_private || caller.owns_machine) return found;
-  const auto owner = connection_.integer("SELECT owner FROM repository WHERE id = ?", {found->id});
-  return caller.account && owner == caller.account ? found : std::nullopt;
+  return found && right(caller, *found) >= Right::know ? found : std::nullopt;
 }
 
 std::optional<int64_t> Repositories::add(const Repository& repository) {
   const std::string lower = folded(repository.full_name());
   const int kind = static_cast<int>(repository.kind);
-  const int64_t owner = account(repository.owner, true), now = now_in_milliseconds();
+  const int64_t owner = Accounts(connection_).of_name(repository.owner), now = now_in_milliseconds();
   connection_.run("DELETE FROM former_name WHERE kind = ? AND folded = ?", {kind, lower});
   const int64_t added = connection_.run(
       "INSERT OR IGNORE INTO repository (kind, owner, name, folded, visibility, created, modified) "
@@ -118,7 +108,7 @@ bool Repositories::rename(const Repository& repository, std::string_view owner, 
                     {kind, from, repository.id});
   }
   connection_.run("UPDATE repository SET owner = ?, name = ?, folded = ?, modified = ? WHERE id = ?",
-                  {account(owner, true), name, to, now_in_milliseconds(), repository.id});
+                  {Accounts(connection_).of_name(owner), name, to, now_in_milliseconds(), repository.id});
   return true;
 }
 
@@ -141,6 +131,14 @@ void Repositories::touch(const Repository& repository) {
 std::vector<std::string> Repositories::tags(const Repository& repository) {
   return connection_.all("SELECT tag FROM tag WHERE repository = ? ORDER BY tag", {repository.id},
                          [](const Row& row) { return row.text(0); });
+}
+
+std::vector<std::string> Repositories::all_tags(const Caller& caller, RepositoryKind kind) {
+  return connection_.all(
+      kMe + "SELECT DISTINCT t.tag FROM me, tag t JOIN repository r ON r.id = t.repository WHERE r.kind = ? AND " +
+          kKnown + " ORDER BY t.tag",
+      {account_of(caller), caller.owns_machine, caller.may_write, caller.sole_repository, static_cast<int>(kind)},
+      [](const Row& row) { return row.text(0); });
 }
 
 // SQLite takes a list of values as JSON: one statement for any number of words and tags.
@@ -168,24 +166,24 @@ std::vector<Listed> Repositories::list(const Caller& caller, const RepositoryQue
   for (const std::string& word : query.search) words.push_back(folded(word));
   for (const std::string& tag : query.tags) tags.push_back(tag);
   const std::string sql = fmt::format(
-      "SELECT {0}, s FROM (SELECT r.*, {1} AS s FROM repository r WHERE r.kind = ? AND (? OR {2}) "
+      "{3}SELECT {0}, s FROM (SELECT r.*, {1} AS s FROM me, repository r WHERE r.kind = ? AND {2} "
       "AND (? IS NULL OR r.owner = (SELECT id FROM account WHERE folded = ?)) "
       "AND NOT EXISTS (SELECT 1 FROM json_each(?) w WHERE instr(r.folded, w.value) = 0) "
       "AND NOT EXISTS (SELECT 1 FROM json_each(?) t WHERE NOT EXISTS "
       "(SELECT 1 FROM tag WHERE tag.tag = t.value AND tag.repository = r.id))) r "
       "JOIN account a ON a.id = r.owner WHERE (NOT ? OR s < ? OR (s = ? AND r.id < ?)) ORDER BY s DESC, r.id DESC "
       "LIMIT ?",
-      kColumns, score, kVisible);
+      kColumns, score, kKnown, kMe);
   const std::optional<std::string> owner = query.owner ? std::optional(folded(*query.owner)) : std::nullopt;
-  return connection_.all(
-      sql,
-      {static_cast<int>(query.kind), caller.owns_machine, account_of(caller), owner, owner, dump_json(words),
-       dump_json(tags), query.after.has_value(), last_score, last_score, last_id, query.most},
-      [](const Row& row) {
-        Listed listed{read_repository(row), row.real(12), {}};
-        listed.position = fmt::format("{}_{}", listed.score, listed.repository.id);
-        return listed;
-      });
+  return connection_.all(sql,
+                         {account_of(caller), caller.owns_machine, caller.may_write, caller.sole_repository,
+                          static_cast<int>(query.kind), owner, owner, dump_json(words), dump_json(tags),
+                          query.after.has_value(), last_score, last_score, last_id, query.most},
+                         [](const Row& row) {
+                           Listed listed{read_repository(row), row.real(12), {}};
+                           listed.position = fmt::format("{}_{}", listed.score, listed.repository.id);
+                           return listed;
+                         });
 }
 
 std::vector<Reference> Repositories::references(const Repository& repository) {
@@ -232,6 +230,37 @@ bool Repositories::like(const Repository& repository, int64_t account, bool like
     connection_.run("UPDATE repository SET likes = (SELECT COUNT(*) FROM liked WHERE repository = id) WHERE id = ?",
                     {repository.id});
   return changed > 0;
+}
+
+std::vector<std::string> Repositories::likers(const Repository& repository, int64_t from, int64_t most) {
+  return connection_.all(
+      "SELECT a.name FROM liked l JOIN account a ON a.id = l.account WHERE l.repository = ? ORDER BY l.time DESC, a.id "
+      "LIMIT ? OFFSET ?",
+      {repository.id, most, from}, [](const Row& row) { return row.text(0); });
+}
+
+std::vector<Liked> Repositories::liked(const Caller& caller, int64_t account, int64_t from, int64_t most) {
+  return connection_.all(
+      fmt::format(
+          "{}SELECT {}, l.time FROM me, liked l JOIN repository r ON r.id = l.repository JOIN account a ON a.id "
+          "= r.owner WHERE l.account = ? AND {} ORDER BY l.time DESC, r.id LIMIT ? OFFSET ?",
+          kMe, kColumns, kKnown),
+      {account_of(caller), caller.owns_machine, caller.may_write, caller.sole_repository, account, most, from},
+      [](const Row& row) { return Liked{read_repository(row), row.integer(12)}; });
+}
+
+int64_t Repositories::count(const Caller& caller, int64_t owner, RepositoryKind kind) {
+  return *connection_.integer(
+      kMe + "SELECT COUNT(*) FROM me, repository r WHERE r.owner = ? AND r.kind = ? AND " + kKnown,
+      {account_of(caller), caller.owns_machine, caller.may_write, caller.sole_repository, owner,
+       static_cast<int>(kind)});
+}
+
+int64_t Repositories::count_likes(const Caller& caller, int64_t account) {
+  return *connection_.integer(
+      kMe + "SELECT COUNT(*) FROM me, liked l JOIN repository r ON r.id = l.repository WHERE l.account = ? AND " +
+          kKnown,
+      {account_of(caller), caller.owns_machine, caller.may_write, caller.sole_repository, account});
 }
 
 bool Repositories::likes(const Repository& repository, int64_t account) {

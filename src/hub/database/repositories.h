@@ -27,15 +27,17 @@ struct Listed {
   std::string position;  // opaque
 };
 
+struct Liked {
+  Repository repository;
+  int64_t time = 0;
+};
+
 // Over a connection in a transaction, and as long-lived as it.
 class Repositories {
  public:
   explicit Repositories(Connection& connection) : connection_(connection) {}
 
-  // The account of this name; made where there is none.
-  int64_t account(std::string_view name, bool is_organization);
-  std::optional<std::string> account_name(std::string_view name);  // as it was given
-
+  Right right(const Caller& caller, const Repository& repository);
   // By its name, or a former one, in any case. Nothing where there is none, or the caller may not know of it.
   std::optional<Repository> find(const Caller& caller, RepositoryKind kind, std::string_view full_name);
   // Nothing where the name is taken.
@@ -48,6 +50,7 @@ class Repositories {
   void touch(const Repository& repository);  // modified now
   std::vector<Listed> list(const Caller& caller, const RepositoryQuery& query);
   std::vector<std::string> tags(const Repository& repository);
+  std::vector<std::string> all_tags(const Caller& caller, RepositoryKind kind);  // of those the caller may know
 
   std::vector<Reference> references(const Repository& repository);
   std::optional<ObjectId> reference(const Repository& repository, std::string_view name);
@@ -60,6 +63,12 @@ class Repositories {
   // False where it changes nothing.
   bool like(const Repository& repository, int64_t account, bool liked);
   bool likes(const Repository& repository, int64_t account);
+  // Names of who likes it, and what an account likes of what the caller may know; the latest first.
+  std::vector<std::string> likers(const Repository& repository, int64_t from, int64_t most);
+  std::vector<Liked> liked(const Caller& caller, int64_t account, int64_t from, int64_t most);
+  // How many the caller may know of.
+  int64_t count(const Caller& caller, int64_t owner, RepositoryKind kind);
+  int64_t count_likes(const Caller& caller, int64_t account);
   // Counts once for each `who` and day.
   void count_download(const Repository& repository, std::string_view who);
 

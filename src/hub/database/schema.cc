@@ -38,10 +38,15 @@ CREATE TABLE object (id BLOB PRIMARY KEY, kind INTEGER NOT NULL, bytes BLOB NOT 
 CREATE TABLE file (id BLOB PRIMARY KEY, pointer INTEGER NOT NULL, size INTEGER NOT NULL,
   sha256 BLOB NOT NULL REFERENCES content) WITHOUT ROWID;
 
--- Who acts. kind: 0 a person, 1 an organisation. `folded`: the name in lower case.
+-- Who acts. kind: 0 a person, 1 an organisation, 2 a name that only repositories have. `folded`: the name in lower case.
+-- `password`: in Argon2's own encoding.
 CREATE TABLE account (
   id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, name TEXT NOT NULL, folded TEXT NOT NULL UNIQUE, full_name TEXT NOT NULL,
-  created INTEGER NOT NULL);
+  administers INTEGER NOT NULL DEFAULT 0, password TEXT, created INTEGER NOT NULL);
+-- role: 0 reads, 1 writes, 2 administers it.
+CREATE TABLE member (organization INTEGER NOT NULL REFERENCES account, account INTEGER NOT NULL REFERENCES account,
+  role INTEGER NOT NULL, PRIMARY KEY (organization, account)) WITHOUT ROWID;
+CREATE INDEX member_account ON member (account);
 
 -- kind: 0 a model, 1 a dataset, 2 a space. visibility: 0 public, 1 private. gated: 0 no, 1 by itself, 2 by hand.
 CREATE TABLE repository (
@@ -68,6 +73,39 @@ CREATE INDEX liked_account ON liked (account, time);
 -- One row for a repository, a day (since 1970) and whoever fetched something of it (a hash).
 CREATE TABLE downloaded (repository INTEGER NOT NULL REFERENCES repository ON DELETE CASCADE, day INTEGER NOT NULL,
   who BLOB NOT NULL, PRIMARY KEY (repository, day, who)) WITHOUT ROWID;
+
+-- What lets somebody in: `hash` is the SHA-256 of a token that only its holder has. `repository`: the only one it is for.
+CREATE TABLE token (
+  id INTEGER PRIMARY KEY, account INTEGER NOT NULL REFERENCES account, hash BLOB NOT NULL UNIQUE, label TEXT NOT NULL,
+  writes INTEGER NOT NULL, repository INTEGER REFERENCES repository ON DELETE CASCADE, created INTEGER NOT NULL);
+CREATE INDEX token_account ON token (account);
+-- Who asked for the files of a gated repository, or was let in. status: 0 pending, 1 accepted, 2 rejected.
+CREATE TABLE access (
+  id INTEGER PRIMARY KEY, repository INTEGER NOT NULL REFERENCES repository ON DELETE CASCADE,
+  account INTEGER NOT NULL REFERENCES account, status INTEGER NOT NULL, time INTEGER NOT NULL,
+  UNIQUE (repository, account));
+
+-- Which contents a repository's commits have, all that were ever made in it: who may read them may have the content.
+CREATE TABLE held (sha256 BLOB NOT NULL, repository INTEGER NOT NULL REFERENCES repository ON DELETE CASCADE,
+  PRIMARY KEY (sha256, repository)) WITHOUT ROWID;
+CREATE INDEX held_repository ON held (repository);
+-- Who had bytes of this name in hand, until `leased`. kind: 0 a content (SHA-256), 1 a Xet file, 2 a xorb.
+CREATE TABLE uploaded (account INTEGER NOT NULL REFERENCES account, kind INTEGER NOT NULL, hash BLOB NOT NULL,
+  leased INTEGER NOT NULL, PRIMARY KEY (account, kind, hash)) WITHOUT ROWID;
+
+-- Talks about a repository, and proposed changes to it, which count together. status: 0 open, 1 closed, 2 merged,
+-- 3 draft. `base`: the branch that a proposal is for; of talk, null. `merged`: the commit by which it got there.
+CREATE TABLE discussion (
+  id INTEGER PRIMARY KEY, repository INTEGER NOT NULL REFERENCES repository ON DELETE CASCADE, number INTEGER NOT NULL,
+  title TEXT NOT NULL, author INTEGER NOT NULL REFERENCES account, created INTEGER NOT NULL, status INTEGER NOT NULL,
+  base TEXT, merged BLOB, UNIQUE (repository, number));
+-- What happened in one. kind: 0 a comment (its text), 1 a status (its number), 2 a title (the old one, the new one),
+-- 3 a commit (its summary, its name).
+CREATE TABLE event (
+  id INTEGER PRIMARY KEY, discussion INTEGER NOT NULL REFERENCES discussion ON DELETE CASCADE, kind INTEGER NOT NULL,
+  author INTEGER NOT NULL REFERENCES account, created INTEGER NOT NULL, text TEXT NOT NULL, second TEXT NOT NULL,
+  edits INTEGER NOT NULL DEFAULT 0, edited INTEGER NOT NULL, hidden INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX event_discussion ON event (discussion);
 )sql"};
 
 }  // namespace

@@ -40,7 +40,10 @@ Told told(Refused refused, bool is_stranger) {
     case Refused::no_entry:
       return {404, "EntryNotFound"};
     case Refused::exists:
+    case Refused::conflict:
       return {409, ""};
+    case Refused::unknown_token:
+      return {401, ""};
     case Refused::moved_on:
       return {412, ""};
     case Refused::forbidden:
@@ -57,6 +60,13 @@ Told told(Refused refused, bool is_stranger) {
   return {400, ""};
 }
 
+// "/datasets/owner/name", of a request that names a repository.
+std::string path_of(const Call& call) {
+  const std::string folder =
+      call.kind == hub::RepositoryKind::model ? "/" : "/" + std::string(plural_of(call.kind)) + "/";
+  return folder + call.repository();
+}
+
 // What a header may hold: visible ASCII.
 std::string for_header(std::string_view text) {
   std::string line;
@@ -68,7 +78,8 @@ http::Response error_response(int status, const std::string& message, const std:
   http::Response response = json_answer({{"error", message}}, status);
   if (!code.empty()) response.with("X-Error-Code", code);
   response.with("X-Error-Message", for_header(message));
-  if (status == 401) response.with("WWW-Authenticate", "Bearer");
+  // Git asks its user for a password only where Basic is offered.
+  if (status == 401) response.with("WWW-Authenticate", "Bearer").with("WWW-Authenticate", "Basic realm=\"hub\"");
   return response;
 }
 
@@ -177,6 +188,13 @@ Json Call::json() const {
   return body;
 }
 
+std::string text_in(const Json& body, const char* key, const std::string& otherwise) {
+  const auto found = body.find(key);
+  if (found == body.end() || found->is_null()) return otherwise;
+  if (!found->is_string()) hub::refuse(Refused::bad_value, "{}: expected a string", key);
+  return *found;
+}
+
 http::Response json_answer(const Json& json, int status) {
   return {
       status, {{"Content-Type", "application/json; charset=utf-8"}, {"Cache-Control", "no-store"}}, dump_json(json)};
@@ -202,7 +220,11 @@ http::Response error_answer(std::exception_ptr thrown, const Call* call) {
     std::rethrow_exception(thrown);
   } catch (const hub::Refusal& refusal) {
     const Told how = told(refusal.refused(), !call || (!call->caller.account && !call->caller.owns_machine));
-    return error_response(how.status, refusal.what(), how.code);
+    std::string message = refusal.what();
+    // Where a person may ask to be let in.
+    if (refusal.refused() == Refused::gated && how.status == 403)
+      message += fmt::format(" Visit {}{} to ask for access.", call->base(), path_of(*call));
+    return error_response(how.status, message, how.code);
   } catch (const Error& error) {
     if (error.kind() == ErrorKind::bad_request || error.kind() == ErrorKind::unsupported)
       return error_response(400, error.what(), "");

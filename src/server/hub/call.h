@@ -61,6 +61,9 @@ std::string_view plural_of(hub::RepositoryKind kind);
 // what it was (X-Error-Code, X-Error-Message).
 http::Response error_answer(std::exception_ptr thrown, const Call* call);
 
+// A field of a body; `otherwise` where it is missing or null. Refuses (bad_value) what is no text.
+std::string text_in(const Json& body, const char* key, const std::string& otherwise = "");
+
 // "2026-11-30T12:00:00.000Z".
 std::string date(int64_t milliseconds);
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/quote.h"
 #include "hub/refusal.h"
@@ -28,6 +29,7 @@ Found find_file(const Call& call) {
   const RevisionPath rest = call.rest();
   return call.hub.view(call.caller, [&](hub::View& view) {
     Found found{view.repository(call.kind, call.repository()), {}, {}};
+    view.need(found.repository, hub::Right::read);
     found.commit = view.resolve(found.repository, rest.revision);
     found.entry = view.entry(found.commit, rest.path);
     if (found.entry && found.entry->is_folder()) found.entry.reset();
@@ -205,6 +207,40 @@ http::Response raw(const Call& call) {
   return response.with("X-Repo-Commit", found.commit.hex())
       .with("X-Content-Type-Options", "nosniff")
       .with("Content-Security-Policy", "default-src 'none'; sandbox");
+}
+
+http::Response large_files(const Call& call) {
+  const size_t page = std::max<size_t>(1, call.query_number("limit", kPage, kPage)),
+               from = call.query_number("cursor", 0, 1u << 30);
+  Json items = Json::array();
+  bool more = false;
+  call.hub.view(call.caller, [&](hub::View& view) {
+    const hub::Repository repository = view.repository(call.kind, call.repository());
+    view.need(repository, hub::Right::write);
+    std::set<std::pair<std::string, hub::Sha256>> seen;
+    size_t at = 0;
+    for (const hub::Reference& reference : view.repositories.references(repository)) {
+      std::vector<hub::Entry> entries = view.list(reference.target, "", true);
+      std::erase_if(entries, [&](const hub::Entry& entry) {
+        if (!entry.is_large || !seen.insert({entry.path, entry.sha256}).second) return true;
+        const bool is_here = at >= from && at < from + page;
+        more |= at >= from + page;
+        ++at;
+        return !is_here;
+      });
+      std::vector<std::string> paths;
+      for (const hub::Entry& entry : entries) paths.push_back(entry.path);
+      const auto changes = view.last_changes(reference.target, paths);
+      for (size_t i = 0; i < entries.size(); ++i)
+        items.push_back({{"fileOid", entries[i].id.hex()},
+                         {"filename", entries[i].path},
+                         {"oid", entries[i].sha256.hex()},
+                         {"pushedAt", date(changes[i].commit.author.time * 1000)},
+                         {"ref", reference.name},
+                         {"size", entries[i].size}});
+    }
+  });
+  return page_answer(call, items, more ? std::optional(std::to_string(from + page)) : std::nullopt);
 }
 
 }  // namespace glassbox::hubapi

@@ -10,7 +10,6 @@ namespace glassbox::hubapi {
 // Each answers one kind of request, and throws what error_answer() makes an answer of.
 
 // repositories.cc: what there is, and making, moving and removing it.
-http::Response whoami(const Call& call);
 http::Response create_repository(const Call& call);
 http::Response delete_repository(const Call& call);
 http::Response move_repository(const Call& call);
@@ -20,9 +19,38 @@ http::Response list_repositories(const Call& call);
 http::Response repository_info(const Call& call);
 http::Response revision_info(const Call& call);
 http::Response check_access(const Call& call);
+http::Response check_write_access(const Call& call);
 http::Response like(const Call& call);
 http::Response unlike(const Call& call);
 http::Response validate_card(const Call& call);
+http::Response own_repositories(const Call& call);
+http::Response organization_repositories(const Call& call);
+http::Response tags_by_type(const Call& call);
+http::Response no_such_path(const Call& call);
+
+// people.cc: who there is, what they like, and who is let in.
+http::Response whoami(const Call& call);
+http::Response user_overview(const Call& call);
+http::Response user_likes(const Call& call);
+http::Response organization_overview(const Call& call);
+http::Response organization_members(const Call& call);
+http::Response nobody(const Call& call);  // an empty list of people
+http::Response likers(const Call& call);
+http::Response access_requests(const Call& call);
+http::Response handle_access_request(const Call& call);
+http::Response grant_access(const Call& call);
+http::Response ask_access(const Call& call);
+
+// discussions.cc: talk, and proposed changes.
+http::Response discussions(const Call& call);
+http::Response discussion(const Call& call);
+http::Response create_discussion(const Call& call);
+http::Response comment(const Call& call);
+http::Response edit_comment(const Call& call);
+http::Response hide_comment(const Call& call);
+http::Response change_title(const Call& call);
+http::Response change_status(const Call& call);
+http::Response merge(const Call& call);
 
 // history.cc: references, commits, branches and tags.
 http::Response references(const Call& call);
@@ -38,12 +66,17 @@ http::Response tree(const Call& call);
 http::Response paths_info(const Call& call);
 http::Response resolve(const Call& call);
 http::Response raw(const Call& call);
+http::Response large_files(const Call& call);
 
 // upload.cc: what comes in.
+// The commit that an upload is to change, whose branch the caller may write to, or propose a change to (create_pr).
+// Refuses as a commit would.
+hub::ObjectId revision_to_write(const Call& call, hub::View& view, const hub::Repository& repository);
 http::Response preupload(const Call& call);
 http::Response lfs_batch(const Call& call);
 http::Response lfs_verify(const Call& call);
 http::Response commit(const Call& call);
+http::Response duplicate_large_files(const Call& call);
 http::Response lfs_get(const Call& call);
 void lfs_put(const Call& call, const std::shared_ptr<http::ResponseStream>& stream);
 

@@ -12,11 +12,6 @@ constexpr size_t kPage = 50, kMostPage = 1000;
 // All that is left of the path, which is one name that may have slashes in it.
 std::string whole_rest(const Call& call) { return call.part("rest"); }
 
-std::string text(const Json& body, const char* key, const std::string& otherwise) {
-  const auto found = body.find(key);
-  return found != body.end() && found->is_string() ? found->get<std::string>() : otherwise;
-}
-
 }  // namespace
 
 http::Response references(const Call& call) {
@@ -56,7 +51,7 @@ http::Response commits(const Call& call) {
 
 http::Response create_branch(const Call& call) {
   const Json body = call.json();
-  const std::string name = whole_rest(call), from = text(body, "startingPoint", std::string(hub::kMainBranch));
+  const std::string name = whole_rest(call), from = text_in(body, "startingPoint", std::string(hub::kMainBranch));
   try {
     call.hub.create_branch(call.caller, call.kind, call.repository(), name, from);
   } catch (const hub::Refusal& refusal) {
@@ -75,7 +70,7 @@ http::Response delete_branch(const Call& call) {
 
 http::Response create_tag(const Call& call) {
   const Json body = call.json();
-  call.hub.create_tag(call.caller, call.kind, call.repository(), text(body, "tag", ""), call.rest().revision);
+  call.hub.create_tag(call.caller, call.kind, call.repository(), text_in(body, "tag"), call.rest().revision);
   return json_answer(Json::object());
 }
 
@@ -87,7 +82,7 @@ http::Response delete_tag(const Call& call) {
 http::Response squash(const Call& call) {
   const std::string branch = whole_rest(call);
   const hub::ObjectId made = call.hub.squash(call.caller, call.kind, call.repository(), branch,
-                                             text(call.json(), "message", "Super-squash branch '" + branch + "'"));
+                                             text_in(call.json(), "message", "Super-squash branch '" + branch + "'"));
   return json_answer({{"commitOid", made.hex()}});
 }
 

@@ -15,15 +15,8 @@ using hub::Refused;
 
 constexpr size_t kPage = 100, kMostPage = 1000;
 
-std::string text(const Json& body, const char* key, const std::string& otherwise = "") {
-  const auto found = body.find(key);
-  if (found == body.end() || found->is_null()) return otherwise;
-  if (!found->is_string()) refuse(Refused::bad_value, "{}: expected a string", key);
-  return *found;
-}
-
 hub::RepositoryKind kind_in(const Json& body) {
-  const std::string name = text(body, "type", "model");
+  const std::string name = text_in(body, "type", "model");
   const auto kind = hub::repository_kind(name);
   if (!kind) refuse(Refused::bad_value, "type: expected model, dataset or space, got {}", quote(name));
   return *kind;
@@ -31,7 +24,7 @@ hub::RepositoryKind kind_in(const Json& body) {
 
 // "visibility" of newer clients, "private" of older ones.
 std::optional<bool> private_in(const Json& body) {
-  const std::string visibility = text(body, "visibility");
+  const std::string visibility = text_in(body, "visibility");
   if (!visibility.empty()) {
     if (visibility != "public" && visibility != "private")
       refuse(Refused::bad_value, "visibility: expected public or private, got {}", quote(visibility));
@@ -45,7 +38,7 @@ std::optional<bool> private_in(const Json& body) {
 
 // The owner and name of "name" and "organization", which may be null: then it is the caller's own.
 std::pair<std::string, std::string> named_in(const Call& call, const Json& body) {
-  std::string name = text(body, "name"), owner = text(body, "organization");
+  std::string name = text_in(body, "name"), owner = text_in(body, "organization");
   if (const size_t slash = name.find('/'); slash != std::string::npos) {
     owner = name.substr(0, slash);
     name.erase(0, slash + 1);
@@ -86,24 +79,6 @@ http::Response info_of(const Call& call, const std::string& revision) {
 
 }  // namespace
 
-http::Response whoami(const Call& call) {
-  if (!call.caller.account) refuse(Refused::forbidden, "Invalid credentials in Authorization header");
-  return json_answer(
-      {{"type", "user"},
-       {"id", fmt::format("{:024x}", *call.caller.account)},
-       {"name", call.caller.name},
-       {"fullname", call.caller.name},
-       {"emailVerified", true},
-       {"isPro", false},
-       {"canPay", false},
-       {"periodEnd", nullptr},
-       {"avatarUrl", call.base() + "/favicon.svg"},
-       {"orgs", Json::array()},
-       {"auth",
-        {{"type", "access_token"},
-         {"accessToken", {{"displayName", call.caller.name}, {"role", "write"}, {"createdAt", date(0)}}}}}});
-}
-
 http::Response create_repository(const Call& call) {
   const Json body = call.json();
   const hub::RepositoryKind kind = kind_in(body);
@@ -127,13 +102,13 @@ http::Response delete_repository(const Call& call) {
 http::Response move_repository(const Call& call) {
   const Json body = call.json();
   const hub::Repository moved =
-      call.hub.rename(call.caller, kind_in(body), text(body, "fromRepo"), text(body, "toRepo"));
+      call.hub.rename(call.caller, kind_in(body), text_in(body, "fromRepo"), text_in(body, "toRepo"));
   return json_answer(created(call, moved));
 }
 
 http::Response duplicate_repository(const Call& call) {
   const Json body = call.json();
-  const std::string to = text(body, "repository");
+  const std::string to = text_in(body, "repository");
   const std::string owner = to.substr(0, to.find('/')), name = to.substr(std::min(to.size(), owner.size() + 1));
   try {
     return json_answer(created(call, call.hub.duplicate(call.caller, call.kind, call.repository(), owner, name,
@@ -212,10 +187,17 @@ http::Response revision_info(const Call& call) {
   return info_of(call, rest.revision);
 }
 
-http::Response check_access(const Call& call) {
-  call.hub.view(call.caller, [&](hub::View& view) { return view.repository(call.kind, call.repository()); });
+namespace {
+
+http::Response check_right(const Call& call, hub::Right right) {
+  call.hub.view(call.caller, [&](hub::View& view) { view.need(view.repository(call.kind, call.repository()), right); });
   return json_answer(Json::object());
 }
+
+}  // namespace
+
+http::Response check_access(const Call& call) { return check_right(call, hub::Right::read); }
+http::Response check_write_access(const Call& call) { return check_right(call, hub::Right::write); }
 
 http::Response like(const Call& call) {
   call.hub.like(call.caller, call.kind, call.repository(), true);
@@ -229,12 +211,66 @@ http::Response unlike(const Call& call) {
 
 http::Response validate_card(const Call& call) {
   const Json body = call.json();
-  const auto kind = hub::repository_kind(text(body, "repoType", "model"));
-  const hub::Card card = hub::read_card(text(body, "content"), kind.value_or(hub::RepositoryKind::model));
+  const auto kind = hub::repository_kind(text_in(body, "repoType", "model"));
+  const hub::Card card = hub::read_card(text_in(body, "content"), kind.value_or(hub::RepositoryKind::model));
   Json errors = Json::array(), warnings = Json::array();
   for (const std::string& error : card.errors) errors.push_back({{"message", error}});
   for (const std::string& warning : card.warnings) warnings.push_back({{"message", warning}});
   return json_answer({{"errors", errors}, {"warnings", warnings}}, errors.empty() ? 200 : 400);
+}
+
+namespace {
+
+// What an owner has and the caller may know, of all kinds, with how much it takes.
+http::Response repositories_of(const Call& call, const std::string& owner) {
+  Json items = Json::array();
+  call.hub.view(call.caller, [&](hub::View& view) {
+    for (const auto kind : {hub::RepositoryKind::model, hub::RepositoryKind::dataset, hub::RepositoryKind::space}) {
+      hub::RepositoryQuery query;
+      query.kind = kind;
+      query.owner = owner;
+      query.order = hub::RepositoryQuery::Order::modified;
+      query.most = static_cast<int64_t>(kMostPage);
+      for (bool more = true; more;) {
+        const std::vector<hub::Listed> found = view.repositories.list(call.caller, query);
+        for (const hub::Listed& one : found)
+          items.push_back({{"id", one.repository.full_name()},
+                           {"type", name_of(kind)},
+                           {"updatedAt", date(one.repository.modified)},
+                           {"visibility", one.repository.is_private ? "private" : "public"},
+                           {"storage", one.repository.facts.value("used_storage", uint64_t{0})}});
+        more = found.size() == kMostPage;
+        if (more) query.after = found.back().position;
+      }
+    }
+  });
+  return json_answer(items);
+}
+
+}  // namespace
+
+http::Response own_repositories(const Call& call) {
+  if (!call.caller.account) refuse(Refused::forbidden, "sign in to see what is yours");
+  return repositories_of(call, call.caller.name);
+}
+
+http::Response organization_repositories(const Call& call) { return repositories_of(call, call.part("owner")); }
+
+http::Response tags_by_type(const Call& call) {
+  const auto tags =
+      call.hub.view(call.caller, [&](hub::View& view) { return view.repositories.all_tags(call.caller, call.kind); });
+  Json types = Json::object();
+  for (const std::string& tag : tags) {
+    const size_t colon = tag.find(':');
+    const std::string type = colon == std::string::npos ? "other" : tag.substr(0, colon);
+    types[type].push_back({{"id", tag}, {"label", tag.substr(colon + 1)}, {"type", type}});
+  }
+  return json_answer(types);
+}
+
+http::Response no_such_path(const Call& call) {
+  const std::string message = fmt::format("{}: this hub has no such path", quote(call.request.path));
+  return json_answer({{"error", message}}, 404);
 }
 
 }  // namespace glassbox::hubapi

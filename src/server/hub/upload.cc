@@ -43,6 +43,21 @@ hub::Sha256 sha256_in(const Json& value) {
   return *digest;
 }
 
+// The address of an object, to be put there or to be fetched: it lets whoever has it do that, and nothing else.
+std::string lfs_url(const Call& call, const hub::Sha256& oid, uint64_t size, const char* right) {
+  Json says{{"lfs", right}, {"oid", oid.hex()}, {"size", size}, {"exp", now_in_seconds() + kUploadSeconds}};
+  if (call.caller.account) says["account"] = *call.caller.account;
+  return fmt::format("{}/lfs/{}", call.base(), sign(says, call.hub.secret()));
+}
+
+// What such an address says, whose part {token} was asked for.
+Json lfs_right(const Call& call, const char* right) {
+  const auto says = verify(call.part("token"), call.hub.secret());
+  if (!says || says->value("lfs", "") != right)
+    refuse(Refused::forbidden, "this address is not valid, or not any more");
+  return *says;
+}
+
 hub::CommitRequest parse_commit(std::string_view lines) {
   hub::CommitRequest commit;
   while (!lines.empty()) {
@@ -84,11 +99,25 @@ http::Response lfs_answer(const Json& json) {
 
 }  // namespace
 
+hub::ObjectId revision_to_write(const Call& call, hub::View& view, const hub::Repository& repository) {
+  const std::string revision = call.rest().revision;
+  if (call.query_flag("create_pr")) {
+    view.need(repository, hub::Right::read);
+    view.speaker(repository);
+    return view.resolve(repository, revision == "None" ? std::string(hub::kMainBranch) : revision);
+  }
+  if (revision.starts_with("refs/pr/"))
+    view.proposal(repository, revision);
+  else
+    view.need(repository, hub::Right::write);
+  return view.resolve(repository, revision);
+}
+
 http::Response preupload(const Call& call) {
   const Json body = call.json();
   return json_answer(call.hub.view(call.caller, [&](hub::View& view) {
     const hub::Repository repository = view.repository(call.kind, call.repository());
-    const hub::ObjectId commit = view.resolve(repository, call.rest().revision);
+    const hub::ObjectId commit = revision_to_write(call, view, repository);
     // What the upload itself brings counts before what is there.
     std::string rules;
     if (const auto given = body.find("gitAttributes"); given != body.end() && given->is_string())
@@ -131,23 +160,31 @@ http::Response preupload(const Call& call) {
 http::Response lfs_batch(const Call& call) {
   const Json body = call.json();
   const bool is_upload = body.at("operation") == "upload";
-  const hub::Repository repository =
-      call.hub.view(call.caller, [&](hub::View& view) { return view.repository(call.kind, call.repository()); });
+  const Json& wanted = body.at("objects");
+  // What the caller may not have is as if it were not there.
+  std::vector<std::optional<hub::Content>> stored;
+  call.hub.view(call.caller, [&](hub::View& view) {
+    const hub::Repository repository = view.repository(call.kind, call.repository());
+    view.need(repository, hub::Right::read);
+    // Whoever may read may propose a change, and needs no more for it: what is uploaded is nobody's until a commit.
+    if (is_upload) view.speaker(repository);
+    for (const Json& object : wanted) {
+      const hub::Sha256 oid = sha256_in(object.at("oid"));
+      stored.push_back(view.may_have(oid) ? view.content(oid) : std::nullopt);
+    }
+  });
   Json objects = Json::array();
-  for (const Json& object : body.at("objects")) {
-    const hub::Sha256 oid = sha256_in(object.at("oid"));
-    const uint64_t size = object.at("size");
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const hub::Sha256 oid = sha256_in(wanted[i].at("oid"));
+    const uint64_t size = wanted[i].at("size");
+    const auto& content = stored[i];
     Json told{{"oid", oid.hex()}, {"size", size}};
-    const auto content = call.hub.contents().find(oid);
-    const std::string token =
-        sign({{"oid", oid.hex()}, {"size", size}, {"exp", now_in_seconds() + kUploadSeconds}}, call.hub.secret());
-    const std::string href = fmt::format("{}/lfs/{}", call.base(), token);
     if (is_upload && !content) {
       told["authenticated"] = true;
-      told["actions"] = {{"upload", {{"href", href}}}};
+      told["actions"] = {{"upload", {{"href", lfs_url(call, oid, size, "put")}}}};
     } else if (!is_upload && content) {
       told["authenticated"] = true;
-      told["actions"] = {{"download", {{"href", href}}}};
+      told["actions"] = {{"download", {{"href", lfs_url(call, oid, size, "get")}}}};
     } else if (!is_upload) {
       told["error"] = {{"code", 404}, {"message", "the object is not in the store"}};
     } else if (content->size != size) {
@@ -160,7 +197,11 @@ http::Response lfs_batch(const Call& call) {
 
 http::Response lfs_verify(const Call& call) {
   const Json body = call.json();
-  const auto content = call.hub.contents().find(sha256_in(body.at("oid")));
+  const hub::Sha256 oid = sha256_in(body.at("oid"));
+  const auto content = call.hub.view(call.caller, [&](hub::View& view) {
+    view.repository(call.kind, call.repository());
+    return view.may_have(oid) ? view.content(oid) : std::nullopt;
+  });
   if (!content || content->size != body.at("size").get<uint64_t>())
     refuse(Refused::no_entry, "the object is not in the store");
   return lfs_answer(Json::object());
@@ -170,19 +211,43 @@ http::Response commit(const Call& call) {
   hub::CommitRequest commit = parse_commit(call.request.body);
   commit.branch = branch_in_full(call.rest().revision);
   if (commit.summary.empty()) commit.summary = "Upload with a commit without a summary";
-  const hub::ObjectId made = call.hub.commit(call.caller, call.kind, call.repository(), commit);
+  Json answer{{"success", true}, {"hookOutput", ""}};
+  std::optional<hub::Hub::Proposed> proposed;
+  hub::ObjectId made;
+  if (call.query_flag("create_pr")) {
+    proposed = call.hub.propose(call.caller, call.kind, call.repository(), commit);
+    made = proposed->commit;
+  } else {
+    made = call.hub.commit(call.caller, call.kind, call.repository(), commit);
+  }
   const hub::Repository repository =
       call.hub.view(call.caller, [&](hub::View& view) { return view.repository(call.kind, call.repository()); });
-  return json_answer({{"success", true},
-                      {"commitOid", made.hex()},
-                      {"commitUrl", call.url_of(repository) + "/commit/" + made.hex()},
-                      {"hookOutput", ""}});
+  answer["commitOid"] = made.hex();
+  answer["commitUrl"] = call.url_of(repository) + "/commit/" + made.hex();
+  if (proposed)
+    answer["pullRequestUrl"] = fmt::format("{}/discussions/{}", call.url_of(repository), proposed->discussion.number);
+  return json_answer(answer);
+}
+
+// Bytes need not move: what a copy needs is that its commit may name them.
+http::Response duplicate_large_files(const Call& call) {
+  const Json body = call.json();
+  Json failed = Json::array();
+  call.hub.view(call.caller, [&](hub::View& view) {
+    view.need(view.repository(call.kind, call.repository()), hub::Right::read);
+    const Json& target = body.at("target");
+    const auto kind = hub::repository_kind(target.value("type", "model"));
+    if (!kind) refuse(Refused::bad_value, "target.type: expected model, dataset or space");
+    view.speaker(view.repository(*kind, target.at("name").get<std::string>()));
+    for (const Json& file : body.at("files"))
+      if (const hub::Sha256 sha256 = sha256_in(file.at("sha256")); !view.may_have(sha256))
+        failed.push_back({{"sha256", sha256.hex()}, {"error", "the object is not in the store"}});
+  });
+  return json_answer({{"failed", std::move(failed)}});
 }
 
 http::Response lfs_get(const Call& call) {
-  const auto says = verify(call.part("token"), call.hub.secret());
-  if (!says || !says->contains("oid")) refuse(Refused::forbidden, "this address is not valid, or not any more");
-  const hub::Sha256 oid = sha256_in(says->at("oid"));
+  const hub::Sha256 oid = sha256_in(lfs_right(call, "get").at("oid"));
   const auto content = call.hub.contents().find(oid);
   if (!content) refuse(Refused::no_entry, "the object is not in the store");
   return http::Response::ranged(
@@ -191,11 +256,11 @@ http::Response lfs_get(const Call& call) {
 }
 
 void lfs_put(const Call& call, const std::shared_ptr<http::ResponseStream>& stream) {
-  const auto says = verify(call.part("token"), call.hub.secret());
-  if (!says || !says->contains("oid"))
-    refuse(Refused::forbidden, "this upload's address is not valid, or not any more");
-  const hub::Sha256 oid = sha256_in(says->at("oid"));
-  const uint64_t size = says->at("size");
+  const Json says = lfs_right(call, "put");
+  const hub::Sha256 oid = sha256_in(says.at("oid"));
+  const uint64_t size = says.at("size");
+  hub::Caller sender;
+  if (const auto account = says.find("account"); account != says.end()) sender.account = account->get<int64_t>();
   if (const auto length = call.request.header("Content-Length"); length && *length != std::to_string(size))
     refuse(Refused::bad_value, "expected {} bytes, got {}", size, *length);
   const std::shared_ptr<hub::ContentWriter> writer = call.hub.contents().create();
@@ -206,8 +271,9 @@ void lfs_put(const Call& call, const std::shared_ptr<http::ResponseStream>& stre
         if (got > size) refuse(Refused::bad_value, "expected {} bytes, got more", size);
         writer->append(piece);
       },
-      [writer, oid] {
+      [writer, oid, sender, hub = &call.hub] {
         writer->finish(oid);
+        hub->note_content(sender, oid);
         return json_answer(Json::object()).with("ETag", "\"" + oid.hex() + "\"");
       });
 }

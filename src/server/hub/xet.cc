@@ -22,15 +22,20 @@ constexpr int64_t kTokenSeconds = 15 * 60, kFetchSeconds = 60 * 60;
 std::string cas_url(const Call& call) { return fmt::format("{}/xet/{}", call.base(), call.hub.store_id()); }
 
 http::Response token(const Call& call, bool writes) {
-  const RevisionPath rest = call.rest();
-  const hub::Repository repository = call.hub.view(call.caller, [&](hub::View& view) {
-    const hub::Repository found = view.repository(call.kind, call.repository());
-    if (rest.revision != "None") view.resolve(found, rest.revision);
-    return found;
+  call.hub.view(call.caller, [&](hub::View& view) {
+    const hub::Repository repository = view.repository(call.kind, call.repository());
+    if (writes) {
+      revision_to_write(call, view, repository);
+    } else {
+      view.need(repository, hub::Right::read);
+      view.resolve(repository, call.rest().revision);
+    }
   });
   const int64_t ends = now_in_seconds() + kTokenSeconds;
-  const std::string access =
-      sign({{"xet", writes ? "write" : "read"}, {"repository", repository.id}, {"exp", ends}}, call.hub.secret());
+  Json says{{"xet", writes ? "write" : "read"}, {"exp", ends}};
+  if (call.caller.account) says["account"] = *call.caller.account;
+  if (call.caller.sole_repository) says["sole"] = *call.caller.sole_repository;
+  const std::string access = sign(says, call.hub.secret());
   // Some clients read the body, others the headers.
   return json_answer({{"casUrl", cas_url(call)}, {"accessToken", access}, {"exp", ends}})
       .with("X-Xet-Cas-Url", cas_url(call))
@@ -38,7 +43,8 @@ http::Response token(const Call& call, bool writes) {
       .with("X-Xet-Token-Expiration", std::to_string(ends));
 }
 
-void check_token(const Call& call, bool writes) {
+// Whose token it is: what they may do counts as it is now, not as it was when they got it.
+hub::Caller caller_of(const Call& call, bool writes) {
   const std::string_view shown = call.request.header("Authorization").value_or("");
   constexpr std::string_view kBearer = "Bearer ";
   if (call.part("store") != call.hub.store_id()) refuse(Refused::no_entry, "there is no such store");
@@ -46,6 +52,12 @@ void check_token(const Call& call, bool writes) {
   const auto right = says ? says->find("xet") : Json::const_iterator();
   if (!says || right == says->end()) refuse(Refused::forbidden, "the Xet token is not valid, or not any more");
   if (writes && *right != "write") refuse(Refused::forbidden, "the Xet token is one to read with");
+  const auto account = says->find("account");
+  if (account == says->end()) return {};
+  auto caller = call.hub.people().caller_of(account->get<int64_t>());
+  if (!caller) refuse(Refused::forbidden, "the Xet token's account is not here any more");
+  if (const auto sole = says->find("sole"); sole != says->end()) caller->sole_repository = sole->get<int64_t>();
+  return *caller;
 }
 
 xet::Hash hash_in(const Call& call) {
@@ -93,10 +105,28 @@ Json terms_json(const xet::Reconstruction& found) {
 
 // An empty file has the zero hash, and nothing to fetch.
 std::optional<xet::Reconstruction> reconstruction(const Call& call) {
-  check_token(call, false);
+  const hub::Caller caller = caller_of(call, false);
   const xet::Hash file = hash_in(call);
   if (file.is_zero()) return xet::Reconstruction{};
+  if (!call.hub.view(caller, [&](hub::View& view) { return view.holdings.may_have_file(caller, file); }))
+    fail(ErrorKind::not_found, "file {}: not in the store", file.text());
   return cas_of(call).reconstruct(file, range_of(call.request));
+}
+
+bool may_have_xorb(const Call& call, const hub::Caller& caller, const xet::Hash& xorb) {
+  return call.hub.view(caller, [&](hub::View& view) { return view.holdings.may_have_xorb(caller, xorb); });
+}
+
+// Makes a shard's files known, and remembers whose they are until a commit names them.
+void add_shard(const Call& call, const hub::Caller& caller, const std::function<void(size_t, size_t)>& progress) {
+  const auto bytes = std::as_bytes(std::span(call.request.body));
+  cas_of(call).add_shard(bytes, progress);
+  for (const xet::ShardFile& file : xet::parse_shard(bytes).files) {
+    call.hub.note_file(caller, file.id);
+    if (file.sha256)
+      call.hub.note_content(
+          caller, hub::Sha256::of_bytes({reinterpret_cast<const char*>(file.sha256->data()), file.sha256->size()}));
+  }
 }
 
 http::Response behind_the_end() { return json_answer({{"error", "the range begins behind the file's end"}}, 416); }
@@ -107,8 +137,7 @@ http::Response xet_read_token(const Call& call) { return token(call, false); }
 http::Response xet_write_token(const Call& call) { return token(call, true); }
 
 http::Response xet_chunk(const Call& call) {
-  check_token(call, false);
-  const auto answer = cas_of(call).dedup_answer(hash_in(call));
+  const auto answer = cas_of(call).dedup_answer(caller_of(call, false), hash_in(call));
   if (!answer) refuse(Refused::no_entry, "the chunk is not in the store");
   return {200,
           {{"Content-Type", "application/octet-stream"}},
@@ -117,8 +146,8 @@ http::Response xet_chunk(const Call& call) {
 
 // Uploads go through this server, so there is nothing to grant; who has a xorb to send that is here need not send it.
 http::Response xet_grant(const Call& call) {
-  check_token(call, true);
-  if (!cas_of(call).has_xorb(hash_in(call))) refuse(Refused::no_entry, "no grants are given: post the xorb");
+  if (!may_have_xorb(call, caller_of(call, true), hash_in(call)))
+    refuse(Refused::no_entry, "no grants are given: post the xorb");
   return json_answer(Json::object());
 }
 
@@ -183,8 +212,7 @@ http::Response xet_fetch(const Call& call) {
 }
 
 http::Response xet_shard_v1(const Call& call) {
-  check_token(call, true);
-  cas_of(call).add_shard(std::as_bytes(std::span(call.request.body)), [](size_t, size_t) {});
+  add_shard(call, caller_of(call, true), [](size_t, size_t) {});
   return json_answer({{"result", 1}});
 }
 
@@ -202,16 +230,15 @@ http::Response xet_failure(std::exception_ptr thrown, const Call* call) {
 
 // Tells how far it is, so that a client that waits knows there is somebody.
 void xet_shard_v2(const Call& call, const std::shared_ptr<http::ResponseStream>& stream) {
-  check_token(call, true);
+  const hub::Caller caller = caller_of(call, true);
   http::Response head{200, {{"Content-Type", "application/x-ndjson"}, {"Cache-Control", "no-cache"}}, {}};
   head.filler = "\n";
   call.finish(call.request, head);
   stream->begin(std::move(head));
   const auto say = [&](const Json& line) { stream->write(dump_json(line) + "\n"); };
   try {
-    cas_of(call).add_shard(std::as_bytes(std::span(call.request.body)), [&](size_t done, size_t all) {
-      say({{"type", "validating"}, {"verified", done}, {"total", all}});
-    });
+    add_shard(call, caller,
+              [&](size_t done, size_t all) { say({{"type", "validating"}, {"verified", done}, {"total", all}}); });
     say({{"type", "result"}, {"result", 1}});
   } catch (const Error& error) {
     const bool is_theirs = error.kind() == ErrorKind::bad_file || error.kind() == ErrorKind::bad_request;
@@ -223,13 +250,19 @@ void xet_shard_v2(const Call& call, const std::shared_ptr<http::ResponseStream>&
   stream->end();
 }
 
+// Whether it is new is told as far as the sender may know.
 void xet_xorb(const Call& call, const std::shared_ptr<http::ResponseStream>& stream) {
-  check_token(call, true);
+  const hub::Caller caller = caller_of(call, true);
   const xet::Hash name = hash_in(call);
+  const bool is_known = may_have_xorb(call, caller, name);
   const auto upload = std::make_shared<hub::XorbUpload>(call.hub.contents());
   receive_all(
       call, stream, [upload](std::string_view piece) { upload->append(piece); },
-      [upload, name] { return json_answer({{"was_inserted", upload->finish(name)}}); });
+      [upload, name, caller, is_known, hub = &call.hub] {
+        upload->finish(name);
+        hub->note_xorb(caller, name);
+        return json_answer({{"was_inserted", !is_known}});
+      });
 }
 
 }  // namespace glassbox::hubapi
