@@ -249,13 +249,15 @@ Hub::Hub(const std::filesystem::path& folder) {
     return made ? *made : accounts.find("local")->id;
   });
   state_->owner = {account, "local", true, true, {}, {}};
+  state_->studies = std::make_unique<Studies>(*this);
 }
-Hub::~Hub() = default;
+Hub::~Hub() { state_->studies.reset(); }  // which uses the rest
 
 Database& Hub::database() { return state_->database; }
 Caller Hub::owner() const { return state_->owner; }
 People& Hub::people() { return state_->people; }
 Contents& Hub::contents() { return state_->contents; }
+Studies& Hub::studies() { return *state_->studies; }
 const std::string& Hub::store_id() const { return state_->store_id; }
 const std::string& Hub::secret() const { return state_->secret; }
 

@@ -21,6 +21,8 @@
 
 namespace glassbox::hub {
 
+class Studies;
+
 // One moment of the hub as a caller may see it. Valid while the function that it was given to runs.
 class View {
  public:
@@ -194,6 +196,7 @@ class Hub {
   void set_facts(const Repository& repository, const Json& facts, const std::vector<std::string>& tags);
 
   Contents& contents();
+  Studies& studies();
   const std::string& store_id() const;  // of this store, made with it
   const std::string& secret() const;    // 32 bytes that nobody else knows: to sign with
 

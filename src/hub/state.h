@@ -3,6 +3,7 @@
 
 #include "base/output.h"
 #include "hub/hub.h"
+#include "hub/studies.h"
 
 namespace glassbox::hub {
 
@@ -39,6 +40,7 @@ struct Hub::State {
   Contents contents;
   std::string store_id, secret;
   Caller owner;
+  std::unique_ptr<Studies> studies;  // ends before what it reads
 };
 
 Signature signature_of(const Caller& caller);

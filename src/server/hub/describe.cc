@@ -143,7 +143,12 @@ Json repository_json(hub::View& view, const hub::Repository& repository, const h
        [&] {
          if (!facts.contains("base_models")) return Json();
          Json models = Json::array();
-         for (const Json& id : facts["base_models"]) models.push_back({{"_id", ""}, {"id", id}});
+         const Json lineage = facts.value("lineage", Json::object());
+         for (const Json& id : facts["base_models"]) {
+           Json base{{"_id", ""}, {"id", id}};
+           if (const auto found = lineage.find(id.get<std::string>()); found != lineage.end()) base["lineage"] = *found;
+           models.push_back(std::move(base));
+         }
          return Json{{"relation", fact("relation")}, {"models", std::move(models)}};
        }},
   };

@@ -61,9 +61,13 @@ std::string quoted(const std::string& text) { return "\"" + text + "\""; }
 std::function<std::string(size_t most)> source_of(std::shared_ptr<hub::ContentReader> reader, uint64_t begin,
                                                   uint64_t end) {
   return [reader = std::move(reader), begin, end](size_t most) mutable {
-    if (begin >= end) return std::string();
-    std::string piece = reader->read(begin, static_cast<size_t>(std::min<uint64_t>(most, end - begin)));
-    begin += piece.size();
+    std::string piece;
+    while (piece.size() < most && begin < end) {
+      const std::string more =
+          reader->read(begin, static_cast<size_t>(std::min<uint64_t>(most - piece.size(), end - begin)));
+      begin += more.size();
+      piece += more;
+    }
     return piece;
   };
 }
