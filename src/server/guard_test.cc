@@ -107,6 +107,20 @@ std::string thrown(GuardOptions options) {
   return "";
 }
 
+TEST(Guard, WhatAsksForKeysOfItsOwnIsAskedForNoneOfTheServers) {
+  Guard guard({"0.0.0.0", {"a-key-of-sixteen-letters"}, {}});
+  const auto asked = [&](std::vector<http::Header> headers) {
+    const auto error = guard.refuse(request(std::move(headers)), false, true);
+    return error ? fmt::format("{} {}", error->status, error->code) : "";
+  };
+  EXPECT_EQ(asked({}), "");
+  EXPECT_EQ(asked({{"Authorization", "Bearer hf_another"}}), "");
+  // Pages of others are still none of its callers.
+  EXPECT_EQ(asked({{"Host", "hub.example"}, {"Origin", "https://other.example"}}), "403 origin_not_allowed");
+  EXPECT_EQ(asked({{"Sec-Fetch-Site", "cross-site"}}), "403 origin_not_allowed");
+  EXPECT_EQ(refused(guard, request({})), "401 invalid_api_key");
+}
+
 TEST(Guard, OffLoopbackThereMustBeALongKey) {
   for (const char* address : {"0.0.0.0", "::", "192.168.1.5"}) {
     EXPECT_THAT(thrown({address, {}, {}}), HasSubstr("needs a key: give --api-key-file, or set GLASSBOX_API_KEY"));

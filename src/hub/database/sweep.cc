@@ -25,6 +25,7 @@ void Sweep::mark(const ObjectId& commit, std::set<ObjectId>& reached) {
 }
 
 std::vector<std::string> Sweep::run(int64_t now, const std::function<bool(int64_t xorb)>& pinned) {
+  connection_.run("DELETE FROM uploaded WHERE leased < ?", {now});
   std::set<ObjectId> reached;
   for (const ObjectId& commit : connection_.all("SELECT DISTINCT id FROM made", {}, id_of)) mark(commit, reached);
   for (const ObjectId& id : connection_.all("SELECT id FROM object", {}, id_of))
