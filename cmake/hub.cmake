@@ -21,6 +21,7 @@ target_include_directories(blake3 SYSTEM INTERFACE ${blake3})
 
 pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+find_package(CURL REQUIRED)
 glassbox_floor(hub USES glassbox_convert OpenSSL::Crypto)
-target_link_libraries(glassbox_hub PRIVATE blake3 PkgConfig::LZ4 PkgConfig::SQLITE)
+target_link_libraries(glassbox_hub PRIVATE blake3 PkgConfig::LZ4 PkgConfig::SQLITE CURL::libcurl)
 target_link_libraries(test_hub PRIVATE PkgConfig::LZ4)  # to make what strangers may send
