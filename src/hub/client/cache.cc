@@ -260,7 +260,12 @@ void BlobDownload::open() {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail_errno(unfinished_, "cannot read");
     if (n == 0) break;
-    if (static_cast<uint64_t>(n) > file_.size - size_) return restart();
+    if (static_cast<uint64_t>(n) > file_.size - size_) {
+      if (::ftruncate(state_->out->fd, 0) != 0) fail_errno(unfinished_, "cannot shorten");
+      state_->begin(file_);
+      size_ = 0;
+      break;
+    }
     state_->hash({piece.data(), static_cast<size_t>(n)});
     size_ += static_cast<uint64_t>(n);
   }
@@ -268,10 +273,10 @@ void BlobDownload::open() {
 }
 
 void BlobDownload::restart() {
-  if (::ftruncate(state_->out->fd, 0) != 0) fail_errno(unfinished_, "cannot shorten");
-  state_->begin(file_);
+  std::error_code ignored;
+  fs::remove(unfinished_, ignored);
   size_ = 0;
-  resumed_ = false;
+  open();
 }
 
 void BlobDownload::append(std::string_view bytes) {

@@ -16,8 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kMostBreaks = 5;  // of one file's connection, without a byte between them
-
 std::vector<ListedFile> wanted_of(const PullRequest& request, const std::vector<ListedFile>& all) {
   const auto fits_any = [](const std::string& path, const std::vector<std::string>& patterns) {
     return std::ranges::any_of(patterns, [&](const std::string& pattern) { return fits(path, pattern); });
@@ -86,7 +84,7 @@ void Client::fetch(Http& http, const PullRequest& wanted, const CachedRepository
     }
     count(static_cast<int64_t>(bytes.size()), true);
   };
-  for (int breaks = 0;;) {
+  for (;;) {
     const bool was_resumed = download.is_resumed();
     if (download.size() < file.size) {
       const uint64_t before = download.size();
@@ -100,10 +98,8 @@ void Client::fetch(Http& http, const PullRequest& wanted, const CachedRepository
         }
         if (!answer.ok()) fail_refused(answer, wanted.repository + ": " + quote(file.path), !options_.token.empty());
       } catch (const Error& error) {
-        if (error.kind() != ErrorKind::io || disk_failed || (download.size() == before && ++breaks >= kMostBreaks))
-          throw;
-        if (download.size() == before && options_.tries < 2) throw;
-        if (download.size() != before) breaks = 0;
+        // A connection that brought something is taken up again where it broke; send() tried the others again itself.
+        if (error.kind() != ErrorKind::io || disk_failed || download.size() == before) throw;
         std::this_thread::sleep_for(std::chrono::seconds(1));
         continue;
       }
