@@ -42,6 +42,9 @@ void add_train_command(Commands& commands);
 void add_eval_command(Commands& commands);
 void add_convert_command(Commands& commands);
 void add_quantize_command(Commands& commands);
+void add_pull_command(Commands& commands);
+void add_push_command(Commands& commands);
+void add_list_commands(Commands& commands);  // list, search, rm
 
 struct ModelOptions {
   std::string model;
@@ -49,8 +52,8 @@ struct ModelOptions {
   std::vector<std::string> ignore_keys;
   int threads = 0;
 
-  void add_to(CLI::App& command);  // MODEL, --adapter, --ignore-key, --threads
-  std::shared_ptr<const Model> open() const { return open_model(model, {ignore_keys}); }
+  void add_to(CLI::App& command);             // MODEL, --adapter, --ignore-key, --threads
+  std::shared_ptr<const Model> open() const;  // fetched where it is a hub's and not here (cli/fetch.h)
   std::shared_ptr<const Adapter> open_adapter(const Model& over) const {  // null where none was asked for
     return adapter.empty() ? nullptr : glassbox::open_adapter(adapter, over, threads);
   }

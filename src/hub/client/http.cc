@@ -263,8 +263,12 @@ std::string HttpAnswer::words() const {
 
 std::string HttpAnswer::refusal() const {
   const std::string said = words();
+  // A sentence of a stranger's: controls escaped, cut where it is long, but not in quotes of its own.
+  std::string plain = quote(said);
+  plain = plain.substr(1, plain.rfind('"') - 1);
+  for (size_t at = 0; (at = plain.find("\\\"", at)) != std::string::npos; ++at) plain.erase(at, 1);
   return fmt::format("{} answered {}{}", origin_of(url).value_or(quote(url)), status,
-                     said.empty() ? "" : ": " + quote(said));
+                     plain.empty() ? "" : ": " + plain);
 }
 
 struct Http::State {
