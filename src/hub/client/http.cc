@@ -55,6 +55,15 @@ std::string percent_encoded(std::string_view text, bool keep_slashes) {
   return out;
 }
 
+// A sentence of a stranger's, without what moves cursors, and not for ever.
+std::string one_line(const std::string& text) {
+  constexpr size_t kLongest = 400;
+  std::string line = dump_json(Json(text.substr(0, kLongest)));
+  line = line.substr(1, line.size() - 2);
+  for (size_t at = 0; (at = line.find("\\\"", at)) != std::string::npos; ++at) line.erase(at, 1);
+  return line;
+}
+
 struct FreeUrl {
   void operator()(CURLU* url) const { curl_url_cleanup(url); }
 };
@@ -263,12 +272,8 @@ std::string HttpAnswer::words() const {
 
 std::string HttpAnswer::refusal() const {
   const std::string said = words();
-  // A sentence of a stranger's: controls escaped, cut where it is long, but not in quotes of its own.
-  std::string plain = quote(said);
-  plain = plain.substr(1, plain.rfind('"') - 1);
-  for (size_t at = 0; (at = plain.find("\\\"", at)) != std::string::npos; ++at) plain.erase(at, 1);
   return fmt::format("{} answered {}{}", origin_of(url).value_or(quote(url)), status,
-                     plain.empty() ? "" : ": " + plain);
+                     said.empty() ? "" : ": " + one_line(said));
 }
 
 struct Http::State {
