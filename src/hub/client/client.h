@@ -105,6 +105,7 @@ class Client {
   std::vector<ListedFile> listing(RepositoryKind kind, const std::string& repository, const std::string& commit);
 
  private:
+  friend class Push;
   HttpRequest request(std::string method, const std::string& path) const;
   HttpRequest json_request(std::string method, const std::string& path, const Json& body) const;
   std::string api_path(RepositoryKind kind, const std::string& repository) const;

@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <charconv>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "base/base64.h"
 #include "base/file.h"
@@ -24,6 +27,8 @@ constexpr size_t kSample = 512;
 constexpr size_t kMostCommit = size_t{1} << 30;  // bytes of small files that travel within one
 constexpr size_t kMostRules = size_t{1} << 20;   // of .gitignore or .gitattributes
 constexpr int kLongPatience = 600;               // a hub checks hashes before it answers
+const std::vector<std::pair<std::string, std::string>> kLfs = {{"Content-Type", "application/vnd.git-lfs+json"},
+                                                               {"Accept", "application/vnd.git-lfs+json"}};
 
 struct LocalFile {
   std::string path;  // in the repository
@@ -88,11 +93,6 @@ std::string sample_of(const LocalFile& file) {
   return to_base64(bytes);
 }
 
-const LocalFile* find(const std::vector<LocalFile>& files, const std::string& path) {
-  const auto at = std::ranges::find(files, path, &LocalFile::path);
-  return at == files.end() ? nullptr : &*at;
-}
-
 // What a batch says of one object.
 struct Upload {
   const LocalFile* file = nullptr;
@@ -103,9 +103,15 @@ struct Upload {
   std::string verify;  // or empty
 };
 
-uint64_t whole_number(const Json& value) {
-  if (value.is_string()) return std::stoull(value.get<std::string>());
-  return value.get<uint64_t>();
+// Hubs write it as a number or as text.
+uint64_t whole_number(const Json& value, const std::string& hub) {
+  if (!value.is_string()) return value.get<uint64_t>();
+  const auto& text = value.get_ref<const std::string&>();
+  uint64_t number = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (problem != std::errc() || end != text.data() + text.size())
+    fail(ErrorKind::bad_file, "{}: chunk_size: expected a whole number, got {}", hub, quote(text));
+  return number;
 }
 
 Upload upload_of(const Json& actions, const LocalFile& file, const std::string& hub) {
@@ -118,7 +124,7 @@ Upload upload_of(const Json& actions, const LocalFile& file, const std::string& 
     const bool in_parts = headers->contains("chunk_size");
     for (const auto& [name, value] : headers->items()) {
       if (in_parts && name == "chunk_size")
-        upload.chunk = whole_number(value);
+        upload.chunk = whole_number(value, hub);
       else if (in_parts && name.size() <= 9 && name.find_first_not_of("0123456789") == std::string::npos)
         parts[std::stoull(name)] = value.get<std::string>();
       else if (!in_parts)
@@ -136,159 +142,204 @@ Upload upload_of(const Json& actions, const LocalFile& file, const std::string& 
 
 }  // namespace
 
-Pushed Client::push(const PushRequest& push, const Progress& progress) {
-  const CachedRepository named(options_.cache, push.kind, push.repository);  // refuses what is no name
-  std::vector<LocalFile> files = files_below(push.folder);
-  const bool has_token = !options_.token.empty();
-  const std::string api = api_path(push.kind, push.repository), branch = url_segment(push.revision);
-  const size_t slash = push.repository.find('/');
-  Pushed pushed;
-  pushed.url = options_.endpoint + file_path(push.kind, push.repository);
-  pushed.files = files.size();
-
-  if (options_.offline)
-    fail(ErrorKind::io, "{}: HF_HUB_OFFLINE is set: {} is not asked", push.repository, options_.endpoint);
-  const HttpAnswer made = http_.send(json_request("POST", "/api/repos/create",
-                                                  {{"name", push.repository.substr(slash + 1)},
-                                                   {"organization", push.repository.substr(0, slash)},
-                                                   {"type", word_for(push.kind)},
-                                                   {"private", push.is_private}}));
-  // Who may not make repositories may still write to one that is there.
-  const bool may_be_there = made.status == 409 || made.status == 401 || made.status == 403;
-  if (!made.ok() && (!may_be_there || (made.status != 409 && !http_.send(request("GET", api)).ok())))
-    fail_refused(made, push.repository, has_token);
-  if (push.revision != "main") {
-    const HttpAnswer there = http_.send(request("GET", api + "/revision/" + branch));
-    if (there.status == 404)
-      answer(json_request("POST", api + "/branch/" + branch, Json::object()), push.repository);
-    else if (!there.ok())
-      fail_refused(there, push.repository, has_token);
+// One push on its way, step by step.
+class Push {
+ public:
+  Push(Client& client, const PushRequest& asked, const Progress& progress)
+      : client_(client),
+        asked_(asked),
+        progress_(progress),
+        api_(client.api_path(asked.kind, asked.repository)),
+        branch_(url_segment(asked.revision)),
+        has_token_(!client.options().token.empty()),
+        files_(files_below(asked.folder)) {
+    pushed_.url = client.options().endpoint + client.file_path(asked.kind, asked.repository);
   }
 
-  // Which way each file goes, and what of it is there.
-  std::map<std::string, std::string> known;  // hashes by path
-  std::set<std::string> ignored;
-  for (size_t begin = 0; begin < files.size(); begin += kBatch) {
-    const size_t end = std::min(files.size(), begin + kBatch);
-    Json asked{{"files", Json::array()}};
+  Pushed run() {
+    make_repository();
+    make_branch();
+    for (size_t begin = 0; begin < files_.size(); begin += kBatch)
+      ask_ways(begin, std::min(files_.size(), begin + kBatch));
+    std::erase_if(files_, [&](const LocalFile& file) { return ignored_.contains(file.path); });
+    pushed_.files = files_.size();
+    hash();
+    std::erase_if(files_, [&](const LocalFile& file) {
+      const auto there = known_.find(file.path);
+      return there != known_.end() && there->second == file.hash;
+    });
+    pushed_.changed = files_.size();
+    if (files_.empty()) {
+      pushed_.commit = client_.commit_of(asked_.kind, asked_.repository, asked_.revision);
+      return pushed_;
+    }
+    check_card();
+    send(missing());
+    commit();
+    return pushed_;
+  }
+
+ private:
+  const std::string& hub() const { return client_.options().endpoint; }
+  const LocalFile* find(const std::string& path) const {
+    const auto at = std::ranges::find(files_, path, &LocalFile::path);
+    return at == files_.end() ? nullptr : &*at;
+  }
+
+  void make_repository() {
+    const size_t slash = asked_.repository.find('/');
+    const HttpAnswer made =
+        client_.http_.send(client_.json_request("POST", "/api/repos/create",
+                                                {{"name", asked_.repository.substr(slash + 1)},
+                                                 {"organization", asked_.repository.substr(0, slash)},
+                                                 {"type", word_for(asked_.kind)},
+                                                 {"private", asked_.is_private}}));
+    if (made.ok() || made.status == 409) return;
+    // Who may not make repositories may still write to one that is there.
+    const bool is_refused = made.status == 401 || made.status == 403;
+    if (!is_refused || !client_.http_.send(client_.request("GET", api_)).ok())
+      fail_refused(made, asked_.repository, has_token_);
+  }
+
+  void make_branch() {
+    if (asked_.revision == "main") return;
+    const HttpAnswer there = client_.http_.send(client_.request("GET", api_ + "/revision/" + branch_));
+    if (there.status == 404)
+      client_.answer(client_.json_request("POST", api_ + "/branch/" + branch_, Json::object()), asked_.repository);
+    else if (!there.ok())
+      fail_refused(there, asked_.repository, has_token_);
+  }
+
+  // Which way some of the files go, and what of them is there.
+  void ask_ways(size_t begin, size_t end) {
+    Json question{{"files", Json::array()}};
     for (size_t i = begin; i < end; ++i)
-      asked["files"].push_back({{"path", files[i].path}, {"size", files[i].size}, {"sample", sample_of(files[i])}});
-    if (const LocalFile* rules = find(files, ".gitignore")) asked["gitIgnore"] = read_file(rules->file, kMostRules);
-    if (const LocalFile* rules = find(files, ".gitattributes"))
-      asked["gitAttributes"] = read_file(rules->file, kMostRules);
-    const HttpAnswer told = answer(json_request("POST", api + "/preupload/" + branch, asked), push.repository);
+      question["files"].push_back(
+          {{"path", files_[i].path}, {"size", files_[i].size}, {"sample", sample_of(files_[i])}});
+    if (const LocalFile* rules = find(".gitignore")) question["gitIgnore"] = read_file(rules->file, kMostRules);
+    if (const LocalFile* rules = find(".gitattributes")) question["gitAttributes"] = read_file(rules->file, kMostRules);
+    const HttpAnswer told =
+        client_.answer(client_.json_request("POST", api_ + "/preupload/" + branch_, question), asked_.repository);
     read_answer(told, [&](const Json& json) {
       std::map<std::string, const Json*> by_path;
       for (const Json& one : json.at("files")) by_path[one.at("path").get<std::string>()] = &one;
       for (size_t i = begin; i < end; ++i) {
-        const auto one = by_path.find(files[i].path);
-        if (one == by_path.end())
-          fail(ErrorKind::bad_file, "{}: says nothing of {}", options_.endpoint, quote(files[i].path));
+        const auto one = by_path.find(files_[i].path);
+        if (one == by_path.end()) fail(ErrorKind::bad_file, "{}: says nothing of {}", hub(), quote(files_[i].path));
         const std::string mode = one->second->at("uploadMode").get<std::string>();
         if (mode != "lfs" && mode != "regular")
-          fail(ErrorKind::bad_file, "{}: uploadMode: expected lfs or regular, got {}", options_.endpoint, quote(mode));
-        files[i].is_large = mode == "lfs" && files[i].size > 0;
-        if (one->second->value("shouldIgnore", false)) ignored.insert(files[i].path);
+          fail(ErrorKind::bad_file, "{}: uploadMode: expected lfs or regular, got {}", hub(), quote(mode));
+        files_[i].is_large = mode == "lfs" && files_[i].size > 0;
+        if (one->second->value("shouldIgnore", false)) ignored_.insert(files_[i].path);
         if (const auto oid = one->second->find("oid"); oid != one->second->end() && oid->is_string())
-          known[files[i].path] = oid->get<std::string>();
+          known_[files_[i].path] = oid->get<std::string>();
       }
     });
   }
-  std::erase_if(files, [&](const LocalFile& file) { return ignored.contains(file.path); });
-  pushed.files = files.size();
 
-  {
+  void hash() {
     uint64_t total = 0;
-    for (const LocalFile& file : files) total += file.size;
-    Meter meter(progress, "hashing", total, files.size());
-    in_parallel(files.size(), [&](Http&, size_t i, const std::atomic<bool>& stop) {
-      files[i].hash = hash_of(files[i], [&](size_t bytes) {
+    for (const LocalFile& file : files_) total += file.size;
+    Meter meter(progress_, "hashing", total, files_.size());
+    in_parallel(files_.size(), [&](Http&, size_t i, const std::atomic<bool>& stop) {
+      files_[i].hash = hash_of(files_[i], [&](size_t bytes) {
         meter.add(static_cast<int64_t>(bytes), true);
-        if (stop) fail(ErrorKind::cancelled, "{}: another file failed", files[i].path);
+        if (stop) fail(ErrorKind::cancelled, "{}: another file failed", files_[i].path);
       });
       meter.end_file();
     });
   }
-  std::erase_if(files, [&](const LocalFile& file) {
-    const auto there = known.find(file.path);
-    return there != known.end() && there->second == file.hash;
-  });
-  pushed.changed = files.size();
-  if (files.empty()) {
-    pushed.commit = commit_of(push.kind, push.repository, push.revision);
-    return pushed;
-  }
 
-  if (const LocalFile* card = find(files, "README.md"); card && !card->is_large) {
-    const HttpAnswer told =
-        http_.send(json_request("POST", "/api/validate-yaml",
-                                {{"content", read_file(card->file, kMostCommit)}, {"repoType", word_for(push.kind)}}));
-    const auto messages = [](const Json& json, const char* key) {
-      std::vector<std::string> all;
-      if (const auto list = json.find(key); list != json.end() && list->is_array())
-        for (const Json& one : *list) all.push_back(one.at("message").get<std::string>());
-      return all;
+  // A card that the hub would not read is told before anything is sent.
+  void check_card() {
+    const LocalFile* card = find("README.md");
+    if (!card || card->is_large) return;
+    const HttpAnswer told = client_.http_.send(
+        client_.json_request("POST", "/api/validate-yaml",
+                             {{"content", read_file(card->file, kMostCommit)}, {"repoType", word_for(asked_.kind)}}));
+    const auto messages = [&](const char* key) {
+      return read_answer(told, [&](const Json& json) {
+        std::vector<std::string> all;
+        if (const auto list = json.find(key); list != json.end() && list->is_array())
+          for (const Json& one : *list) all.push_back(one.at("message").get<std::string>());
+        return all;
+      });
     };
     if (told.status == 400) {
-      const auto errors = read_answer(told, [&](const Json& json) { return messages(json, "errors"); });
+      const auto errors = messages("errors");
       fail(ErrorKind::bad_file, "README.md: the hub refuses its front matter: {}",
            errors.empty() ? "it does not say why" : quote(errors.front()));
     }
-    if (told.ok()) pushed.warnings = read_answer(told, [&](const Json& json) { return messages(json, "warnings"); });
+    if (told.ok()) pushed_.warnings = messages("warnings");
   }
 
-  // Large ones: the hub says which of them it lacks.
-  std::map<std::string, const LocalFile*> large;  // by hash
-  for (const LocalFile& file : files)
-    if (file.is_large) large.emplace(file.hash, &file);
-  std::vector<Upload> uploads;
-  for (auto next = large.begin(); next != large.end();) {
-    Json objects = Json::array();
-    for (; next != large.end() && objects.size() < kBatch; ++next)
-      objects.push_back({{"oid", next->first}, {"size", next->second->size}});
-    HttpRequest asked = json_request("POST", file_path(push.kind, push.repository) + ".git/info/lfs/objects/batch",
-                                     {{"operation", "upload"},
-                                      {"transfers", {"basic", "multipart"}},
-                                      {"objects", objects},
-                                      {"hash_algo", "sha256"},
-                                      {"ref", {{"name", push.revision}}}});
-    asked.headers = {{"Content-Type", "application/vnd.git-lfs+json"}, {"Accept", "application/vnd.git-lfs+json"}};
-    const HttpAnswer told = answer(asked, push.repository);
-    read_answer(told, [&](const Json& json) {
-      for (const Json& object : json.at("objects")) {
-        const auto file = large.find(object.at("oid").get<std::string>());
-        if (file == large.end()) continue;
-        if (const auto error = object.find("error"); error != object.end() && error->is_object())
-          fail(ErrorKind::io, "{}: the hub refuses it: {}", quote(file->second->path),
-               quote(error->value("message", "it does not say why")));
-        if (const auto actions = object.find("actions"); actions != object.end() && actions->is_object())
-          if (actions->contains("upload")) uploads.push_back(upload_of(*actions, *file->second, options_.endpoint));
-      }
+  // Of the large files those whose bytes the hub has not.
+  std::vector<Upload> missing() {
+    std::map<std::string, const LocalFile*> large;  // by hash
+    for (const LocalFile& file : files_)
+      if (file.is_large) large.emplace(file.hash, &file);
+    std::vector<Upload> uploads;
+    for (auto next = large.begin(); next != large.end();) {
+      Json objects = Json::array();
+      for (; next != large.end() && objects.size() < kBatch; ++next)
+        objects.push_back({{"oid", next->first}, {"size", next->second->size}});
+      HttpRequest batch = client_.json_request(
+          "POST", client_.file_path(asked_.kind, asked_.repository) + ".git/info/lfs/objects/batch",
+          {{"operation", "upload"},
+           {"transfers", {"basic", "multipart"}},
+           {"objects", objects},
+           {"hash_algo", "sha256"},
+           {"ref", {{"name", asked_.revision}}}});
+      batch.headers = kLfs;
+      read_answer(client_.answer(batch, asked_.repository), [&](const Json& json) {
+        for (const Json& object : json.at("objects")) {
+          const auto file = large.find(object.at("oid").get<std::string>());
+          if (file == large.end()) continue;
+          if (const auto error = object.find("error"); error != object.end() && error->is_object())
+            fail(ErrorKind::io, "{}: the hub refuses it: {}", quote(file->second->path),
+                 quote(error->value("message", "it does not say why")));
+          const auto actions = object.find("actions");
+          if (actions != object.end() && actions->is_object() && actions->contains("upload"))
+            uploads.push_back(upload_of(*actions, *file->second, hub()));
+        }
+      });
+    }
+    return uploads;
+  }
+
+  void send(const std::vector<Upload>& uploads) {
+    for (const Upload& upload : uploads) pushed_.sent += upload.file->size;
+    Meter meter(progress_, "sending", pushed_.sent, uploads.size());
+    in_parallel(uploads.size(), [&](Http& http, size_t i, const std::atomic<bool>& stop) {
+      send(http, uploads[i], [&](int64_t bytes) {
+        meter.add(bytes, true);
+        if (stop) fail(ErrorKind::cancelled, "{}: another file failed", uploads[i].file->path);
+      });
+      meter.end_file();
     });
   }
-  uint64_t total = 0;
-  for (const Upload& upload : uploads) total += upload.file->size;
-  Meter meter(progress, "sending", total, uploads.size());
-  in_parallel(uploads.size(), [&](Http& http, size_t i, const std::atomic<bool>& stop) {
-    const Upload& upload = uploads[i];
+
+  // The addresses authenticate themselves.
+  void send(Http& http, const Upload& upload, const std::function<void(int64_t bytes)>& count) {
     const LocalFile& file = *upload.file;
+    const auto told = [&](HttpRequest request) {
+      request.patience = kLongPatience;
+      request.tries = client_.options().tries;
+      HttpAnswer answer = http.send(request);
+      if (!answer.ok()) fail_refused(answer, quote(file.path), true);
+      return answer;
+    };
     const auto put = [&](const std::string& address, uint64_t offset, uint64_t size) {
-      HttpRequest sent;
-      sent.method = "PUT";
-      sent.url = address;
-      sent.headers = upload.headers;
-      sent.file = FileRange{file.file, offset, size};
-      sent.patience = kLongPatience;
-      sent.tries = options_.tries;
       uint64_t before = 0;
-      sent.sent = [&](uint64_t now) {
-        meter.add(static_cast<int64_t>(now) - static_cast<int64_t>(before), true);
-        before = now;
-        if (stop) fail(ErrorKind::cancelled, "{}: another file failed", file.path);
+      HttpRequest part;
+      part.method = "PUT";
+      part.url = address;
+      part.headers = upload.headers;
+      part.file = FileRange{file.file, offset, size};
+      part.sent = [&](uint64_t now) {
+        count(static_cast<int64_t>(now) - static_cast<int64_t>(std::exchange(before, now)));
       };
-      HttpAnswer told = http.send(sent);
-      if (!told.ok()) fail_refused(told, quote(file.path), true);
-      return told;
+      return told(std::move(part));
     };
     if (upload.parts.empty()) {
       put(upload.href, 0, file.size);
@@ -296,55 +347,67 @@ Pushed Client::push(const PushRequest& push, const Progress& progress) {
       Json parts = Json::array();
       for (size_t part = 0; part < upload.parts.size(); ++part) {
         const uint64_t offset = part * upload.chunk;
-        const HttpAnswer told = put(upload.parts[part], offset, std::min(upload.chunk, file.size - offset));
-        parts.push_back({{"partNumber", part + 1}, {"etag", told.header("etag").value_or("")}});
+        const HttpAnswer answer = put(upload.parts[part], offset, std::min(upload.chunk, file.size - offset));
+        parts.push_back({{"partNumber", part + 1}, {"etag", answer.header("etag").value_or("")}});
       }
-      HttpRequest end;  // authenticates itself by its address, as the parts do
+      HttpRequest end;
       end.method = "POST";
       end.url = upload.href;
-      end.headers = {{"Content-Type", "application/vnd.git-lfs+json"}, {"Accept", "application/vnd.git-lfs+json"}};
+      end.headers = kLfs;
       end.body = dump_json({{"oid", file.hash}, {"parts", parts}});
-      end.patience = kLongPatience;
-      end.tries = options_.tries;
-      if (const HttpAnswer told = http.send(end); !told.ok()) fail_refused(told, quote(file.path), true);
+      told(std::move(end));
     }
-    if (!upload.verify.empty()) {
-      HttpRequest verify = json_request("POST", "", {{"oid", file.hash}, {"size", file.size}});
-      verify.url = upload.verify;
-      if (origin_of(verify.url) != origin_of(options_.endpoint)) verify.token.clear();
-      if (const HttpAnswer told = http.send(verify); !told.ok()) fail_refused(told, quote(file.path), has_token);
-    }
-    meter.end_file();
-  });
-  pushed.sent = total;
-
-  std::string lines = dump_json({{"key", "header"},
-                                 {"value",
-                                  {{"summary", push.message.empty() ? "Upload folder using glassbox" : push.message},
-                                   {"description", ""}}}}) +
-                      "\n";
-  for (const LocalFile& file : files) {
-    Json value{{"path", file.path}};
-    if (file.is_large) {
-      value.update({{"algo", "sha256"}, {"oid", file.hash}, {"size", file.size}});
-    } else {
-      const std::string bytes = read_file(file.file, kMostCommit);
-      if (object_id(ObjectKind::blob, bytes).hex() != file.hash)
-        fail(ErrorKind::io, "{}: changed while it was sent", file.file.string());
-      value.update({{"content", to_base64(bytes)}, {"encoding", "base64"}});
-    }
-    lines += dump_json({{"key", file.is_large ? "lfsFile" : "file"}, {"value", std::move(value)}}) + "\n";
-    if (lines.size() > kMostCommit)
-      fail(ErrorKind::unsupported, "{}: small files of more than {} bytes in one commit", push.folder.string(),
-           kMostCommit);
+    if (upload.verify.empty()) return;
+    HttpRequest verify = client_.json_request("POST", "", {{"oid", file.hash}, {"size", file.size}});
+    verify.url = upload.verify;
+    if (origin_of(verify.url) != origin_of(hub())) verify.token.clear();
+    told(std::move(verify));
   }
-  HttpRequest commit = request("POST", api + "/commit/" + branch);
-  commit.headers = {{"Content-Type", "application/x-ndjson"}};
-  commit.body = std::move(lines);
-  commit.patience = kLongPatience;
-  const HttpAnswer told = answer(commit, push.repository);
-  pushed.commit = read_answer(told, [](const Json& json) { return json.at("commitOid").get<std::string>(); });
-  return pushed;
+
+  void commit() {
+    const Json header{{"summary", asked_.message.empty() ? "Upload folder using glassbox" : asked_.message},
+                      {"description", ""}};
+    std::string lines = dump_json({{"key", "header"}, {"value", header}}) + "\n";
+    for (const LocalFile& file : files_) {
+      Json value{{"path", file.path}};
+      if (file.is_large) {
+        value.update({{"algo", "sha256"}, {"oid", file.hash}, {"size", file.size}});
+      } else {
+        const std::string bytes = read_file(file.file, kMostCommit);
+        if (object_id(ObjectKind::blob, bytes).hex() != file.hash)
+          fail(ErrorKind::io, "{}: changed while it was sent", file.file.string());
+        value.update({{"content", to_base64(bytes)}, {"encoding", "base64"}});
+      }
+      lines += dump_json({{"key", file.is_large ? "lfsFile" : "file"}, {"value", std::move(value)}}) + "\n";
+      if (lines.size() > kMostCommit)
+        fail(ErrorKind::unsupported, "{}: small files of more than {} bytes in one commit", asked_.folder.string(),
+             kMostCommit);
+    }
+    HttpRequest request = client_.request("POST", api_ + "/commit/" + branch_);
+    request.headers = {{"Content-Type", "application/x-ndjson"}};
+    request.body = std::move(lines);
+    request.patience = kLongPatience;
+    pushed_.commit = read_answer(client_.answer(request, asked_.repository),
+                                 [](const Json& json) { return json.at("commitOid").get<std::string>(); });
+  }
+
+  Client& client_;
+  const PushRequest& asked_;
+  const Progress& progress_;
+  const std::string api_, branch_;
+  const bool has_token_;
+  std::vector<LocalFile> files_;
+  std::map<std::string, std::string> known_;  // hashes that the hub has, by path
+  std::set<std::string> ignored_;
+  Pushed pushed_;
+};
+
+Pushed Client::push(const PushRequest& request, const Progress& progress) {
+  const CachedRepository named(options_.cache, request.kind, request.repository);  // refuses what is no name
+  Push push(*this, request, progress);
+  if (options_.offline)
+    fail(ErrorKind::io, "{}: HF_HUB_OFFLINE is set: {} is not asked", request.repository, options_.endpoint);
+  return push.run();
 }
 
 }  // namespace glassbox::hub
