@@ -56,8 +56,10 @@ std::optional<FileSet> FileSet::find(std::string_view reference) {
   if (fs::is_directory(path, ignored)) return of_folder(path);
   if (fs::exists(path, ignored) && is_gguf_file(path)) return FileSet(Kind::gguf, path.string(), path);
   if (const auto model = parse_hub_name(reference))
-    if (auto cached = cached_model(*model))
-      return FileSet(has_gguf_ending(*cached) ? Kind::gguf : Kind::folder, std::string(reference), *std::move(cached));
+    if (auto cached = cached_model(*model)) {
+      const Kind kind = has_gguf_ending(*cached) ? Kind::gguf : Kind::folder;
+      return FileSet(kind, std::string(reference), *std::move(cached));
+    }
   return std::nullopt;
 }
 

@@ -301,20 +301,20 @@ TEST(Client, AHubIsNotTrusted) {
     return std::string("pulled");
   };
   for (const char* path : {"../../../../evil", "/evil", "a/../../evil", "a//b", ".git/config", "a\\b", "a\nb", ""})
-    EXPECT_THAT(pulls({hub.item(path, "x")}), HasSubstr("path")) << path;
+    EXPECT_THAT(pulls(Json::array({hub.item(path, "x")})), HasSubstr("path")) << path;
   Json item = hub.item("a", "x");
   item["oid"] = "../../../evil";
-  EXPECT_THAT(pulls({item}), HasSubstr("expected a hash of 40"));
+  EXPECT_THAT(pulls(Json::array({item})), HasSubstr("expected a hash of 40"));
   item = hub.item("a", "x");
   item["lfs"] = {{"oid", "../evil"}, {"size", 1}};
-  EXPECT_THAT(pulls({item}), HasSubstr("expected a hash of 64"));
+  EXPECT_THAT(pulls(Json::array({item})), HasSubstr("expected a hash of 64"));
   item = hub.item("a", "x");
   item["size"] = "1";
-  EXPECT_THAT(pulls({item}), HasSubstr("not as the protocol has it"));
+  EXPECT_THAT(pulls(Json::array({item})), HasSubstr("not as the protocol has it"));
   item["size"] = -1;
-  EXPECT_NE(pulls({item}), "pulled");
-  EXPECT_NE(pulls({{"a", 1}}), "pulled");
-  EXPECT_THAT(pulls({hub.item("a", "x")}, {{"Link", "<http://127.0.0.1:1/next>; rel=\"next\""}}),
+  EXPECT_NE(pulls(Json::array({item})), "pulled");
+  EXPECT_NE(pulls(Json{{"a", 1}}), "pulled");
+  EXPECT_THAT(pulls(Json::array({hub.item("a", "x")}), {{"Link", "<http://127.0.0.1:1/next>; rel=\"next\""}}),
               HasSubstr("next page"));
   EXPECT_TRUE(fs::is_empty(hub.cache.path()));
   hub.instead = [&](const Asked& asked) -> std::optional<Said> {
@@ -347,7 +347,8 @@ TEST(Client, PushesWhatChanged) {
       return Said{200, R"({"errors": [], "warnings": [{"message": "no licence"}]})"};
     if (asked.target == "/api/models/me/m/preupload/main") {
       Json files = Json::array();
-      for (const Json& file : Json::parse(asked.body)["files"]) {
+      const Json question = Json::parse(asked.body);
+      for (const Json& file : question["files"]) {
         const std::string path = file["path"];
         Json told{
             {"path", path}, {"uploadMode", path.ends_with(".bin") ? "lfs" : "regular"}, {"shouldIgnore", path == "no"}};
@@ -361,7 +362,8 @@ TEST(Client, PushesWhatChanged) {
     if (asked.target == "/me/m.git/info/lfs/objects/batch") {
       batch = asked.body;
       Json objects = Json::array();
-      for (const Json& object : Json::parse(asked.body)["objects"]) {
+      const Json question = Json::parse(asked.body);
+      for (const Json& object : question["objects"]) {
         Json told = object;
         if (object["oid"] == digest_of<Sha256>("new weights").hex())
           told["actions"] = {{"upload", {{"href", hub.server.url() + "/lfs/abc"}}}};
