@@ -9,6 +9,7 @@
 namespace glassbox {
 namespace {
 
+using ::testing::AllOf;
 using testing::answer_of;
 using testing::glassbox;
 using ::testing::HasSubstr;
@@ -24,8 +25,14 @@ TEST(Usage, ErrorsSayWhatToType) {
       {"rnu glassbox/prism", "glassbox: rnu: no such command, did you mean run?; there are run, serve, inspect"},
       {"frobnicate", "glassbox: frobnicate: no such command; there are run, serve, inspect"},
       {"chat glassbox/prism", "glassbox: chat: no such command, did you mean run?"},
-      {"pull owner/model", "glassbox: pull: downloading is not here yet: fetch a model with its hub's own tool"},
-      {"run", "glassbox run: expected MODEL: glassbox/prism, a folder as published, or a .gguf file; "},
+      {"download owner/model", "glassbox: download: no such command, did you mean pull?"},
+      {"pull", "glassbox pull: expected OWNER/NAME"},
+      {"pull model", "glassbox: \"model\": expected OWNER/NAME"},
+      {"pull owner/model --hub nowhere", "glassbox: \"nowhere\": expected a hub's address"},
+      {"push /nowhere owner/model", "glassbox: /nowhere: expected a folder"},
+      {"rm owner/model --yes", "glassbox rm: --yes requires --from-hub"},
+      {"rm owner/model --from-hub", "expected --yes where nobody can be asked"},
+      {"run", "glassbox run: expected MODEL: glassbox/prism, a folder as published, a .gguf file, or OWNER/NAME"},
       {"run glassbox/prism hi --temp 0.5", "glassbox run: --temp: no such option, did you mean --temperature?"},
       {"run glassbox/prism hi --max_tokens 3", "--max_tokens: no such option, did you mean --max-tokens?"},
       {"run glassbox/prism hi --frob", "--frob: no such option (put -- before a text that begins with a dash)"},
@@ -103,7 +110,15 @@ TEST(Usage, ErrorsAboutModelsSayWhatToDo) {
     EXPECT_EQ(std::ranges::count(ran.err, '\n'), 1) << ran.err;
     return ran.err;
   };
-  EXPECT_THAT(refused("Owner/Model-7B"), HasSubstr("downloading is not here yet"));
+  // A hub that is not there, and a cache with nothing in it.
+  const TemporaryFolder cache;
+  ::setenv("HF_HUB_CACHE", cache.path().c_str(), 1);
+  ::setenv("HF_ENDPOINT", "http://127.0.0.1:1", 1);
+  EXPECT_THAT(refused("Owner/Model-7B"),
+              AllOf(HasSubstr("Owner/Model-7B: no such folder, not in the cache (" + cache.path().string()),
+                    HasSubstr("http://127.0.0.1:1")));
+  ::setenv("HF_HUB_OFFLINE", "1", 1);
+  EXPECT_THAT(refused("Owner/Model-7B"), HasSubstr("`glassbox pull Owner/Model-7B` fetches it"));
   EXPECT_THAT(refused("llama3.2:1b"), HasSubstr("other programs' libraries"));
   const TemporaryFolder folder;
   write_file(folder / "pytorch_model.bin", "x");
@@ -112,7 +127,8 @@ TEST(Usage, ErrorsAboutModelsSayWhatToDo) {
   EXPECT_THAT(refused(folder.path().string()), HasSubstr("pickles"));
   for (const char* command : {"inspect Owner/Model-7B", "serve Owner/Model-7B", "convert Owner/Model-7B x.gguf",
                               "quantize Owner/Model-7B Q8_0", "trace Owner/Model-7B hi --taps logits"})
-    EXPECT_THAT(glassbox(command).err, HasSubstr("downloading is not here yet")) << command;
+    EXPECT_THAT(glassbox(command).err, HasSubstr("not in the cache")) << command;
+  for (const char* variable : {"HF_HUB_CACHE", "HF_ENDPOINT", "HF_HUB_OFFLINE"}) ::unsetenv(variable);
 }
 
 }  // namespace

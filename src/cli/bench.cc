@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/fetch.h"
 #include "eval/throughput.h"
 
 namespace glassbox {
@@ -20,6 +21,7 @@ Throughput measure(const BenchOptions& given) {
   if (given.model.empty() == given.random.shape.empty())
     fail(ErrorKind::bad_request, "bench: expected a model or --shape, got {}",
          given.model.empty() ? "neither" : "both");
+  fetch_model(given.model);
   if (!given.model.empty())
     return measure_throughput(*open_model(given.model, {given.ignore_keys})->network, given.throughput);
   RandomModel random = given.random;
@@ -78,7 +80,8 @@ void add_bench_command(Commands& commands) {
       "glassbox bench glassbox/prism --prefill 256\n"
       "  glassbox bench --shape bench/shapes/llama-3.2-1b.json --dtype bf16",
       options, bench);
-  command->add_option("MODEL", options->model, "glassbox/prism, a folder as published, or a .gguf file");
+  command->add_option("MODEL", options->model,
+                      "glassbox/prism, a folder as published, a .gguf file, or OWNER/NAME of a hub");
   add_repeated(*command, "--ignore-key", options->ignore_keys,
                "A key of config.json to run without, though it may matter");
   auto* shape = command->add_option("--shape", options->random.shape, "A config.json, instead of a model");

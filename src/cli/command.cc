@@ -5,6 +5,7 @@
 #include <iostream>
 #include <iterator>
 
+#include "cli/fetch.h"
 #include "convert/convert.h"
 #include "formats/file_set.h"
 
@@ -47,10 +48,16 @@ void add_force_option(CLI::App& command, bool& force) {
 }
 
 void ModelOptions::add_to(CLI::App& command) {
-  command.add_option("MODEL", model, "glassbox/prism, a folder as published, or a .gguf file")->required();
+  command.add_option("MODEL", model, "glassbox/prism, a folder as published, a .gguf file, or OWNER/NAME of a hub")
+      ->required();
   command.add_option("--adapter", adapter, "A folder with a LoRA or DoRA adapter for the model, as PEFT saves it");
   add_repeated(command, "--ignore-key", ignore_keys, "A key of config.json to run without, though it may matter");
   add_threads_option(command, threads);
+}
+
+std::shared_ptr<const Model> ModelOptions::open() const {
+  fetch_model(model);
+  return open_model(model, {ignore_keys});
 }
 
 std::vector<std::filesystem::path> ModelOptions::files() const {

@@ -49,6 +49,9 @@ void add_convert_command(Commands& commands);
 void add_quantize_command(Commands& commands);
 void add_store_commands(Commands& commands);  // hub fsck, hub gc
 void add_people_commands(Commands& commands);  // hub users, hub tokens, hub organizations
+void add_pull_command(Commands& commands);
+void add_push_command(Commands& commands);
+void add_list_commands(Commands& commands);  // list, search, rm
 
 struct ModelOptions {
   std::string model;
@@ -56,8 +59,8 @@ struct ModelOptions {
   std::vector<std::string> ignore_keys;
   int threads = 0;
 
-  void add_to(CLI::App& command);  // MODEL, --adapter, --ignore-key, --threads
-  std::shared_ptr<const Model> open() const { return open_model(model, {ignore_keys}); }
+  void add_to(CLI::App& command);             // MODEL, --adapter, --ignore-key, --threads
+  std::shared_ptr<const Model> open() const;  // fetched where it is a hub's and not here (cli/fetch.h)
   std::shared_ptr<const Adapter> open_adapter(const Model& over) const {  // null where none was asked for
     return adapter.empty() ? nullptr : glassbox::open_adapter(adapter, over, threads);
   }

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/output.h"
 #include "cli/command.h"
+#include "cli/fetch.h"
 #include "convert/convert.h"
 
 namespace glassbox {
@@ -22,6 +23,7 @@ int run(const Options& given) {
     options.dtype = dtype_named(given.dtype);
     if (!options.dtype) fail(ErrorKind::bad_request, "--dtype: expected f32, f16 or bf16, got {}", given.dtype);
   }
+  fetch_model(given.source);
   remove_unfinished_on_signals();
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
   const Converted done = convert(given.source, given.target, options, [&](const Progress& p) {
@@ -42,7 +44,10 @@ void add_convert_command(Commands& commands) {
   auto options = std::make_shared<Options>();
   auto* command = commands.add("convert", "A model in another format or dtype: a folder of safetensors, or a GGUF file",
                                "glassbox convert glassbox/prism prism.gguf --dtype bf16", options, run);
-  command->add_option("SOURCE", options->source, "glassbox/prism, a folder as published, or a .gguf file")->required();
+  command
+      ->add_option("SOURCE", options->source,
+                   "glassbox/prism, a folder as published, a .gguf file, or OWNER/NAME of a hub")
+      ->required();
   command->add_option("TARGET", options->target, "A name that ends in .gguf, or a folder to make")->required();
   command->add_option("--dtype", options->dtype,
                       "f32, f16 or bf16 for matrices (default: as they are; from GGUF its blocks as f32, to GGUF FP8 "

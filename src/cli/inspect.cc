@@ -1,6 +1,7 @@
 // glassbox inspect: what a model is, before any of it is loaded.
 #include "audit/description.h"
 #include "cli/command.h"
+#include "cli/fetch.h"
 
 namespace glassbox {
 namespace {
@@ -98,6 +99,7 @@ void print_for_people(const OrderedJson& description, bool tensors) {
 }
 
 int inspect(const InspectOptions& options) {
+  fetch_model(options.model);
   const OrderedJson description = describe(options.model, options.description);
   if (options.json)
     fmt::print("{}\n", description.dump(-1, ' ', false, OrderedJson::error_handler_t::replace));
@@ -115,8 +117,8 @@ void add_inspect_command(Commands& commands) {
   command
       ->add_option(
           "MODEL", options->model,
-          "glassbox/prism, a folder as published, a .gguf file, or one file of a folder: weights, index, config.json, "
-          "tokenizer, template")
+          "glassbox/prism, a folder as published, a .gguf file, OWNER/NAME of a hub, or one file of a folder: weights, "
+          "index, config.json, tokenizer, template")
       ->required();
   add_repeated(*command, "--ignore-key", options->description.ignore_keys,
                "A key of config.json to run without, though it may matter");

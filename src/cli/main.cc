@@ -65,6 +65,9 @@ int run(int argc, char** argv) {
   add_quantize_command(commands);
   add_store_commands(commands);
   add_people_commands(commands);
+  add_pull_command(commands);
+  add_push_command(commands);
+  add_list_commands(commands);
   const std::vector<std::string_view> words(argv + 1, argv + argc);
   if (words.empty() || (words.size() == 1 && words[0] == "help")) {
     fmt::print("{}", app.help());

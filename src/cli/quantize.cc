@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/output.h"
 #include "cli/command.h"
+#include "cli/fetch.h"
 #include "convert/quantize.h"
 #include "formats/file_set.h"
 
@@ -33,6 +34,7 @@ int run(const Options& given) {
   QuantizeOptions options = given.quantize;
   for (char& c : options.type) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   if (!given.imatrix.empty()) options.importance = Importance::open(given.imatrix);
+  fetch_model(given.model);
   Options named = given;
   named.quantize.type = options.type;
   const std::string target = output_of(named);
@@ -99,7 +101,10 @@ void add_quantize_command(Commands& commands) {
   auto options = std::make_shared<Options>();
   auto* command = commands.add("quantize", "A smaller model of a few bits a number, and what that cost it",
                                "glassbox quantize glassbox/prism Q4_K_M --output prism.gguf", options, run);
-  command->add_option("MODEL", options->model, "glassbox/prism, a folder as published, or a .gguf file")->required();
+  command
+      ->add_option("MODEL", options->model,
+                   "glassbox/prism, a folder as published, a .gguf file, or OWNER/NAME of a hub")
+      ->required();
   command->add_option("TYPE", options->quantize.type, fmt::format("One of {}", fmt::join(quantization_types(), ", ")))
       ->required();
   command->add_option("--output", options->output, "The file to write (default: MODEL.TYPE.gguf, here)");

@@ -2,6 +2,7 @@
 #include "server/serve.h"
 
 #include "cli/command.h"
+#include "cli/fetch.h"
 #include "formats/file_set.h"
 #include "hub/home.h"
 
@@ -26,6 +27,7 @@ int run(const Options& given) {
   }
   if (options.models.empty())
     for (const std::string_view name : FileSet::shipped()) options.models.emplace_back(name);
+  for (const std::string& model : options.models) fetch_model(model);
   options.hub = hub::home() / "hub";
   return serve(options);
 }
@@ -37,7 +39,9 @@ void add_serve_command(Commands& commands) {
   auto* command = commands.add("serve", "Serve models behind the APIs that apps speak, with the pages, on one port",
                                "glassbox serve glassbox/prism --port 8080", all, run);
   ServeOptions* options = &all->serve;
-  command->add_option("MODEL", options->models, "glassbox/prism, or folders as published (default: what is shipped)");
+  command->add_option(
+      "MODEL", options->models,
+      "glassbox/prism, folders as published, .gguf files, or OWNER/NAME of a hub (default: what is shipped)");
   add_repeated(
       *command, "--adapter", all->adapters,
       "NAME=FOLDER: a LoRA or DoRA adapter, served as the model NAME over its base (may be given several times)");

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "chat/prompt_encoder.h"
 #include "cli/command.h"
+#include "cli/fetch.h"
 #include "formats/file_set.h"
 
 namespace glassbox {
@@ -28,6 +29,7 @@ struct RenderOptions {
 };
 
 Tokenizer open_tokenizer(const std::string& source) {
+  fetch_model(source);
   const auto model = FileSet::find(source);
   return model ? Tokenizer::open(*model) : Tokenizer::open(source);
 }
@@ -96,6 +98,7 @@ std::optional<PromptEncoder> find_prompts(const std::string& source, const std::
 }
 
 int render(const RenderOptions& options) {
+  fetch_model(options.source);
   std::optional<ChatTemplate> chat_template = FileSet::find(options.source)
                                                   ? template_of_model(options.source)
                                                   : ChatTemplate::parse(read_file(options.source), options.source);

@@ -25,10 +25,11 @@ std::optional<std::string> nearest_of(std::string_view word, const std::vector<s
 
 // What other programs call the same.
 constexpr std::pair<std::string_view, std::string_view> kNamesElsewhere[] = {
-    {"chat", "run"},        {"ask", "run"},          {"talk", "run"},         {"generate", "run"},
-    {"complete", "run"},    {"server", "serve"},     {"start", "serve"},      {"show", "inspect"},
-    {"info", "inspect"},    {"describe", "inspect"}, {"finetune", "train"},   {"tune", "train"},
-    {"perplexity", "eval"}, {"encode", "tokenize"},  {"decode", "detokenize"}};
+    {"chat", "run"},       {"ask", "run"},     {"talk", "run"},        {"generate", "run"},    {"complete", "run"},
+    {"server", "serve"},   {"start", "serve"}, {"show", "inspect"},    {"info", "inspect"},    {"describe", "inspect"},
+    {"finetune", "train"}, {"tune", "train"},  {"perplexity", "eval"}, {"encode", "tokenize"}, {"decode", "detokenize"},
+    {"download", "pull"},  {"fetch", "pull"},  {"get", "pull"},        {"upload", "push"},     {"publish", "push"},
+    {"ls", "list"},        {"models", "list"}, {"find", "search"},     {"remove", "rm"},       {"delete", "rm"}};
 
 std::string unknown_command(const CLI::App& app, const std::string& word) {
   std::vector<std::string> names;
@@ -36,9 +37,6 @@ std::string unknown_command(const CLI::App& app, const std::string& word) {
   auto like = nearest_of(word, names);
   for (const auto& [elsewhere, here] : kNamesElsewhere)
     if (word == elsewhere) like = here;
-  if (word == "pull" || word == "download")
-    return fmt::format(
-        "{}: downloading is not here yet: fetch a model with its hub's own tool, then `glassbox run PATH`", word);
   return fmt::format("{}: no such command{}; there are {}", word, like ? fmt::format(", did you mean {}?", *like) : "",
                      fmt::join(names, ", "));
 }
@@ -102,7 +100,8 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
                     what.find("At Most") == std::string::npos ? "expected a value" : "expected once, got it twice");
   } else if (dynamic_cast<const CLI::RequiredError*>(&error)) {
     problem = fmt::format("expected {}", what.substr(0, what.find(' ')));
-    if (what.starts_with("MODEL")) problem += ": glassbox/prism, a folder as published, or a .gguf file";
+    if (what.starts_with("MODEL"))
+      problem += ": glassbox/prism, a folder as published, a .gguf file, or OWNER/NAME of a hub";
   }
   return fmt::format("{}: {}; {} --help shows how\n", name, problem, name);
 }

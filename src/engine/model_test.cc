@@ -160,11 +160,11 @@ std::string refusal(const std::string& reference) {
 
 TEST(ModelReference, NamesOfElsewhere) {
   EXPECT_THAT(refusal("Owner/Some-Model-7B"),
-              AllOf(HasSubstr("Owner/Some-Model-7B: no such folder"), HasSubstr("downloading is not here yet"),
-                    HasSubstr("config.json"), HasSubstr("glassbox/prism is shipped")));
+              AllOf(HasSubstr("Owner/Some-Model-7B: no such folder"), HasSubstr("not in the cache"),
+                    HasSubstr("glassbox pull Owner/Some-Model-7B"), HasSubstr("glassbox/prism is shipped")));
   EXPECT_THAT(refusal("llama3.2:1b"), AllOf(HasSubstr("other programs' libraries"), HasSubstr(".gguf")));
   EXPECT_THAT(refusal("mistral"), HasSubstr("other programs' libraries"));
-  EXPECT_THAT(refusal("https://example.org/model"), HasSubstr("downloading is not here yet"));
+  EXPECT_THAT(refusal("https://example.org/model"), HasSubstr("an address, not a model"));
   EXPECT_THAT(refusal("glassbox/prisn"), HasSubstr("glassbox/prism is shipped"));
   EXPECT_THAT(refusal("./no/such/folder"), AllOf(HasSubstr("no such model"), HasSubstr("expected a folder")));
   EXPECT_THAT(refusal(""), HasSubstr("expected a folder"));

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "formats/gguf.h"
+#include "formats/model_cache.h"
 #include "formats/model_reference.h"
 #include "formats/shipped.h"
 
@@ -54,6 +55,11 @@ std::optional<FileSet> FileSet::find(std::string_view reference) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return of_folder(path);
   if (fs::exists(path, ignored) && is_gguf_file(path)) return FileSet(Kind::gguf, path.string(), path);
+  if (const auto model = parse_hub_name(reference))
+    if (auto cached = cached_model(*model)) {
+      const Kind kind = has_gguf_ending(*cached) ? Kind::gguf : Kind::folder;
+      return FileSet(kind, std::string(reference), *std::move(cached));
+    }
   return std::nullopt;
 }
 
@@ -70,6 +76,7 @@ FileSet FileSet::of_folder(fs::path folder) {
 std::string FileSet::name() const {
   if (kind_ == Kind::shipped) return source_;
   if (kind_ == Kind::gguf) return gguf_stem(path_);
+  if (source_ != path_.string()) return source_;  // a hub's name, whose folder is called by a commit
   std::error_code ignored;
   return fs::weakly_canonical(path_, ignored).filename().string();
 }

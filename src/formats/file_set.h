@@ -1,5 +1,5 @@
-// A model as named files, wherever they lie: in a folder as published, inside this program, or as one .gguf file. What
-// a reference names is decided here and nowhere else.
+// A model as named files, wherever they lie: in a folder as published, inside this program, or as one .gguf file; what
+// was fetched from a hub is one of these in the cache. What a reference names is decided here and nowhere else.
 #pragma once
 
 #include <cstddef>
@@ -34,8 +34,8 @@ class FileSet {
 
   // The models inside this program: "glassbox/prism".
   static std::vector<std::string_view> shipped();
-  // "glassbox/prism" (or what else is shipped), a folder, or a .gguf file. Nothing for any other reference, even where
-  // there is a file of that name.
+  // "glassbox/prism" (or what else is shipped), a folder, a .gguf file, or a hub's "owner/name" that was fetched
+  // (model_cache.h), in this order. Nothing for any other reference, even where there is a file of that name.
   static std::optional<FileSet> find(std::string_view reference);
   // The same. Throws Error(not_found) saying what the reference looks like and what is expected (model_reference.h).
   static FileSet open(std::string_view reference);
@@ -45,8 +45,8 @@ class FileSet {
   Kind kind() const { return kind_; }
   const std::string& source() const { return source_; }        // the reference
   const std::filesystem::path& path() const { return path_; }  // of the folder or .gguf file; empty if shipped
-  std::string name() const;                                    // for people: the folder's or file's, as published
-  std::vector<std::filesystem::path> paths() const;            // what is read on disk, so not to be written over
+  std::string name() const;                          // for people: the folder's or file's, as published, or the hub's
+  std::vector<std::filesystem::path> paths() const;  // what is read on disk, so not to be written over
 
   // A file by its name within the model ("config.json", "additional_chat_templates/x.jinja"). Nothing if there is none;
   // a .gguf file has none. What is shipped has the loss.json of its training, too, which is not one of names().

@@ -8,6 +8,8 @@
 #include <set>
 #include <vector>
 
+#include "formats/gguf.h"
+#include "formats/model_cache.h"
 #include "formats/shipped.h"
 
 namespace glassbox {
@@ -16,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kExpected =
-    "expected a folder with config.json, tokenizer and *.safetensors, or a .gguf file";
+    "expected a folder with config.json, tokenizer and *.safetensors, a .gguf file, or OWNER/NAME of a hub";
 
 bool is_there(const fs::path& path) {
   std::error_code ignored;
@@ -66,13 +68,6 @@ std::optional<fs::path> model_below(const fs::path& folder, int levels) {
   return std::nullopt;
 }
 
-// "owner/name": one slash, no dots in front.
-bool looks_like_a_hubs_name(std::string_view reference) {
-  const size_t slash = reference.find('/');
-  return slash != std::string_view::npos && slash > 0 && slash + 1 < reference.size() &&
-         reference.find('/', slash + 1) == std::string_view::npos && reference[0] != '.' && reference[0] != '~';
-}
-
 }  // namespace
 
 std::string why_no_model(std::string_view reference) {
@@ -90,11 +85,10 @@ std::string why_no_model(std::string_view reference) {
       return fmt::format("{}: one file of a model: give its folder, {}", reference, folder.string());
     return fmt::format("{}: neither a folder nor a GGUF file: {}", reference, kExpected);
   }
-  const std::string hub_like = "downloading is not here yet";
   if (reference.starts_with("glassbox/")) return fmt::format("{}: no such model: {}", reference, shipped());
   if (reference.find("://") != std::string_view::npos)
-    return fmt::format("{}: {}: fetch it with another tool, then give the folder or .gguf file ({})", reference,
-                       hub_like, shipped());
+    return fmt::format("{}: an address, not a model: give OWNER/NAME, with the hub's address in HF_ENDPOINT ({})",
+                       reference, shipped());
   if (path.extension() == ".gguf") {
     std::vector<std::string> near;
     for (const std::string& name : names_in(path.has_parent_path() ? path.parent_path() : fs::path(".")))
@@ -102,11 +96,12 @@ std::string why_no_model(std::string_view reference) {
     return fmt::format("{}: no such file{}", reference,
                        near.empty() ? "" : fmt::format(": in its folder there are {}", fmt::join(near, ", ")));
   }
-  if (looks_like_a_hubs_name(reference))
+  if (const auto model = parse_hub_name(reference))
     return fmt::format(
-        "{}: no such folder, and {}: fetch its files with the hub's own tool into a folder (config.json, tokenizer, "
-        "*.safetensors; or one .gguf file), then give its path ({})",
-        reference, hub_like, shipped());
+        "{}: no such folder, and {} the cache of what was fetched from hubs ({}): `glassbox pull {}` "
+        "fetches it ({})",
+        reference, is_in_hub_cache(*model) ? "not all of it is in" : "not in", hub_cache().string(), reference,
+        shipped());
   if (reference.find('/') == std::string_view::npos)
     return fmt::format("{}: no such model: names of other programs' libraries mean nothing here: {} ({})", reference,
                        kExpected, shipped());
