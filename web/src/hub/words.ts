@@ -34,7 +34,8 @@ export function dtypes(parameters: Record<string, number> | undefined): [string,
 export function weights(safetensors: { parameters: Record<string, number>; total: number } | undefined): string | null {
   if (!safetensors?.total) return null;
   const all = dtypes(safetensors.parameters);
-  return `${figures.count(safetensors.total)} ${all[0]?.[0] ?? ''}${all.length > 1 ? ' and others' : ''}`.trim();
+  const named = all.filter(([, count]) => count >= safetensors.total / 20).map(([dtype]) => dtype); // not those of a few norms
+  return `${figures.count(safetensors.total)} ${named.slice(0, 2).join(' and ')}`.trim();
 }
 
 // "text-generation" -> "Text generation".
