@@ -163,7 +163,7 @@ visit('hub: files with size, hash and last change; folders; branches and tags; a
   await page.keyboard.press('Escape');
   await glass(page).waitFor({ state: 'detached' });
 
-  await row('docs').getByRole('link').click();
+  await row('docs').getByRole('link', { name: 'docs' }).click();
   await row('deep').getByRole('link', { name: 'deep' }).click();
   await row('er').getByRole('link', { name: 'er' }).click();
   await row('still.txt').waitFor();
@@ -174,7 +174,7 @@ visit('hub: files with size, hash and last change; folders; branches and tags; a
   await row('README.md').waitFor();
   assert.equal(new URL(page.url()).pathname, '/glassbox/prism/tree/v1.0');
   await page.getByRole('button', { name: 'More files' }).click();
-  await row('strange & näme #1?.txt').getByRole('link').click();
+  await row('strange & näme #1?.txt').getByRole('link', { name: 'strange & näme #1?.txt' }).click();
   await page.getByText('strange', { exact: true }).waitFor();
 });
 

@@ -197,7 +197,7 @@ export function mockHub() {
       const list = /^\/api\/(model|dataset)s$/.exec(url.pathname);
       if (list) {
         const [words, tags, author, sort] = [url.searchParams.getAll('search'), url.searchParams.getAll('filter'), url.searchParams.get('author'), url.searchParams.get('sort')];
-        const score = { likes: (one) => one.likes, downloads: (one) => one.downloads, lastModified: (one) => Date.parse(one.modified), trendingScore: (one) => one.likes }[sort];
+        const score = { likes: (one) => one.likes, downloads: (one) => one.downloads, lastModified: (one) => Date.parse(one.modified), trendingScore: (one) => one.likes }[sort ?? 'trendingScore'];
         const found = repositories.filter((one) => one.kind === list[1] && words.every((word) => one.id.toLowerCase().includes(word.toLowerCase())) && tags.every((tag) => one.tags.includes(tag)) && (!author || one.id.split('/')[0] === author));
         found.sort((a, b) => score(b) - score(a));
         page(found.map((one) => described(one, url.searchParams.getAll('expand'))), Number(url.searchParams.get('limit') ?? 100));

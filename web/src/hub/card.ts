@@ -130,9 +130,10 @@ const kTypes: Record<string, string> = { png: 'image/png', jpg: 'image/jpeg', jp
 export const pictureType = (path: string) => kTypes[path.slice(path.lastIndexOf('.') + 1).toLowerCase()] ?? null;
 const kMostPicture = 20e6;
 
-// Fetches the pictures under `root` from the repository; returns what lets go of them.
-export function showPictures(root: Element, { repository, revision }: Place, fetchFile: (href: string) => Promise<Response>): () => void {
+// Fetches the pictures under `root` from the repository. `settled`: each is there with its size, or its name instead.
+export function showPictures(root: Element, { repository, revision }: Place, fetchFile: (href: string) => Promise<Response>): { settled: Promise<unknown>; stop: () => void } {
   const shown: string[] = [];
+  const all: Promise<void>[] = [];
   let gone = false;
   for (const image of root.querySelectorAll<HTMLImageElement>(`img[${kPicture}]`)) {
     const path = image.getAttribute(kPicture)!;
@@ -144,18 +145,21 @@ export function showPictures(root: Element, { repository, revision }: Place, fet
       missing();
       continue;
     }
-    fetchFile(bytesHref(repository, revision, path))
+    const one = fetchFile(bytesHref(repository, revision, path))
       .then(async (response) => {
         if (Number(response.headers.get('Content-Length') ?? 0) > kMostPicture) throw new Error('too large');
         const url = URL.createObjectURL(new Blob([await response.arrayBuffer()], { type }));
         shown.push(url);
-        if (gone) URL.revokeObjectURL(url);
-        else image.src = url;
+        if (gone) return URL.revokeObjectURL(url);
+        image.src = url;
+        await image.decode();
       })
       .catch(missing);
+    all.push(one);
   }
-  return () => {
+  const stop = () => {
     gone = true;
     shown.forEach((url) => URL.revokeObjectURL(url));
   };
+  return { settled: Promise.all(all), stop };
 }
