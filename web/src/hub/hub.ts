@@ -139,9 +139,33 @@ export async function setLike(repository: RepositoryName, like: boolean): Promis
   await ask(`${apiHref(repository)}/like`, { method: like ? 'POST' : 'DELETE' });
 }
 
-// Bytes [begin, end) of a file, or fewer where it ends before.
-export async function fetchBytes(href: string, begin: number, end: number, signal?: AbortSignal): Promise<Uint8Array> {
+// Bytes [begin, end) of a file, or fewer where it ends before. Who answers a range with the whole file is read until `end`.
+export async function fetchBytes(href: string, begin: number, end: number, signal?: AbortSignal, tell?: (part: number) => void): Promise<Uint8Array> {
   const response = await ask(href, { headers: { Range: `bytes=${begin}-${end - 1}` }, signal });
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  return response.status === 206 ? bytes : bytes.subarray(begin, end);
+  const skipped = response.status === 206 ? 0 : begin;
+  const most = skipped + end - begin;
+  const reader = response.body?.getReader();
+  const pieces: Uint8Array[] = [];
+  let here = 0;
+  try {
+    while (reader && here < most) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      pieces.push(value);
+      here += value.length;
+      tell?.(Math.min(1, here / most));
+    }
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError('cut', 'The connection was lost in the middle of the file.');
+  } finally {
+    reader?.cancel().catch(() => {});
+  }
+  const bytes = new Uint8Array(here);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes.subarray(skipped, most);
 }
