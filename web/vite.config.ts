@@ -27,6 +27,6 @@ export default defineConfig({
     reportCompressedSize: false,
   },
   // The tests read the documented format.
-  server: { proxy: { '/v1': server, '/api': server, '/health': server }, fs: { allow: ['.', '../docs'] } },
+  server: { proxy: { '/v1': server, '/api': server, '/health': server, '^/.+/(resolve|raw)/': server }, fs: { allow: ['.', '../docs'] } },
   test: { include: ['src/**/*.test.ts'], environment: 'node', setupFiles: ['node18.mjs'] },
 } as Parameters<typeof defineConfig>[0]);

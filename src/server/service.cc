@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "hub/names.h"
+#include "hub/refusal.h"
 #include "server/hub/site.h"
 #include "server/job.h"
 #include "server/openai/dialect.h"
@@ -43,6 +45,31 @@ bool accepts_gzip(const Request& request) {
   return false;
 }
 
+bool is_repository_name(std::string_view name) {
+  try {
+    hub::check_name("name", name);
+    return true;
+  } catch (const hub::Refusal&) { return false; }
+}
+
+// The address of a view of the hub: "/models", "/datasets", "/owner", "/owner/name", "/owner/name/tree/main/folder",
+// and what of it is a dataset's under "/datasets".
+bool is_hub_view(std::string_view path) {
+  std::vector<std::string_view> parts;
+  while (!path.empty() && path != "/") {
+    path.remove_prefix(1);
+    parts.push_back(path.substr(0, path.find('/')));
+    path.remove_prefix(parts.back().size());
+  }
+  if (parts.size() == 1 && (parts[0] == "models" || parts[0] == "datasets")) return true;
+  const bool is_dataset = !parts.empty() && parts[0] == "datasets";
+  if (is_dataset) parts.erase(parts.begin());
+  if (parts.empty() || parts[0] == "models" || !is_repository_name(parts[0])) return false;
+  if (parts.size() == 1) return !is_dataset;
+  if (!is_repository_name(parts[1])) return false;
+  return parts.size() == 2 || parts[2] == "tree" || parts[2] == "blob" || parts[2] == "commits";
+}
+
 std::vector<std::unique_ptr<api::Dialect>> all_dialects() {
   std::vector<std::unique_ptr<api::Dialect>> dialects;
   dialects.push_back(std::make_unique<openai::Dialect>());
@@ -76,7 +103,7 @@ struct Service::State {
 
   std::vector<Route> table();
   Route::Handler told(Response (State::*answer)(const Request&, const Parts&));
-  Target target(const Request& head) const { return routes.find(head.method, head.path); }
+  Target target(const Request& head) const;
   Response refusal(const Request& head, const ApiError& error) const;
   std::optional<Response> admit(const Request& head);
   void handle(Request& request, const std::shared_ptr<ResponseStream>& stream);
@@ -142,6 +169,20 @@ std::vector<Route> Service::State::table() {
                     .quick = true,
                     .has = [this](std::string_view path) { return options.find_page(path).has_value(); }});
   return routes;
+}
+
+// A browser that opens an address of the hub gets the page. What these paths mean to other programs (GET /models is
+// /v1/models to a client that was told no /v1), and whatever a route or a file has for its own, stays so.
+Target Service::State::target(const Request& head) const {
+  Target to = routes.find(head.method, head.path);
+  if (!options.hub || (head.method != "GET" && head.method != "HEAD")) return to;
+  if (head.header("Accept").value_or("").find("text/html") == std::string_view::npos || !is_hub_view(head.path))
+    return to;
+  const bool of_datasets = head.path.starts_with("/datasets"), guessed = to.path != head.path,
+             of_page = to.route && to.label == "page";
+  if (to.route ? !guessed && !of_page : !of_datasets) return to;
+  if ((of_page && options.find_page(to.path)) || !options.find_page("/")) return to;
+  return routes.find(head.method, "/");
 }
 
 // A handler that gives its answer at once, with the headers that every answer has.
@@ -261,7 +302,7 @@ Response Service::State::page(const Request& request) const {
   Response response;
   response.with("ETag", std::string(asset->etag))
       .with("Cache-Control", asset->immutable ? "public, max-age=31536000, immutable" : "no-cache")
-      .with("Vary", "Accept-Encoding")
+      .with("Vary", "Accept, Accept-Encoding")
       .with("Content-Security-Policy", std::string(content_security_policy()))
       .with("Cross-Origin-Opener-Policy", "same-origin")
       .with("X-Frame-Options", "DENY");

@@ -519,6 +519,47 @@ TEST(Service, Pages) {
   EXPECT_EQ(client.get("/assets/../a.js").status, 404);
 }
 
+// A browser that opens an address of the hub gets the page, also where another program's meaning of it is known.
+TEST(Service, PagesOfTheHub) {
+  const testing::TemporaryFolder folder;
+  hub::Hub hub(folder.path());
+  hub.create(hub.owner(), hub::RepositoryKind::model, hub.owner().name, "tiny", false);
+  const std::string mine = "/" + hub.owner().name + "/tiny", browser = "Accept: text/html,*/*;q=0.8\r\n";
+  ServiceOptions options;
+  options.hub = &hub;
+  Serving serving(options);
+  TestClient client(serving.port());
+  const std::string page = "<!doctype html>";
+  for (const std::string& path :
+       {std::string("/models"), std::string("/datasets"), std::string("/nobody"), mine, mine + "/", mine + "/tree/main",
+        mine + "/tree/main/a/b%20c", mine + "/blob/refs/pr/1/a", mine + "/commits/main", "/datasets" + mine,
+        "/datasets" + mine + "/tree/main"}) {
+    EXPECT_EQ(client.get(path, browser).body, page) << path;
+    EXPECT_NE(client.get(path, "Accept: application/json\r\n").body, page) << path;
+    EXPECT_NE(client.get(path).body, page) << path;
+  }
+  EXPECT_THAT(client.get("/models", browser).headers["vary"], HasSubstr("Accept,"));
+  // Whoever left off the /v1 of a base address.
+  EXPECT_EQ(json(client.get("/models").body)["object"], "list");
+  // What routes and files have for their own, and what is nothing.
+  for (const std::string& path :
+       {std::string("/health"), std::string("/metrics"), std::string("/v1/models"), std::string("/api/models"),
+        std::string("/api/training"), "/api/models" + mine, mine + "/resolve/main/.gitattributes",
+        mine + "/raw/main/.gitattributes", mine + "/settings", std::string("/models/x"), std::string("/models/x/y"),
+        std::string("/datasets/x"), std::string("/api/nothing"), std::string("/v1/nothing"), std::string("/lfs/x"),
+        std::string("/a--b"), std::string("/a/.b"), std::string("/a%2Fb"), std::string("/assets/a.js")})
+    EXPECT_NE(client.get(path, browser).body, page) << path;
+  EXPECT_EQ(client.get("/assets/a.js", browser).body, "let a");
+  EXPECT_EQ(client.get("/chat/7", browser).body, page);
+}
+
+TEST(Service, NoPagesOfAHubThatIsNotServed) {
+  Serving serving;
+  TestClient client(serving.port());
+  EXPECT_EQ(client.get("/owner/name", "Accept: text/html\r\n").status, 404);
+  EXPECT_EQ(json(client.get("/models", "Accept: text/html\r\n").body)["object"], "list");
+}
+
 TEST(Service, KeysAndOrigins) {
   ServiceOptions options;
   options.guard.api_keys = {"secret"};

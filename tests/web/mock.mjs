@@ -5,6 +5,7 @@ import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { mockHub } from './mock_hub.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -163,12 +164,13 @@ function training(running) {
 }
 
 export async function startMock({ port = 0, dist = join(root, 'web/dist'), rate = 60, prefill = 30 } = {}) {
-  const state = { rate, requests: [], prompts: [], hasPrompt: true, stopped: 0, breakAfter: 0, trainingStep: 1400, models: kModels, key: null };
+  const state = { rate, requests: [], prompts: [], hasPrompt: true, stopped: 0, breakAfter: 0, trainingStep: 1400, models: kModels, key: null, hub: mockHub() };
   const sleep = (ms) => new Promise((wake) => setTimeout(wake, ms));
 
   function file(request, response) {
     const path = new URL(request.url, 'http://x').pathname;
-    const page = path === '/' || /^\/(chat|training)(\/|$)/.test(path);
+    const ofHub = /^(\/datasets)?\/[\w.-]+(\/[\w.-]+(\/(tree|blob|commits)(\/.*)?)?)?$/.test(path) && request.headers.accept?.includes('text/html');
+    const page = path === '/' || /^\/(chat|training)(\/|$)/.test(path) || ofHub;
     const name = join(dist, page ? 'index.html' : path);
     if (!resolve(name).startsWith(resolve(dist)) || !existsSync(name) || !statSync(name).isFile()) return json(response, 404, { error: { message: `nothing is at ${path}`, type: 'not_found', param: null, code: 'not_found' } });
     response.writeHead(200, { 'Content-Type': kTypes[extname(name)] ?? 'application/octet-stream', 'Content-Security-Policy': kPolicy, 'X-Content-Type-Options': 'nosniff' });
@@ -264,6 +266,7 @@ export async function startMock({ port = 0, dist = join(root, 'web/dist'), rate 
       const { pieces, count } = rendered(body.messages, body.continue_final_message);
       return json(response, 200, { model: body.model, tokens: count, prompt: pieces });
     }
+    if (state.hub && (await state.hub.handle(request, response))) return;
     if (/^\/(v1|api)\//.test(path) && !path.endsWith('/completions')) return json(response, 404, { error: { message: `${request.method} ${path}: no such path`, type: 'invalid_request_error', param: null, code: 'unknown_path' } });
     if (path === '/v1/chat/completions' || path === '/v1/completions') {
       let text = '';

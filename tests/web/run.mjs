@@ -11,8 +11,10 @@ if (!hasChromium()) {
   process.exit(77);
 }
 const only = option('--only');
-const { status } = spawnSync(process.execPath, ['--test', ...(only ? [`--test-name-pattern=${only}`] : []), fileURLToPath(new URL('pages.test.mjs', import.meta.url))], {
-  stdio: 'inherit',
-  env: { ...process.env, GLASSBOX_PAGES_DIST: option('--dist') ?? process.env.GLASSBOX_PAGES_DIST ?? '', GLASSBOX_PAGES_URL: option('--url') ?? process.env.GLASSBOX_PAGES_URL ?? '' },
+const env = { ...process.env, GLASSBOX_PAGES_DIST: option('--dist') ?? process.env.GLASSBOX_PAGES_DIST ?? '', GLASSBOX_PAGES_URL: option('--url') ?? process.env.GLASSBOX_PAGES_URL ?? '' };
+// One after the other: each has a browser and a server.
+const statuses = ['pages.test.mjs', 'hub.test.mjs'].map((file) => {
+  const { status } = spawnSync(process.execPath, ['--test', ...(only ? [`--test-name-pattern=${only}`] : []), fileURLToPath(new URL(file, import.meta.url))], { stdio: 'inherit', env });
+  return status ?? 1;
 });
-process.exit(status ?? 1);
+process.exit(Math.max(...statuses));

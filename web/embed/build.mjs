@@ -66,7 +66,9 @@ function pack() {
     return `    Entry{${quote(path)}, ${quote(type)}, ${quote(etag)}, ${at}, ${bytes.length}, ` +
       `${zipped_at}, ${saves ? zipped.length : 0}, ${path.startsWith('/assets/')}},`;
   });
-  const pages = JSON.parse(readFileSync(join(web, 'places.json'), 'utf8')).map((place) => quote(place.path));
+  // Which of the hub's addresses are pages, the server decides request by request: its API has paths among them.
+  const places = JSON.parse(readFileSync(join(web, 'places.json'), 'utf8')).filter((place) => !place.hub);
+  const pages = places.map((place) => quote(place.path));
   writeFileSync(join(out, 'assets.bin'), Buffer.concat(parts));
   writeFileSync(join(out, 'asset_table.inc'),
     `constexpr std::array<Entry, ${rows.length}> kEntries = {{\n${rows.join('\n')}\n}};\n` +

@@ -13,6 +13,7 @@ export interface Place {
   title: string;
   icon: IconName;
   about: string;
+  hub?: boolean; // its addresses are those of repositories: all that are no other place's
 }
 
 export const places = list as Place[];
@@ -23,9 +24,10 @@ type Loaded = View | (() => Promise<View>);
 // The first view is at hand; the others are loaded when first shown.
 export const views: Record<string, Loaded> = {
   chat: Chat as View,
+  models: async () => (await import('./hub/Hub.svelte')).default as View,
   training: async () => (await import('./training/Training.svelte')).default as View,
 };
-export const lazy = new Set(['training']);
+export const lazy = new Set(['training', 'models']);
 
 export const lists: Record<string, View> = { chat: ConversationList as View };
 

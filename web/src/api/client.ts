@@ -46,7 +46,9 @@ async function refusal(response: Response): Promise<ApiError> {
   const away = response.status >= 502 && response.status <= 504;
   let error: ServerError | undefined;
   try {
-    error = (await response.json()).error;
+    const said = (await response.json()).error as ServerError | string | undefined;
+    // The hub says what is wrong as a text, and which kind of wrong in a header.
+    error = typeof said === 'string' ? { message: said, code: response.headers.get('X-Error-Code') } : said;
   } catch {
     // Not ours to read: the status says it.
   }
@@ -55,7 +57,7 @@ async function refusal(response: Response): Promise<ApiError> {
   return new ApiError('refused', error?.message ?? `The server answered ${response.status} ${response.statusText}.`, code === undefined || code === null ? undefined : String(code), response.status);
 }
 
-async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, key ? { ...init, headers: { ...init.headers, Authorization: `Bearer ${key}` } } : init);

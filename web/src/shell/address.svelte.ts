@@ -1,5 +1,6 @@
 // The address is the state: which place, which thing in it, what is selected and which panes are open. Views read it
 // here and change it here, so that every view can be linked, reloaded and gone back to.
+import places from '../../places.json';
 
 export type Query = Record<string, string | number | null | undefined>;
 
@@ -11,9 +12,10 @@ class Address {
     addEventListener('popstate', () => this.#read());
   }
 
-  // "/chat/a1b2" is the place "chat" and the thing "a1b2".
+  // "/chat/a1b2" is the place "chat" and the thing "a1b2"; "/owner/name" is the hub's, as all that is no place's own.
   get place(): string {
-    return this.path.split('/')[1] || 'chat';
+    const first = this.path.split('/')[1] || 'chat';
+    return (places.find((place) => place.path === first) ?? places.find((place) => place.hub) ?? places[0]!).path;
   }
 
   get thing(): string | null {
