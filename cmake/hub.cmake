@@ -25,3 +25,16 @@ pkg_check_modules(ARGON2 REQUIRED IMPORTED_TARGET libargon2)
 glassbox_floor(hub USES glassbox_convert OpenSSL::Crypto)
 target_link_libraries(glassbox_hub PRIVATE blake3 PkgConfig::ARGON2 PkgConfig::LZ4 PkgConfig::SQLITE)
 target_link_libraries(test_hub PRIVATE PkgConfig::LZ4)  # to make what strangers may send
+
+# The clients that people have, against the program itself, with people and rights. Skipped (77) where one is missing.
+foreach(test hub_python hub_cli)
+  add_test(NAME conformance.${test}
+    COMMAND sh -c "python=build/venv/bin/python; [ -x $python ] || python=python3; exec $python tests/clients/${test}_test.py $<TARGET_FILE:glassbox>"
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+endforeach()
+add_test(NAME conformance.hub_javascript
+  COMMAND node tests/clients/hub_javascript_test.mjs $<TARGET_FILE:glassbox> WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+add_test(NAME conformance.hub_curl
+  COMMAND python3 tests/clients/hub_curl_test.py $<TARGET_FILE:glassbox> WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+set_tests_properties(conformance.hub_python conformance.hub_cli conformance.hub_javascript conformance.hub_curl
+  PROPERTIES LABELS conformance SKIP_RETURN_CODE 77 TIMEOUT 900)
