@@ -27,8 +27,9 @@ CLI::App* Commands::subcommand(const std::string& name, const std::string& what)
   for (size_t space = name.find(' '); space != std::string::npos; space = name.find(' ', begin)) {
     const std::string group = name.substr(begin, space - begin);
     begin = space + 1;
-    if (CLI::App* known = at->get_subcommand_no_throw(group)) {
-      at = known;
+    const auto known = at->get_subcommands([&](const CLI::App* one) { return one->get_name() == group; });
+    if (!known.empty()) {
+      at = known.front();
       continue;
     }
     const auto* told = std::ranges::find(kGroups, group, [](const auto& one) { return one.first; });
