@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
+#include <cctype>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <mutex>

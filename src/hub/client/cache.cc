@@ -151,8 +151,12 @@ std::optional<std::vector<ListedFile>> CachedRepository::listing(const std::stri
     const Json kept = read_json(file, kMostListing);
     if (kept.at("format_version") != 1) return std::nullopt;
     std::vector<ListedFile> files;
+    uint64_t total = 0;
     for (const auto& [path, facts] : kept.at("files").items()) {
       check_path(path);
+      if (!facts.at("size").is_number_unsigned() ||
+          __builtin_add_overflow(total, facts.at("size").get<uint64_t>(), &total))
+        return std::nullopt;
       ListedFile one{path, facts.at("size").get<uint64_t>(), {}, {}, facts.value("xet_hash", "")};
       const auto blob = Sha1::parse(facts.at("blob_id").get_ref<const std::string&>());
       if (!blob) return std::nullopt;

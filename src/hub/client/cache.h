@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -65,7 +66,7 @@ class CachedRepository {
 // earlier process left is gone on with. While it lives no other process fetches the same. For one thread.
 class BlobDownload {
  public:
-  // Waits for whoever fetches the same file. Throws Error(io).
+  // Waits for whoever fetches the same file. Both outlive it. Throws Error(io).
   BlobDownload(const CachedRepository& repository, const ListedFile& file);
   ~BlobDownload();
   BlobDownload(const BlobDownload&) = delete;

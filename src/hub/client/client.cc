@@ -45,7 +45,13 @@ ListedFile listed_file(const Json& item, const std::string& source) {
   ListedFile file;
   file.path = item.at("path").get<std::string>();
   check_path(file.path);
-  file.size = item.at("size").get<uint64_t>();
+  const auto size_in = [&](const Json& object) {
+    const Json& size = object.at("size");
+    if (!size.is_number_unsigned())
+      fail(ErrorKind::bad_file, "{}: {}: size: expected bytes, got {}", source, quote(file.path), brief(size));
+    return size.get<uint64_t>();
+  };
+  file.size = size_in(item);
   const auto wrong = [&](const Json& value, int digits) {
     fail(ErrorKind::bad_file, "{}: {}: expected a hash of {} hexadecimal digits, got {}", source, quote(file.path),
          digits, brief(value));
@@ -56,7 +62,7 @@ ListedFile listed_file(const Json& item, const std::string& source) {
   if (const auto large = item.find("lfs"); large != item.end() && large->is_object()) {
     file.sha256 = Sha256::parse(large->at("oid").get_ref<const std::string&>());
     if (!file.sha256) wrong(large->at("oid"), 64);
-    file.size = large->at("size").get<uint64_t>();
+    file.size = size_in(*large);
   }
   if (const auto hash = item.find("xetHash");
       hash != item.end() && hash->is_string() && Sha256::parse(hash->get<std::string>()))
@@ -239,7 +245,13 @@ std::vector<ListedFile> Client::listing(RepositoryKind kind, const std::string& 
     if (files.size() > kMostListed)
       fail(ErrorKind::bad_file, "{}: {} lists more than {} files", options_.endpoint, repository, kMostListed);
     const auto next = next_page(got);
-    if (!next) return files;
+    if (!next) {
+      uint64_t total = 0;
+      for (const ListedFile& file : files)
+        if (__builtin_add_overflow(total, file.size, &total))
+          fail(ErrorKind::bad_file, "{}: {} lists more bytes than there are numbers", options_.endpoint, repository);
+      return files;
+    }
     if (origin_of(*next) != origin_of(options_.endpoint) || *next == page.url)
       fail(ErrorKind::bad_file, "{}: the next page of a list is said to be at {}", options_.endpoint, quote(*next));
     page.url = *next;

@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <limits>
+#include <map>
+#include <set>
+
 #include "base/base64.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -267,10 +272,10 @@ TEST(Client, WhatIsLeftBrokenBeginsAnew) {
 }
 
 TEST(Client, WrongBytesAreRefused) {
-  SmallHub hub;
-  hub.files = {{"c", "small"}, {"w", "weights"}};
-  hub.large = {"w"};
   for (const char* name : {"c", "w"}) {
+    SmallHub hub;
+    hub.files = {{"c", "small"}, {"w", "weights"}};
+    hub.large = {"w"};
     hub.instead = [&](const Asked& asked) -> std::optional<Said> {
       if (asked.target.ends_with(std::string("/") + name)) return Said{200, hub.files[name].substr(1) + "!"};
       return std::nullopt;
@@ -310,9 +315,13 @@ TEST(Client, AHubIsNotTrusted) {
   EXPECT_THAT(pulls(Json::array({item})), HasSubstr("expected a hash of 64"));
   item = hub.item("a", "x");
   item["size"] = "1";
-  EXPECT_THAT(pulls(Json::array({item})), HasSubstr("not as the protocol has it"));
+  EXPECT_THAT(pulls(Json::array({item})), HasSubstr("size: expected bytes"));
   item["size"] = -1;
-  EXPECT_NE(pulls(Json::array({item})), "pulled");
+  EXPECT_THAT(pulls(Json::array({item})), HasSubstr("size: expected bytes, got -1"));
+  item["size"] = std::numeric_limits<uint64_t>::max();
+  EXPECT_THAT(pulls(Json::array({item, item})), HasSubstr("more bytes than there are numbers"));
+  item.erase("size");
+  EXPECT_THAT(pulls(Json::array({item})), HasSubstr("not as the protocol has it"));
   EXPECT_NE(pulls(Json{{"a", 1}}), "pulled");
   EXPECT_THAT(pulls(Json::array({hub.item("a", "x")}), {{"Link", "<http://127.0.0.1:1/next>; rel=\"next\""}}),
               HasSubstr("next page"));
