@@ -115,14 +115,18 @@ Answer Conversation::answer(const std::string& text, const Told& told) {
     text_ = text;
     return continue_text(text, told);
   }
-  const OrderedJson before = messages_;
+  OrderedJson before = messages_;
   messages_.push_back({{"role", "user"}, {"content", text}});
+  return answer_or_undo(std::move(before), told);
+}
+
+Answer Conversation::answer_or_undo(OrderedJson before, const Told& told) {
   try {
     Answer answer = answer_messages(told);
     messages_.push_back({{"role", "assistant"}, {"content", answer.text}});
     return answer;
   } catch (...) {
-    messages_ = before;
+    messages_ = std::move(before);
     throw;
   }
 }
@@ -133,16 +137,9 @@ std::optional<Answer> Conversation::retry(const Told& told) {
     return continue_text(text_, told);
   }
   if (messages_.empty() || messages_.back()["role"] != "assistant") return std::nullopt;
-  const OrderedJson before = messages_;
+  OrderedJson before = messages_;
   messages_.erase(messages_.size() - 1);
-  try {
-    Answer answer = answer_messages(told);
-    messages_.push_back({{"role", "assistant"}, {"content", answer.text}});
-    return answer;
-  } catch (...) {
-    messages_ = before;
-    throw;
-  }
+  return answer_or_undo(std::move(before), told);
 }
 
 void Conversation::save(const std::filesystem::path& file) const {

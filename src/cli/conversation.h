@@ -54,6 +54,8 @@ class Conversation {
   void open(const ModelOptions& options);
   Answer continue_text(const std::string& text, const Told& told);
   Answer answer_messages(const Told& told);
+  // The same, and what is answered becomes part of the conversation; where it fails, the conversation is `before`.
+  Answer answer_or_undo(OrderedJson before, const Told& told);
   GenerationRequest request() const;
 
   Options options_;

@@ -12,17 +12,6 @@ namespace {
 
 constexpr std::string_view kFence = "---";
 
-// The lines of a text, each with its end.
-std::vector<std::string_view> lines_of(std::string_view text) {
-  std::vector<std::string_view> lines;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
-    lines.push_back(text.substr(0, end));
-    text.remove_prefix(end);
-  }
-  return lines;
-}
-
 bool is_fence(std::string_view line) {
   return line.starts_with(kFence) && line.find_first_not_of(" \t\r\n", kFence.size()) == line.npos;
 }
@@ -82,6 +71,16 @@ bool is_quantized(const Gguf& file) {
 }
 
 }  // namespace
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
+    lines.push_back(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+  return lines;
+}
 
 std::optional<FrontMatter> front_matter_of(std::string_view card) {
   const auto lines = lines_of(card);

@@ -10,6 +10,9 @@
 
 namespace glassbox {
 
+// The lines of a text, each with its end; the last may have none.
+std::vector<std::string_view> lines_of(std::string_view text);
+
 // A card's two parts, without the fences; views of the card.
 struct FrontMatter {
   std::string_view yaml, text;

@@ -1,7 +1,5 @@
 #include "hub/hub.h"
 
-#include <openssl/rand.h>
-
 #include <algorithm>
 #include <charconv>
 #include <deque>
@@ -9,6 +7,7 @@
 
 #include "base/quote.h"
 #include "hub/database/schema.h"
+#include "hub/drawn.h"
 #include "hub/facts.h"
 #include "hub/names.h"
 #include "hub/refusal.h"
@@ -41,14 +40,6 @@ constexpr std::string_view kAttributes =
 
 std::string branch_name(const std::string& name) { return "refs/heads/" + name; }
 std::string tag_name(const std::string& name) { return "refs/tags/" + name; }
-
-// Random bytes of the system.
-std::string drawn_bytes(size_t count) {
-  std::string bytes(count, '\0');
-  check(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(count)) == 1,
-        "the system has random numbers");
-  return bytes;
-}
 
 std::string_view without_slash(std::string_view path) {
   while (path.ends_with('/')) path.remove_suffix(1);

@@ -4,6 +4,7 @@
 
 #include <iterator>
 
+#include "convert/model_card.h"
 #include "hub/tree.h"
 #include "unicode/utf8.h"
 
@@ -13,17 +14,6 @@ namespace {
 constexpr size_t kMostFile = size_t{256} << 10, kMostPatch = size_t{1} << 20, kContext = 3;
 
 using Side = std::optional<TreeEntry>;
-
-// With their line ends; the last may have none.
-std::vector<std::string_view> lines_of(std::string_view text) {
-  std::vector<std::string_view> lines;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
-    lines.push_back(text.substr(0, end));
-    text.remove_prefix(end);
-  }
-  return lines;
-}
 
 void append_line(std::string& out, char sign, std::string_view line) {
   out += sign;

@@ -1,11 +1,11 @@
 #include "hub/people.h"
 
 #include <argon2.h>
-#include <openssl/rand.h>
 
 #include "base/quote.h"
 #include "hub/database/repositories.h"
 #include "hub/database/schema.h"
+#include "hub/drawn.h"
 #include "hub/names.h"
 #include "hub/refusal.h"
 
@@ -16,13 +16,6 @@ constexpr std::string_view kOwner = "local";
 // RFC 9106, the second of its recommended choices.
 constexpr uint32_t kPasses = 3, kKibibytes = 64 << 10, kLanes = 1;
 constexpr size_t kSaltBytes = 16, kHashBytes = 32, kTokenLetters = 40;
-
-std::string drawn_bytes(size_t count) {
-  std::string bytes(count, '\0');
-  check(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(count)) == 1,
-        "the system has random numbers");
-  return bytes;
-}
 
 // 238 bits.
 std::string drawn_token() {

@@ -7,15 +7,10 @@
 
 #include <algorithm>
 
+#include "hub/names.h"
+
 namespace glassbox {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  return out;
-}
 
 std::array<unsigned char, 32> digest(std::string_view text) {
   std::array<unsigned char, 32> out;
@@ -58,7 +53,7 @@ Guard::Guard(GuardOptions options) : options_(std::move(options)), loopback_(is_
     keys_.push_back(digest(key));
   }
   for (std::string& origin : options_.allow_origins) {
-    origin = lower(origin);
+    origin = hub::folded(origin);
     while (origin.ends_with('/')) origin.pop_back();
     if (origin != "*" && origin.find("://") == std::string::npos)
       fail(ErrorKind::bad_request, "an allowed origin: expected one like https://example.org, or *, got {}", origin);
@@ -66,22 +61,22 @@ Guard::Guard(GuardOptions options) : options_(std::move(options)), loopback_(is_
 }
 
 bool Guard::is_own_host(std::string_view host) const {
-  std::string name = lower(without_port(host));
+  std::string name = hub::folded(without_port(host));
   return name == "localhost" || name == "[::1]" || is_loopback_address(name);
 }
 
 bool Guard::is_allowed(const http::Request& head, std::string_view origin) const {
-  std::string from = lower(origin);
+  std::string from = hub::folded(origin);
   auto host = head.header("Host");
   // The scheme is the browser's: a proxy in front may speak TLS.
-  if (host && (from == "http://" + lower(*host) || from == "https://" + lower(*host))) return true;
+  if (host && (from == "http://" + hub::folded(*host) || from == "https://" + hub::folded(*host))) return true;
   return std::any_of(options_.allow_origins.begin(), options_.allow_origins.end(),
                      [&](const std::string& allowed) { return allowed == "*" || allowed == from; });
 }
 
 bool Guard::has_key(const http::Request& head) const {
   auto header = head.header("Authorization");
-  if (!header || header->size() < 7 || lower(header->substr(0, 7)) != "bearer ") return false;
+  if (!header || header->size() < 7 || hub::folded(header->substr(0, 7)) != "bearer ") return false;
   std::string_view key = header->substr(7);
   key.remove_prefix(std::min(key.find_first_not_of(' '), key.size()));
   auto given = digest(key);

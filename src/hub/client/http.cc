@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/quote.h"
+#include "hub/names.h"
 
 namespace glassbox::hub {
 namespace {
@@ -23,13 +24,6 @@ constexpr size_t kMostInMemory = size_t{64} << 20;
 constexpr size_t kMostHeaders = 1000;
 constexpr int kMostRedirects = 10;
 constexpr int64_t kLongestPause = 60;  // seconds: a server that asks for more is not waited for
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  return out;
-}
 
 std::string_view trimmed(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t\r\n");
@@ -89,7 +83,7 @@ std::optional<std::string> origin_of(const Url& url) {
   if (!url) return std::nullopt;
   const std::string scheme = part_of(url, CURLUPART_SCHEME), host = part_of(url, CURLUPART_HOST);
   if ((scheme != "http" && scheme != "https") || host.empty()) return std::nullopt;
-  return fmt::format("{}://{}:{}", scheme, lower(host), part_of(url, CURLUPART_PORT, CURLU_DEFAULT_PORT));
+  return fmt::format("{}://{}:{}", scheme, folded(host), part_of(url, CURLUPART_PORT, CURLU_DEFAULT_PORT));
 }
 
 bool worth_another_try(CURLcode code) {
@@ -164,7 +158,7 @@ struct Exchange {
     const size_t colon = line.find(':');
     if (colon == std::string_view::npos) return;
     if (answer.headers.size() >= kMostHeaders) fail(ErrorKind::bad_file, "{}: too many headers", answer.url);
-    answer.headers.emplace_back(lower(trimmed(line.substr(0, colon))), trimmed(line.substr(colon + 1)));
+    answer.headers.emplace_back(folded(trimmed(line.substr(0, colon))), trimmed(line.substr(colon + 1)));
   }
 
   void take_body(std::string_view bytes) {
