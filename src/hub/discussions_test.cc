@@ -154,13 +154,13 @@ TEST_F(DiscussionsTest, AreCountedAndFoundByWhatTheyAre) {
     });
   };
   EXPECT_THAT(numbers({}), ElementsAre(3, 2, 1));
-  EXPECT_THAT(numbers({.proposals = true}), ElementsAre(1));
-  EXPECT_THAT(numbers({.proposals = false}), ElementsAre(3, 2));
-  EXPECT_THAT(numbers({.open = true}), ElementsAre(3, 1));
-  EXPECT_THAT(numbers({.open = false}), ElementsAre(2));
-  EXPECT_THAT(numbers({.author = "LOCAL"}), ElementsAre(3, 2, 1));
-  EXPECT_THAT(numbers({.author = "nobody"}), ElementsAre());
-  EXPECT_THAT(numbers({.from = 1, .most = 1}), ElementsAre(2));
+  EXPECT_THAT(numbers({true, {}, {}, 0, 50}), ElementsAre(1));
+  EXPECT_THAT(numbers({false, {}, {}, 0, 50}), ElementsAre(3, 2));
+  EXPECT_THAT(numbers({{}, true, {}, 0, 50}), ElementsAre(3, 1));
+  EXPECT_THAT(numbers({{}, false, {}, 0, 50}), ElementsAre(2));
+  EXPECT_THAT(numbers({{}, {}, "LOCAL", 0, 50}), ElementsAre(3, 2, 1));
+  EXPECT_THAT(numbers({{}, {}, "nobody", 0, 50}), ElementsAre());
+  EXPECT_THAT(numbers({{}, {}, {}, 1, 1}), ElementsAre(2));
 }
 
 }  // namespace
