@@ -132,7 +132,7 @@ class FakeGenerator : public Generator {
           ++cancelled;
           finished.reason = FinishReason::cancelled;
         } else if (failure && at->said == 2) {
-          finished.failure = failure;
+          finished.failure.emplace(*failure);
         } else if (at->said >= most) {
           finished.reason = most < tokens ? FinishReason::length : FinishReason::stop;
         } else {

@@ -87,10 +87,15 @@ class Table {
            Failure failure, std::function<std::optional<http::Response>(const Call&, const Stream&)> answer) {
     route.handle = [this_hub = &hub_, finish = finish_, kind, identify, failure, answer = std::move(answer)](
                        http::Request& request, const Route::Parts& parts, const Stream& stream) {
-      Call call{*this_hub, request, parts, {}, kind, finish};
+      hub::Caller caller;
+      std::exception_ptr unknown;
+      try {
+        caller = identify(*this_hub, request);
+      } catch (...) { unknown = std::current_exception(); }
+      const Call call{*this_hub, request, parts, std::move(caller), kind, finish};
       std::optional<http::Response> response;
       try {
-        call.caller = identify(*this_hub, request);
+        if (unknown) std::rethrow_exception(unknown);
         response = answer(call, stream);
       } catch (...) { response = failure(std::current_exception(), &call); }
       if (!response) return;
