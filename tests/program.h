@@ -20,11 +20,12 @@ struct Ran {
   std::string out, err;
 };
 
-// A shell's command line; `in` is its standard input. What the program keeps of its own goes with the test.
+// A shell's command line; `in` is its standard input. What the program keeps of its own goes when it ended, unless the
+// test says where it is kept (GLASSBOX_HOME).
 inline Ran shell(const std::string& line, const std::string& in = "") {
   TemporaryFolder folder;
   write_file(folder / "in", in);
-  const std::string home = "export GLASSBOX_HOME=" + (folder / "home").string() + "; ";
+  const std::string home = "export GLASSBOX_HOME=${GLASSBOX_HOME:-" + (folder / "home").string() + "}; ";
   const std::string command = home + "{ " + line + " ; } < " + (folder / "in").string() + " > " + (folder / "out").string() +
                               " 2> " + (folder / "err").string();
   const int status = std::system(command.c_str());

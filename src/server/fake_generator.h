@@ -120,7 +120,8 @@ class FakeGenerator : public Generator {
       if (sequences_.empty()) return;
       for (auto at = sequences_.begin(); at != sequences_.end();) {
         const GenerationRequest& request = at->request;
-        Finished finished;
+        const auto ended = std::make_unique<Finished>();  // gcc 12 takes one of the stack for uninitialized
+        Finished& finished = *ended;
         finished.prompt_tokens = static_cast<int64_t>(request.prompt.size());
         finished.cached_tokens = 1;
         finished.completion_tokens = at->said;
@@ -132,7 +133,7 @@ class FakeGenerator : public Generator {
           ++cancelled;
           finished.reason = FinishReason::cancelled;
         } else if (failure && at->said == 2) {
-          finished.failure.emplace(*failure);
+          finished.failure = failure;
         } else if (at->said >= most) {
           finished.reason = most < tokens ? FinishReason::length : FinishReason::stop;
         } else {

@@ -114,9 +114,9 @@ Response Response::ranged(
         range = *part;
         response.with("Content-Range", fmt::format("bytes {}-{}/{}", range.begin, range.end - 1, size));
       } else {
-        response.status = size == 0 ? 200 : 416;
+        response.status = 416;
         response.with("Content-Range", fmt::format("bytes */{}", size));
-        if (size > 0) return response;
+        return response;
       }
     }
   }

@@ -71,7 +71,7 @@ struct Response {
   static Response file(const std::filesystem::path& path, const Request& request, std::string content_type,
                        std::string etag = {});
   // The same of `size` bytes from anywhere: `open(begin, end)` makes the source of the part that is sent, and is called
-  // only if there is one. Of nothing, any range is the whole: 200 with "Content-Range: bytes */0".
+  // only if there is one.
   static Response ranged(const Request& request, uint64_t size, std::string content_type, const std::string& etag,
                          const std::function<std::function<std::string(size_t most)>(uint64_t begin, uint64_t end)>& open);
 };

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/quote.h"
+#include "hub/names.h"
 #include "hub/refusal.h"
 #include "server/hub/describe.h"
 #include "server/hub/handlers.h"
@@ -162,9 +163,15 @@ http::Response resolve(const Call& call) {
   if (!found.entry) return no_such_file(call, found);
   const hub::Entry& entry = *found.entry;
   const std::string etag = quoted(entry.is_large ? entry.sha256.hex() : entry.id.hex());
+  // A client asks for the first byte of a file to learn its size: of an empty one it wants to hear 200.
+  http::Request request{call.request.method, "", "", call.request.headers, "", ""};
+  const bool is_empty_range = entry.size == 0 && request.header("Range");
+  if (is_empty_range)
+    std::erase_if(request.headers, [](const http::Header& header) { return hub::folded(header.name) == "range"; });
   http::Response response = http::Response::ranged(
-      call.request, entry.size, std::string(content_type_of(entry.path)), etag,
+      request, entry.size, std::string(content_type_of(entry.path)), etag,
       [&](uint64_t begin, uint64_t end) { return source_of(call.hub.contents().open(entry.sha256), begin, end); });
+  if (is_empty_range) response.with("Content-Range", "bytes */0");
   response.with("X-Repo-Commit", found.commit.hex()).with("X-Content-Type-Options", "nosniff");
   response.with("Content-Security-Policy", "default-src 'none'; sandbox");
   if (entry.is_large) response.with("X-Linked-Size", std::to_string(entry.size)).with("X-Linked-Etag", etag);
