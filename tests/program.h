@@ -26,8 +26,8 @@ inline Ran shell(const std::string& line, const std::string& in = "") {
   TemporaryFolder folder;
   write_file(folder / "in", in);
   const std::string home = "export GLASSBOX_HOME=${GLASSBOX_HOME:-" + (folder / "home").string() + "}; ";
-  const std::string command = home + "{ " + line + " ; } < " + (folder / "in").string() + " > " + (folder / "out").string() +
-                              " 2> " + (folder / "err").string();
+  const std::string command = home + "{ " + line + " ; } < " + (folder / "in").string() + " > " +
+                              (folder / "out").string() + " 2> " + (folder / "err").string();
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(folder / "out"),
           read_file(folder / "err")};

@@ -22,8 +22,8 @@ struct Commands {
   CLI::App& app;
   std::function<int()> chosen;
 
-  // A subcommand with an example in its --help; "hub users add" is one of a group of the group `hub`. Options live in a shared struct
-  // that `run` receives.
+  // A subcommand with an example in its --help; "hub users add" is one of a group of the group `hub`. Options live in a
+  // shared struct that `run` receives.
   template <class Options>
   CLI::App* add(const std::string& name, const std::string& what, const std::string& example,
                 std::shared_ptr<Options> options, int (*run)(const Options&)) {
@@ -47,7 +47,7 @@ void add_train_command(Commands& commands);
 void add_eval_command(Commands& commands);
 void add_convert_command(Commands& commands);
 void add_quantize_command(Commands& commands);
-void add_store_commands(Commands& commands);  // hub fsck, hub gc
+void add_store_commands(Commands& commands);   // hub fsck, hub gc
 void add_people_commands(Commands& commands);  // hub users, hub tokens, hub organizations
 void add_pull_command(Commands& commands);
 void add_push_command(Commands& commands);

@@ -40,8 +40,7 @@ int fsck(const Options& options) {
     fmt::print("{}: {} contents in {} bytes, {} files and {} trees and commits: {}\n", store().string(),
                with_commas(proof.contents), with_commas(static_cast<int64_t>(proof.bytes)), with_commas(proof.files),
                with_commas(proof.objects),
-               proof.problems.empty() ? "every byte is proved"
-                                      : fmt::format("{} problems", proof.problems.size()));
+               proof.problems.empty() ? "every byte is proved" : fmt::format("{} problems", proof.problems.size()));
     if (proof.leftovers > 0)
       fmt::print("{} files are left over from what was interrupted: `glassbox hub gc` removes them\n", proof.leftovers);
   }
@@ -67,11 +66,12 @@ void add_store_commands(Commands& commands) {
   auto* prove = commands.add("hub fsck", "Read every byte of the hub's store and compute every name again",
                              "glassbox hub fsck", checked, fsck);
   prove->add_flag("--json", checked->json, "One object for programs");
-  auto* sweep = commands.add("hub gc", "Remove what no repository needs, while no server runs",
-                             "glassbox hub gc", swept, gc);
+  auto* sweep =
+      commands.add("hub gc", "Remove what no repository needs, while no server runs", "glassbox hub gc", swept, gc);
   sweep->add_flag("--json", swept->json, "One object for programs");
-  sweep->add_flag("--now", swept->now,
-                  "Also what clients may remember that they uploaded, for three weeks; their next upload may then fail once");
+  sweep->add_flag(
+      "--now", swept->now,
+      "Also what clients may remember that they uploaded, for three weeks; their next upload may then fail once");
 }
 
 }  // namespace glassbox

@@ -38,7 +38,7 @@ struct ServeOptions {
   std::optional<std::filesystem::path> runs;  // training runs to show on the page
   // Of the hub's repositories. Where another process has it, that one serves it, and this one none.
   std::optional<std::filesystem::path> hub;
-  bool quiet = false;                         // no line for each request
+  bool quiet = false;  // no line for each request
 
   // Told the address once it answers: "http://127.0.0.1:8080". Without it the address is printed on standard
   // output.

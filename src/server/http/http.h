@@ -72,8 +72,9 @@ struct Response {
                        std::string etag = {});
   // The same of `size` bytes from anywhere: `open(begin, end)` makes the source of the part that is sent, and is called
   // only if there is one.
-  static Response ranged(const Request& request, uint64_t size, std::string content_type, const std::string& etag,
-                         const std::function<std::function<std::string(size_t most)>(uint64_t begin, uint64_t end)>& open);
+  static Response ranged(
+      const Request& request, uint64_t size, std::string content_type, const std::string& etag,
+      const std::function<std::function<std::string(size_t most)>(uint64_t begin, uint64_t end)>& open);
 };
 
 // How one request is answered: with respond(), or with begin(), any number of write() and end(). Every
