@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
-
 namespace glassbox::hub {
 namespace {
 
@@ -48,16 +46,14 @@ TEST(Attributes, TheLastLineThatSaysSomethingCounts) {
   EXPECT_TRUE(rules.is_large("keep.bin"));  // "text" says nothing of the filter
 }
 
-// A stranger's pattern takes no time that grows beyond its length times the path's.
+// One that goes back to every star would not end before the test's time is over.
 TEST(Attributes, HostilePatternsEndSoon) {
   std::string pattern, path;
   for (int i = 0; i < 60; ++i) {
     pattern += "**/*a*a*a*a*a*a*b/";
     path += std::string(100, 'a') + "/";
   }
-  const auto begin = std::chrono::steady_clock::now();
   EXPECT_FALSE(is_large(pattern + "x", path + "y"));
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
 }
 
 }  // namespace
