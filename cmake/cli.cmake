@@ -17,6 +17,7 @@ add_executable(test_cli ${cli_tests} ${program_tests} ${CMAKE_SOURCE_DIR}/tests/
                         ${CMAKE_SOURCE_DIR}/tests/terminal_test.cc)
 target_compile_options(test_cli PRIVATE ${GLASSBOX_TEST_OPTIONS})
 glassbox_precompile(test_cli <gmock/gmock.h> <gtest/gtest.h>)
+glassbox_unity(test_cli)
 target_link_libraries(test_cli PRIVATE glassbox_cli glassbox_testing GTest::gtest_main GTest::gmock util)
 target_compile_definitions(test_cli PRIVATE GLASSBOX_PROGRAM="$<TARGET_FILE:glassbox>")
 add_dependencies(test_cli glassbox)

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/columns.h"
+#include "tests/program.h"
 #include "tests/testing.h"
 
 namespace glassbox {
@@ -19,11 +20,11 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using testing::kProgram;
 using ::testing::Not;
+using testing::Ran;
 using testing::TemporaryFolder;
 using testing::Terminal;
-
-const std::string kProgram = GLASSBOX_PROGRAM;
 
 std::vector<std::string> run_prism(const std::vector<std::string>& options = {"--max-tokens", "4"}) {
   std::vector<std::string> arguments = {kProgram, "run", "glassbox/prism"};
@@ -79,19 +80,15 @@ struct Session {
   Terminal terminal;
 };
 
-std::string shell(const std::string& line) {
-  TemporaryFolder folder;
-  EXPECT_EQ(std::system(("{ " + line + " ; } > " + (folder / "out").string()).c_str()), 0) << line;
-  return read_file(folder / "out");
-}
-
 // What the model reads for this one message, by the commands that say so.
 std::string ids_of(const std::string& message) {
   TemporaryFolder folder;
   write_file(folder / "messages",
              dump_json({{"messages", {{{"role", "user"}, {"content", message}}}}, {"add_generation_prompt", true}}));
-  return shell(kProgram + " render glassbox/prism < " + (folder / "messages").string() + " | " + kProgram +
-               " tokenize glassbox/prism --no-special");
+  const Ran ran = testing::shell(kProgram + " render glassbox/prism < " + (folder / "messages").string() + " | " +
+                                 kProgram + " tokenize glassbox/prism --no-special");
+  EXPECT_EQ(ran.status, 0) << ran.err;
+  return ran.out;
 }
 
 class EveryLocale : public ::testing::TestWithParam<const char*> {};

@@ -1,12 +1,12 @@
 #include "chat/reasoning.h"
 
+#include "chat/calls/scan.h"
+
 #include <algorithm>
 #include <utility>
 
 namespace glassbox {
 namespace {
-
-constexpr std::string_view kSpace = " \t\r\n";
 
 std::string_view without_leading_space(std::string_view text) {
   return text.substr(std::min(text.find_first_not_of(kSpace), text.size()));

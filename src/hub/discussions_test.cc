@@ -4,10 +4,9 @@
 
 #include <map>
 
-#include "hub/hub.h"
 #include "hub/patch.h"
-#include "hub/refusal.h"
 #include "hub/tree.h"
+#include "hub/testing.h"
 #include "tests/testing.h"
 
 namespace glassbox::hub {
@@ -16,7 +15,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using Files = std::map<std::string, std::string>;
-constexpr auto kModel = RepositoryKind::model;
 const std::string kName = "local/model";
 
 struct DiscussionsTest : ::testing::Test {

@@ -4,7 +4,7 @@
 
 #include <thread>
 
-#include "hub/refusal.h"
+#include "hub/testing.h"
 #include "tests/testing.h"
 
 namespace glassbox::hub {
@@ -12,8 +12,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::UnorderedElementsAre;
-
-constexpr RepositoryKind kModel = RepositoryKind::model;
 
 class HubTest : public ::testing::Test {
  protected:

@@ -12,7 +12,7 @@
 namespace glassbox::hub {
 namespace {
 
-constexpr uint64_t kPiece = uint64_t{1} << 20;
+constexpr uint64_t kCompared = uint64_t{1} << 20;
 // Random numbers of the same size differ by sqrt(2) of their norm. What was trained on from the base stays far below.
 constexpr double kNear = 0.7;
 // A tensor of few or equal numbers (norms of ones, zero biases) is alike in models that have nothing in common.
@@ -23,10 +23,10 @@ class TensorReader {
  public:
   TensorReader(const Contents& contents, const TensorPlace& place)
       : reader_(contents.open(place.file)), at_(place.begin), end_(place.end) {}
-  // Up to kPiece bytes; none at its end.
+  // Up to kCompared bytes; none at its end.
   std::string next() {
     std::string bytes;
-    const uint64_t size = std::min(kPiece, end_ - at_);
+    const uint64_t size = std::min(kCompared, end_ - at_);
     while (bytes.size() < size) {
       const std::string more = reader_->read(at_ + bytes.size(), static_cast<size_t>(size - bytes.size()));
       if (more.empty()) fail(ErrorKind::bad_file, "a tensor ends before its end");

@@ -3,14 +3,12 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
-#include "hub/hub.h"
 #include "hub/studies.h"
+#include "hub/testing.h"
 #include "tests/testing.h"
 
 namespace glassbox::hub {
 namespace {
-
-constexpr RepositoryKind kModel = RepositoryKind::model;
 
 struct Tensor {
   std::string name;

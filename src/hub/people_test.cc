@@ -4,20 +4,11 @@
 
 #include <set>
 
-#include "hub/hub.h"
-#include "hub/refusal.h"
+#include "hub/testing.h"
 #include "tests/testing.h"
 
 namespace glassbox::hub {
 namespace {
-
-template <class Work>
-std::optional<Refused> refusal_of(const Work& work) {
-  try {
-    work();
-  } catch (const Refusal& refusal) { return refusal.refused(); }
-  return std::nullopt;
-}
 
 struct PeopleTest : ::testing::Test {
   testing::TemporaryFolder folder;

@@ -5,23 +5,11 @@
 #include <tuple>
 
 #include "hub/cas.h"
-#include "hub/hub.h"
-#include "hub/refusal.h"
+#include "hub/testing.h"
 #include "tests/testing.h"
 
 namespace glassbox::hub {
 namespace {
-
-constexpr auto kModel = RepositoryKind::model;
-
-// What a function is refused for; nothing where it goes through.
-template <class Work>
-std::optional<Refused> refusal_of(const Work& work) {
-  try {
-    work();
-  } catch (const Refusal& refusal) { return refusal.refused(); }
-  return std::nullopt;
-}
 
 CommitRequest one_file(const std::string& path, const std::string& bytes) {
   return {std::string(kMainBranch), "files", "", {}, {PutFile{path, bytes}}};

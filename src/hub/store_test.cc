@@ -6,14 +6,12 @@
 #include "base/random.h"
 #include "hub/collect.h"
 #include "hub/fsck.h"
-#include "hub/hub.h"
-#include "hub/refusal.h"
+#include "hub/testing.h"
 #include "tests/testing.h"
 
 namespace glassbox::hub {
 namespace {
 
-constexpr RepositoryKind kModel = RepositoryKind::model;
 constexpr int64_t kLater = int64_t{1} << 52;  // when every lease has ended
 
 std::string random_bytes(size_t count, uint64_t seed) {

@@ -19,19 +19,18 @@ namespace {
 
 // A string as it is, anything else as Python prints it (MarkupSafe's soft_str).
 Value soft_text(const Value& value) { return value.is_string() ? value : Value::string(to_mixed(value)); }
-Value like(const Value& text, MixedText result) { return Value::string(std::move(result), text.str().markup); }
 
 template <std::string (*map)(std::string_view)>
 Value map_text(Renderer&, const Value& input, Arguments& arguments) {
   need_positional("filter", arguments, 0, 0);
   Value text = soft_text(input);
-  return like(text, map_runs(text.mixed(), map));
+  return string_like(text, map_runs(text.mixed(), map));
 }
 
 Value filter_capitalize(Renderer&, const Value& input, Arguments& arguments) {
   need_positional("capitalize", arguments, 0, 0);
   Value text = soft_text(input);
-  return like(text, made_of(text.mixed(), python::to_capitalized(text.text())));
+  return string_like(text, made_of(text.mixed(), python::to_capitalized(text.text())));
 }
 
 Value filter_default(Renderer&, const Value& input, Arguments& arguments) {
@@ -44,9 +43,10 @@ Value filter_default(Renderer&, const Value& input, Arguments& arguments) {
 Value filter_trim(Renderer&, const Value& input, Arguments& arguments) {
   auto given = bind("trim", arguments, {"chars"});
   Value text = soft_text(input);
-  if (!given[0] || given[0]->is_none()) return like(text, text.mixed().part(python::strip(text.text(), nullptr, 'b')));
+  if (!given[0] || given[0]->is_none())
+    return string_like(text, text.mixed().part(python::strip(text.text(), nullptr, 'b')));
   std::string_view chars = need_text(*given[0], "trim");
-  return like(text, text.mixed().part(python::strip(text.text(), &chars, 'b')));
+  return string_like(text, text.mixed().part(python::strip(text.text(), &chars, 'b')));
 }
 
 Value filter_replace(Renderer&, const Value& input, Arguments& arguments) {
@@ -117,14 +117,14 @@ Value filter_indent(Renderer&, const Value& input, Arguments& arguments) {
     out.append(text.part(lines[i]));
     check_string_size(out.size());
   }
-  return like(input, std::move(out));
+  return string_like(input, std::move(out));
 }
 
 Value filter_center(Renderer&, const Value& input, Arguments& arguments) {
   auto given = bind("center", arguments, {"width"});
   Value text = soft_text(input);
   const int64_t width = given[0] ? need_integer(*given[0], "center") : 80;
-  return like(text, justify(text.mixed(), width, '^', MixedText(" ", true)));
+  return string_like(text, justify(text.mixed(), width, '^', MixedText(" ", true)));
 }
 
 Value filter_format(Renderer&, const Value& input, Arguments& arguments) {
@@ -153,7 +153,7 @@ Value filter_truncate(Renderer&, const Value& input, Arguments& arguments) {
   if (input.str().markup && !(given[2] && given[2]->str().markup)) end = map_runs(end, escape_html);
   MixedText out = input.mixed().part(kept);
   out.append(end);
-  return like(input, std::move(out));
+  return string_like(input, std::move(out));
 }
 
 Value filter_word_count(Renderer&, const Value& input, Arguments& arguments) {

@@ -13,9 +13,8 @@
 namespace glassbox::jinja {
 namespace {
 
-Value like(const Value& self, MixedText text) { return Value::string(std::move(text), self.str().markup); }
 // A part of its text.
-Value part(const Value& self, std::string_view view) { return like(self, self.mixed().part(view)); }
+Value part(const Value& self, std::string_view view) { return string_like(self, self.mixed().part(view)); }
 
 const Value* given(const Arguments& arguments, size_t i) {
   return i < arguments.positional.size() ? &arguments.positional[i] : nullptr;
@@ -33,14 +32,14 @@ Value strip_method(Renderer&, const Value& self, Arguments& arguments) {
 template <std::string (*map)(std::string_view)>
 Value map_method(Renderer&, const Value& self, Arguments& arguments) {
   need_positional("str method", arguments, 0, 0);
-  return like(self, map_runs(self.mixed(), map));
+  return string_like(self, map_runs(self.mixed(), map));
 }
 
 // For a map in which it counts what comes before a character.
 template <std::string (*map)(std::string_view)>
 Value map_whole_method(Renderer&, const Value& self, Arguments& arguments) {
   need_positional("str method", arguments, 0, 0);
-  return like(self, made_of(self.mixed(), map(self.text())));
+  return string_like(self, made_of(self.mixed(), map(self.text())));
 }
 
 // All characters are of a kind, and there is one.
@@ -182,7 +181,7 @@ Value replace_method(Renderer&, const Value& self, Arguments& arguments) {
   need_text(arguments.positional[1], "replace");
   const Value to = self.str().markup ? escape(arguments.positional[1]) : arguments.positional[1];
   int64_t most = arguments.positional.size() > 2 ? need_integer(arguments.positional[2], "replace") : -1;
-  return like(self, replace_text(self.mixed(), from, to.mixed(), most));
+  return string_like(self, replace_text(self.mixed(), from, to.mixed(), most));
 }
 
 Value list_of(const Value& self, const std::vector<std::string_view>& parts) {
@@ -214,11 +213,11 @@ Value partition_method(Renderer&, const Value& self, Arguments& arguments) {
   const std::string& separator = need_text(arguments.positional[0], "partition");
   if (separator.empty()) raise("empty separator");
   auto parts = split_at(self.text(), separator, 1, from_right);
-  Value nothing = like(self, {});
+  Value nothing = string_like(self, {});
   if (parts.size() == 2) {
     const size_t at = parts[0].size();
     return Value::tuple(
-        {part(self, parts[0]), like(self, self.mixed().part(at, at + separator.size())), part(self, parts[1])});
+        {part(self, parts[0]), string_like(self, self.mixed().part(at, at + separator.size())), part(self, parts[1])});
   }
   if (from_right) return Value::tuple({nothing, nothing, self});
   return Value::tuple({self, nothing, nothing});
@@ -239,7 +238,7 @@ Value join_method(Renderer&, const Value& self, Arguments& arguments) {
     out.append(markup ? escape(item).mixed() : item.mixed());
     check_string_size(out.size());
   }
-  return like(self, std::move(out));
+  return string_like(self, std::move(out));
 }
 
 template <char align>
@@ -251,7 +250,7 @@ Value justify_method(Renderer&, const Value& self, Arguments& arguments) {
       raise("the fill character must be exactly one character long");
     fill = given_fill->mixed();
   }
-  return like(self, justify(self.mixed(), need_integer(arguments.positional[0], "justify"), align, fill));
+  return string_like(self, justify(self.mixed(), need_integer(arguments.positional[0], "justify"), align, fill));
 }
 
 Value zero_fill_method(Renderer&, const Value& self, Arguments& arguments) {
@@ -261,7 +260,7 @@ Value zero_fill_method(Renderer&, const Value& self, Arguments& arguments) {
   int64_t width = need_integer(arguments.positional[0], "zfill") - static_cast<int64_t>(sign);
   MixedText out = self.mixed().part(0, sign);
   out.append(justify(self.mixed().part(sign, text.size()), width, '>', MixedText("0", true)));
-  return like(self, std::move(out));
+  return string_like(self, std::move(out));
 }
 
 Value expand_tabs_method(Renderer&, const Value& self, Arguments& arguments) {
@@ -282,7 +281,7 @@ Value expand_tabs_method(Renderer&, const Value& self, Arguments& arguments) {
       column = c == '\n' || c == '\r' ? 0 : column + 1;
     }
   }
-  return like(self, std::move(out));
+  return string_like(self, std::move(out));
 }
 
 template <bool suffix>

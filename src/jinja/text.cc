@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "jinja/value.h"
 #include "unicode/python_text.h"
 #include "unicode/utf8.h"
 
@@ -13,6 +12,8 @@ namespace {
 std::string reversed(std::string_view text) { return {text.rbegin(), text.rend()}; }
 
 }  // namespace
+
+Value string_like(const Value& like, MixedText text) { return Value::string(std::move(text), like.str().markup); }
 
 size_t find_text(std::string_view text, std::string_view needle, size_t from) {
   if (from > text.size()) return text.npos;

@@ -6,9 +6,13 @@
 #include <string_view>
 #include <vector>
 
+#include "jinja/value.h"
 #include "unicode/mixed_text.h"
 
 namespace glassbox::jinja {
+
+// A string of the kind `like` is: markup or not.
+Value string_like(const Value& like, MixedText text);
 
 // Where `needle` begins in text, from byte `from`; npos if nowhere.
 size_t find_text(std::string_view text, std::string_view needle, size_t from = 0);

@@ -27,9 +27,9 @@ std::unique_ptr<LanguageModel> open_base(const std::string& name = "llama_bias_t
   return make_model(config, weights);
 }
 
-struct Golden {
+struct AdapterFile {
   SafeTensors file;
-  explicit Golden(const std::string& name)
+  explicit AdapterFile(const std::string& name)
       : file(SafeTensors::open(fixture("adapters/" + name) / "golden.safetensors")) {}
 
   std::vector<float> values(const std::string& name) const {
@@ -90,7 +90,7 @@ std::vector<std::string> goldens(bool with_gradients) {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(fixture("adapters"))) {
     const std::string name = entry.path().filename().string();
-    const Golden golden(name);
+    const AdapterFile golden(name);
     bool gradients = false;
     for (const std::string_view tensor : golden.file.names()) gradients |= tensor.starts_with("grad/");
     if (gradients || !with_gradients) names.push_back(name);
@@ -106,7 +106,7 @@ std::unique_ptr<LanguageModel> base_of(const std::string& adapter) {
 }
 
 TEST_P(AdapterGolden, LogitsEqualTheReference) {
-  const Golden golden(GetParam());
+  const AdapterFile golden(GetParam());
   const auto model = base_of(GetParam());
   Workspace workspace(2);
   const auto adapter = open_adapter(fixture("adapters/" + GetParam()), model->adaptable_weights(workspace), workspace);
@@ -123,7 +123,7 @@ TEST_P(AdapterGolden, OthersInTheBatchChangeNoBit) {
   const auto weights = model->adaptable_weights(workspace);
   const auto one = open_adapter(fixture("adapters/" + GetParam()), weights, workspace);
   const auto other = open_adapter(fixture("adapters/" + GetParam()), weights, workspace);
-  const auto ids = Golden(GetParam()).sequences()[0];
+  const auto ids = AdapterFile(GetParam()).sequences()[0];
   const std::vector<int32_t> few(ids.begin(), ids.begin() + 7);
   for (const Kernels* set : available_kernels()) {
     use_kernels(*set);
@@ -152,7 +152,7 @@ INSTANTIATE_TEST_SUITE_P(Peft, AdapterGradients, ::testing::ValuesIn(goldens(tru
                          [](const auto& name) { return name.param; });
 
 TEST_P(AdapterGradients, EqualTheReference) {
-  const Golden golden(GetParam());
+  const AdapterFile golden(GetParam());
   const auto model = base_of(GetParam());
   Workspace workspace(2);
   const auto published =
@@ -216,7 +216,7 @@ TEST(Adapters, SeveralAtOnceGiveTheBitsOfEachAlone) {
   std::vector<std::shared_ptr<const Adapter>> adapters = {nullptr};
   for (const char* name : {"lora", "rslora", "dora"})
     adapters.push_back(open_adapter(fixture("adapters/" + std::string(name)), weights, workspace));
-  const auto ids = Golden("lora").sequences()[0];
+  const auto ids = AdapterFile("lora").sequences()[0];
   for (const Kernels* set : available_kernels()) {
     use_kernels(*set);
     Pass pass(workspace);
@@ -244,7 +244,7 @@ TEST(Adapters, AreTrainedSavedAndServedWithTheSameBits) {
     config.targets = {"q_proj", "down_proj", "embed_tokens", "lm_head"};
     Parameters parameters(DType::f32, 5);
     const auto adapter = make_adapter(config, weights, parameters, 5, workspace);
-    const auto sequences = Golden("lora").sequences();
+    const auto sequences = AdapterFile("lora").sequences();
     const auto before = logits_of(*model, sequences[0], workspace, nullptr);
     const auto untrained = logits_of(*model, sequences[0], workspace, adapter.get());
     for (size_t i = 0; i < before.size(); ++i) ASSERT_EQ(before[i], untrained[i]) << "a new adapter changes nothing";

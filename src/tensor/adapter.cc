@@ -19,8 +19,6 @@
 namespace glassbox {
 namespace {
 
-constexpr int64_t kGrain = 1 << 14;  // values a thread takes at once
-
 using Kind = AdaptableWeight::Kind;
 
 // Some rows of a value, of its first dimension: pieces in rising order.

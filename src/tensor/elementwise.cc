@@ -12,7 +12,6 @@
 namespace glassbox {
 namespace {
 
-constexpr int64_t kGrain = 1 << 14;  // values a thread takes at once
 constexpr int64_t kTokenBlock = 64;  // gradients that sum over tokens do so in blocks of this many, in order
 
 // dw[n] += sum over rows of body's contributions, summed within blocks of kTokenBlock rows and then block after block.

@@ -31,19 +31,19 @@ TEST(Gradients, ExpandValues) {
                   {&x, &kv});
 }
 
-class Latent : public ::testing::TestWithParam<DType> {
+class LatentAttention : public ::testing::TestWithParam<DType> {
  protected:
   static constexpr int64_t kHeads = 4, kNope = 24, kValue = 20, kLatent = 70, kTokens = 230;
   Leaf q{{kTokens, kHeads* kNope}, 1}, kv{{kHeads * (kNope + kValue), kLatent}, 2};
   Tensor w = kv.tensor;
   std::shared_ptr<std::vector<uint16_t>> halves = std::make_shared<std::vector<uint16_t>>();
 
-  Latent() {
+  LatentAttention() {
     if (GetParam() != DType::bf16) return;
     for (const float value : *kv.values) halves->push_back(f32_to_bf16(value));
     w = Tensor(kv.tensor.shape(), DType::bf16, halves, halves->data());
   }
-  ~Latent() override { use_kernels(*available_kernels().back()); }
+  ~LatentAttention() override { use_kernels(*available_kernels().back()); }
 
   std::vector<float> answers(std::span<const int32_t> ids, int threads) const {
     Workspace workspace(threads);
@@ -53,10 +53,10 @@ class Latent : public ::testing::TestWithParam<DType> {
     return {y.values().begin(), y.values().end()};
   }
 };
-INSTANTIATE_TEST_SUITE_P(Weights, Latent, ::testing::Values(DType::f32, DType::bf16),
+INSTANTIATE_TEST_SUITE_P(Weights, LatentAttention, ::testing::Values(DType::f32, DType::bf16),
                          [](const auto& type) { return type.param == DType::f32 ? "f32" : "bf16"; });
 
-TEST_P(Latent, BitsDoNotDependOnCompanyThreadsOrKernels) {
+TEST_P(LatentAttention, BitsDoNotDependOnCompanyThreadsOrKernels) {
   std::vector<int32_t> ids(kTokens);
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i);
   const auto reference = answers(ids, 1);
@@ -72,7 +72,7 @@ TEST_P(Latent, BitsDoNotDependOnCompanyThreadsOrKernels) {
   }
 }
 
-TEST_P(Latent, ProductsAreTheirDefinition) {
+TEST_P(LatentAttention, ProductsAreTheirDefinition) {
   const std::vector<int32_t> ids = {5, 17, 3};
   const auto got = answers(ids, 2);
   const auto weight = [&](int64_t row, int64_t c) {

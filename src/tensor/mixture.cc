@@ -12,8 +12,6 @@
 namespace glassbox {
 namespace {
 
-constexpr int64_t kGrain = 1 << 14;  // values a thread takes at once
-
 int64_t grain_of(int64_t width) { return std::max<int64_t>(1, kGrain / std::max<int64_t>(1, width)); }
 
 // --- routing ---

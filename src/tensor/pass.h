@@ -79,6 +79,8 @@ struct PassOptions {
   const WeightVisitor* visitor = nullptr;
 };
 
+inline constexpr int64_t kGrain = 1 << 14;  // values a thread takes at once
+
 class Pass {
  public:
   explicit Pass(Workspace& workspace, PassOptions options = {})

@@ -11,7 +11,7 @@
 namespace glassbox {
 namespace {
 
-constexpr int64_t kGrain = 1 << 15;  // values a thread takes at once
+constexpr int64_t kProductGrain = 1 << 15;  // values a thread takes at once
 // Scales of outputs [output, output + outputs) for the block of inputs that begins at `input`.
 void scales_at(const Scales& scales, int64_t width, int64_t output, int64_t outputs, int64_t input, float* to) {
   check(scales.dtype == DType::f32, "product: FP8 with scales that are not float32");
@@ -121,7 +121,7 @@ namespace {
 Tensor ordered(const Tensor& x, const std::vector<int32_t>& order) {
   const auto k = static_cast<int64_t>(order.size());
   Tensor y = x.pass()->empty(x.shape());
-  x.pass()->pool().parallel_ranges(x.rows(), std::max<int64_t>(1, kGrain / k), [&](int64_t begin, int64_t end) {
+  x.pass()->pool().parallel_ranges(x.rows(), std::max<int64_t>(1, kProductGrain / k), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row)
       for (int64_t i = 0; i < k; ++i)
         Pass::mutable_f32(y)[row * k + i] = x.f32()[row * k + order[static_cast<size_t>(i)]];
@@ -161,7 +161,7 @@ MatmulInput prepare_input(const Tensor& given, const Tensor& w) {
     case DType::bf16: {
       result.values = x.pass()->empty(x.shape(), DType::bf16);
       uint16_t* to = Pass::mutable_u16(result.values);
-      x.pass()->pool().parallel_ranges(x.shape().elements(), kGrain, [&](int64_t begin, int64_t end) {
+      x.pass()->pool().parallel_ranges(x.shape().elements(), kProductGrain, [&](int64_t begin, int64_t end) {
         kernels().to_bf16(x.f32() + begin, to + begin, end - begin);
       });
       return result;
@@ -172,7 +172,7 @@ MatmulInput prepare_input(const Tensor& given, const Tensor& w) {
       const int64_t block = activation_block(w.dtype()), bytes = activation_bytes(x.width(), block);
       result.values = x.pass()->empty({x.rows(), bytes}, DType::u8);
       auto* to = const_cast<uint8_t*>(result.values.data<uint8_t>());
-      const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, x.width()));
+      const int64_t grain = std::max<int64_t>(1, kProductGrain / std::max<int64_t>(1, x.width()));
       x.pass()->pool().parallel_ranges(x.rows(), grain, [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; ++row)
           kernels().to_blocks(x.f32() + row * x.width(), x.width(), block, to + row * bytes);
@@ -255,7 +255,7 @@ Tensor widened(Pass& pass, const Tensor& w) {
   if (w.dtype() == DType::f32) return w;
   Tensor wide = pass.empty(w.shape());
   pass.pool().parallel_ranges(
-      w.rows(), std::max<int64_t>(1, kGrain / std::max<int64_t>(1, w.width())),
+      w.rows(), std::max<int64_t>(1, kProductGrain / std::max<int64_t>(1, w.width())),
       [&](int64_t begin, int64_t end) { widen(w, begin, end - begin, Pass::mutable_f32(wide) + begin * w.width()); });
   return wide;
 }

@@ -17,8 +17,6 @@ namespace glassbox {
 
 namespace {
 
-constexpr const char* kMark = "\xE2\x96\x81";
-
 // Protocol buffers as far as sentencepiece_model.proto needs them: fields in any order, unknown ones passed over.
 class Message {
  public:
@@ -293,11 +291,11 @@ TokenizerParts tokenizer_of(const SentencePieceModel& model, std::string_view so
 
   std::vector<Normalizer::Step> steps;
   if (map) steps.emplace_back(Normalizer::Mapped{map, false});
-  if (model.squeeze) steps.emplace_back(Normalizer::Squeeze{kMark});
-  if (model.dummy_prefix) steps.emplace_back(Normalizer::Prepend{kMark, !legacy});
-  steps.emplace_back(Normalizer::Replace{" ", kMark});
+  if (model.squeeze) steps.emplace_back(Normalizer::Squeeze{std::string(kSpaceMark)});
+  if (model.dummy_prefix) steps.emplace_back(Normalizer::Prepend{std::string(kSpaceMark), !legacy});
+  steps.emplace_back(Normalizer::Replace{" ", std::string(kSpaceMark)});
   parts.normalizer = Normalizer(std::move(steps));
-  parts.decoder.replace = {{kMark, " "}};
+  parts.decoder.replace = {{std::string(kSpaceMark), " "}};
   parts.decoder.byte_fallback = true;
   parts.decoder.strip = model.dummy_prefix ? 1 : 0;
 

@@ -13,7 +13,6 @@ namespace glassbox {
 
 namespace {
 
-constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581, SentencePiece's space
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 void replace_all(std::string& text, std::string_view what, std::string_view with) {
@@ -86,13 +85,13 @@ bool lies_in(const TrustedSpans& spans, size_t begin, size_t end) {
 
 std::string with_marks(std::string_view text) {
   std::string marked(text);
-  replace_all(marked, " ", kMark);
+  replace_all(marked, " ", kSpaceMark);
   return marked;
 }
 
 std::string with_spaces(std::string_view text) {
   std::string spaced(text);
-  replace_all(spaced, kMark, " ");
+  replace_all(spaced, kSpaceMark, " ");
   return spaced;
 }
 
@@ -182,8 +181,8 @@ Tokenizer Tokenizer::Impl::finish(TokenizerParts given) {
   }
   impl->piece_begin.push_back(static_cast<uint32_t>(impl->pieces.size()));
 
-  if (impl->bpe && impl->bpe->options().symbols == Bpe::Symbols::characters && impl->bpe->cuts_before(kMark))
-    impl->word_mark = kMark;
+  if (impl->bpe && impl->bpe->options().symbols == Bpe::Symbols::characters && impl->bpe->cuts_before(kSpaceMark))
+    impl->word_mark = kSpaceMark;
   auto named = [&](const std::optional<std::string>& name) { return name ? parts.id_of(*name) : std::nullopt; };
   impl->bos = named(parts.bos);
   impl->eos = named(parts.eos);

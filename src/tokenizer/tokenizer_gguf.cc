@@ -13,8 +13,6 @@ namespace glassbox {
 
 namespace {
 
-constexpr std::string_view kMark = "\xE2\x96\x81";
-
 struct Contents {
   std::string source;
   std::vector<std::string_view> tokens;
@@ -26,22 +24,20 @@ struct Contents {
   }
 };
 
-std::string key(std::string_view name) { return fmt::format("tokenizer.ggml.{}", name); }
-
 // An id that must be in the vocabulary, where the file gives one.
 std::optional<int64_t> id_at(const Gguf& file, const Contents& contents, std::string_view name) {
-  const auto id = file.integer(key(name));
+  const auto id = file.integer(gguf_key(name));
   // Converters write -1, or 2^32 - 1, for none.
   if (!id || *id == -1 || *id == UINT32_MAX) return std::nullopt;
   if (*id < 0 || static_cast<size_t>(*id) >= contents.tokens.size())
-    fail(ErrorKind::bad_file, "{}: {}: expected an id in [0, {}), got {}", contents.source, key(name),
+    fail(ErrorKind::bad_file, "{}: {}: expected an id in [0, {}), got {}", contents.source, gguf_key(name),
          contents.tokens.size(), *id);
   return id;
 }
 
 void add_around(const Gguf& file, const Contents& contents, bool bos, bool eos, TokenizerParts& parts) {
-  bos = file.boolean(key("add_bos_token")).value_or(bos);
-  eos = file.boolean(key("add_eos_token")).value_or(eos);
+  bos = file.boolean(gguf_key("add_bos_token")).value_or(bos);
+  eos = file.boolean(gguf_key("add_eos_token")).value_or(eos);
   parts.before.clear();
   parts.after.clear();
   const auto first = id_at(file, contents, "bos_token_id"), last = id_at(file, contents, "eos_token_id");
@@ -68,9 +64,9 @@ bool is_padding(const Contents& contents, size_t id) {
 TokenizerParts read_pieces(const Gguf& file, const Contents& contents, bool unigram) {
   SentencePieceModel model;
   model.model_type = unigram ? 1 : 2;
-  const auto scores = file.numbers(key("scores"));
+  const auto scores = file.numbers(gguf_key("scores"));
   if (!scores || scores->size() != contents.tokens.size())
-    fail(ErrorKind::bad_file, "{}: {}: expected {} scores, got {}", contents.source, key("scores"),
+    fail(ErrorKind::bad_file, "{}: {}: expected {} scores, got {}", contents.source, gguf_key("scores"),
          contents.tokens.size(), scores ? scores->size() : 0);
   const auto first = std::find(contents.types.begin(), contents.types.end(), int64_t{2});
   const int64_t otherwise = first == contents.types.end() ? 0 : first - contents.types.begin();
@@ -94,11 +90,11 @@ TokenizerParts read_pieces(const Gguf& file, const Contents& contents, bool unig
     model.pieces.push_back(piece);
   }
   model.bos = model.eos = model.pad = -1;
-  model.dummy_prefix = file.boolean(key("add_space_prefix")).value_or(true);
-  model.squeeze = file.boolean(key("remove_extra_whitespaces")).value_or(false);
+  model.dummy_prefix = file.boolean(gguf_key("add_space_prefix")).value_or(true);
+  model.squeeze = file.boolean(gguf_key("remove_extra_whitespaces")).value_or(false);
   model.drop_unused = true;
   std::string charsmap;
-  if (const auto bytes = file.integers(key("precompiled_charsmap")))
+  if (const auto bytes = file.integers(gguf_key("precompiled_charsmap")))
     for (int64_t byte : *bytes) charsmap += static_cast<char>(byte);
   model.charsmap = charsmap;
   TokenizerParts parts = tokenizer_of(model, contents.source, legacy);
@@ -125,12 +121,13 @@ TokenizerParts read_pieces(const Gguf& file, const Contents& contents, bool unig
 }
 
 TokenizerParts read_merges(const Gguf& file, const Contents& contents) {
-  const auto pre = file.string(key("pre"));
+  const auto pre = file.string(gguf_key("pre"));
   if (!pre)
-    fail(ErrorKind::unsupported, "{}: {} is missing: it does not say how text is split", contents.source, key("pre"));
+    fail(ErrorKind::unsupported, "{}: {} is missing: it does not say how text is split", contents.source,
+         gguf_key("pre"));
   auto pretokenizer = pretokenizer_named(*pre);
   if (!pretokenizer)
-    fail(ErrorKind::unsupported, "{}: {} {} is not supported", contents.source, key("pre"), quote(*pre));
+    fail(ErrorKind::unsupported, "{}: {} {} is not supported", contents.source, gguf_key("pre"), quote(*pre));
 
   TokenizerParts parts;
   parts.source = contents.source;
@@ -172,8 +169,8 @@ TokenizerParts read_merges(const Gguf& file, const Contents& contents) {
       vocabulary.vocab.emplace_back(contents.tokens[id], static_cast<int64_t>(id));
     }
   }
-  const auto merges = file.strings(key("merges"));
-  if (!merges) fail(ErrorKind::bad_file, "{}: {} is missing", contents.source, key("merges"));
+  const auto merges = file.strings(gguf_key("merges"));
+  if (!merges) fail(ErrorKind::bad_file, "{}: {} is missing", contents.source, gguf_key("merges"));
   for (std::string_view line : *merges)
     vocabulary.merges.push_back(split_merge(line, vocabulary.merges.size(), contents.source));
   if (published_tokens.is_array()) {
@@ -192,7 +189,7 @@ TokenizerParts read_merges(const Gguf& file, const Contents& contents) {
 
 // The converter writes a word's first piece with U+2581 before it and takes the ## off the others.
 std::string word_piece(std::string_view token) {
-  if (token.starts_with(kMark)) return std::string(token.substr(kMark.size()));
+  if (token.starts_with(kSpaceMark)) return std::string(token.substr(kSpaceMark.size()));
   if (token.size() > 2 && token.front() == '[' && token.back() == ']') return std::string(token);
   return fmt::format("##{}", token);
 }
@@ -205,7 +202,7 @@ TokenizerParts read_words(const Gguf& file, const Contents& contents) {
   auto special = [&](std::initializer_list<std::string_view> names) -> std::string {
     for (std::string_view name : names)
       if (const auto id = id_at(file, contents, name)) return vocabulary.vocab[static_cast<size_t>(*id)].first;
-    fail(ErrorKind::bad_file, "{}: {} is missing", contents.source, key(*names.begin()));
+    fail(ErrorKind::bad_file, "{}: {} is missing", contents.source, gguf_key(*names.begin()));
   };
   const std::string unknown = special({"unknown_token_id"});
   const std::string cls = special({"cls_token_id", "bos_token_id"});
@@ -238,29 +235,31 @@ TokenizerParts read_words(const Gguf& file, const Contents& contents) {
 
 }  // namespace
 
+std::string gguf_key(std::string_view name) { return fmt::format("tokenizer.ggml.{}", name); }
+
 Tokenizer Tokenizer::from_gguf(const Gguf& file) {
   Contents contents;
   contents.source = file.source();
-  const auto kind = file.string(key("model"));
+  const auto kind = file.string(gguf_key("model"));
   if (!kind || *kind == "none" || *kind == "no_vocab")
-    fail(ErrorKind::not_found, "{}: no tokenizer here: {} {}", contents.source, key("model"),
+    fail(ErrorKind::not_found, "{}: no tokenizer here: {} {}", contents.source, gguf_key("model"),
          kind ? "says so" : "is missing");
-  const auto tokens = file.strings(key("tokens"));
+  const auto tokens = file.strings(gguf_key("tokens"));
   if (!tokens || tokens->empty() || tokens->size() > INT32_MAX)
-    fail(ErrorKind::bad_file, "{}: {} is missing or empty", contents.source, key("tokens"));
+    fail(ErrorKind::bad_file, "{}: {} is missing or empty", contents.source, gguf_key("tokens"));
   contents.tokens = *tokens;
-  contents.types = file.integers(key("token_type")).value_or(std::vector<int64_t>(tokens->size(), 1));
+  contents.types = file.integers(gguf_key("token_type")).value_or(std::vector<int64_t>(tokens->size(), 1));
   if (contents.types.size() != tokens->size())
-    fail(ErrorKind::bad_file, "{}: {}: expected {} types, got {}", contents.source, key("token_type"), tokens->size(),
-         contents.types.size());
+    fail(ErrorKind::bad_file, "{}: {}: expected {} types, got {}", contents.source, gguf_key("token_type"),
+         tokens->size(), contents.types.size());
   for (int64_t type : contents.types)
     if (type < 1 || type > 6)
-      fail(ErrorKind::unsupported, "{}: {}: type {} is not supported", contents.source, key("token_type"), type);
+      fail(ErrorKind::unsupported, "{}: {}: type {} is not supported", contents.source, gguf_key("token_type"), type);
   if (*kind == "llama") return Impl::finish(read_pieces(file, contents, false));
   if (*kind == "t5") return Impl::finish(read_pieces(file, contents, true));
   if (*kind == "gpt2") return Impl::finish(read_merges(file, contents));
   if (*kind == "bert") return Impl::finish(read_words(file, contents));
-  fail(ErrorKind::unsupported, "{}: {} {} is not supported", contents.source, key("model"), quote(*kind));
+  fail(ErrorKind::unsupported, "{}: {} {} is not supported", contents.source, gguf_key("model"), quote(*kind));
 }
 
 }  // namespace glassbox

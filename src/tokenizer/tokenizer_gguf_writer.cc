@@ -13,10 +13,6 @@ namespace glassbox {
 
 namespace {
 
-constexpr std::string_view kMark = "\xE2\x96\x81";
-
-std::string key(std::string_view name) { return fmt::format("tokenizer.ggml.{}", name); }
-
 // The name of this way to split text. Of several names of one splitting the first is written, unless another one goes
 // with the same normalization and the same treatment of whole words.
 std::string_view splitting_name(const TokenizerParts& parts, bool whole_words) {
@@ -63,10 +59,10 @@ Preparation preparation_of(const TokenizerParts& parts, bool cuts) {
       out.map = mapped->map;
     } else if (std::holds_alternative<Normalizer::Squeeze>(step) && !marks) {
       out.squeeze = true;
-    } else if (prepend && prepend->text == kMark && !marks) {
+    } else if (prepend && prepend->text == kSpaceMark && !marks) {
       out.space_prefix = true;
       out.every_stretch = !prepend->first_only;
-    } else if (replace && replace->what == " " && replace->with == kMark) {
+    } else if (replace && replace->what == " " && replace->with == kSpaceMark) {
       marks = true;
     } else {
       refuse();
@@ -74,7 +70,7 @@ Preparation preparation_of(const TokenizerParts& parts, bool cuts) {
   }
   for (const PreTokenizer::Step& step : parts.pretokenizer.steps()) {
     const auto* meta = std::get_if<PreTokenizer::Metaspace>(&step);
-    if (!meta || meta->mark != kMark || marks) refuse();
+    if (!meta || meta->mark != kSpaceMark || marks) refuse();
     if (meta->split && parts.pretokenizer.steps().size() == 1 && !cuts) refuse();
     out.space_prefix = meta->prefix != PreTokenizer::Prefix::never;
     marks = true;
@@ -132,8 +128,10 @@ std::vector<GgufEntry> Tokenizer::to_gguf(int64_t vocabulary) const {
     tokens[id] = raw;
   }
 
-  std::vector<GgufEntry> entries{{key("model"), GgufValue::of(merges ? "gpt2" : unigram ? "t5" : "llama")}};
-  const auto put = [&](std::string_view name, GgufValue value) { entries.push_back({key(name), std::move(value)}); };
+  std::vector<GgufEntry> entries{{gguf_key("model"), GgufValue::of(merges ? "gpt2" : unigram ? "t5" : "llama")}};
+  const auto put = [&](std::string_view name, GgufValue value) {
+    entries.push_back({gguf_key(name), std::move(value)});
+  };
   if (merges) {
     put("pre", GgufValue::of(splitting_name(parts, impl.bpe->options().ignore_merges)));
     std::vector<std::string> lines;
@@ -167,7 +165,7 @@ std::vector<GgufEntry> Tokenizer::to_gguf(int64_t vocabulary) const {
       }
     }
     scores.resize(count, -1000.0f);
-    const Preparation preparation = preparation_of(parts, impl.bpe && impl.bpe->cuts_before(kMark));
+    const Preparation preparation = preparation_of(parts, impl.bpe && impl.bpe->cuts_before(kSpaceMark));
     put("pre", GgufValue::of("default"));
     put("tokens", GgufValue::array(tokens));
     put("scores", GgufValue::array(scores));

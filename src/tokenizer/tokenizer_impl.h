@@ -102,9 +102,13 @@ uint32_t id_limit(size_t entries);
 uint32_t checked_id(int64_t id, uint32_t limit, std::string_view token, std::string_view source);
 uint32_t checked_id(const Json& value, uint32_t limit, std::string_view token, std::string_view source);
 
-// SentencePiece's marks (U+2581) for all spaces, and back.
+inline constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581, SentencePiece's space
+// Its marks for all spaces, and back.
 std::string with_marks(std::string_view text);
 std::string with_spaces(std::string_view text);
+
+// The key of a GGUF file that says NAME of its tokenizer.
+std::string gguf_key(std::string_view name);
 
 // A token that means a byte: "<0x0A>" to 10, -1 for any other name.
 int byte_token(std::string_view name);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "tests/testing.h"
+#include "train/train_testing.h"
 
 namespace glassbox {
 namespace {
@@ -36,12 +37,6 @@ learning_rate = 2e-3
 betas = [0.8, 0.9]
 rest_weight = 0.25
 )";
-
-std::string with(std::string text, const std::string& from, const std::string& to) {
-  const size_t at = text.find(from);
-  EXPECT_NE(at, std::string::npos) << from;
-  return text.replace(at, from.size(), to);
-}
 
 std::string error_of(const std::string& text) {
   try {
@@ -74,7 +69,7 @@ TEST(Recipe, ReadsWhatIsThereAndKnowsTheRest) {
 }
 
 TEST(Recipe, UnknownKeysAreRefusedByName) {
-  EXPECT_EQ(error_of(with(kRecipe, "batch_tokens = 100", "batch_token = 100")),
+  EXPECT_EQ(error_of(testing::with(kRecipe, "batch_tokens = 100", "batch_token = 100")),
             "small.toml:18: train.batch_token: not a key of [train]");
   EXPECT_THAT(error_of(std::string("nmae = 1\n") + kRecipe), HasSubstr("small.toml:1: nmae: not a key of a recipe"));
   EXPECT_THAT(error_of(std::string(kRecipe) + "[checkpiont]\nevery = 3\n"),
@@ -111,24 +106,25 @@ TEST(Recipe, ValuesOutOfRangeOrOfAnotherTypeAreRefused) {
       {"name = \"small\"", "name = [\"small\"]"},
       {"seed = 9", "seed = 1979-05-27"},
   };
-  for (const auto& [from, to] : wrong) EXPECT_THAT(error_of(with(kRecipe, from, to)), HasSubstr("small.toml")) << to;
-  EXPECT_EQ(error_of(with(kRecipe, "learning_rate = 2e-3", "learning_rate = 20")),
+  for (const auto& [from, to] : wrong)
+    EXPECT_THAT(error_of(testing::with(kRecipe, from, to)), HasSubstr("small.toml")) << to;
+  EXPECT_EQ(error_of(testing::with(kRecipe, "learning_rate = 2e-3", "learning_rate = 20")),
             "small.toml:20: train.learning_rate: expected 1e-09 to 10, got 20");
-  EXPECT_EQ(error_of(with(kRecipe, "batch_tokens = 100", "batch_tokens = 100.0")),
+  EXPECT_EQ(error_of(testing::with(kRecipe, "batch_tokens = 100", "batch_tokens = 100.0")),
             "small.toml:18: train.batch_tokens: expected a whole number, got 100.0");
-  EXPECT_EQ(error_of(with(kRecipe, "betas = [0.8, 0.9]", "betas = [\n0.8\n]")),
+  EXPECT_EQ(error_of(testing::with(kRecipe, "betas = [0.8, 0.9]", "betas = [\n0.8\n]")),
             "small.toml:21: train.betas: expected a list of 2 numbers, got 1");
-  EXPECT_EQ(error_of(with(kRecipe, "[data]", "data = 3\n[data2]")),
+  EXPECT_EQ(error_of(testing::with(kRecipe, "[data]", "data = 3\n[data2]")),
             "small.toml:12: tokenizer.data: not a key of [tokenizer]");
-  EXPECT_EQ(error_of(with(kRecipe, "\n[data]\nsource", "\n[[data]]\nsource")),
+  EXPECT_EQ(error_of(testing::with(kRecipe, "\n[data]\nsource", "\n[[data]]\nsource")),
             "small.toml:12: data: expected a table, got [...]");
   EXPECT_THAT(error_of("name = \"x\nsteps"), HasSubstr("small.toml:1"));
 }
 
 TEST(Recipe, WhatJsonHasNoWordForIsRefusedWhereItStands) {
-  EXPECT_EQ(error_of(with(kRecipe, "seed = 9", "seed = 1979-05-27")),
+  EXPECT_EQ(error_of(testing::with(kRecipe, "seed = 9", "seed = 1979-05-27")),
             "small.toml:14: data.seed: dates and times have no meaning here");
-  EXPECT_EQ(error_of(with(kRecipe, "rope_theta = 10000.0", "rope = {\"theta\" = [1,\n inf]}")),
+  EXPECT_EQ(error_of(testing::with(kRecipe, "rope_theta = 10000.0", "rope = {\"theta\" = [1,\n inf]}")),
             "small.toml:7: model.rope.theta: expected a finite number");
 }
 
@@ -136,16 +132,16 @@ TEST(Recipe, PathsAreOfItsFolder) {
   testing::TemporaryFolder folder;
   std::ofstream(folder / "config.json") << R"({"model_type": "llama", "hidden_size": 64, "dtype": "float32"})";
   std::ofstream(folder / "chat.jinja") << "{{ messages }}";
-  std::string text =
-      with(kRecipe, "model_type = \"llama\"\nhidden_size = 32\nrope_theta = 10000.0", "path = \"config.json\"");
-  text = with(text, "vocab_size = 300", "chat_template = \"chat.jinja\"");
+  std::string text = testing::with(kRecipe, "model_type = \"llama\"\nhidden_size = 32\nrope_theta = 10000.0",
+                                   "path = \"config.json\"");
+  text = testing::with(text, "vocab_size = 300", "chat_template = \"chat.jinja\"");
   std::ofstream(folder / "recipe.toml") << text;
   const Recipe recipe = read_recipe(folder / "recipe.toml");
   EXPECT_EQ(recipe.model.config["hidden_size"], 64);
   EXPECT_FALSE(recipe.model.config.contains("torch_dtype"));  // it says dtype already
   EXPECT_EQ(recipe.tokenizer.chat_template, "{{ messages }}");
-  std::ofstream(folder / "both.toml") << with(text, "path = \"config.json\"",
-                                              "path = \"config.json\"\nhidden_size = 3");
+  std::ofstream(folder / "both.toml") << testing::with(text, "path = \"config.json\"",
+                                                       "path = \"config.json\"\nhidden_size = 3");
   EXPECT_THROW(read_recipe(folder / "both.toml"), Error);
   EXPECT_THROW(read_recipe(folder / "none.toml"), Error);
 }

@@ -17,6 +17,7 @@
 #include "tests/testing.h"
 #include "tokenizer/bpe_trainer.h"
 #include "train/publish.h"
+#include "train/train_testing.h"
 
 namespace glassbox {
 namespace {
@@ -30,7 +31,7 @@ constexpr const char* kTemplate =
     "{%- else -%}{{- message['content'] + eos_token -}}{%- endif -%}{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}";
 
-constexpr const char* kRecipe = R"(
+constexpr const char* kEchoRecipe = R"(
 name = "echo"
 [model]
 model_type = "llama"
@@ -77,26 +78,22 @@ DocumentSource echo() {
           }};
 }
 
-struct Place {
+struct RunFolder {
   testing::TemporaryFolder folder;
   RunOptions options;
 
-  Place() {
+  RunFolder() {
     std::ofstream(folder / "chat.jinja") << kTemplate;
     options.out = folder / "out";
     options.threads = 2;
     options.sources = {echo()};
   }
-  Recipe recipe(const std::string& text = kRecipe) const { return parse_recipe(text, "echo.toml", folder.path()); }
+  Recipe recipe(const std::string& text = kEchoRecipe) const { return parse_recipe(text, "echo.toml", folder.path()); }
   std::string weights() const { return read_file(folder / "out" / "model" / "model.safetensors"); }
 };
 
-std::string with(std::string text, const std::string& from, const std::string& to) {
-  return text.replace(text.find(from), from.size(), to);
-}
-
 TEST(Run, EndsInAModelThatOpens) {
-  Place place;
+  RunFolder place;
   const Json curve = run_training(place.recipe(), place.options);
   EXPECT_EQ(curve["status"], "done");
   EXPECT_EQ(curve, read_json(place.options.out / "loss.json"));
@@ -122,7 +119,7 @@ TEST(Run, EndsInAModelThatOpens) {
 }
 
 TEST(Run, StoppedAndResumedGivesTheBitsOfAWholeRun) {
-  Place whole, cut;
+  RunFolder whole, cut;
   run_training(whole.recipe(), whole.options);
 
   std::atomic<bool> stop{false};
@@ -148,7 +145,7 @@ TEST(Run, StoppedAndResumedGivesTheBitsOfAWholeRun) {
 }
 
 TEST(Run, EndsWhereNumbersDoAndKeepsTheLastCheckpoint) {
-  Place place;
+  RunFolder place;
   std::atomic<bool> stop{false};
   place.options.stop = &stop;
   place.options.watcher.progress = [&](const RunProgress& p) { stop = p.step == 3; };
@@ -189,7 +186,7 @@ TEST(Run, EndsWhereNumbersDoAndKeepsTheLastCheckpoint) {
 }
 
 TEST(Run, ResumesOnlyWhatItBegan) {
-  Place place;
+  RunFolder place;
   std::atomic<bool> stop{false};
   place.options.stop = &stop;
   place.options.watcher.progress = [&](const RunProgress& p) { stop = p.step == 2; };
@@ -203,20 +200,20 @@ TEST(Run, ResumesOnlyWhatItBegan) {
     } catch (const Error& error) { return error.what(); }
     return "no error";
   };
-  EXPECT_THAT(error_of(place.recipe(with(kRecipe, "learning_rate = 1e-2", "learning_rate = 2e-2"))),
+  EXPECT_THAT(error_of(place.recipe(testing::with(kEchoRecipe, "learning_rate = 1e-2", "learning_rate = 2e-2"))),
               HasSubstr("train.learning_rate differs"));
   place.options.sources[0].document = [](uint64_t, uint64_t, bool) { return conversation("Say something", "else"); };
   EXPECT_THAT(error_of(place.recipe()), HasSubstr("other documents"));
   place.options.sources = {echo()};
-  EXPECT_EQ(error_of(place.recipe(with(kRecipe, "log_every = 2", "log_every = 1"))), "no error");
+  EXPECT_EQ(error_of(place.recipe(testing::with(kEchoRecipe, "log_every = 2", "log_every = 1"))), "no error");
 }
 
 TEST(Run, LearnsFromFilesAndHoldsSomeOut) {
-  Place place;
+  RunFolder place;
   std::ofstream file(place.folder / "texts.jsonl");
   for (int i = 0; i < 40; ++i) file << dump_json({{"text", fmt::format("Line {} says nothing new.", i)}}) << "\n\n";
   file.close();
-  const std::string text = with(kRecipe, "source = \"echo\"\ndocuments = 60", "files = [\"texts.jsonl\"]");
+  const std::string text = testing::with(kEchoRecipe, "source = \"echo\"\ndocuments = 60", "files = [\"texts.jsonl\"]");
   std::vector<std::string> notes;
   place.options.watcher.note = [&](const std::string& note) { notes.push_back(note); };
   EXPECT_EQ(run_training(place.recipe(text), place.options)["status"], "done");
@@ -225,7 +222,7 @@ TEST(Run, LearnsFromFilesAndHoldsSomeOut) {
 }
 
 TEST(Run, RefusesWhatItCannotLearnFrom) {
-  Place place;
+  RunFolder place;
   const auto error_of = [&](const std::string& text) -> std::string {
     std::filesystem::remove_all(place.options.out);
     try {
@@ -233,25 +230,28 @@ TEST(Run, RefusesWhatItCannotLearnFrom) {
     } catch (const Error& error) { return error.what(); }
     return "no error";
   };
-  EXPECT_THAT(error_of(with(kRecipe, "source = \"echo\"", "source = \"ecko\"")),
+  EXPECT_THAT(error_of(testing::with(kEchoRecipe, "source = \"echo\"", "source = \"ecko\"")),
               HasSubstr("expected one of [echo], got \"ecko\""));
-  EXPECT_THAT(error_of(with(kRecipe, "hidden_size = 32", "hidden_size = 32\nhidden_sise = 3")),
+  EXPECT_THAT(error_of(testing::with(kEchoRecipe, "hidden_size = 32", "hidden_size = 32\nhidden_sise = 3")),
               HasSubstr("hidden_sise"));
-  EXPECT_THAT(error_of(with(kRecipe, "max_position_embeddings = 64", "max_position_embeddings = 8")),
+  EXPECT_THAT(error_of(testing::with(kEchoRecipe, "max_position_embeddings = 64", "max_position_embeddings = 8")),
               HasSubstr("the model's context is 8"));
-  EXPECT_THAT(error_of(with(kRecipe, "max_position_embeddings = 64", "max_position_embeddings = 64\nvocab_size = 100")),
+  EXPECT_THAT(error_of(testing::with(kEchoRecipe, "max_position_embeddings = 64",
+                                     "max_position_embeddings = 64\nvocab_size = 100")),
               HasSubstr("vocab_size"));
-  EXPECT_THAT(error_of(with(kRecipe, "chat_template = \"chat.jinja\"", "")), HasSubstr("no chat template"));
+  EXPECT_THAT(error_of(testing::with(kEchoRecipe, "chat_template = \"chat.jinja\"", "")),
+              HasSubstr("no chat template"));
   std::ofstream(place.folder / "chat.jinja") << "{{ messages[0]['content'] }}";
-  EXPECT_THAT(error_of(kRecipe), HasSubstr("{% generation %}"));
+  EXPECT_THAT(error_of(kEchoRecipe), HasSubstr("{% generation %}"));
   std::ofstream(place.folder / "bad.jsonl") << "{\"text\": \"fine\"}\n{\"words\": 3}\n";
-  EXPECT_THAT(error_of(with(with(kRecipe, "source = \"echo\"\ndocuments = 60", "files = [\"bad.jsonl\"]"),
-                            "documents = 5", "documents = 0")),
-              HasSubstr("expected \"messages\" or a string \"text\""));
+  EXPECT_THAT(
+      error_of(testing::with(testing::with(kEchoRecipe, "source = \"echo\"\ndocuments = 60", "files = [\"bad.jsonl\"]"),
+                             "documents = 5", "documents = 0")),
+      HasSubstr("expected \"messages\" or a string \"text\""));
 }
 
 TEST(DocumentEncoder, MarksWhatTheAssistantSaysToTheToken) {
-  Place place;
+  RunFolder place;
   run_training(place.recipe(), place.options);
   const PublishedTokenizer published = open_tokenizer(place.options.out / "model");
   const DocumentEncoder encoder(published.tokenizer, published.chat_template);
@@ -322,7 +322,7 @@ TEST(DocumentText, OffersToolsInTheOrderTheyAreWrittenIn) {
 }
 
 TEST(EncodeDocuments, LongOnesAreSkippedOrSplit) {
-  Place place;
+  RunFolder place;
   run_training(place.recipe(), place.options);
   const PublishedTokenizer published = open_tokenizer(place.options.out / "model");
   const DocumentEncoder encoder(published.tokenizer, published.chat_template);

@@ -16,6 +16,13 @@
 
 namespace glassbox::testing {
 
+// A text with a passage of it replaced.
+inline std::string with(std::string text, const std::string& from, const std::string& to) {
+  const size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return at == std::string::npos ? text : text.replace(at, from.size(), to);
+}
+
 inline Json tiny_config(bool tied = true) {
   return {{"model_type", "llama"},    {"hidden_size", 32},
           {"num_hidden_layers", 2},   {"num_attention_heads", 4},

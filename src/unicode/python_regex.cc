@@ -20,12 +20,12 @@ constexpr int kDeepest = 50;
 constexpr int64_t kMostRepeats = 65535;  // PCRE2's
 
 // Of ASCII texts: Python's sets take more beyond.
-constexpr std::string_view kSpace = R"(\t-\r\x{1c}-\x{20})", kDigit = "0-9", kWord = "0-9A-Za-z_";
+constexpr std::string_view kPythonSpace = R"(\t-\r\x{1c}-\x{20})", kDigit = "0-9", kWord = "0-9A-Za-z_";
 
 // Python's spelling to PCRE2's, a construct at a time: what is not known here is refused.
-class Translator : PatternReader {
+class PythonTranslator : PatternReader {
  public:
-  Translator(std::string_view text, std::string_view source) : PatternReader(text, source) {}
+  PythonTranslator(std::string_view text, std::string_view source) : PatternReader(text, source) {}
 
   std::string run() {
     // Flags for all of it stand first.
@@ -282,7 +282,7 @@ class Translator : PatternReader {
       case 'd':
         return kDigit;
       case 's':
-        return kSpace;
+        return kPythonSpace;
       default:
         return kWord;
     }
@@ -456,7 +456,7 @@ std::string message_of(int error) {
 PythonRegex PythonRegex::compile(std::string_view expression, std::string_view source) {
   if (expression.size() > 20000)
     fail(ErrorKind::unsupported, "{}: a regular expression of {} bytes", source, expression.size());
-  const std::string translated = Translator(expression, source).run();
+  const std::string translated = PythonTranslator(expression, source).run();
   int error = 0;
   PCRE2_SIZE where = 0;
   pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(), PCRE2_UTF,

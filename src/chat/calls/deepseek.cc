@@ -8,15 +8,15 @@
 namespace glassbox {
 namespace {
 
-constexpr SectionMarks kMarks = {.section = "<｜tool▁calls▁begin｜>",
-                                 .section_end = "<｜tool▁calls▁end｜>",
-                                 .call = "<｜tool▁call▁begin｜>",
-                                 .call_end = "<｜tool▁call▁end｜>",
-                                 .arguments = "<｜tool▁sep｜>"};
+constexpr SectionMarks kDeepseekMarks = {.section = "<｜tool▁calls▁begin｜>",
+                                         .section_end = "<｜tool▁calls▁end｜>",
+                                         .call = "<｜tool▁call▁begin｜>",
+                                         .call_end = "<｜tool▁call▁end｜>",
+                                         .arguments = "<｜tool▁sep｜>"};
 
 class DeepseekReader : public SectionReader {
  public:
-  explicit DeepseekReader(const OrderedJson& tools) : SectionReader(kMarks, tools) {}
+  explicit DeepseekReader(const OrderedJson& tools) : SectionReader(kDeepseekMarks, tools) {}
 
  private:
   bool take_head(std::string_view head) override {
@@ -50,7 +50,7 @@ class DeepseekReader : public SectionReader {
 }  // namespace
 
 CallSyntax deepseek_calls() {
-  CallSyntax deepseek = section_syntax("deepseek", kMarks);
+  CallSyntax deepseek = section_syntax("deepseek", kDeepseekMarks);
   deepseek.reader = [](const CallSyntax&, const OrderedJson& tools) -> std::unique_ptr<CallReader> {
     return std::make_unique<DeepseekReader>(tools);
   };

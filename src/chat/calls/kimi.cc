@@ -6,15 +6,15 @@
 namespace glassbox {
 namespace {
 
-constexpr SectionMarks kMarks = {.section = "<|tool_calls_section_begin|>",
-                                 .section_end = "<|tool_calls_section_end|>",
-                                 .call = "<|tool_call_begin|>",
-                                 .call_end = "<|tool_call_end|>",
-                                 .arguments = "<|tool_call_argument_begin|>"};
+constexpr SectionMarks kKimiMarks = {.section = "<|tool_calls_section_begin|>",
+                                     .section_end = "<|tool_calls_section_end|>",
+                                     .call = "<|tool_call_begin|>",
+                                     .call_end = "<|tool_call_end|>",
+                                     .arguments = "<|tool_call_argument_begin|>"};
 
 class KimiReader : public SectionReader {
  public:
-  explicit KimiReader(const OrderedJson& tools) : SectionReader(kMarks, tools) {}
+  explicit KimiReader(const OrderedJson& tools) : SectionReader(kKimiMarks, tools) {}
 
  private:
   bool take_head(std::string_view id) override {
@@ -37,7 +37,7 @@ class KimiReader : public SectionReader {
 }  // namespace
 
 CallSyntax kimi_calls() {
-  CallSyntax kimi = section_syntax("kimi", kMarks);
+  CallSyntax kimi = section_syntax("kimi", kKimiMarks);
   kimi.reader = [](const CallSyntax&, const OrderedJson& tools) -> std::unique_ptr<CallReader> {
     return std::make_unique<KimiReader>(tools);
   };

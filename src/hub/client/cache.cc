@@ -18,6 +18,7 @@
 #include "base/open_file.h"
 #include "base/quote.h"
 #include "formats/model_cache.h"
+#include "hub/client/parts.h"
 #include "hub/names.h"
 
 namespace glassbox::hub {
@@ -30,10 +31,6 @@ constexpr size_t kMostReference = 1024;
 constexpr std::string_view kTag =
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# This file says that this folder is a cache (https://bford.info/cachedir/).\n";
-
-std::string_view plural_of(RepositoryKind kind) {
-  return kind == RepositoryKind::model ? "models" : kind == RepositoryKind::dataset ? "datasets" : "spaces";
-}
 
 void make_folders(const fs::path& folder) {
   std::error_code problem;

@@ -17,7 +17,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::TemporaryFolder;
 
-const std::string kCommit = "0123456789abcdef0123456789abcdef01234567";
+const std::string kCachedCommit = "0123456789abcdef0123456789abcdef01234567";
 
 ListedFile small(const std::string& path, const std::string& bytes) {
   return {path, bytes.size(), object_id(ObjectKind::blob, bytes), {}, {}};
@@ -33,7 +33,7 @@ void put(const CachedRepository& repository, const ListedFile& file, const std::
   BlobDownload download(repository, file);
   download.append(bytes);
   download.commit();
-  repository.link(kCommit, file);
+  repository.link(kCachedCommit, file);
 }
 
 TEST(Cache, LiesAsOtherClientsKeepIt) {
@@ -44,24 +44,25 @@ TEST(Cache, LiesAsOtherClientsKeepIt) {
   EXPECT_EQ(config.etag(), "ce013625030ba8dba906f756967f9e9ca394464a");  // git hash-object
   put(repository, config, "hello\n");
   put(repository, weights, "weights");
-  repository.set_reference("main", kCommit);
-  repository.set_reference("refs/pr/1", kCommit);
-  repository.set_reference(kCommit, kCommit);
+  repository.set_reference("main", kCachedCommit);
+  repository.set_reference("refs/pr/1", kCachedCommit);
+  repository.set_reference(kCachedCommit, kCachedCommit);
 
   const fs::path at = folder / "models--me--model.v1";
-  EXPECT_EQ(read_file(at / "refs/main"), kCommit);
-  EXPECT_EQ(read_file(at / "refs/refs/pr/1"), kCommit);
-  EXPECT_FALSE(fs::exists(at / "refs" / kCommit));
-  EXPECT_EQ(fs::read_symlink(at / "snapshots" / kCommit / "config.json"), "../../blobs/" + config.etag());
-  EXPECT_EQ(fs::read_symlink(at / "snapshots" / kCommit / "sub/b c/w.bin"), "../../../../blobs/" + weights.etag());
-  EXPECT_EQ(read_file(at / "snapshots" / kCommit / "sub/b c/w.bin"), "weights");
+  EXPECT_EQ(read_file(at / "refs/main"), kCachedCommit);
+  EXPECT_EQ(read_file(at / "refs/refs/pr/1"), kCachedCommit);
+  EXPECT_FALSE(fs::exists(at / "refs" / kCachedCommit));
+  EXPECT_EQ(fs::read_symlink(at / "snapshots" / kCachedCommit / "config.json"), "../../blobs/" + config.etag());
+  EXPECT_EQ(fs::read_symlink(at / "snapshots" / kCachedCommit / "sub/b c/w.bin"),
+            "../../../../blobs/" + weights.etag());
+  EXPECT_EQ(read_file(at / "snapshots" / kCachedCommit / "sub/b c/w.bin"), "weights");
   EXPECT_EQ(read_file(at / "blobs" / weights.etag()), "weights");
   EXPECT_TRUE(fs::exists(folder / (".locks/models--me--model.v1/" + weights.etag() + ".lock")));
   EXPECT_THAT(read_file(folder / "CACHEDIR.TAG"), ::testing::StartsWith("Signature: 8a477f597d28d172789f06886806bc55"));
-  EXPECT_EQ(repository.commit_of("main"), kCommit);
-  EXPECT_EQ(repository.commit_of(kCommit), kCommit);
-  EXPECT_TRUE(repository.has_file(kCommit, "config.json"));
-  EXPECT_FALSE(repository.has_file(kCommit, "sub"));
+  EXPECT_EQ(repository.commit_of("main"), kCachedCommit);
+  EXPECT_EQ(repository.commit_of(kCachedCommit), kCachedCommit);
+  EXPECT_TRUE(repository.has_file(kCachedCommit, "config.json"));
+  EXPECT_FALSE(repository.has_file(kCachedCommit, "sub"));
   EXPECT_TRUE(repository.has_blob(weights));
   ListedFile longer = weights;
   ++longer.size;
@@ -85,21 +86,21 @@ TEST(Cache, ListingsAreKept) {
   const CachedRepository repository(folder.path(), RepositoryKind::dataset, "me/data");
   ListedFile weights = large("w.bin", "weights");
   weights.xet_hash = std::string(64, 'a');
-  repository.keep_listing(kCommit, {small("config.json", "hello\n"), weights});
-  const fs::path file = folder / ("datasets--me--data/trees/" + kCommit + ".json");
+  repository.keep_listing(kCachedCommit, {small("config.json", "hello\n"), weights});
+  const fs::path file = folder / ("datasets--me--data/trees/" + kCachedCommit + ".json");
   const Json kept = read_json(file);
   EXPECT_EQ(kept["format_version"], 1);
   EXPECT_EQ(kept["files"]["config.json"], (Json{{"size", 6}, {"blob_id", "ce013625030ba8dba906f756967f9e9ca394464a"}}));
   EXPECT_EQ(kept["files"]["w.bin"]["lfs_sha256"], weights.etag());
   EXPECT_EQ(kept["files"]["w.bin"]["lfs_size"], 7);
-  const auto files = repository.listing(kCommit);
+  const auto files = repository.listing(kCachedCommit);
   ASSERT_TRUE(files && files->size() == 2);
   EXPECT_EQ((*files)[1].etag(), weights.etag());
   EXPECT_EQ((*files)[1].xet_hash, weights.xet_hash);
 
   const auto with = [&](const std::string& text) {
     write_file(file, text);
-    return repository.listing(kCommit).has_value();
+    return repository.listing(kCachedCommit).has_value();
   };
   const std::string facts = R"({"size": 6, "blob_id": "ce013625030ba8dba906f756967f9e9ca394464a"})";
   EXPECT_TRUE(with(R"({"format_version": 1, "files": {"a": )" + facts + "}}"));
@@ -117,7 +118,7 @@ TEST(Cache, NamesAreNoPaths) {
   const CachedRepository repository(folder.path(), RepositoryKind::model, "me/a");
   for (const char* revision : {"../../x", "/x", "a/../b", "a\\b", ""})
     EXPECT_THROW(repository.commit_of(revision), Error) << revision;
-  EXPECT_THROW(repository.set_reference("../x", kCommit), Error);
+  EXPECT_THROW(repository.set_reference("../x", kCachedCommit), Error);
 }
 
 TEST(Cache, ADownloadGoesOnWhereItEnded) {
@@ -185,10 +186,10 @@ TEST(Cache, SharedBytesStayForTheOthers) {
     const CachedRepository repository(folder.path(), RepositoryKind::model, name);
     fs::create_directories(repository.folder() / "blobs");
     fs::create_symlink("../../blobs/cc/" + hash, repository.blob(file.etag()));
-    repository.link(kCommit, file);
+    repository.link(kCachedCommit, file);
     references += repository.folder_name() + "/blobs/" + file.etag() + "\n";
     EXPECT_TRUE(repository.has_blob(file)) << "used where it lies";
-    EXPECT_TRUE(repository.has_file(kCommit, "w"));
+    EXPECT_TRUE(repository.has_file(kCachedCommit, "w"));
   }
   write_file(shared.string() + ".refs", references);
   EXPECT_EQ(cached_repositories(folder.path()).size(), 2u);

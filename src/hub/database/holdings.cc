@@ -12,10 +12,6 @@ namespace {
 constexpr int kContent = 0, kFile = 1, kXorb = 2;
 constexpr int64_t kMostFiles = 256;  // of a xorb, which are looked at
 
-std::string_view view(const xet::Hash& hash) {
-  return {reinterpret_cast<const char*>(hash.bytes.data()), hash.bytes.size()};
-}
-
 }  // namespace
 
 void Holdings::hold(int64_t repository, const Sha256& content) {
@@ -34,10 +30,10 @@ void Holdings::note_content(const Caller& caller, const Sha256& content, int64_t
   note(caller, kContent, content.view(), leased);
 }
 void Holdings::note_file(const Caller& caller, const xet::Hash& file_id, int64_t leased) {
-  note(caller, kFile, view(file_id), leased);
+  note(caller, kFile, file_id.view(), leased);
 }
 void Holdings::note_xorb(const Caller& caller, const xet::Hash& xorb, int64_t leased) {
-  note(caller, kXorb, view(xorb), leased);
+  note(caller, kXorb, xorb.view(), leased);
 }
 
 bool Holdings::was_noted(const Caller& caller, int kind, std::string_view hash) {
@@ -59,19 +55,19 @@ bool Holdings::may_have_content(const Caller& caller, const Sha256& content) {
 }
 
 bool Holdings::may_have_file(const Caller& caller, const xet::Hash& file_id) {
-  return was_noted(caller, kFile, view(file_id)) ||
+  return was_noted(caller, kFile, file_id.view()) ||
          connection_
              .integer(kMe +
                           "SELECT 1 FROM me, content c JOIN held h ON h.sha256 = c.sha256 JOIN repository r ON r.id = "
                           "h.repository WHERE c.file_id = ? AND " +
                           kReadable + " LIMIT 1",
                       {account_of(caller), caller.owns_machine, caller.may_write, caller.sole_repository,
-                       Blob{view(file_id)}})
+                       Blob{file_id.view()}})
              .has_value();
 }
 
 bool Holdings::may_have_xorb(const Caller& caller, const xet::Hash& xorb) {
-  if (was_noted(caller, kXorb, view(xorb))) return true;
+  if (was_noted(caller, kXorb, xorb.view())) return true;
   Layouts layouts(connection_);
   const auto stored = layouts.xorb(xorb);
   if (!stored) return false;

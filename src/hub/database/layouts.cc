@@ -10,10 +10,6 @@ namespace {
 
 constexpr size_t kChunkBytes = 40, kTermBytes = 20;
 
-std::string_view view(const xet::Hash& hash) {
-  return {reinterpret_cast<const char*>(hash.bytes.data()), hash.bytes.size()};
-}
-
 void append(std::string& out, uint64_t value, size_t bytes) {
   for (size_t i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i));
 }
@@ -29,7 +25,7 @@ std::string packed(const std::vector<xet::XorbChunk>& chunks) {
   std::string bytes;
   bytes.reserve(chunks.size() * kChunkBytes);
   for (const xet::XorbChunk& chunk : chunks) {
-    bytes += view(chunk.hash);
+    bytes += chunk.hash.view();
     append(bytes, chunk.raw_end, 4);
     append(bytes, chunk.stored_end, 4);
   }
@@ -80,27 +76,27 @@ std::optional<std::string> Layouts::whole_bytes(const Sha256& sha256) {
 void Layouts::add_content(const Content& content, std::optional<std::string_view> bytes, int64_t leased) {
   connection_.run("INSERT OR IGNORE INTO content (sha256, size, bytes, file_id, leased) VALUES (?, ?, ?, ?, ?)",
                   {Blob{content.sha256.view()}, content.size, bytes ? Value(Blob{*bytes}) : Value(nullptr),
-                   content.file_id ? Value(Blob{view(*content.file_id)}) : Value(nullptr), leased});
+                   content.file_id ? Value(Blob{content.file_id->view()}) : Value(nullptr), leased});
 }
 
 int64_t Layouts::add_xorb(const xet::XorbTable& table, int64_t leased) {
   const bool added =
       connection_.run("INSERT OR IGNORE INTO xorb (hash, stored, raw, chunks, leased) VALUES (?, ?, ?, ?, ?)",
-                      {Blob{view(table.hash)}, uint64_t{table.stored_bytes()}, uint64_t{table.raw_bytes()},
+                      {Blob{table.hash.view()}, uint64_t{table.stored_bytes()}, uint64_t{table.raw_bytes()},
                        Blob{packed(table.chunks)}, leased}) > 0;
   if (!added) {
-    connection_.run("UPDATE xorb SET leased = MAX(leased, ?) WHERE hash = ?", {leased, Blob{view(table.hash)}});
-    return *connection_.integer("SELECT id FROM xorb WHERE hash = ?", {Blob{view(table.hash)}});
+    connection_.run("UPDATE xorb SET leased = MAX(leased, ?) WHERE hash = ?", {leased, Blob{table.hash.view()}});
+    return *connection_.integer("SELECT id FROM xorb WHERE hash = ?", {Blob{table.hash.view()}});
   }
   const int64_t id = connection_.last_row();
   for (size_t i = 0; i < table.chunks.size(); ++i)
     connection_.run("INSERT OR IGNORE INTO chunk (hash, xorb, place) VALUES (?, ?, ?)",
-                    {Blob{view(table.chunks[i].hash)}, id, uint64_t{i}});
+                    {Blob{table.chunks[i].hash.view()}, id, uint64_t{i}});
   return id;
 }
 
 std::optional<StoredXorb> Layouts::xorb(const xet::Hash& hash) {
-  return connection_.first("SELECT id, hash, chunks FROM xorb WHERE hash = ?", {Blob{view(hash)}}, read_xorb);
+  return connection_.first("SELECT id, hash, chunks FROM xorb WHERE hash = ?", {Blob{hash.view()}}, read_xorb);
 }
 
 StoredXorb Layouts::xorb(int64_t id) {
@@ -110,7 +106,7 @@ StoredXorb Layouts::xorb(int64_t id) {
 }
 
 std::optional<ChunkPlace> Layouts::chunk(const xet::Hash& hash) {
-  return connection_.first("SELECT xorb, place FROM chunk WHERE hash = ?", {Blob{view(hash)}}, [](const Row& row) {
+  return connection_.first("SELECT xorb, place FROM chunk WHERE hash = ?", {Blob{hash.view()}}, [](const Row& row) {
     return ChunkPlace{row.integer(0), static_cast<uint32_t>(row.integer(1))};
   });
 }
@@ -127,18 +123,18 @@ void Layouts::add(const Layout& layout, int64_t leased) {
     xorbs.insert(term.xorb);
   }
   const bool added = connection_.run("INSERT OR IGNORE INTO layout (file_id, size, terms, leased) VALUES (?, ?, ?, ?)",
-                                     {Blob{view(layout.file_id)}, layout.size, Blob{terms}, leased}) > 0;
+                                     {Blob{layout.file_id.view()}, layout.size, Blob{terms}, leased}) > 0;
   if (!added) {
     connection_.run("UPDATE layout SET leased = MAX(leased, ?) WHERE file_id = ?",
-                    {leased, Blob{view(layout.file_id)}});
+                    {leased, Blob{layout.file_id.view()}});
     return;
   }
   for (const int64_t xorb : xorbs)
-    connection_.run("INSERT INTO layout_xorb (xorb, file_id) VALUES (?, ?)", {xorb, Blob{view(layout.file_id)}});
+    connection_.run("INSERT INTO layout_xorb (xorb, file_id) VALUES (?, ?)", {xorb, Blob{layout.file_id.view()}});
 }
 
 std::optional<Layout> Layouts::find(const xet::Hash& file_id) {
-  return connection_.first("SELECT size, terms FROM layout WHERE file_id = ?", {Blob{view(file_id)}},
+  return connection_.first("SELECT size, terms FROM layout WHERE file_id = ?", {Blob{file_id.view()}},
                            [&](const Row& row) {
                              Layout layout{file_id, static_cast<uint64_t>(row.integer(0)), {}};
                              std::string_view bytes = row.bytes(1);

@@ -24,6 +24,7 @@ struct Hash {
   // The bytes as four little-endian integers, 16 lower-case hex digits each: within each group of 8 the bytes are
   // reversed.
   std::string text() const;
+  std::string_view view() const { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
   bool is_zero() const { return *this == Hash{}; }
   // Its last 8 bytes as a little-endian integer, modulo `divisor`.

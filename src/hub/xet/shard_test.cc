@@ -31,7 +31,7 @@ void check_sample(const Shard& shard, uint64_t most_chunks = kMostShardChunks) {
   check_shard(shard, [&](const Hash& hash) { return hash == table.hash ? &table : nullptr; }, most_chunks);
 }
 
-std::string refusal(std::span<const std::byte> bytes) {
+std::string shard_refusal(std::span<const std::byte> bytes) {
   try {
     check_sample(parse_shard(bytes));
     return "taken";
@@ -77,8 +77,8 @@ TEST(XetShard, ReadsTheSample) {
 TEST(XetShard, RefusesTheSampleCutAnywhere) {
   const Bytes bytes = sample_shard();
   for (size_t size = 0; size < bytes.size(); ++size)
-    EXPECT_THAT(refusal(std::span(bytes).first(size)), HasSubstr("shard: byte")) << size;
-  EXPECT_EQ(refusal(std::span(bytes).first(500)),
+    EXPECT_THAT(shard_refusal(std::span(bytes).first(size)), HasSubstr("shard: byte")) << size;
+  EXPECT_EQ(shard_refusal(std::span(bytes).first(500)),
             "shard: byte 480: expected a xorb, or the end of xorbs of 48 bytes, got 20");
 }
 
@@ -95,7 +95,7 @@ TEST(XetShard, RefusesTheSampleSpoiledAnywhere) {
   for (size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
     Bytes other = bytes;
     other[bit / 8] ^= static_cast<std::byte>(1u << bit % 8);
-    EXPECT_EQ(refusal(other) == "taken", unread(bit / 8)) << bit / 8 << ' ' << refusal(other);
+    EXPECT_EQ(shard_refusal(other) == "taken", unread(bit / 8)) << bit / 8 << ' ' << shard_refusal(other);
   }
 }
 
@@ -110,35 +110,35 @@ TEST(XetShard, PassesOverWhatFollows) {
 }
 
 TEST(XetShard, SaysWhatIsWrong) {
-  EXPECT_EQ(refusal(sample_shard()), "taken");
-  EXPECT_THAT(refusal(with(5, 'x', 1)), HasSubstr("byte 0: expected a shard's tag"));
-  EXPECT_THAT(refusal(with(32, 1, 8)), HasSubstr("byte 0: expected version 2, got 1"));
-  EXPECT_THAT(refusal(with(kFile + 32, 0xC0000001)), HasSubstr("byte 48: file with flags c0000001"));
-  EXPECT_THAT(refusal(with(kFile + 32, 0x40000000)), HasSubstr("byte 48: expected a file with verification"));
-  EXPECT_THAT(refusal(with(kFile + 36, 0)), HasSubstr("of 0 terms"));
-  EXPECT_THAT(refusal(with(kFile + 36, 5)), HasSubstr("byte 96: expected 11 records of a file, got room for 9"));
+  EXPECT_EQ(shard_refusal(sample_shard()), "taken");
+  EXPECT_THAT(shard_refusal(with(5, 'x', 1)), HasSubstr("byte 0: expected a shard's tag"));
+  EXPECT_THAT(shard_refusal(with(32, 1, 8)), HasSubstr("byte 0: expected version 2, got 1"));
+  EXPECT_THAT(shard_refusal(with(kFile + 32, 0xC0000001)), HasSubstr("byte 48: file with flags c0000001"));
+  EXPECT_THAT(shard_refusal(with(kFile + 32, 0x40000000)), HasSubstr("byte 48: expected a file with verification"));
+  EXPECT_THAT(shard_refusal(with(kFile + 36, 0)), HasSubstr("of 0 terms"));
+  EXPECT_THAT(shard_refusal(with(kFile + 36, 5)), HasSubstr("byte 96: expected 11 records of a file, got room for 9"));
   for (const uint64_t many : {0x7fffffffu, 0x80000000u, 0xffffffffu}) {
-    EXPECT_THAT(refusal(with(kFile + 36, many)), HasSubstr("records of a file, got room for 9"));
-    EXPECT_THAT(refusal(with(kXorb + 36, many)), HasSubstr("expected a xorb of 1 to 8192 chunks"));
+    EXPECT_THAT(shard_refusal(with(kFile + 36, many)), HasSubstr("records of a file, got room for 9"));
+    EXPECT_THAT(shard_refusal(with(kXorb + 36, many)), HasSubstr("expected a xorb of 1 to 8192 chunks"));
   }
-  EXPECT_THAT(refusal(with(kXorb + 36, 0)), HasSubstr("byte 288: expected a xorb of 1 to 8192 chunks, got 0"));
-  EXPECT_THAT(refusal(with(kXorb + 36, 5)), HasSubstr("expected 5 records of a xorb, got room for 4"));
-  EXPECT_THAT(refusal(with(kXorb + 36, 8192)), HasSubstr("got room for 4"));
-  EXPECT_THAT(refusal(with(kXorb + 36, 8193)), HasSubstr("1 to 8192 chunks, got 8193"));
-  EXPECT_THAT(refusal(with(kXorb + 40, 299)), HasSubstr("expected a xorb of 299 bytes, got chunks of 298"));
-  EXPECT_THAT(refusal(with(kTerm + 32, 1)), HasSubstr("byte 96: expected a term with flags 0, got 00000001"));
-  EXPECT_THAT(refusal(with(kTerm + 36, 2)), HasSubstr("expected the bytes of 3 chunks, got 2"));
-  EXPECT_THAT(refusal(with(kTerm + 36, 3 * 131072 + 1)), HasSubstr("expected the bytes of 3 chunks, got 393217"));
-  EXPECT_THAT(refusal(with(kTerm + 40, 3)), HasSubstr("got [3, 3)"));
-  EXPECT_THAT(refusal(with(kTerm + 40, 4)), HasSubstr("got [4, 3)"));
-  EXPECT_THAT(refusal(with(kTerm + 44, 8193)), HasSubstr("at most 8192, got [0, 8193)"));
-  EXPECT_THAT(refusal(with(kFilesEnd + 32, 1)), HasSubstr("byte 240: expected zeros behind a section's end"));
-  EXPECT_THAT(refusal(with(kXorbsEnd + 47, 1, 1)), HasSubstr("byte 480: expected zeros behind a section's end"));
-  EXPECT_THAT(refusal(with(kChunk + 32, 1)), HasSubstr("byte 336: expected chunk 0 at 0, got 1"));
-  EXPECT_THAT(refusal(with(kChunk + 48 + 32, 4)), HasSubstr("byte 384: expected chunk 1 at 5, got 4"));
-  EXPECT_THAT(refusal(with(kChunk + 36, 0)), HasSubstr("expected a chunk of 1 to 131072 bytes, got 0"));
-  EXPECT_THAT(refusal(with(kChunk + 36, 131073)), HasSubstr("1 to 131072 bytes, got 131073"));
-  EXPECT_THAT(refusal(Bytes((64 << 20) + 1)), HasSubstr("expected at most 67108864 bytes, got 67108865"));
+  EXPECT_THAT(shard_refusal(with(kXorb + 36, 0)), HasSubstr("byte 288: expected a xorb of 1 to 8192 chunks, got 0"));
+  EXPECT_THAT(shard_refusal(with(kXorb + 36, 5)), HasSubstr("expected 5 records of a xorb, got room for 4"));
+  EXPECT_THAT(shard_refusal(with(kXorb + 36, 8192)), HasSubstr("got room for 4"));
+  EXPECT_THAT(shard_refusal(with(kXorb + 36, 8193)), HasSubstr("1 to 8192 chunks, got 8193"));
+  EXPECT_THAT(shard_refusal(with(kXorb + 40, 299)), HasSubstr("expected a xorb of 299 bytes, got chunks of 298"));
+  EXPECT_THAT(shard_refusal(with(kTerm + 32, 1)), HasSubstr("byte 96: expected a term with flags 0, got 00000001"));
+  EXPECT_THAT(shard_refusal(with(kTerm + 36, 2)), HasSubstr("expected the bytes of 3 chunks, got 2"));
+  EXPECT_THAT(shard_refusal(with(kTerm + 36, 3 * 131072 + 1)), HasSubstr("expected the bytes of 3 chunks, got 393217"));
+  EXPECT_THAT(shard_refusal(with(kTerm + 40, 3)), HasSubstr("got [3, 3)"));
+  EXPECT_THAT(shard_refusal(with(kTerm + 40, 4)), HasSubstr("got [4, 3)"));
+  EXPECT_THAT(shard_refusal(with(kTerm + 44, 8193)), HasSubstr("at most 8192, got [0, 8193)"));
+  EXPECT_THAT(shard_refusal(with(kFilesEnd + 32, 1)), HasSubstr("byte 240: expected zeros behind a section's end"));
+  EXPECT_THAT(shard_refusal(with(kXorbsEnd + 47, 1, 1)), HasSubstr("byte 480: expected zeros behind a section's end"));
+  EXPECT_THAT(shard_refusal(with(kChunk + 32, 1)), HasSubstr("byte 336: expected chunk 0 at 0, got 1"));
+  EXPECT_THAT(shard_refusal(with(kChunk + 48 + 32, 4)), HasSubstr("byte 384: expected chunk 1 at 5, got 4"));
+  EXPECT_THAT(shard_refusal(with(kChunk + 36, 0)), HasSubstr("expected a chunk of 1 to 131072 bytes, got 0"));
+  EXPECT_THAT(shard_refusal(with(kChunk + 36, 131073)), HasSubstr("1 to 131072 bytes, got 131073"));
+  EXPECT_THAT(shard_refusal(Bytes((64 << 20) + 1)), HasSubstr("expected at most 67108864 bytes, got 67108865"));
 }
 
 TEST(XetShard, HoldsItAgainstWhatIsStored) {

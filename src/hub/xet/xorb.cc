@@ -11,10 +11,10 @@ namespace glassbox::xet {
 namespace {
 
 constexpr std::string_view kSubject = "xorb";
-constexpr std::string_view kFooter = "XETBLOB";
+constexpr std::string_view kFooterMark = "XETBLOB";
 
 bool begins_footer(std::span<const std::byte> bytes) {
-  return std::ranges::equal(bytes.first(kFooter.size()), std::as_bytes(std::span(kFooter)));
+  return std::ranges::equal(bytes.first(kFooterMark.size()), std::as_bytes(std::span(kFooterMark)));
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ XorbTable read(std::span<const std::byte> bytes, size_t piece = kAll, const std:
   return reader.finish(name);
 }
 
-std::string refusal(std::span<const std::byte> bytes, size_t piece = kAll, const std::optional<Hash>& name = {}) {
+std::string xorb_refusal(std::span<const std::byte> bytes, size_t piece = kAll, const std::optional<Hash>& name = {}) {
   try {
     read(bytes, piece, name);
     return "taken";
@@ -115,14 +115,14 @@ TEST(XetXorb, RefusesTheSampleCutAnywhere) {
     const auto cut = std::span(bytes).first(size);
     const bool whole_chunks = size == 13 || size == 47;
     for (const size_t piece : {size_t{1}, size_t{10}, kAll}) {
-      EXPECT_THAT(refusal(cut, piece, named(kSampleXorb)), HasSubstr(size == 0      ? "expected chunks, got none"
-                                                                     : whole_chunks ? "expected what is named"
-                                                                                    : "expected all of it"))
+      EXPECT_THAT(xorb_refusal(cut, piece, named(kSampleXorb)), HasSubstr(size == 0      ? "expected chunks, got none"
+                                                                          : whole_chunks ? "expected what is named"
+                                                                                         : "expected all of it"))
           << size;
-      EXPECT_EQ(refusal(cut, piece) == "taken", whole_chunks) << size;
+      EXPECT_EQ(xorb_refusal(cut, piece) == "taken", whole_chunks) << size;
     }
   }
-  EXPECT_EQ(refusal(std::span(bytes).first(50), 7), "xorb: chunk 2, at byte 47: expected all of it, got 3 bytes");
+  EXPECT_EQ(xorb_refusal(std::span(bytes).first(50), 7), "xorb: chunk 2, at byte 47: expected all of it, got 3 bytes");
 }
 
 // A frame has more than one spelling; whatever is taken is the same chunk.
@@ -132,7 +132,7 @@ TEST(XetXorb, TakesNoOtherChunkForTheSamples) {
   for (size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
     Bytes other = bytes;
     other[bit / 8] ^= static_cast<std::byte>(1u << bit % 8);
-    const std::string what = refusal(other, kAll, named(kSampleXorb));
+    const std::string what = xorb_refusal(other, kAll, named(kSampleXorb));
     taken += what == "taken";
     EXPECT_EQ(what.find('\n'), what.npos);
   }
@@ -142,36 +142,36 @@ TEST(XetXorb, TakesNoOtherChunkForTheSamples) {
 TEST(XetXorb, RefusesWhatNoChunkCanBe) {
   const Bytes raw = random_bytes(1000, 1);
   const Bytes frame = frame_of(raw);
-  ASSERT_EQ(refusal(chunk_of(0, 1000, raw)), "taken");
-  ASSERT_EQ(refusal(chunk_of(1, 1000, frame)), "taken");
+  ASSERT_EQ(xorb_refusal(chunk_of(0, 1000, raw)), "taken");
+  ASSERT_EQ(xorb_refusal(chunk_of(1, 1000, frame)), "taken");
 
   Bytes version = chunk_of(0, 1000, raw);
   version[0] = std::byte{1};
-  EXPECT_EQ(refusal(version), "xorb: chunk 0, at byte 0: expected a chunk of version 0, got 1");
+  EXPECT_EQ(xorb_refusal(version), "xorb: chunk 0, at byte 0: expected a chunk of version 0, got 1");
   Bytes second = chunk_of(0, 1000, raw);
   join(second, version);
-  EXPECT_EQ(refusal(second, 33), "xorb: chunk 1, at byte 1008: expected a chunk of version 0, got 1");
-  EXPECT_THAT(refusal(chunk_of(3, 1000, raw)), HasSubstr("scheme 0, 1 or 2, got 3"));
-  EXPECT_THAT(refusal(chunk_of(255, 1000, raw)), HasSubstr("scheme 0, 1 or 2, got 255"));
+  EXPECT_EQ(xorb_refusal(second, 33), "xorb: chunk 1, at byte 1008: expected a chunk of version 0, got 1");
+  EXPECT_THAT(xorb_refusal(chunk_of(3, 1000, raw)), HasSubstr("scheme 0, 1 or 2, got 3"));
+  EXPECT_THAT(xorb_refusal(chunk_of(255, 1000, raw)), HasSubstr("scheme 0, 1 or 2, got 255"));
 
   for (const unsigned scheme : {0, 1, 2}) {
-    EXPECT_THAT(refusal(chunk_of(scheme, 0, Bytes{})), HasSubstr("expected a chunk of 1 to 131072 bytes, got 0"));
-    EXPECT_THAT(refusal(chunk_of(scheme, 131073, Bytes(131073))), HasSubstr("1 to 131072 bytes, got 131073"));
-    EXPECT_THAT(refusal(chunk_of(scheme, 0xffffff, Bytes{})), HasSubstr("1 to 131072 bytes, got 16777215"));
+    EXPECT_THAT(xorb_refusal(chunk_of(scheme, 0, Bytes{})), HasSubstr("expected a chunk of 1 to 131072 bytes, got 0"));
+    EXPECT_THAT(xorb_refusal(chunk_of(scheme, 131073, Bytes(131073))), HasSubstr("1 to 131072 bytes, got 131073"));
+    EXPECT_THAT(xorb_refusal(chunk_of(scheme, 0xffffff, Bytes{})), HasSubstr("1 to 131072 bytes, got 16777215"));
     // Said by the header alone, before the bytes come.
     Bytes head = chunk_of(scheme, 1000, Bytes(262145));
     head.resize(8);
-    EXPECT_THAT(refusal(head), HasSubstr("expected at most 262144 stored bytes, got 262145"));
+    EXPECT_THAT(xorb_refusal(head), HasSubstr("expected at most 262144 stored bytes, got 262145"));
   }
-  EXPECT_THAT(refusal(chunk_of(0, 999, raw)), HasSubstr("expected 999 bytes stored as they are, got 1000"));
-  EXPECT_THAT(refusal(chunk_of(0, 1001, raw)), HasSubstr("expected 1001 bytes stored as they are, got 1000"));
+  EXPECT_THAT(xorb_refusal(chunk_of(0, 999, raw)), HasSubstr("expected 999 bytes stored as they are, got 1000"));
+  EXPECT_THAT(xorb_refusal(chunk_of(0, 1001, raw)), HasSubstr("expected 1001 bytes stored as they are, got 1000"));
 }
 
 TEST(XetXorb, RefusesFramesThatAreNotTheChunk) {
   const Bytes raw = random_bytes(1000, 1);
   const Bytes frame = frame_of(raw);
   for (const unsigned scheme : {1, 2}) {
-    const auto with = [&](size_t size, const Bytes& stored) { return refusal(chunk_of(scheme, size, stored)); };
+    const auto with = [&](size_t size, const Bytes& stored) { return xorb_refusal(chunk_of(scheme, size, stored)); };
     ASSERT_EQ(with(1000, frame), "taken");
     EXPECT_THAT(with(999, frame), HasSubstr("expected an LZ4 frame"));
     EXPECT_THAT(with(1001, frame), HasSubstr("expected an LZ4 frame of"));
@@ -211,7 +211,7 @@ TEST(XetXorb, RefusesFramesThatAreNotTheChunk) {
     EXPECT_THAT(with(1000, frame_of(raw, dictionary)), HasSubstr("without a dictionary"));
   }
   // Some megabytes in few bytes: no more is written than the chunk may have.
-  EXPECT_THAT(refusal(chunk_of(1, 131072, frame_of(Bytes(4 << 20)))), HasSubstr("expected an LZ4 frame"));
+  EXPECT_THAT(xorb_refusal(chunk_of(1, 131072, frame_of(Bytes(4 << 20)))), HasSubstr("expected an LZ4 frame"));
 }
 
 TEST(XetXorb, ReadsFramesOfAllKinds) {
@@ -239,7 +239,7 @@ TEST(XetXorb, ReadsFramesOfAllKinds) {
   Bytes linked = hex("04224d18 4070df");
   const Bytes block = frame_of(Bytes(1000));
   linked.insert(linked.end(), block.begin() + 7, block.end());
-  EXPECT_EQ(refusal(chunk_of(1, 1000, linked)), "taken");
+  EXPECT_EQ(xorb_refusal(chunk_of(1, 1000, linked)), "taken");
 }
 
 TEST(XetXorb, DecodesOneChunkExactly) {
@@ -314,16 +314,16 @@ TEST(XetXorb, PassesOverFooters) {
 TEST(XetXorb, RefusesFootersThatAreNone) {
   Bytes bytes = with_footer(true);
   bytes.resize(93 + 40 * 3 + 128);
-  EXPECT_EQ(refusal(bytes), "taken");
-  EXPECT_EQ(refusal(bytes, 5), "taken");
+  EXPECT_EQ(xorb_refusal(bytes), "taken");
+  EXPECT_EQ(xorb_refusal(bytes, 5), "taken");
   bytes.push_back(std::byte{0});
   for (const size_t piece : {size_t{1}, size_t{5}, size_t{100}, kAll})
-    EXPECT_EQ(refusal(bytes, piece), "xorb: footer at byte 93: expected at most 248 bytes behind 3 chunks");
-  EXPECT_EQ(refusal(std::span(bytes).subspan(93)),
+    EXPECT_EQ(xorb_refusal(bytes, piece), "xorb: footer at byte 93: expected at most 248 bytes behind 3 chunks");
+  EXPECT_EQ(xorb_refusal(std::span(bytes).subspan(93)),
             "xorb: footer at byte 0: expected at most 128 bytes behind 0 chunks");
-  EXPECT_EQ(refusal(std::span(bytes).subspan(93, 100)), "xorb: expected chunks, got none");
+  EXPECT_EQ(xorb_refusal(std::span(bytes).subspan(93, 100)), "xorb: expected chunks, got none");
   for (size_t size = 93 + 1; size < 93 + 8; ++size)
-    EXPECT_THAT(refusal(std::span(bytes).first(size)), HasSubstr("expected all of it"));
+    EXPECT_THAT(xorb_refusal(std::span(bytes).first(size)), HasSubstr("expected all of it"));
 }
 
 TEST(XetXorb, HoldsNoMoreThanXorbsMay) {

@@ -15,7 +15,7 @@ namespace {
 using hub::refuse;
 using hub::Refused;
 
-constexpr size_t kPage = 50;
+constexpr size_t kDiscussionsPage = 50;
 
 int64_t number_in(const Call& call, const char* name) {
   const std::string text = call.part(name);
@@ -128,7 +128,7 @@ http::Response discussions(const Call& call) {
   else if (status != "all")
     refuse(Refused::bad_value, "status: expected all, open or closed, got {}", quote(status));
   query.author = call.query_one("author");
-  const size_t most = std::max<size_t>(1, call.query_number("limit", kPage, kPage)),
+  const size_t most = std::max<size_t>(1, call.query_number("limit", kDiscussionsPage, kDiscussionsPage)),
                from = call.query_number("p", 0, 1u << 24) * most;
   query.from = static_cast<int64_t>(from);
   query.most = static_cast<int64_t>(most);

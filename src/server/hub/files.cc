@@ -17,7 +17,7 @@ using hub::refuse;
 using hub::Refused;
 
 // One client reads the first page alone.
-constexpr size_t kPage = 1000, kExpandedPage = 50, kMostPaths = 1000;
+constexpr size_t kFilesPage = 1000, kExpandedPage = 50, kMostPaths = 1000;
 
 struct Found {
   hub::Repository repository;
@@ -102,7 +102,7 @@ void receive_all(const Call& call, const std::shared_ptr<http::ResponseStream>& 
 http::Response tree(const Call& call) {
   const RevisionPath rest = call.rest();
   const bool expand = call.query_flag("expand");
-  const size_t page = std::max<size_t>(1, call.query_number("limit", expand ? kExpandedPage : kPage, kPage)),
+  const size_t page = std::max<size_t>(1, call.query_number("limit", expand ? kExpandedPage : kFilesPage, kFilesPage)),
                from = call.query_number("cursor", 0, 1u << 30);
   bool more = false;
   const Json items = call.hub.view(call.caller, [&](hub::View& view) {
@@ -221,7 +221,7 @@ http::Response raw(const Call& call) {
 }
 
 http::Response large_files(const Call& call) {
-  const size_t page = std::max<size_t>(1, call.query_number("limit", kPage, kPage)),
+  const size_t page = std::max<size_t>(1, call.query_number("limit", kFilesPage, kFilesPage)),
                from = call.query_number("cursor", 0, 1u << 30);
   Json items = Json::array();
   bool more = false;

@@ -7,7 +7,7 @@
 namespace glassbox::hubapi {
 namespace {
 
-constexpr size_t kPage = 50, kMostPage = 1000;
+constexpr size_t kCommitsPage = 50, kMostCommits = 1000;
 
 // All that is left of the path, which is one name that may have slashes in it.
 std::string whole_rest(const Call& call) { return call.part("rest"); }
@@ -34,7 +34,7 @@ http::Response references(const Call& call) {
 }
 
 http::Response commits(const Call& call) {
-  const size_t most = std::max<size_t>(1, call.query_number("limit", kPage, kMostPage)),
+  const size_t most = std::max<size_t>(1, call.query_number("limit", kCommitsPage, kMostCommits)),
                from = call.query_number("cursor", call.query_number("p", 0, 1u << 30) * most, 1u << 30);
   size_t total = 0;
   Json items = Json::array();

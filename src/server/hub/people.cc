@@ -11,7 +11,7 @@ namespace {
 using hub::refuse;
 using hub::Refused;
 
-constexpr size_t kPage = 100, kMostPage = 1000;
+constexpr size_t kPeoplePage = 100, kMostPeople = 1000;
 
 std::string number(int64_t id) { return fmt::format("{:024x}", id); }
 std::string avatar(const Call& call) { return call.base() + "/favicon.svg"; }
@@ -41,7 +41,8 @@ struct Page {
   size_t from, most;
 };
 Page page_of(const Call& call) {
-  return {call.query_number("cursor", 0, 1u << 30), std::max<size_t>(1, call.query_number("limit", kPage, kMostPage))};
+  return {call.query_number("cursor", 0, 1u << 30),
+          std::max<size_t>(1, call.query_number("limit", kPeoplePage, kMostPeople))};
 }
 
 // `items` with at most one more than the page has.

@@ -13,7 +13,7 @@ namespace {
 using hub::refuse;
 using hub::Refused;
 
-constexpr size_t kPage = 100, kMostPage = 1000;
+constexpr size_t kRepositoriesPage = 100, kMostRepositories = 1000;
 
 hub::RepositoryKind kind_in(const Json& body) {
   const std::string name = text_in(body, "type", "model");
@@ -145,7 +145,7 @@ http::Response list_repositories(const Call& call) {
   query.tags = call.query("filter");
   if (const auto tag = call.query_one("pipeline_tag")) query.tags.push_back(*tag);
   query.after = call.query_one("cursor");
-  const size_t most = std::max<size_t>(1, call.query_number("limit", kPage, kMostPage));
+  const size_t most = std::max<size_t>(1, call.query_number("limit", kRepositoriesPage, kMostRepositories));
   query.most = static_cast<int64_t>(most) + 1;
   using Order = hub::RepositoryQuery::Order;
   const std::string sort = call.query_one("sort").value_or("trendingScore");
@@ -230,7 +230,7 @@ http::Response repositories_of(const Call& call, const std::string& owner) {
       query.kind = kind;
       query.owner = owner;
       query.order = hub::RepositoryQuery::Order::modified;
-      query.most = static_cast<int64_t>(kMostPage);
+      query.most = static_cast<int64_t>(kMostRepositories);
       for (bool more = true; more;) {
         const std::vector<hub::Listed> found = view.repositories.list(call.caller, query);
         for (const hub::Listed& one : found)
@@ -239,7 +239,7 @@ http::Response repositories_of(const Call& call, const std::string& owner) {
                            {"updatedAt", date(one.repository.modified)},
                            {"visibility", one.repository.is_private ? "private" : "public"},
                            {"storage", one.repository.facts.value("used_storage", uint64_t{0})}});
-        more = found.size() == kMostPage;
+        more = found.size() == kMostRepositories;
         if (more) query.after = found.back().position;
       }
     }
