@@ -1,5 +1,8 @@
 #include "hub/collect.h"
 
+#include <spdlog/spdlog.h>
+
+#include "hub/database/repositories.h"
 #include "hub/database/sweep.h"
 
 namespace glassbox::hub {
@@ -22,6 +25,31 @@ Collected collect(Contents& contents, int64_t now) {
     }
   collected.blobs -= collected.xorbs;
   return collected;
+}
+
+Collector::Collector(Contents& contents, std::chrono::milliseconds first, std::chrono::milliseconds every)
+    : contents_(contents), thread_([this, first, every] { run(first, every); }) {}
+
+Collector::~Collector() {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void Collector::run(std::chrono::milliseconds wait, std::chrono::milliseconds every) {
+  std::unique_lock lock(mutex_);
+  for (; !changed_.wait_for(lock, wait, [&] { return over_; }); wait = every) {
+    lock.unlock();
+    try {
+      const Collected collected = collect(contents_, now_in_milliseconds());
+      if (collected.xorbs + collected.blobs > 0)
+        spdlog::info("removed {} xorbs that nothing needs and {} files left over", collected.xorbs, collected.blobs);
+    } catch (const std::exception& error) { spdlog::warn("garbage was not collected: {}", error.what()); }
+    lock.lock();
+  }
 }
 
 }  // namespace glassbox::hub

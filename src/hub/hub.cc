@@ -254,7 +254,7 @@ const std::string& Hub::secret() const { return state_->secret; }
 
 Repository Hub::create(const Caller& caller, RepositoryKind kind, const std::string& owner, const std::string& name,
                        bool is_private) {
-  check_name("owner", owner);
+  check_owner_name("owner", owner);
   check_name("repository", name);
   Repository repository;
   repository.kind = kind;
@@ -290,7 +290,7 @@ void Hub::remove(const Caller& caller, RepositoryKind kind, std::string_view ful
 
 Repository Hub::rename(const Caller& caller, RepositoryKind kind, std::string_view from, std::string_view to) {
   const std::string_view owner = to.substr(0, to.find('/')), name = to.substr(std::min(to.size(), owner.size() + 1));
-  check_name("owner", owner);
+  check_owner_name("owner", owner);
   check_name("repository", name);
   return state_->change(caller, kind, from, [&](View& view, const Repository& repository) {
     check_may_make(view, std::string(owner));
@@ -503,7 +503,7 @@ void copy_history(View& view, const Repository& into, const ObjectId& from, std:
 
 Repository Hub::duplicate(const Caller& caller, RepositoryKind kind, std::string_view from, const std::string& owner,
                           const std::string& name, bool is_private) {
-  check_name("owner", owner);
+  check_owner_name("owner", owner);
   check_name("repository", name);
   return database().write([&](Connection& connection) {
     View view(connection, caller);

@@ -11,6 +11,12 @@ namespace {
 
 bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
+// What addresses begin with that are no owner's, today or as the clients and people know them from other hubs.
+constexpr std::string_view kReserved[] = {
+    "api",    "assets",   "chat",   "collections", "datasets", "docs",          "health", "join", "lfs",      "login",
+    "logout", "metrics",  "models", "new",         "oauth",    "organizations", "papers", "race", "settings", "spaces",
+    "static", "training", "users",  "v1",          "xet"};
+
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
 }  // namespace
@@ -32,6 +38,12 @@ void check_name(std::string_view what, std::string_view name) {
   if (name.find("--") != std::string_view::npos || name.find("..") != std::string_view::npos)
     wrong("may not contain \"--\" or \"..\"");
   if (folded(name).ends_with(".git")) wrong("may not end in \".git\"");
+}
+
+void check_owner_name(std::string_view what, std::string_view name) {
+  check_name(what, name);
+  if (std::ranges::find(kReserved, folded(name)) != std::end(kReserved))
+    refuse(Refused::bad_name, "{} {}: is reserved for pages of this site", what, quote(name));
 }
 
 void check_reference_name(std::string_view what, std::string_view name) {

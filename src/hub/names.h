@@ -12,6 +12,8 @@ namespace glassbox::hub {
 // Of an owner or a repository: 1 to 96 of ASCII letters, digits, '-', '_' and '.'; neither begins nor ends with '-' or
 // '.', has no "--" and no "..", does not end in ".git".
 void check_name(std::string_view what, std::string_view name);
+// Of who may own repositories: besides, none of what the addresses of the site's own pages and interfaces begin with.
+void check_owner_name(std::string_view what, std::string_view name);
 // Of a branch or a tag, by git's rules (git-check-ref-format); nor "HEAD", what begins with "refs/", or 40 hexadecimal
 // digits, which would be taken for a commit.
 void check_reference_name(std::string_view what, std::string_view name);

@@ -60,7 +60,7 @@ bool People::any() const {
 }
 
 Account People::add_person(const std::string& name, bool administers) {
-  check_name("user", name);
+  check_owner_name("user", name);
   if (folded(name) == kOwner) refuse(Refused::bad_name, "user {}: the name is the machine's owner's", quote(name));
   return database_.write([&](Connection& connection) {
     const auto added = Accounts(connection).add(AccountKind::person, name, administers);
@@ -70,7 +70,7 @@ Account People::add_person(const std::string& name, bool administers) {
 }
 
 Account People::add_organization(const std::string& name) {
-  check_name("organization", name);
+  check_owner_name("organization", name);
   return database_.write([&](Connection& connection) {
     const auto added = Accounts(connection).add(AccountKind::organization, name, false);
     if (!added) refuse(Refused::exists, "{}: a user or organization has this name", quote(name));

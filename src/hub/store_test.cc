@@ -1,7 +1,9 @@
 // What a store needs to be trusted: garbage goes, nothing else does, and damage of any kind is found.
 #include <gmock/gmock.h>
 
+#include <chrono>
 #include <fstream>
+#include <thread>
 
 #include "base/random.h"
 #include "hub/collect.h"
@@ -163,6 +165,29 @@ TEST_F(StoreTest, LeftoversAreTakenAway) {
   EXPECT_THAT(proof().problems, ::testing::IsEmpty());
   EXPECT_EQ(collect(hub_->contents(), 0).blobs, 1);
   EXPECT_EQ(proof().leftovers, 0);
+}
+
+// As a server does by itself, again and again.
+TEST_F(StoreTest, ACollectorCollectsUntilItEnds) {
+  const auto leave_behind = [&](char letter) {
+    const auto writer = hub_->contents().blobs().create();
+    writer->append("left behind");
+    writer->commit(std::string(64, letter));
+  };
+  const auto nothing_is_left = [&] {
+    for (int tries = 0; tries < 10'000 && !hub_->contents().blobs().names().empty(); ++tries)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return hub_->contents().blobs().names().empty();
+  };
+  leave_behind('a');
+  {
+    const Collector later(hub_->contents());  // not within the first hour
+  }
+  EXPECT_FALSE(hub_->contents().blobs().names().empty());
+  const Collector collector(hub_->contents(), std::chrono::milliseconds(0), std::chrono::milliseconds(1));
+  EXPECT_TRUE(nothing_is_left());
+  leave_behind('b');
+  EXPECT_TRUE(nothing_is_left());
 }
 
 TEST_F(StoreTest, OneProcessOwnsAStore) {

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "formats/file_set.h"
+#include "hub/collect.h"
 #include "hub/publish.h"
 #include "server/service.h"
 
@@ -106,6 +107,8 @@ int serve(const ServeOptions& options) {
   http::Server server(transport);
 
   const std::unique_ptr<hub::Hub> hub = options.hub ? open_hub(*options.hub) : nullptr;
+  std::optional<hub::Collector> collector;
+  if (hub) collector.emplace(hub->contents());
   service.hub = hub.get();
   std::vector<std::shared_ptr<const Model>> models;
   for (const std::string& reference : options.models) {
