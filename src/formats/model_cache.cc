@@ -40,6 +40,14 @@ fs::path path_in(const char* variable) {
   return text;
 }
 
+// Where all clients keep what is theirs; empty where none is known.
+fs::path clients_home() {
+  if (fs::path set = path_in("HF_HOME"); !set.empty()) return set;
+  if (const fs::path set = path_in("XDG_CACHE_HOME"); !set.empty()) return set / "huggingface";
+  if (const fs::path home = path_in("HOME"); !home.empty()) return home / ".cache" / "huggingface";
+  return {};
+}
+
 std::string upper(std::string_view text) {
   std::string out(text);
   for (char& c : out)
@@ -155,10 +163,14 @@ std::optional<HubName> parse_hub_name(std::string_view reference) {
 fs::path hub_cache() {
   for (const char* variable : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"})
     if (fs::path set = path_in(variable); !set.empty()) return set;
-  if (const fs::path set = path_in("HF_HOME"); !set.empty()) return set / "hub";
-  if (const fs::path set = path_in("XDG_CACHE_HOME"); !set.empty()) return set / "huggingface" / "hub";
-  if (const fs::path home = path_in("HOME"); !home.empty()) return home / ".cache" / "huggingface" / "hub";
-  return {};
+  const fs::path shared = clients_home();
+  return shared.empty() ? shared : shared / "hub";
+}
+
+fs::path hub_token_file() {
+  if (fs::path set = path_in("HF_TOKEN_PATH"); !set.empty()) return set;
+  const fs::path shared = clients_home();
+  return shared.empty() ? shared : shared / "token";
 }
 
 bool is_commit_name(std::string_view text) {

@@ -26,6 +26,10 @@ std::optional<HubName> parse_hub_name(std::string_view reference);
 // Empty where none is known.
 std::filesystem::path hub_cache();
 
+// Where `hf auth login` keeps the token: HF_TOKEN_PATH, or token in HF_HOME, or in huggingface/ as above. Empty where
+// none is known.
+std::filesystem::path hub_token_file();
+
 // 40 lower-case hexadecimal digits.
 bool is_commit_name(std::string_view text);
 

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "formats/file_set.h"
 #include "formats/model_reference.h"
+#include "tests/environment.h"
 #include "tests/testing.h"
 
 namespace glassbox {
@@ -69,16 +70,6 @@ TEST(ModelCache, FilesOfAModel) {
 
 class Cached : public ::testing::Test {
  protected:
-  void SetUp() override {
-    if (const char* was = std::getenv("HF_HUB_CACHE")) before_ = was;
-    ::setenv("HF_HUB_CACHE", folder_.path().c_str(), 1);
-  }
-  void TearDown() override {
-    if (before_.empty())
-      ::unsetenv("HF_HUB_CACHE");
-    else
-      ::setenv("HF_HUB_CACHE", before_.c_str(), 1);
-  }
   // A file of me/m's snapshot.
   void put(const std::string& path, const std::string& bytes = "x") {
     fs::create_directories((snapshot() / path).parent_path());
@@ -98,7 +89,7 @@ class Cached : public ::testing::Test {
   fs::path snapshot() const { return repository() / "snapshots" / kCommit; }
 
   testing::TemporaryFolder folder_;
-  std::string before_;
+  testing::Environment cache_{{"HF_HUB_CACHE", folder_.path().string()}};
 };
 
 TEST_F(Cached, AFolderIsFoundByTheHubsName) {

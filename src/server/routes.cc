@@ -68,25 +68,6 @@ void add_methods(const Route& route, std::vector<std::string>& methods) {
 
 }  // namespace
 
-std::string percent_decoded(std::string_view text) {
-  std::string out;
-  auto digit = [](char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-  };
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0) {
-      out += static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2]));
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
 Routes::Routes(std::vector<Route> table) : table_(std::move(table)) {
   for (size_t i = 0; i < table_.size(); ++i)
     for (size_t k = 0; k < i; ++k)

@@ -40,9 +40,6 @@ struct Route {
   std::function<bool(std::string_view path)> has = nullptr;
 };
 
-// "a b/c" of "a%20b%2Fc". What is no code of two digits stays as it is.
-std::string percent_decoded(std::string_view text);
-
 // What a request is for.
 struct Target {
   const Route* route = nullptr;  // null: no such path, or not with this method

@@ -115,12 +115,6 @@ TEST_F(RoutesTest, UnknownPathsNameWhatIsMeant) {
             "/v1/chat/completions, /v1/completions, /api/prompt");
 }
 
-TEST(Routes, PercentCodes) {
-  EXPECT_EQ(percent_decoded("a%20b%2Fc%2fd"), "a b/c/d");
-  EXPECT_EQ(percent_decoded("%C3%A9"), "\u00e9");
-  for (const char* plain : {"", "a+b", "%", "%2", "%g0", "%%"}) EXPECT_EQ(percent_decoded(plain), plain);
-}
-
 Route made_up(std::string method, std::string pattern, Access access = Access::key) {
   return {.method = std::move(method), .pattern = std::move(pattern), .handle = nullptr, .access = access};
 }

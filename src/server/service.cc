@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/percent.h"
 #include "hub/names.h"
 #include "hub/refusal.h"
 #include "server/hub/site.h"

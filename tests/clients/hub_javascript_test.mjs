@@ -67,6 +67,27 @@ async function asPeopleUseIt() {
   assert.match(commit.commit.oid, /^[0-9a-f]{40}$/);
   assert.ok(commit.commit.url.includes(`/${repo}/commit/`));
 
+  // The same bytes as chunks, which is this client's own choice, and whole; then with something put into their middle.
+  const random = new Uint8Array(3_000_000);
+  for (let i = 0, x = 1; i < random.length; ++i) random[i] = (x = (Math.imul(x, 1664525) + 1013904223) >>> 0) >>> 24;
+  const longer = new Uint8Array(random.length + 1000);
+  longer.set(random.subarray(0, 1_500_000));
+  longer.set(random.subarray(1_500_000), 1_501_000);
+  const batches = [];
+  const watched = (address, request) => {
+    if (String(address).endsWith("/objects/batch")) batches.push(JSON.parse(request.body).transfers);
+    return fetch(address, request);
+  };
+  const give = (path, bytes, useXet) => client.uploadFiles({ ...it, useXet, fetch: watched, files: [{ path, content: new Blob([bytes]) }] });
+  await give("chunks.bin", random);
+  await give("longer.bin", longer);
+  await give("whole.bin", longer.slice(7), false);
+  assert.deepEqual(batches.map((transfers) => transfers.includes("xet")), [true, true, false]);
+  for (const [path, bytes] of [["chunks.bin", random], ["longer.bin", longer], ["whole.bin", longer.slice(7)]])
+    for (const xet of [true, false])
+      assert.deepEqual(new Uint8Array(await (await client.downloadFile({ ...it, path, xet })).arrayBuffer()), bytes, path);
+  await client.deleteFiles({ ...it, paths: ["chunks.bin", "longer.bin", "whole.bin"] });
+
   const listed = await collected(client.listFiles({ ...it, recursive: true }));
   assert.equal(listed.find((file) => file.path === "in/large.bin").lfs.size, large.length);
   assert.equal(listed.find((file) => file.path === "in").type, "directory");
@@ -87,8 +108,8 @@ async function asPeopleUseIt() {
   const models = await collected(client.listModels({ ...hub, search: { owner: "alice" }, additionalFields: ["sha", "tags"] }));
   assert.deepEqual(models.map((model) => model.name), [repo]);
   assert.ok(models[0].updatedAt instanceof Date);
-  assert.equal((await collected(client.listCommits(it))).length, 2);
-  assert.equal(await client.countCommits(it), 2);
+  assert.equal((await collected(client.listCommits(it))).length, 6);
+  assert.equal(await client.countCommits(it), 6);
 
   await client.createBranch({ ...it, branch: "a/b" });
   await client.createBranch({ ...it, branch: "a/b", overwrite: true });

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "base/file.h"
 #include "base/quote.h"
 #include "formats/model_cache.h"
 #include "hub/client/parts.h"
@@ -26,6 +27,15 @@ bool is_true(std::string text) {
   std::ranges::transform(text, text.begin(),
                          [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
   return text == "1" || text == "ON" || text == "YES" || text == "TRUE";
+}
+
+std::string token_in(std::string text, std::string_view source) {
+  constexpr std::string_view kAround = " \t\r\n";
+  text.erase(0, text.find_first_not_of(kAround));
+  text.resize(text.find_last_not_of(kAround) + 1);
+  if (!std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; }))
+    fail(ErrorKind::bad_request, "{}: expected a token: letters and digits without spaces", source);
+  return text;
 }
 
 // The next page, in a Link header: <URL>; rel="next".
@@ -87,11 +97,11 @@ ClientOptions ClientOptions::of_environment(const std::string& hub) {
   while (options.endpoint.ends_with('/')) options.endpoint.pop_back();
   if (!origin_of(options.endpoint) || options.endpoint.find_first_of("?#") != std::string::npos)
     fail(ErrorKind::bad_request, "{}: expected a hub's address, such as {}", quote(options.endpoint), kDefaultHub);
-  options.token = in_environment("HF_TOKEN");
-  options.token.erase(0, options.token.find_first_not_of(" \r\n"));
-  options.token.resize(std::min(options.token.size(), options.token.find_last_not_of(" \r\n") + 1));
-  if (!std::ranges::all_of(options.token, [](char c) { return c > 0x20 && c < 0x7f; }))
-    fail(ErrorKind::bad_request, "HF_TOKEN: expected letters and digits without spaces");
+  options.token = token_in(in_environment("HF_TOKEN"), "HF_TOKEN");
+  if (const auto file = hub_token_file();
+      options.token.empty() && !is_true(in_environment("HF_HUB_DISABLE_IMPLICIT_TOKEN")))
+    if (std::error_code ignored; std::filesystem::is_regular_file(file, ignored))
+      options.token = token_in(read_file(file, size_t{1} << 16), file.string());
   options.cache = hub_cache();
   if (options.cache.empty())
     fail(ErrorKind::io, "no place for what is fetched: neither HF_HUB_CACHE, HF_HOME nor HOME is set");
@@ -104,7 +114,7 @@ void fail_refused(const HttpAnswer& answer, const std::string& subject, bool has
   const bool missing = answer.status == 404 || code == "RepoNotFound";
   const bool anonymous = (answer.status == 401 || answer.status == 403) && !has_token;
   fail(missing ? ErrorKind::not_found : ErrorKind::io, "{}: {}{}", subject, answer.refusal(),
-       anonymous ? " (no token was sent: HF_TOKEN is not set)" : "");
+       anonymous ? " (no token was sent: neither HF_TOKEN nor `hf auth login` gave one)" : "");
 }
 
 void in_parallel(size_t count, const std::function<void(Http& http, size_t i, const std::atomic<bool>& stop)>& does) {

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "hub/git.h"
+#include "tests/environment.h"
 #include "tests/http_server.h"
 #include "tests/testing.h"
 
@@ -121,6 +122,27 @@ TEST(Http, SendsFiles) {
   EXPECT_FALSE(server.asked()[0].headers.contains("expect"));
   request.file = FileRange{folder / "f", 3, 40};
   EXPECT_THAT(refusal(ErrorKind::io, [&] { http.send(request); }), HasSubstr("shorter"));
+}
+
+TEST(Client, TheTokenOfALoginIsUsed) {
+  const TemporaryFolder home;
+  const testing::Environment set{{"HF_HOME", home.path().string()},
+                                 {"HF_TOKEN", std::nullopt},
+                                 {"HF_TOKEN_PATH", std::nullopt},
+                                 {"HF_HUB_DISABLE_IMPLICIT_TOKEN", std::nullopt}};
+  EXPECT_EQ(ClientOptions::of_environment().token, "");
+  write_file(home / "token", "hf_saved\n");
+  EXPECT_EQ(ClientOptions::of_environment().token, "hf_saved");
+  {
+    const testing::Environment more{{"HF_TOKEN", " hf_said "}};
+    EXPECT_EQ(ClientOptions::of_environment().token, "hf_said");
+  }
+  {
+    const testing::Environment more{{"HF_HUB_DISABLE_IMPLICIT_TOKEN", "1"}};
+    EXPECT_EQ(ClientOptions::of_environment().token, "");
+  }
+  write_file(home / "token", "two words");
+  EXPECT_THAT(refusal(ErrorKind::bad_request, [] { ClientOptions::of_environment(); }), HasSubstr("token"));
 }
 
 TEST(Client, PatternsAreTheShells) {

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/percent.h"
 #include "base/quote.h"
 #include "hub/names.h"
 
@@ -23,30 +24,13 @@ namespace {
 constexpr size_t kMostInMemory = size_t{64} << 20;
 constexpr size_t kMostHeaders = 1000;
 constexpr int kMostRedirects = 10;
+constexpr int kTriesToReach = 2;       // who never answered is soon taken for not there
 constexpr int64_t kLongestPause = 60;  // seconds: a server that asks for more is not waited for
 
 std::string_view trimmed(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t\r\n");
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
-std::string percent_encoded(std::string_view text, bool keep_slashes) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '_' || c == '.' || c == '~' || (keep_slashes && c == '/');
-    if (plain) {
-      out += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out += '%';
-      out += kDigits[byte >> 4];
-      out += kDigits[byte & 15];
-    }
-  }
-  return out;
 }
 
 // A sentence of a stranger's, without what moves cursors, and not for ever.
@@ -238,7 +222,7 @@ void add_header(List& list, const std::string& name, const std::string& value) {
 }  // namespace
 
 std::optional<std::string> origin_of(std::string_view url) { return origin_of(parse_url("", std::string(url))); }
-std::string url_segment(std::string_view text) { return percent_encoded(text, false); }
+std::string url_segment(std::string_view text) { return percent_encoded(text); }
 std::string url_path(std::string_view path) { return percent_encoded(path, true); }
 
 std::optional<std::string> HttpAnswer::header(std::string_view name) const {
@@ -274,6 +258,8 @@ struct Http::State {
   CURL* handle = nullptr;
   std::array<char, CURL_ERROR_SIZE> words{};  // of libcurl
   std::string problem;                        // why there was no answer
+  bool unreachable = false;                   // there was not even a connection
+  bool reached = false;                       // there was one before
 
   // One answer without redirects or another try. Nothing where the connection broke: `problem` says how.
   std::optional<HttpAnswer> once(const HttpRequest& request, const std::string& method, const std::string& url,
@@ -342,6 +328,8 @@ std::optional<HttpAnswer> Http::State::once(const HttpRequest& request, const st
   words.fill('\0');
   const CURLcode code = curl_easy_perform(handle);
   if (exchange.thrown) std::rethrow_exception(std::exchange(exchange.thrown, nullptr));
+  unreachable = code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT;
+  reached = reached || !unreachable;
   if (code == CURLE_OK) {
     exchange.begin_body();  // of an empty one
     return std::move(exchange.answer);
@@ -367,6 +355,9 @@ HttpAnswer Http::send(const HttpRequest& request, const Sink* sink) {
   std::string method = request.method, url = request.url;
   bool with_token = !request.token.empty();
   int redirects = 0;
+  const auto gives_up = [&](int tried) {
+    return tried >= request.tries || (state_->unreachable && !state_->reached && tried >= kTriesToReach);
+  };
   for (int tried = 1;;) {
     const auto answer = state_->once(request, method, url, with_token, exchange);
     int64_t pause = int64_t{1} << std::min(tried - 1, 3);
@@ -389,7 +380,7 @@ HttpAnswer Http::send(const HttpRequest& request, const Sink* sink) {
         if (*after > kLongestPause) return *answer;
         pause = *after;
       }
-    } else if (exchange.streamed || tried >= request.tries) {
+    } else if (exchange.streamed || gives_up(tried)) {
       fail(ErrorKind::io, "{}: {}", origin_of(url).value_or(quote(url)), state_->problem);
     }
     ++tried;

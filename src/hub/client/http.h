@@ -29,7 +29,8 @@ struct HttpRequest {
   // Hears of bytes of the file that are on their way, from 0 on again where they are sent again.
   std::function<void(uint64_t sent)> sent = {};
   int patience = 30;  // seconds without a byte, after which the other side counts as gone
-  int tries = 5;      // in all, pauses of 1, 2, 4, 8 s between them, or as long as the server says
+  int tries = 5;      // in all, pauses of 1, 2, 4, 8 s between them, or as long as the server says; two of a first
+                      // connection
 };
 
 struct HttpAnswer {

@@ -6,25 +6,13 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/percent.h"
 #include "hub/refusal.h"
 
 namespace glassbox::hubapi {
 namespace {
 
 using hub::Refused;
-
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '_' || c == '.' || c == '~';
-    if (plain)
-      out += c;
-    else
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
 
 struct Told {
   int status;

@@ -142,6 +142,13 @@ void lfs_put(const Call& call, const std::shared_ptr<http::ResponseStream>& stre
 
 // xet.cc: tokens, and the content-addressed service.
 
+// What a caller shows to the content-addressed service, for a quarter of an hour.
+struct XetAccess {
+  std::string cas_url, token;
+  int64_t expires = 0;  // seconds since 1970
+  std::vector<std::pair<std::string, std::string>> headers() const;
+};
+XetAccess xet_access(const Call& call, bool writes);
 // GET .../xet-read-token/REVISION.
 http::Response xet_read_token(const Call& call);
 // GET .../xet-write-token/REVISION.

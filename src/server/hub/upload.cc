@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/base64.h"
+#include "base/percent.h"
 #include "base/quote.h"
 #include "hub/attributes.h"
 #include "hub/names.h"
@@ -97,6 +98,19 @@ http::Response lfs_answer(const Json& json) {
   return {200, {{"Content-Type", "application/vnd.git-lfs+json"}, {"Cache-Control", "no-store"}}, dump_json(json)};
 }
 
+// Where chunks go instead of whole files, and where the token for them is had anew.
+Json xet_action(const Call& call, const Json& batch) {
+  const auto reference = batch.find("ref");
+  const std::string revision = reference == batch.end() ? "main" : reference->at("name").get<std::string>();
+  Json header = Json::object();
+  for (const auto& [name, value] : xet_access(call, true).headers()) header[name] = value;
+  // Without a reference it is for a proposal that comes with the commit.
+  return {
+      {"href", fmt::format("{}/api/{}/{}/xet-write-token/{}{}", call.base(), plural_of(call.kind), call.repository(),
+                           percent_encoded(revision), reference == batch.end() ? "?create_pr=1" : "")},
+      {"header", std::move(header)}};
+}
+
 }  // namespace
 
 hub::ObjectId revision_to_write(const Call& call, hub::View& view, const hub::Repository& repository) {
@@ -173,6 +187,11 @@ http::Response lfs_batch(const Call& call) {
       stored.push_back(view.may_have(oid) ? view.content(oid) : std::nullopt);
     }
   });
+  // Some clients cut files themselves where they are answered that they may, and send what is new of them alone.
+  const auto offered = body.find("transfers");
+  const bool by_xet = is_upload && offered != body.end() && offered->is_array() &&
+                      std::ranges::find(*offered, Json("xet")) != offered->end();
+  const Json xet_upload = by_xet ? xet_action(call, body) : Json();
   Json objects = Json::array();
   for (size_t i = 0; i < wanted.size(); ++i) {
     const hub::Sha256 oid = sha256_in(wanted[i].at("oid"));
@@ -181,7 +200,7 @@ http::Response lfs_batch(const Call& call) {
     Json told{{"oid", oid.hex()}, {"size", size}};
     if (is_upload && !content) {
       told["authenticated"] = true;
-      told["actions"] = {{"upload", {{"href", lfs_url(call, oid, size, "put")}}}};
+      told["actions"] = {{"upload", by_xet ? xet_upload : Json{{"href", lfs_url(call, oid, size, "put")}}}};
     } else if (!is_upload && content) {
       told["authenticated"] = true;
       told["actions"] = {{"download", {{"href", lfs_url(call, oid, size, "get")}}}};
@@ -192,7 +211,7 @@ http::Response lfs_batch(const Call& call) {
     }
     objects.push_back(std::move(told));
   }
-  return lfs_answer({{"transfer", "basic"}, {"objects", objects}});
+  return lfs_answer({{"transfer", by_xet ? "xet" : "basic"}, {"objects", objects}});
 }
 
 http::Response lfs_verify(const Call& call) {

@@ -31,16 +31,12 @@ http::Response token(const Call& call, bool writes) {
       view.resolve(repository, call.rest().revision);
     }
   });
-  const int64_t ends = now_in_seconds() + kTokenSeconds;
-  Json says{{"xet", writes ? "write" : "read"}, {"exp", ends}};
-  if (call.caller.account) says["account"] = *call.caller.account;
-  if (call.caller.sole_repository) says["sole"] = *call.caller.sole_repository;
-  const std::string access = sign(says, call.hub.secret());
+  const XetAccess access = xet_access(call, writes);
+  http::Response answer =
+      json_answer({{"casUrl", access.cas_url}, {"accessToken", access.token}, {"exp", access.expires}});
   // Some clients read the body, others the headers.
-  return json_answer({{"casUrl", cas_url(call)}, {"accessToken", access}, {"exp", ends}})
-      .with("X-Xet-Cas-Url", cas_url(call))
-      .with("X-Xet-Access-Token", access)
-      .with("X-Xet-Token-Expiration", std::to_string(ends));
+  for (const auto& [name, value] : access.headers()) answer = std::move(answer).with(name, value);
+  return answer;
 }
 
 // Whose token it is: what they may do counts as it is now, not as it was when they got it.
@@ -132,6 +128,19 @@ void add_shard(const Call& call, const hub::Caller& caller, const std::function<
 http::Response behind_the_end() { return json_answer({{"error", "the range begins behind the file's end"}}, 416); }
 
 }  // namespace
+
+std::vector<std::pair<std::string, std::string>> XetAccess::headers() const {
+  return {
+      {"X-Xet-Cas-Url", cas_url}, {"X-Xet-Access-Token", token}, {"X-Xet-Token-Expiration", std::to_string(expires)}};
+}
+
+XetAccess xet_access(const Call& call, bool writes) {
+  const int64_t ends = now_in_seconds() + kTokenSeconds;
+  Json says{{"xet", writes ? "write" : "read"}, {"exp", ends}};
+  if (call.caller.account) says["account"] = *call.caller.account;
+  if (call.caller.sole_repository) says["sole"] = *call.caller.sole_repository;
+  return {cas_url(call), sign(says, call.hub.secret()), ends};
+}
 
 http::Response xet_read_token(const Call& call) { return token(call, false); }
 http::Response xet_write_token(const Call& call) { return token(call, true); }
