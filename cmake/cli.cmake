@@ -6,9 +6,10 @@ list(FILTER cli_tests INCLUDE REGEX "_test\\.cc$")
 configure_file(${CMAKE_SOURCE_DIR}/src/cli/version.h.in ${CMAKE_BINARY_DIR}/generated/cli/version.h @ONLY)
 add_library(glassbox_cli STATIC ${cli})
 target_compile_options(glassbox_cli PRIVATE ${GLASSBOX_FUZZED_OPTIONS})
-glassbox_precompile(glassbox_cli <CLI/CLI.hpp>)
+glassbox_precompile(glassbox_cli)
 target_include_directories(glassbox_cli PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_BINARY_DIR}/generated)
-target_link_libraries(glassbox_cli PUBLIC glassbox_server glassbox_train prism_world glassbox_audit glassbox_eval CLI11::CLI11)
+target_link_libraries(glassbox_cli PUBLIC glassbox_server glassbox_train prism_world glassbox_audit glassbox_eval
+                      PRIVATE CLI11::CLI11)
 add_executable(glassbox ${CMAKE_SOURCE_DIR}/src/cli/main.cc)
 target_link_libraries(glassbox PRIVATE glassbox_cli)
 

@@ -3,6 +3,8 @@
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/fetch.h"
+#include "cli/figures.h"
+#include "engine/model.h"
 #include "eval/throughput.h"
 
 namespace glassbox {
@@ -75,41 +77,38 @@ int bench(const BenchOptions& given) {
 
 void add_bench_command(Commands& commands) {
   auto options = std::make_shared<BenchOptions>();
-  auto* command = commands.add(
+  const Command command = commands.add(
       "bench", "Tokens per second of a model, or of a shape with random weights, beside the machine's ceilings",
       "glassbox bench glassbox/prism --prefill 256\n"
       "  glassbox bench --shape bench/shapes/llama-3.2-1b.json --dtype bf16",
       options, bench);
-  command->add_option("MODEL", options->model,
-                      "glassbox/prism, a folder as published, a .gguf file, or OWNER/NAME of a hub");
-  add_repeated(*command, "--ignore-key", options->ignore_keys,
-               "A key of config.json to run without, though it may matter");
-  auto* shape = command->add_option("--shape", options->random.shape, "A config.json, instead of a model");
+  command.option("MODEL", &options->model,
+                 "glassbox/prism, a folder as published, a .gguf file, or OWNER/NAME of a hub");
+  command.repeated("--ignore-key", &options->ignore_keys, "A key of config.json to run without, though it may matter");
+  const Option shape = command.option("--shape", &options->random.shape, "A config.json, instead of a model");
   command
-      ->add_option("--dtype", options->dtype,
-                   "Of a shape's matrices: f32, bf16, f8_e4m3, or a block type of GGUF (q8_0, q4_k, ...)")
-      ->needs(shape)
-      ->capture_default_str();
+      .option("--dtype", &options->dtype,
+              "Of a shape's matrices: f32, bf16, f8_e4m3, or a block type of GGUF (q8_0, q4_k, ...)")
+      .needs(shape)
+      .shows_default();
   command
-      ->add_option("--layers", options->random.layers,
-                   "Only this many of a shape's layers; the last one is a mixture of experts where it has any")
-      ->needs(shape)
-      ->check(positive_number());
+      .option("--layers", &options->random.layers,
+              "Only this many of a shape's layers; the last one is a mixture of experts where it has any")
+      .needs(shape)
+      .positive();
   ThroughputOptions& throughput = options->throughput;
-  command->add_option("--past", throughput.past, "Positions remembered before the prompt, made up")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--prefill", throughput.prefill, "Tokens of prompt; 0: none")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--decode", throughput.decode, "Tokens of answer behind it, all rounds together; 0: none")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--rounds", throughput.rounds, "How often each is measured: the best is told")
-      ->check(positive_number())
-      ->capture_default_str();
-  add_threads_option(*command, throughput.threads);
-  command->add_flag("--json", options->json, "One JSON object, for programs");
+  command.option("--past", &throughput.past, "Positions remembered before the prompt, made up")
+      .not_negative()
+      .shows_default();
+  command.option("--prefill", &throughput.prefill, "Tokens of prompt; 0: none").not_negative().shows_default();
+  command.option("--decode", &throughput.decode, "Tokens of answer behind it, all rounds together; 0: none")
+      .not_negative()
+      .shows_default();
+  command.option("--rounds", &throughput.rounds, "How often each is measured: the best is told")
+      .positive()
+      .shows_default();
+  add_threads_option(command, &throughput.threads);
+  command.flag("--json", &options->json, "One JSON object, for programs");
 }
 
 }  // namespace glassbox

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "engine/model.h"
 
 namespace glassbox {
 namespace {

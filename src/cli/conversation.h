@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 #include "cli/ask.h"
-#include "cli/command.h"
+#include "cli/model_options.h"
 #include "cli/settings.h"
 
 namespace glassbox {

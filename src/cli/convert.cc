@@ -1,11 +1,14 @@
 // glassbox convert: a model in another format or dtype.
 #include <unistd.h>
 
+#include <cstdio>
+
 #include "base/error.h"
 #include "base/json.h"
 #include "base/output.h"
 #include "cli/command.h"
 #include "cli/fetch.h"
+#include "cli/figures.h"
 #include "convert/convert.h"
 
 namespace glassbox {
@@ -42,23 +45,22 @@ int run(const Options& given) {
 
 void add_convert_command(Commands& commands) {
   auto options = std::make_shared<Options>();
-  auto* command = commands.add("convert", "A model in another format or dtype: a folder of safetensors, or a GGUF file",
-                               "glassbox convert glassbox/prism prism.gguf --dtype bf16", options, run);
+  const Command command =
+      commands.add("convert", "A model in another format or dtype: a folder of safetensors, or a GGUF file",
+                   "glassbox convert glassbox/prism prism.gguf --dtype bf16", options, run);
   command
-      ->add_option("SOURCE", options->source,
-                   "glassbox/prism, a folder as published, a .gguf file, or OWNER/NAME of a hub")
-      ->required();
-  command->add_option("TARGET", options->target, "A name that ends in .gguf, or a folder to make")->required();
-  command->add_option("--dtype", options->dtype,
-                      "f32, f16 or bf16 for matrices (default: as they are; from GGUF its blocks as f32, to GGUF FP8 "
-                      "and int4 as bf16)");
-  command->add_option("--shard-bytes", options->convert.shard_bytes, "Begin another safetensors file beyond this size")
-      ->check(positive_number())
-      ->capture_default_str();
-  add_repeated(*command, "--ignore-key", options->convert.ignore_keys,
-               "A key of config.json that the target need not say");
-  add_force_option(*command, options->convert.force);
-  command->add_flag("--json", options->json, "One JSON object, for programs");
+      .option("SOURCE", &options->source, "glassbox/prism, a folder as published, a .gguf file, or OWNER/NAME of a hub")
+      .required();
+  command.option("TARGET", &options->target, "A name that ends in .gguf, or a folder to make").required();
+  command.option("--dtype", &options->dtype,
+                 "f32, f16 or bf16 for matrices (default: as they are; from GGUF its blocks as f32, to GGUF FP8 "
+                 "and int4 as bf16)");
+  command.option("--shard-bytes", &options->convert.shard_bytes, "Begin another safetensors file beyond this size")
+      .positive()
+      .shows_default();
+  command.repeated("--ignore-key", &options->convert.ignore_keys, "A key of config.json that the target need not say");
+  add_force_option(command, &options->convert.force);
+  command.flag("--json", &options->json, "One JSON object, for programs");
 }
 
 }  // namespace glassbox

@@ -1,6 +1,7 @@
 // glassbox eval: how good a model is, counted.
 #include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <optional>
 
@@ -9,6 +10,9 @@
 #include "base/json.h"
 #include "base/output.h"
 #include "cli/command.h"
+#include "cli/figures.h"
+#include "cli/model_options.h"
+#include "engine/model.h"
 #include "eval/importance.h"
 #include "eval/perplexity.h"
 
@@ -67,19 +71,19 @@ int eval(const EvalOptions& options) {
 
 void add_eval_command(Commands& commands) {
   auto options = std::make_shared<EvalOptions>();
-  auto* command = commands.add("eval", "How good a model is: the perplexity of a text",
-                               "glassbox eval glassbox/prism --perplexity text.txt --context 512", options, eval);
-  options->model.add_to(*command);
-  command->add_option("--perplexity", options->text, "A file of text, counted as llama.cpp's perplexity tool counts");
-  command->add_option("--context", options->perplexity.context, "Tokens of a window; its second half is scored")
-      ->check(positive_number())
-      ->capture_default_str();
-  command->add_option("--windows", options->perplexity.windows, "Only the first so many windows (default: all)")
-      ->check(positive_number());
-  command->add_option("--imatrix", options->imatrix,
-                      "Write how much each input matters, for quantize --imatrix (llama.cpp's GGUF format)");
-  add_force_option(*command, options->force);
-  command->add_flag("--json", options->json, "One JSON object, for programs");
+  const Command command =
+      commands.add("eval", "How good a model is: the perplexity of a text",
+                   "glassbox eval glassbox/prism --perplexity text.txt --context 512", options, eval);
+  options->model.add_to(command);
+  command.option("--perplexity", &options->text, "A file of text, counted as llama.cpp's perplexity tool counts");
+  command.option("--context", &options->perplexity.context, "Tokens of a window; its second half is scored")
+      .positive()
+      .shows_default();
+  command.option("--windows", &options->perplexity.windows, "Only the first so many windows (default: all)").positive();
+  command.option("--imatrix", &options->imatrix,
+                 "Write how much each input matters, for quantize --imatrix (llama.cpp's GGUF format)");
+  add_force_option(command, &options->force);
+  command.flag("--json", &options->json, "One JSON object, for programs");
 }
 
 }  // namespace glassbox

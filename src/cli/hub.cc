@@ -4,6 +4,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <iostream>
 
 #include "base/json.h"
@@ -220,51 +221,49 @@ int members(const HubOptions& options) {
 
 // A command with options of its own.
 struct Added {
-  CLI::App* command;
+  Command command;
   std::shared_ptr<HubOptions> options;
 
   Added& name(const std::string& what) {
-    command->add_option("NAME", options->name, what)->required();
+    command.option("NAME", &options->name, what).required();
     return *this;
   }
-  Added& role(const std::string& what, std::vector<std::string> roles) {
-    command->add_option("--role", options->role, what)->check(CLI::IsMember(std::move(roles)))->capture_default_str();
-    return *this;
+  Option role(const std::string& what, std::vector<std::string> roles) {
+    return command.option("--role", &options->role, what).one_of(std::move(roles)).shows_default();
   }
 };
 
 Added add(Commands& commands, const std::string& name, const std::string& what, const std::string& example,
           int (*run)(const HubOptions&)) {
   const auto options = std::make_shared<HubOptions>();
-  CLI::App* command = commands.add(name, what, "glassbox " + name + example, options, run);
-  command->add_flag("--json", options->json, "JSON on standard output, for programs");
+  const Command command = commands.add(name, what, "glassbox " + name + example, options, run);
+  command.flag("--json", &options->json, "JSON on standard output, for programs");
   return {command, options};
 }
 
 void add_user_commands(Commands& commands) {
   Added made = add(commands, "hub users add", "A new user", " alice --token", add_user);
   made.name("Letters, digits, '-', '_' and '.'");
-  made.command->add_flag("--admin", made.options->administers, "May do everything, also with what is others'");
-  made.command->add_flag("--token", made.options->token, "Make a token to write with, and print it");
+  made.command.flag("--admin", &made.options->administers, "May do everything, also with what is others'");
+  made.command.flag("--token", &made.options->token, "Make a token to write with, and print it");
   add(commands, "hub users list", "Who there is", " --json", list_users);
   add(commands, "hub users remove", "Nobody by this name any more; repositories under it stay", " alice", remove_user)
       .name("A user");
   made = add(commands, "hub users password", "Set a password, read from the terminal or a line of standard input",
              " alice", set_password);
-  made.name("A user").command->add_flag("--none", made.options->none, "Take the password away");
+  made.name("A user").command.flag("--none", &made.options->none, "Take the password away");
 }
 
 void add_token_commands(Commands& commands) {
   Added made = add(commands, "hub tokens add", "A new token, printed once", " alice --role read", add_token);
   made.name("Whose it is").role("What it lets do", {"read", "write"});
-  made.command->add_option("--repository", made.options->repository,
-                           "The only repository it is for: alice/model, datasets/alice/texts");
-  made.command->add_option("--name", made.options->label, "What it is called, to tell it from others")
-      ->capture_default_str();
+  made.command.option("--repository", &made.options->repository,
+                      "The only repository it is for: alice/model, datasets/alice/texts");
+  made.command.option("--name", &made.options->label, "What it is called, to tell it from others").shows_default();
   made = add(commands, "hub tokens list", "Tokens, without what is secret", "", list_tokens);
-  made.command->add_option("NAME", made.options->name, "Only this user's");
+  made.command.option("NAME", &made.options->name, "Only this user's");
   made = add(commands, "hub tokens revoke", "A token that is good no more", " 3", revoke_token);
-  made.command->add_option("ID", made.options->id, "Its number in the list")->required();
+  made.command.option("ID", &made.options->id, "Its number in the list").required();
 }
 
 void add_organization_commands(Commands& commands) {
@@ -277,11 +276,9 @@ void add_organization_commands(Commands& commands) {
   Added made = add(commands, "hub organizations members", "Who is in it, changed first where that is asked for",
                    " acme --add alice --role admin", members);
   made.name("An organization");
-  CLI::Option* added =
-      made.command->add_option("--add", made.options->add, "A user to take in, or whose role to change");
-  made.command->add_option("--remove", made.options->remove, "A user to let go");
-  made.role("Of who is added: reads, writes, or administers it", {"read", "write", "admin"});
-  made.command->get_option("--role")->needs(added);
+  const Option added = made.command.option("--add", &made.options->add, "A user to take in, or whose role to change");
+  made.command.option("--remove", &made.options->remove, "A user to let go");
+  made.role("Of who is added: reads, writes, or administers it", {"read", "write", "admin"}).needs(added);
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
 // glassbox inspect: what a model is, before any of it is loaded.
+#include <fmt/format.h>
+
 #include "audit/description.h"
 #include "cli/command.h"
 #include "cli/fetch.h"
+#include "cli/figures.h"
 
 namespace glassbox {
 namespace {
@@ -112,22 +115,22 @@ int inspect(const InspectOptions& options) {
 
 void add_inspect_command(Commands& commands) {
   auto options = std::make_shared<InspectOptions>();
-  auto* command = commands.add("inspect", "What a model or file is, before loading it",
-                               "glassbox inspect glassbox/prism --tensors", options, inspect);
+  const Command command = commands.add("inspect", "What a model or file is, before loading it",
+                                       "glassbox inspect glassbox/prism --tensors", options, inspect);
   command
-      ->add_option(
-          "MODEL", options->model,
+      .option(
+          "MODEL", &options->model,
           "glassbox/prism, a folder as published, a .gguf file, OWNER/NAME of a hub, or one file of a folder: weights, "
           "index, config.json, tokenizer, template")
-      ->required();
-  add_repeated(*command, "--ignore-key", options->description.ignore_keys,
-               "A key of config.json to run without, though it may matter");
+      .required();
+  command.repeated("--ignore-key", &options->description.ignore_keys,
+                   "A key of config.json to run without, though it may matter");
   command
-      ->add_option("--context", options->description.context,
-                   "Tokens to reckon the cache's memory for (default: the model's context)")
-      ->check(positive_number());
-  command->add_flag("--tensors", options->tensors, "List every tensor");
-  command->add_flag("--json", options->json, "One JSON object, for programs");
+      .option("--context", &options->description.context,
+              "Tokens to reckon the cache's memory for (default: the model's context)")
+      .positive();
+  command.flag("--tensors", &options->tensors, "List every tensor");
+  command.flag("--json", &options->json, "One JSON object, for programs");
 }
 
 }  // namespace glassbox

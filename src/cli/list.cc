@@ -1,11 +1,16 @@
 // glassbox list, search, rm: what was fetched, what a hub has, and taking either away.
+#include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <iostream>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "cli/columns.h"
 #include "cli/command.h"
+#include "cli/figures.h"
 #include "hub/client/client.h"
 
 namespace glassbox {
@@ -146,29 +151,30 @@ int remove(const RemoveOptions& given) {
 
 void add_list_commands(Commands& commands) {
   auto listed = std::make_shared<ListOptions>();
-  auto* list_command = commands.add("list", "What was fetched from hubs: repository, revisions, commit, size",
-                                    "glassbox list", listed, list);
-  list_command->add_flag("--json", listed->json, "One JSON list, for programs");
+  const Command list_command = commands.add("list", "What was fetched from hubs: repository, revisions, commit, size",
+                                            "glassbox list", listed, list);
+  list_command.flag("--json", &listed->json, "One JSON list, for programs");
 
   auto searched = std::make_shared<SearchOptions>();
-  auto* search_command = commands.add("search", "Find repositories of a hub by their names",
-                                      "glassbox search llama instruct", searched, search);
-  search_command->add_option("WORDS", searched->words, "All of them are in the name")->required();
-  search_command->add_flag("--dataset", searched->dataset, "Datasets, not models");
-  search_command->add_option("--hub", searched->hub,
-                             "The hub's address (default: HF_ENDPOINT, else http://127.0.0.1:8080)");
-  search_command->add_flag("--json", searched->json, "One JSON list, for programs");
+  const Command search_command = commands.add("search", "Find repositories of a hub by their names",
+                                              "glassbox search llama instruct", searched, search);
+  search_command.option("WORDS", &searched->words, "All of them are in the name").required();
+  search_command.flag("--dataset", &searched->dataset, "Datasets, not models");
+  search_command.option("--hub", &searched->hub,
+                        "The hub's address (default: HF_ENDPOINT, else http://127.0.0.1:8080)");
+  search_command.flag("--json", &searched->json, "One JSON list, for programs");
 
   auto removed = std::make_shared<RemoveOptions>();
-  auto* remove_command = commands.add("rm", "Remove what was fetched of a repository, or the repository itself",
-                                      "glassbox rm me/my-model\n  glassbox rm me/my-model --from-hub", removed, remove);
-  remove_command->add_option("OWNER/NAME", removed->repository, "The repository")->required();
-  remove_command->add_flag("--dataset", removed->dataset, "A dataset, not a model");
-  auto* from_hub = remove_command->add_flag("--from-hub", removed->from_hub,
-                                            "From the hub, with its history, not from the cache; asks first");
-  remove_command->add_option("--hub", removed->hub, "The hub's address (default: HF_ENDPOINT)")->needs(from_hub);
-  remove_command->add_flag("--yes", removed->yes, "Do not ask")->needs(from_hub);
-  remove_command->add_flag("--json", removed->json, "One JSON object, for programs");
+  const Command remove_command =
+      commands.add("rm", "Remove what was fetched of a repository, or the repository itself",
+                   "glassbox rm me/my-model\n  glassbox rm me/my-model --from-hub", removed, remove);
+  remove_command.option("OWNER/NAME", &removed->repository, "The repository").required();
+  remove_command.flag("--dataset", &removed->dataset, "A dataset, not a model");
+  const Option from_hub = remove_command.flag("--from-hub", &removed->from_hub,
+                                              "From the hub, with its history, not from the cache; asks first");
+  remove_command.option("--hub", &removed->hub, "The hub's address (default: HF_ENDPOINT)").needs(from_hub);
+  remove_command.flag("--yes", &removed->yes, "Do not ask").needs(from_hub);
+  remove_command.flag("--json", &removed->json, "One JSON object, for programs");
 }
 
 }  // namespace glassbox

@@ -43,16 +43,14 @@ int run_chosen(const glassbox::Commands& commands) {
 
 int run(int argc, char** argv) {
   spdlog::set_default_logger(spdlog::stderr_color_mt("glassbox"));
-  CLI::App app("Glassbox: run, see inside, change and share open-weight models.");
-  app.set_version_flag("--version", std::string("glassbox ") + glassbox::kVersion);
-  app.require_subcommand(0, 1);
-  app.footer(
-      "Begin with\n"
-      "  glassbox run glassbox/prism      talk in the terminal\n"
-      "  glassbox serve glassbox/prism    the page and the API, on http://127.0.0.1:8080\n"
-      "\n"
-      "glassbox COMMAND --help shows a command's options and an example.");
-  glassbox::Commands commands(app);
+  glassbox::Program program("Glassbox: run, see inside, change and share open-weight models.",
+                            std::string("glassbox ") + glassbox::kVersion,
+                            "Begin with\n"
+                            "  glassbox run glassbox/prism      talk in the terminal\n"
+                            "  glassbox serve glassbox/prism    the page and the API, on http://127.0.0.1:8080\n"
+                            "\n"
+                            "glassbox COMMAND --help shows a command's options and an example.");
+  glassbox::Commands commands(program.root());
   add_run_command(commands);
   add_serve_command(commands);
   add_inspect_command(commands);
@@ -70,20 +68,15 @@ int run(int argc, char** argv) {
   add_list_commands(commands);
   const std::vector<std::string_view> words(argv + 1, argv + argc);
   if (words.empty() || (words.size() == 1 && words[0] == "help")) {
-    fmt::print("{}", app.help());
+    fmt::print("{}", program.help());
     return 0;
   }
   try {
-    if (words.size() == 2 && words[0] == "help") {
-      const char* const asked[] = {argv[0], argv[2], "--help"};
-      app.parse(3, asked);
-    } else {
-      app.parse(argc, argv);
-    }
-  } catch (const CLI::Success& asked) {
-    return app.exit(asked);  // for help, or the version
-  } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "{}", glassbox::explain(app, error));
+    const bool help_asked = words.size() == 2 && words[0] == "help";
+    const char* const asked[] = {argv[0], argv[argc - 1], "--help"};
+    if (const auto status = help_asked ? program.parse(3, asked) : program.parse(argc, argv)) return *status;
+  } catch (const glassbox::Misuse& misuse) {
+    fmt::print(stderr, "{}", glassbox::explain(program.root(), misuse));
     return 2;
   }
   return run_chosen(commands);

@@ -1,8 +1,10 @@
 // glassbox pull: a repository of a hub, fetched into the cache.
 #include "base/error.h"
+#include "base/json.h"
 #include "base/quote.h"
 #include "cli/command.h"
 #include "cli/fetch.h"
+#include "cli/figures.h"
 #include "cli/transfer_line.h"
 
 namespace glassbox {
@@ -55,20 +57,20 @@ int run(const Options& given) {
 
 void add_pull_command(Commands& commands) {
   auto options = std::make_shared<Options>();
-  auto* command = commands.add(
+  const Command command = commands.add(
       "pull", "Fetch a model from a hub into the cache that its other clients share, and print its folder",
       "glassbox pull me/my-model\n  glassbox pull me/my-model --include '*.json' --hub http://127.0.0.1:8080", options,
       run);
-  command->add_option("OWNER/NAME", options->repository, "A repository; with :QUANT, one GGUF file of it")->required();
-  command->add_option("--revision", options->pull.revision, "A branch, a tag or a commit")->capture_default_str();
-  add_repeated(*command, "--include", options->pull.include,
-               "Only files that fit this pattern (* goes over slashes; may be given several times)");
-  add_repeated(*command, "--exclude", options->pull.exclude, "No files that fit this pattern");
-  command->add_flag("--dataset", options->dataset, "A dataset, not a model");
-  command->add_option("--hub", options->hub,
-                      "The hub's address (default: HF_ENDPOINT, else http://127.0.0.1:8080); HF_TOKEN is sent to it");
-  command->add_flag("--dry-run", options->pull.dry_run, "Only say what would be fetched");
-  command->add_flag("--json", options->json, "One JSON object, for programs");
+  command.option("OWNER/NAME", &options->repository, "A repository; with :QUANT, one GGUF file of it").required();
+  command.option("--revision", &options->pull.revision, "A branch, a tag or a commit").shows_default();
+  command.repeated("--include", &options->pull.include,
+                   "Only files that fit this pattern (* goes over slashes; may be given several times)");
+  command.repeated("--exclude", &options->pull.exclude, "No files that fit this pattern");
+  command.flag("--dataset", &options->dataset, "A dataset, not a model");
+  command.option("--hub", &options->hub,
+                 "The hub's address (default: HF_ENDPOINT, else http://127.0.0.1:8080); HF_TOKEN is sent to it");
+  command.flag("--dry-run", &options->pull.dry_run, "Only say what would be fetched");
+  command.flag("--json", &options->json, "One JSON object, for programs");
 }
 
 }  // namespace glassbox

@@ -1,5 +1,8 @@
 // glassbox push: a folder, sent to a hub.
+#include <cstdio>
+
 #include "base/error.h"
+#include "base/json.h"
 #include "base/quote.h"
 #include "cli/command.h"
 #include "cli/transfer_line.h"
@@ -40,18 +43,18 @@ int run(const Options& given) {
 
 void add_push_command(Commands& commands) {
   auto options = std::make_shared<Options>();
-  auto* command = commands.add("push", "Send a folder to a hub in one commit; what the hub has is not sent again",
-                               "glassbox push runs/prism/model me/my-model --message 'After 3 epochs'", options, run);
-  command->add_option("FOLDER", options->push.folder, "What is in it becomes the repository's files")->required();
-  command->add_option("OWNER/NAME", options->push.repository, "The repository; made if it is missing")->required();
-  command->add_option("--revision", options->push.revision, "A branch; made from main if it is missing")
-      ->capture_default_str();
-  command->add_option("--message", options->push.message, "The commit's first line");
-  command->add_flag("--private", options->push.is_private, "A repository that is made is seen by its owner alone");
-  command->add_flag("--dataset", options->dataset, "A dataset, not a model");
-  command->add_option("--hub", options->hub,
-                      "The hub's address (default: HF_ENDPOINT, else http://127.0.0.1:8080); HF_TOKEN is sent to it");
-  command->add_flag("--json", options->json, "One JSON object, for programs");
+  const Command command =
+      commands.add("push", "Send a folder to a hub in one commit; what the hub has is not sent again",
+                   "glassbox push runs/prism/model me/my-model --message 'After 3 epochs'", options, run);
+  command.option("FOLDER", &options->push.folder, "What is in it becomes the repository's files").required();
+  command.option("OWNER/NAME", &options->push.repository, "The repository; made if it is missing").required();
+  command.option("--revision", &options->push.revision, "A branch; made from main if it is missing").shows_default();
+  command.option("--message", &options->push.message, "The commit's first line");
+  command.flag("--private", &options->push.is_private, "A repository that is made is seen by its owner alone");
+  command.flag("--dataset", &options->dataset, "A dataset, not a model");
+  command.option("--hub", &options->hub,
+                 "The hub's address (default: HF_ENDPOINT, else http://127.0.0.1:8080); HF_TOKEN is sent to it");
+  command.flag("--json", &options->json, "One JSON object, for programs");
 }
 
 }  // namespace glassbox

@@ -1,6 +1,9 @@
 // glassbox quantize: a model made smaller, and what that cost it.
+#include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <cctype>
+#include <cstdio>
 #include <filesystem>
 #include <map>
 
@@ -9,6 +12,7 @@
 #include "base/output.h"
 #include "cli/command.h"
 #include "cli/fetch.h"
+#include "cli/figures.h"
 #include "convert/quantize.h"
 #include "formats/file_set.h"
 
@@ -99,22 +103,20 @@ int run(const Options& given) {
 
 void add_quantize_command(Commands& commands) {
   auto options = std::make_shared<Options>();
-  auto* command = commands.add("quantize", "A smaller model of a few bits a number, and what that cost it",
-                               "glassbox quantize glassbox/prism Q4_K_M --output prism.gguf", options, run);
+  const Command command = commands.add("quantize", "A smaller model of a few bits a number, and what that cost it",
+                                       "glassbox quantize glassbox/prism Q4_K_M --output prism.gguf", options, run);
   command
-      ->add_option("MODEL", options->model,
-                   "glassbox/prism, a folder as published, a .gguf file, or OWNER/NAME of a hub")
-      ->required();
-  command->add_option("TYPE", options->quantize.type, fmt::format("One of {}", fmt::join(quantization_types(), ", ")))
-      ->required();
-  command->add_option("--output", options->output, "The file to write (default: MODEL.TYPE.gguf, here)");
-  command->add_option("--imatrix", options->imatrix,
-                      "How much each input matters: a file of llama.cpp's, or of eval --imatrix");
-  add_repeated(*command, "--ignore-key", options->quantize.ignore_keys,
-               "A key of config.json that the target need not say");
-  add_force_option(*command, options->quantize.force);
-  add_threads_option(*command, options->quantize.threads);
-  command->add_flag("--json", options->json, "One JSON object, for programs");
+      .option("MODEL", &options->model, "glassbox/prism, a folder as published, a .gguf file, or OWNER/NAME of a hub")
+      .required();
+  command.option("TYPE", &options->quantize.type, fmt::format("One of {}", fmt::join(quantization_types(), ", ")))
+      .required();
+  command.option("--output", &options->output, "The file to write (default: MODEL.TYPE.gguf, here)");
+  command.option("--imatrix", &options->imatrix,
+                 "How much each input matters: a file of llama.cpp's, or of eval --imatrix");
+  command.repeated("--ignore-key", &options->quantize.ignore_keys, "A key of config.json that the target need not say");
+  add_force_option(command, &options->quantize.force);
+  add_threads_option(command, &options->quantize.threads);
+  command.flag("--json", &options->json, "One JSON object, for programs");
 }
 
 }  // namespace glassbox

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/conversation.h"
+#include "cli/model_options.h"
 #include "cli/printer.h"
 #include "cli/reading_progress.h"
 #include "cli/streams.h"
@@ -23,7 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 struct RunOptions {
   ModelOptions model;
-  SamplingOptions sampling;
+  AskedSampling sampling;
   std::string prompt, system;
   std::vector<std::string> stop;
   std::optional<int64_t> max_tokens;
@@ -108,28 +109,42 @@ int run(const RunOptions& options) {
   return options.json ? answer_as_json(conversation, prompt, load_s) : answer_once(conversation, prompt);
 }
 
+void add_sampling_options(Command command, AskedSampling& asked) {
+  command.option("--temperature", &asked.temperature,
+                 "0 takes the most likely token each time; what is not given is the model's own (see inspect)");
+  command.option("--top-k", &asked.top_k, "Only the K most likely tokens (0: all)");
+  command.option("--top-p", &asked.top_p, "Only the most likely tokens that together have probability P");
+  command.option("--min-p", &asked.min_p, "Only tokens at least P times as likely as the most likely");
+  command.option("--repetition-penalty", &asked.repetition_penalty,
+                 "Above 1: tokens of prompt and answer become less likely");
+  command.option("--presence-penalty", &asked.presence_penalty, "Taken from the logit of tokens already said");
+  command.option("--frequency-penalty", &asked.frequency_penalty, "The same, for each time");
+  command.option("--seed", &asked.seed, "The same seed gives the same answer");
+}
+
 }  // namespace
 
 void add_run_command(Commands& commands) {
   auto options = std::make_shared<RunOptions>();
-  auto* command = commands.add("run", "Talk with a model, or get one answer",
-                               "glassbox run glassbox/prism                           # a conversation\n"
-                               "  glassbox run glassbox/prism 'What is 17 + 25?'        # one answer\n"
-                               "  cat notes.txt | glassbox run MODEL 'Summarize this.'  # about a text\n"
-                               "  glassbox run MODEL --temperature 0 -- '--help means'  # -- before a text with a dash",
-                               options, run);
-  options->model.add_to(*command);
-  command->add_option("PROMPT", options->prompt,
-                      "What to say, after the text on standard input if there is one; without either, a conversation");
-  command->add_option("--system", options->system, "System prompt");
-  command->add_flag("--raw", options->raw, "Continue the prompt as it is, without the chat template");
-  command->add_option("--max-tokens", options->max_tokens, "Longest answer (default: until the context is full)")
-      ->check(positive_number());
-  add_repeated(*command, "--stop", options->stop, "A text that ends the answer (may be given several times)");
-  command->add_option("--context", options->context, "Longest conversation in tokens (default: the model's own)")
-      ->check(positive_number());
-  options->sampling.add_to(*command);
-  command->add_flag("--json", options->json, "One JSON object, for programs");
+  const Command command =
+      commands.add("run", "Talk with a model, or get one answer",
+                   "glassbox run glassbox/prism                           # a conversation\n"
+                   "  glassbox run glassbox/prism 'What is 17 + 25?'        # one answer\n"
+                   "  cat notes.txt | glassbox run MODEL 'Summarize this.'  # about a text\n"
+                   "  glassbox run MODEL --temperature 0 -- '--help means'  # -- before a text with a dash",
+                   options, run);
+  options->model.add_to(command);
+  command.option("PROMPT", &options->prompt,
+                 "What to say, after the text on standard input if there is one; without either, a conversation");
+  command.option("--system", &options->system, "System prompt");
+  command.flag("--raw", &options->raw, "Continue the prompt as it is, without the chat template");
+  command.option("--max-tokens", &options->max_tokens, "Longest answer (default: until the context is full)")
+      .positive();
+  command.repeated("--stop", &options->stop, "A text that ends the answer (may be given several times)");
+  command.option("--context", &options->context, "Longest conversation in tokens (default: the model's own)")
+      .positive();
+  add_sampling_options(command, options->sampling);
+  command.flag("--json", &options->json, "One JSON object, for programs");
 }
 
 }  // namespace glassbox

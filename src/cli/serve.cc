@@ -1,6 +1,7 @@
 // glassbox serve: the APIs and the pages on one port.
 #include "server/serve.h"
 
+#include "base/error.h"
 #include "cli/command.h"
 #include "cli/fetch.h"
 #include "formats/file_set.h"
@@ -36,37 +37,36 @@ int run(const Options& given) {
 
 void add_serve_command(Commands& commands) {
   auto all = std::make_shared<Options>();
-  auto* command = commands.add("serve", "Serve models behind the APIs that apps speak, with the pages, on one port",
-                               "glassbox serve glassbox/prism --port 8080", all, run);
+  const Command command =
+      commands.add("serve", "Serve models behind the APIs that apps speak, with the pages, on one port",
+                   "glassbox serve glassbox/prism --port 8080", all, run);
   ServeOptions* options = &all->serve;
-  command->add_option(
-      "MODEL", options->models,
+  command.option(
+      "MODEL", &options->models,
       "glassbox/prism, folders as published, .gguf files, or OWNER/NAME of a hub (default: what is shipped)");
-  add_repeated(
-      *command, "--adapter", all->adapters,
+  command.repeated(
+      "--adapter", &all->adapters,
       "NAME=FOLDER: a LoRA or DoRA adapter, served as the model NAME over its base (may be given several times)");
-  command->add_option("--port", options->port, "0 lets the system choose")->capture_default_str();
-  command->add_option("--host", options->address, "Address to listen on; any but this machine's own needs a key")
-      ->capture_default_str();
-  add_repeated(
-      *command, "--api-key", options->api_keys,
+  command.option("--port", &options->port, "0 lets the system choose").shows_default();
+  command.option("--host", &options->address, "Address to listen on; any but this machine's own needs a key")
+      .shows_default();
+  command.repeated(
+      "--api-key", &options->api_keys,
       "A key that clients must show (may be given several times). `ps` shows it to every user of this machine: a "
       "file, or the variable GLASSBOX_API_KEY, does not");
-  command->add_option("--api-key-file", options->api_key_file, "A file with such keys, one a line");
-  add_repeated(*command, "--allow-origin", options->allow_origins, "A web origin whose pages may call the API");
-  command->add_option("--runs", options->runs, "Folder of training runs to show on the page");
+  command.option("--api-key-file", &options->api_key_file, "A file with such keys, one a line");
+  command.repeated("--allow-origin", &options->allow_origins, "A web origin whose pages may call the API");
+  command.option("--runs", &options->runs, "Folder of training runs to show on the page");
+  command.option("--context", &options->engine.context, "Longest conversation in tokens (default: each model's own)")
+      .positive();
   command
-      ->add_option("--context", options->engine.context, "Longest conversation in tokens (default: each model's own)")
-      ->check(positive_number());
-  command
-      ->add_option("--cache-tokens", options->engine.cache_tokens,
-                   "Positions all conversations of a model may hold together (default: by memory)")
-      ->check(positive_number());
-  command->add_option("--body-limit", options->body_limit, "Largest request in bytes")->capture_default_str();
-  add_repeated(*command, "--ignore-key", options->ignore_keys,
-               "A key of config.json to run without, though it may matter");
-  command->add_flag("--quiet", options->quiet, "No line for each request");
-  add_threads_option(*command, options->engine.threads);
+      .option("--cache-tokens", &options->engine.cache_tokens,
+              "Positions all conversations of a model may hold together (default: by memory)")
+      .positive();
+  command.option("--body-limit", &options->body_limit, "Largest request in bytes").shows_default();
+  command.repeated("--ignore-key", &options->ignore_keys, "A key of config.json to run without, though it may matter");
+  command.flag("--quiet", &options->quiet, "No line for each request");
+  add_threads_option(command, &options->engine.threads);
 }
 
 }  // namespace glassbox

@@ -1,8 +1,12 @@
 // glassbox hub fsck, glassbox hub gc: the hub's store, proved and swept.
 #include <unistd.h>
 
+#include <cstdio>
+#include <limits>
+
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/figures.h"
 #include "hub/collect.h"
 #include "hub/database/repositories.h"
 #include "hub/fsck.h"
@@ -63,14 +67,14 @@ int gc(const Options& options) {
 
 void add_store_commands(Commands& commands) {
   auto checked = std::make_shared<Options>(), swept = std::make_shared<Options>();
-  auto* prove = commands.add("hub fsck", "Read every byte of the hub's store and compute every name again",
-                             "glassbox hub fsck", checked, fsck);
-  prove->add_flag("--json", checked->json, "One object for programs");
-  auto* sweep =
+  const Command prove = commands.add("hub fsck", "Read every byte of the hub's store and compute every name again",
+                                     "glassbox hub fsck", checked, fsck);
+  prove.flag("--json", &checked->json, "One object for programs");
+  const Command sweep =
       commands.add("hub gc", "Remove what no repository needs, while no server runs", "glassbox hub gc", swept, gc);
-  sweep->add_flag("--json", swept->json, "One object for programs");
-  sweep->add_flag(
-      "--now", swept->now,
+  sweep.flag("--json", &swept->json, "One object for programs");
+  sweep.flag(
+      "--now", &swept->now,
       "Also what clients may remember that they uploaded, for three weeks; their next upload may then fail once");
 }
 

@@ -8,6 +8,8 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <iostream>
+#include <iterator>
 
 namespace glassbox {
 namespace {
@@ -36,6 +38,10 @@ bool put(std::string_view text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
   if (!written && !lost_by) lost_by = errno;
   return !output_lost();
+}
+
+std::string read_standard_input() {
+  return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
 }
 
 bool output_lost() { return std::ferror(stdout) != 0; }

@@ -1,6 +1,7 @@
 // Standard input, output and error as every command finds them: open, and failing by return value alone.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace glassbox {
@@ -12,6 +13,8 @@ void prepare_streams();
 
 // Writes to standard output at once. False if it, or anything before it, could not be written.
 bool put(std::string_view text);
+
+std::string read_standard_input();  // to its end
 
 // True once something could not be written to standard output: a command that goes on for long may stop.
 bool output_lost();

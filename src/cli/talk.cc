@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/columns.h"
+#include "cli/figures.h"
 #include "cli/line_editor.h"
 #include "cli/message_reader.h"
 #include "cli/nearest.h"

@@ -1,10 +1,10 @@
 // glassbox tokenize, detokenize, render: text to ids and back, messages to a prompt.
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <iostream>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -12,6 +12,7 @@
 #include "chat/prompt_encoder.h"
 #include "cli/command.h"
 #include "cli/fetch.h"
+#include "cli/streams.h"
 #include "formats/file_set.h"
 
 namespace glassbox {
@@ -151,33 +152,33 @@ int render(const RenderOptions& options) {
 
 void add_text_commands(Commands& commands) {
   auto options = std::make_shared<TextOptions>();
-  auto* command = commands.add("tokenize", "Text on standard input, a JSON list of token ids on standard output",
-                               "echo -n 'Hello' | glassbox tokenize glassbox/prism", options, tokenize);
-  command->add_option("SOURCE", options->source, "A model, a folder, tokenizer.json or tokenizer.model")->required();
-  command->add_flag("--no-special", options->no_special,
-                    "Leave out what the tokenizer would put around the text, such as BOS");
-  command->add_flag("--prompt", options->prompt,
-                    "Standard input is what `glassbox render --json` wrote: control tokens are the template's alone");
+  Command command = commands.add("tokenize", "Text on standard input, a JSON list of token ids on standard output",
+                                 "echo -n 'Hello' | glassbox tokenize glassbox/prism", options, tokenize);
+  command.option("SOURCE", &options->source, "A model, a folder, tokenizer.json or tokenizer.model").required();
+  command.flag("--no-special", &options->no_special,
+               "Leave out what the tokenizer would put around the text, such as BOS");
+  command.flag("--prompt", &options->prompt,
+               "Standard input is what `glassbox render --json` wrote: control tokens are the template's alone");
 
   options = std::make_shared<TextOptions>();
   command = commands.add("detokenize", "A JSON list of token ids on standard input, their text on standard output",
                          "echo '[40, 41]' | glassbox detokenize glassbox/prism", options, detokenize);
-  command->add_option("SOURCE", options->source, "A model, a folder, tokenizer.json or tokenizer.model")->required();
+  command.option("SOURCE", &options->source, "A model, a folder, tokenizer.json or tokenizer.model").required();
 
   auto rendering = std::make_shared<RenderOptions>();
   command = commands.add(
       "render", "Messages on standard input, the prompt's exact text on standard output",
       R"(echo '{"messages":[{"role":"user","content":"Hi"}],"add_generation_prompt":true}' | glassbox render glassbox/prism)",
       rendering, render);
-  command->add_option("SOURCE", rendering->source, "A model, a folder, or a template file (*.jinja)")->required();
-  command->add_option("--template", rendering->name, "The template of this name, where the model has several");
-  auto* json = command->add_flag("--json", rendering->json,
-                                 "JSON: the prompt in parts, each the template's own (trusted) or not, and its ids");
-  auto* ids = command->add_flag("--ids", rendering->ids, "The ids that the model is given");
-  auto* text =
-      command->add_flag("--text", rendering->text, "The text alone, even where the conversation spells control tokens");
-  json->excludes(ids)->excludes(text);
-  ids->excludes(text);
+  command.option("SOURCE", &rendering->source, "A model, a folder, or a template file (*.jinja)").required();
+  command.option("--template", &rendering->name, "The template of this name, where the model has several");
+  const Option json = command.flag("--json", &rendering->json,
+                                   "JSON: the prompt in parts, each the template's own (trusted) or not, and its ids");
+  const Option ids = command.flag("--ids", &rendering->ids, "The ids that the model is given");
+  const Option text =
+      command.flag("--text", &rendering->text, "The text alone, even where the conversation spells control tokens");
+  json.excludes(ids).excludes(text);
+  ids.excludes(text);
 }
 
 }  // namespace glassbox

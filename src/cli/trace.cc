@@ -1,4 +1,6 @@
 // glassbox trace: what the named places of a model held while it read a prompt.
+#include <fmt/ranges.h>
+
 #include <cstdio>
 #include <sstream>
 
@@ -7,6 +9,8 @@
 #include "base/json.h"
 #include "base/output.h"
 #include "cli/command.h"
+#include "cli/model_options.h"
+#include "engine/model.h"
 
 namespace glassbox {
 namespace {
@@ -78,19 +82,19 @@ int run_trace(const TraceOptions& options) {
 
 void add_trace_command(Commands& commands) {
   auto options = std::make_shared<TraceOptions>();
-  auto* command =
+  const Command command =
       commands.add("trace", "See what named places inside a model hold while it reads a prompt",
                    "glassbox trace glassbox/prism 'What is 2 + 3?' --taps 'model.layers.*.self_attn.out,logits'",
                    options, run_trace);
-  options->model.add_to(*command);
-  command->add_option("PROMPT", options->prompt, "Text, as it is");
-  command->add_option("--tokens", options->tokens, "Exactly these token ids, with spaces between");
-  command->add_option("--taps", options->taps, "Names, with commas between; * and ? stand for any characters")
-      ->delimiter(',');
-  command->add_option("--out", options->out, "Write the values to this safetensors file");
-  add_force_option(*command, options->force);
-  command->add_flag("--list", options->list, "Name every tap");
-  command->add_flag("--json", options->json, "One JSON object a line");
+  options->model.add_to(command);
+  command.option("PROMPT", &options->prompt, "Text, as it is");
+  command.option("--tokens", &options->tokens, "Exactly these token ids, with spaces between");
+  command.option("--taps", &options->taps, "Names, with commas between; * and ? stand for any characters")
+      .separated_by(',');
+  command.option("--out", &options->out, "Write the values to this safetensors file");
+  add_force_option(command, &options->force);
+  command.flag("--list", &options->list, "Name every tap");
+  command.flag("--json", &options->json, "One JSON object a line");
 }
 
 }  // namespace glassbox

@@ -1,4 +1,5 @@
 // glassbox train: a model from a recipe.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -99,16 +100,15 @@ int train(const TrainCommand& command) {
 
 void add_train_command(Commands& commands) {
   auto command = std::make_shared<TrainCommand>();
-  CLI::App* app = commands.add("train", "Train a model as a recipe says",
-                               "glassbox train models/prism/recipe.toml --out runs/prism", command, train);
-  app->add_option("RECIPE", command->recipe, "the recipe: RECIPE.toml (docs/training.md)")->required();
-  app->add_option("--out", command->out, "folder of the run: curve, checkpoints and the model (default: runs/NAME)");
-  app->add_flag("--resume", command->resume, "go on from the last checkpoint in the folder");
-  app->add_flag("--force", command->force, "begin anew in a folder that holds a run or a model already");
-  app->add_option("--steps", command->steps, "train so many steps in all, whatever the recipe says")
-      ->check(positive_number());
-  app->add_flag("--json", command->json, "print each point of the curve, then a summary, as JSON lines");
-  add_threads_option(*app, command->threads);
+  const Command app = commands.add("train", "Train a model as a recipe says",
+                                   "glassbox train models/prism/recipe.toml --out runs/prism", command, train);
+  app.option("RECIPE", &command->recipe, "the recipe: RECIPE.toml (docs/training.md)").required();
+  app.option("--out", &command->out, "folder of the run: curve, checkpoints and the model (default: runs/NAME)");
+  app.flag("--resume", &command->resume, "go on from the last checkpoint in the folder");
+  app.flag("--force", &command->force, "begin anew in a folder that holds a run or a model already");
+  app.option("--steps", &command->steps, "train so many steps in all, whatever the recipe says").positive();
+  app.flag("--json", &command->json, "print each point of the curve, then a summary, as JSON lines");
+  add_threads_option(app, &command->threads);
 }
 
 }  // namespace glassbox

@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <utility>
 
-#include "cli/command.h"
+#include "cli/figures.h"
 #include "cli/terminal.h"
 
 namespace glassbox {
