@@ -171,6 +171,14 @@ TEST(Cli, RenderWritesThePrompt) {
               HasSubstr("no chat template named rag, only default"));
   EXPECT_THAT(glassbox("render --ids models/prism/chat_template.jinja", messages).err,
               HasSubstr("without a tokenizer"));
+
+  // What JSON says, digit by digit, as the server hands it to a template.
+  TemporaryFolder folder;
+  write_file(folder / "seed.jinja", "{{ messages[0].content }} {{ seed }}");
+  EXPECT_EQ(glassbox("render " + (folder / "seed.jinja").string(),
+                     R"({"messages": [{"role": "user", "content": "Hi"}], "seed": 123456789012345678901234567890})")
+                .out,
+            "Hi 123456789012345678901234567890");
 }
 
 TEST(Cli, BenchMeasuresBesideTheCeilings) {

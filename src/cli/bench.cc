@@ -55,7 +55,7 @@ int bench(const BenchOptions& given) {
                     {"int8_ceiling", t.int8_ceiling},
                     {"kernels", t.kernels},
                     {"threads", t.threads}});
-    fmt::print("{}\n", figures.dump());
+    fmt::print("{}\n", dump_ordered_json(figures));
     return 0;
   }
   fmt::print("{}, {} threads, kernels {}\n",

@@ -34,7 +34,7 @@ int run(const Options& given) {
   });
   if (terminal) fmt::print(stderr, "\r\033[K");
   if (given.json)
-    fmt::print("{}\n", OrderedJson({{"tensors", done.tensors}, {"bytes", done.bytes}, {"files", done.files}}).dump());
+    fmt::print("{}\n", dump_ordered_json({{"tensors", done.tensors}, {"bytes", done.bytes}, {"files", done.files}}));
   else
     fmt::print("{}: {} tensors, {}\n", given.target, done.tensors, human_bytes(static_cast<double>(done.bytes)));
   say_beyond_gguf(given.target);

@@ -55,12 +55,11 @@ int eval(const EvalOptions& options) {
     write_importance(options.imatrix, importance->sums(), std::filesystem::path(options.text).filename().string(),
                      result.windows, given.context, options.force ? Existing::replaced : Existing::refused);
   if (options.json)
-    fmt::print("{}\n", OrderedJson({{"perplexity", result.perplexity},
-                                    {"error", result.error},
-                                    {"tokens", result.tokens},
-                                    {"windows", result.windows},
-                                    {"context", given.context}})
-                           .dump());
+    fmt::print("{}\n", dump_ordered_json({{"perplexity", result.perplexity},
+                                          {"error", result.error},
+                                          {"tokens", result.tokens},
+                                          {"windows", result.windows},
+                                          {"context", given.context}}));
   else
     fmt::print("perplexity {:.4f} +- {:.4f} over {} tokens in {} windows of {}\n", result.perplexity, result.error,
                with_commas(result.tokens), result.windows, given.context);

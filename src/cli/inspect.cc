@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "audit/description.h"
+#include "base/json.h"
 #include "cli/command.h"
 #include "cli/fetch.h"
 #include "cli/figures.h"
@@ -43,7 +44,7 @@ void print_architecture(const OrderedJson& a) {
                                human_bytes(needed["weights_bytes"].get<double>()),
                                human_bytes(needed["cache_bytes"].get<double>()),
                                with_commas(a["memory_context"].get<int64_t>())));
-  if (!a["ignored_keys"].empty()) line("ignored keys", a["ignored_keys"].dump());
+  if (!a["ignored_keys"].empty()) line("ignored keys", dump_ordered_json(a["ignored_keys"]));
   for (const auto& warning : a.value("warnings", OrderedJson::array())) line("warning", warning.get<std::string>());
 }
 
@@ -66,7 +67,7 @@ void print_weights(const OrderedJson& weights, bool tensors) {
   if (!tensors) return;
   for (const OrderedJson& tensor : weights["tensors"])
     fmt::print("  {:<56} {:<7} {:<18} {:>9}\n", tensor["name"].get<std::string>(), tensor["dtype"].get<std::string>(),
-               tensor["shape"].dump(), human_bytes(tensor["bytes"].get<double>()));
+               dump_ordered_json(tensor["shape"]), human_bytes(tensor["bytes"].get<double>()));
 }
 
 void print_text(const OrderedJson& text) {
@@ -76,7 +77,7 @@ void print_text(const OrderedJson& text) {
     line("chat template", text["chat_template"].is_null()
                               ? "none: the model continues text"
                               : fmt::format("{} characters", text["chat_template"].get<std::string>().size()));
-  if (text.contains("eos")) line("ends at", text["eos"].dump());
+  if (text.contains("eos")) line("ends at", dump_ordered_json(text["eos"]));
   for (const char* source : {"model", "glassbox"}) {
     if (!text.contains("sampling")) break;
     std::string settings;
@@ -105,7 +106,7 @@ int inspect(const InspectOptions& options) {
   fetch_model(options.model);
   const OrderedJson description = describe(options.model, options.description);
   if (options.json)
-    fmt::print("{}\n", description.dump(-1, ' ', false, OrderedJson::error_handler_t::replace));
+    fmt::print("{}\n", dump_ordered_json(description));
   else
     print_for_people(description, options.tensors);
   return 0;

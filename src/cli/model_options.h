@@ -19,10 +19,14 @@ struct ModelOptions {
   std::vector<std::string> ignore_keys;
   int threads = 0;
 
-  void add_to(Command command);               // MODEL, --adapter, --ignore-key, --threads
-  std::shared_ptr<const Model> open() const;  // fetched where it is a hub's and not here (cli/fetch.h)
-  std::shared_ptr<const Adapter> open_adapter(const Model& over) const;  // null where none was asked for
-  std::vector<std::filesystem::path> files() const;                      // what is read of the disk: for check_output()
+  // MODEL, --adapter, --ignore-key, --threads.
+  void add_to(Command command);
+  // Fetched where it is a hub's and not here (cli/fetch.h). Throws what opening does.
+  std::shared_ptr<const Model> open() const;
+  // Null where none was asked for.
+  std::shared_ptr<const Adapter> open_adapter(const Model& over) const;
+  // What is read of the disk: for check_output().
+  std::vector<std::filesystem::path> files() const;
 };
 
 }  // namespace glassbox

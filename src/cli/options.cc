@@ -19,7 +19,7 @@ CLI::Validator positive_number() {
   });
 }
 
-Misuse::Kind kind_of(const CLI::ParseError& error) {
+Misuse::Kind kind_of_misuse(const CLI::ParseError& error) {
   if (dynamic_cast<const CLI::ConversionError*>(&error)) return Misuse::Kind::bad_value;
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error)) return Misuse::Kind::bad_count;
   if (dynamic_cast<const CLI::RequiredError*>(&error)) return Misuse::Kind::missing;
@@ -27,7 +27,7 @@ Misuse::Kind kind_of(const CLI::ParseError& error) {
 }
 
 Misuse misuse_of(CLI::App& app, const CLI::ParseError& error) {
-  Misuse misuse(kind_of(error), error.what());
+  Misuse misuse(kind_of_misuse(error), error.what());
   misuse.beyond = app.remaining();
   const auto chosen = app.get_subcommands();
   if (chosen.empty() || !misuse.beyond.empty()) return misuse;

@@ -30,12 +30,16 @@ class Option {
   explicit Option(CLI::Option& option) : option_(&option) {}
 
   Option required() const;
-  Option shows_default() const;  // its --help says what the value is now
-  Option positive() const;       // a number
-  Option not_negative() const;   // a number
+  // In --help: what the value is now.
+  Option shows_default() const;
+  // Of numbers: what else is refused, saying what was expected and what came.
+  Option positive() const;
+  Option not_negative() const;
   Option between(int least, int most) const;
   Option one_of(std::vector<std::string> words) const;
-  Option separated_by(char mark) const;  // several values in one word
+  // Several values in one word, with the mark between them.
+  Option separated_by(char mark) const;
+  // Refused where the other is not given, or where it is.
   Option needs(Option other) const;
   Option excludes(Option other) const;
 
@@ -62,7 +66,8 @@ class Command {
 
   std::string name() const;
   std::vector<Command> commands() const;
-  std::vector<std::string> option_names() const;  // the long ones: "--name"
+  // The long ones: "--name".
+  std::vector<std::string> option_names() const;
   // What its --help says of the values: "INT", "UINT:POSITIVE". Empty where no option is called so.
   std::string type_of(const std::string& option) const;
 
@@ -77,8 +82,10 @@ struct Misuse : std::runtime_error {
   Misuse(Kind kind, const std::string& what) : std::runtime_error(what), kind(kind) {}
 
   Kind kind;
-  std::optional<Command> command;   // absent where something before it was wrong, or nothing names one
-  std::vector<std::string> beyond;  // words that nothing took, of the command or before it
+  // The command it is about: absent where something before it was wrong, or no word names one.
+  std::optional<Command> command;
+  // Words that nothing took, of the command; or before it.
+  std::vector<std::string> beyond;
 };
 
 class Program {

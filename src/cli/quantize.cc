@@ -89,7 +89,7 @@ int run(const Options& given) {
       types[type] = {{"tensors", sum.tensors},
                      {"bytes", sum.bytes},
                      {"relative", sum.relative / static_cast<double>(sum.tensors)}};
-    fmt::print("{}\n", OrderedJson({{"file", target}, {"bytes", bytes}, {"types", types}, {"tensors", list}}).dump());
+    fmt::print("{}\n", dump_ordered_json({{"file", target}, {"bytes", bytes}, {"types", types}, {"tensors", list}}));
     return 0;
   }
   for (const auto& [type, sum] : by_type)

@@ -138,7 +138,7 @@ std::string Settings::show(const SamplingDefaults& defaults) const {
   for (const Known& one : kKnown) {
     std::string value, source;
     if (const OrderedJson asked = one.get(*this); !asked.is_null()) {
-      value = asked.is_string() ? asked.get<std::string>() : asked.dump();
+      value = asked.is_string() ? asked.get<std::string>() : dump_ordered_json(asked);
       source = "set here";
     } else {
       for (const auto& [setting, number, whose] : defaults.settings)
@@ -175,7 +175,7 @@ Settings Settings::from_json(const OrderedJson& json) {
         settings.stop.push_back(text.get<std::string>());
       }
     } else if (value.is_string() || value.is_number()) {
-      settings.set(name, value.is_string() ? value.get<std::string>() : value.dump());
+      settings.set(name, value.is_string() ? value.get<std::string>() : dump_ordered_json(value));
     } else {
       fail(ErrorKind::bad_request, "{}: expected a number or a text, got {}", name, value.type_name());
     }

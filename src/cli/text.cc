@@ -60,8 +60,7 @@ int tokenize(const TextOptions& options) {
   const Tokenizer tokenizer = open_tokenizer(options.source);
   const std::string input = read_standard_input();
   if (options.prompt) {
-    parse_json(input, "standard input", ErrorKind::bad_request);
-    const OrderedJson prompt = OrderedJson::parse(input);
+    const OrderedJson prompt = parse_ordered_json(input, "standard input", ErrorKind::bad_request);
     const OrderedJson parts = prompt.is_object() && prompt.contains("prompt") ? prompt["prompt"] : prompt;
     print_ids(PromptEncoder(tokenizer, template_of_model(options.source)).encode(Rendered::of_parts(parts)));
     return 0;
@@ -77,9 +76,10 @@ int detokenize(const TextOptions& options) {
     fail(ErrorKind::bad_request, "standard input: expected a JSON list of token ids, got {}", list.type_name());
   std::vector<int32_t> ids;
   for (const Json& id : list) {
-    if (!id.is_number_integer() || id < 0 || id > INT32_MAX)
+    const int64_t number = id.is_number_integer() ? id.get<int64_t>() : -1;  // beyond its largest: negative
+    if (number < 0 || number > INT32_MAX)
       fail(ErrorKind::bad_request, "standard input: expected token ids, got {}", dump_json(id).substr(0, 60));
-    ids.push_back(id.get<int32_t>());
+    ids.push_back(static_cast<int32_t>(number));
   }
   const std::string text = tokenizer.decode(ids);
   std::fwrite(text.data(), 1, text.size(), stdout);
@@ -111,9 +111,7 @@ int render(const RenderOptions& options) {
       fail(ErrorKind::bad_request, "--template: {} has no chat template named {}, only {}", options.source,
            options.name, fmt::join(names, ", "));
   }
-  const std::string input = read_standard_input();
-  parse_json(input, "standard input", ErrorKind::bad_request);  // bounds the depth and names what is wrong
-  const OrderedJson context = OrderedJson::parse(input);
+  const OrderedJson context = parse_ordered_json(read_standard_input(), "standard input", ErrorKind::bad_request);
   if (!context.is_object())
     fail(ErrorKind::bad_request, "standard input: expected an object with \"messages\", got {}", context.type_name());
   const Rendered rendered = chat_template->render(context);
