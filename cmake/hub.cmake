@@ -29,7 +29,7 @@ target_link_libraries(glassbox_hub PRIVATE blake3 PkgConfig::ARGON2 PkgConfig::L
 target_link_libraries(test_hub PRIVATE PkgConfig::LZ4 ZLIB::ZLIB)  # to make what strangers may send
 
 # The clients that people have, against the program itself. Skipped (77) where a client is not installed.
-foreach(test hub_python hub_cli hub_curl)
+foreach(test hub_python hub_cli hub_curl hub_git)
   add_test(NAME conformance.${test}
     COMMAND sh -c "python=build/venv/bin/python; [ -x $python ] || python=python3; exec $python tests/clients/${test}_test.py $<TARGET_FILE:glassbox>"
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})

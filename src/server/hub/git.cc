@@ -51,10 +51,12 @@ hub::Repository readable(const Call& call) {
   });
 }
 
-[[noreturn]] void refuse_push(const Call& call) {
-  const hub::Repository repository = readable(call);
-  refuse(Refused::forbidden, "{}: git push is not served here yet. Upload with: hf upload {} FOLDER",
-         repository.full_name(), repository.full_name());
+// Nobody is asked for a password for it: none would help.
+http::Response push_answer(const Call& call) {
+  const std::string name = readable(call).full_name();
+  return {403,
+          {{"Content-Type", "text/plain; charset=utf-8"}},
+          fmt::format("{}: git push is not served here yet. Upload with: hf upload {} FOLDER\n", name, name)};
 }
 
 std::string git_body(const http::Request& request) {
@@ -84,7 +86,7 @@ std::function<std::string(size_t)> pack_source(hub::Hub& hub, const hub::Caller&
 
 http::Response git_offer(const Call& call) {
   const std::string service = call.query_one("service").value_or("");
-  if (service == "git-receive-pack") refuse_push(call);
+  if (service == "git-receive-pack") return push_answer(call);
   if (service != "git-upload-pack")
     refuse(Refused::bad_value, "service: expected git-upload-pack, got {}: git 1.6.6 and later ask so", quote(service));
   const hub::Repository repository = readable(call);
@@ -110,7 +112,7 @@ http::Response git_upload_pack(const Call& call) {
   return response;
 }
 
-http::Response git_receive_pack(const Call& call) { refuse_push(call); }
+http::Response git_receive_pack(const Call& call) { return push_answer(call); }
 
 http::Response git_failure(std::exception_ptr thrown, const Call* call) {
   http::Response response = error_answer(thrown, call);
