@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <queue>
+#include <ranges>
 
 #include "base/quote.h"
 #include "hub/refusal.h"
@@ -127,8 +128,10 @@ Reached reach_by_rule(History& history, const FetchRequest& request, const std::
     const ObjectId id = open.back();
     open.pop_back();
     const auto& parents = history.at(id).parents;
-    (std::ranges::all_of(parents, is_in) ? reached.inside : reached.ends).push_back(id);
-    for (const ObjectId& parent : parents) push(parent);
+    const bool is_inside = std::ranges::all_of(parents, is_in);
+    (is_inside ? reached.inside : reached.ends).push_back(id);
+    if (is_inside)
+      for (const ObjectId& parent : parents) push(parent);
   }
   if (in.empty()) refuse(Refused::bad_value, "no commit is left of what was asked for: none is new enough");
   return reached;
@@ -293,12 +296,16 @@ std::vector<SentCommit> commits_to_send(History& history, const FetchRequest& re
   }
   // Where clocks went wrong, what was listed may have turned out to be had.
   std::erase_if(listed, [&](const ObjectId& id) { return marks[id].had; });
+  // Older ones come first, and a tree is compared with those of parents that came before it alone: else a file that a
+  // commit has of its parent, and the parent elsewhere of the commit, would be left out by both.
   std::vector<SentCommit> sent;
-  for (const ObjectId& id : listed) {
+  IdSet done;
+  for (const ObjectId& id : listed | std::views::reverse) {
     SentCommit commit{id, history.at(id).tree, {}};
     for (const ObjectId& parent : history.at(id).parents)
-      if (const auto mark = marks.find(parent); mark != marks.end() && (mark->second.had || mark->second.listed))
+      if (const auto mark = marks.find(parent); done.contains(parent) || (mark != marks.end() && mark->second.had))
         commit.before.push_back(history.at(parent).tree);
+    done.insert(id);
     sent.push_back(std::move(commit));
   }
   return sent;

@@ -53,9 +53,9 @@ Shallow shallow_of(History& history, const FetchRequest& request, const std::vec
 
 struct SentCommit {
   ObjectId id, tree;
-  std::vector<ObjectId> before;  // trees of parents, which the client has or gets as well
+  std::vector<ObjectId> before;  // trees of parents, which the client has, or gets by commits before this one
 };
-// The newest first.
+// The oldest first, as far as clocks are right.
 std::vector<SentCommit> commits_to_send(History& history, const FetchRequest& request,
                                         const std::vector<ObjectId>& wants, const std::vector<ObjectId>& common,
                                         const Shallow& shallow);
