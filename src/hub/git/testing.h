@@ -148,6 +148,31 @@ inline std::vector<std::pair<ObjectKind, std::string>> unpacked(std::string_view
   return objects;
 }
 
+inline std::string gzipped(const std::string& bytes) {
+  z_stream stream{};
+  if (deflateInit2(&stream, 9, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+    throw std::runtime_error("zlib");
+  std::string out(deflateBound(&stream, bytes.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  if (deflate(&stream, Z_FINISH) != Z_STREAM_END) throw std::runtime_error("zlib");
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
+
+// The repository of several tests: three commits in a row, a side branch from the second, and a merge of both.
+struct BranchedStore : MadeUpStore {
+  const ObjectId first = commit({{"a", "1"}, {"in/b", "1"}, {"in/deep/c", "1"}}, {}, 100),
+                 second = commit({{"a", "1"}, {"in/b", "2"}, {"in/deep/c", "1"}}, {first}, 200),
+                 third = commit({{"a", "1"}, {"in/b", "3"}, {"in/deep/c", "1"}}, {second}, 300),
+                 side = commit({{"a", "side"}, {"in/b", "2"}, {"in/deep/c", "1"}}, {second}, 350),
+                 merge = commit({{"a", "side"}, {"in/b", "3"}, {"in/deep/c", "1"}}, {third, side}, 400);
+  BranchedStore() { refs = {{"refs/heads/main", merge}, {"refs/heads/side", side}, {"refs/tags/v1", first}}; }
+};
+
 // Requests: packets of these lines, and of "<flush>" and "<delimiter>".
 inline std::string said(const std::vector<std::string>& lines) {
   std::string bytes;

@@ -15,6 +15,7 @@ namespace glassbox::hub::git {
 namespace {
 
 using testing::all_of;
+using testing::BranchedStore;
 using ::testing::ElementsAre;
 using testing::fetch_command;
 using testing::Files;
@@ -28,17 +29,7 @@ using ::testing::StartsWith;
 using ::testing::UnorderedElementsAre;
 using testing::unpacked;
 
-// Three commits in a row, a side branch from the second, and a merge of both.
 struct Branched : ::testing::Test {
-  Branched() {
-    first = store.commit({{"a", "1"}, {"in/b", "1"}, {"in/deep/c", "1"}}, {}, 100);
-    second = store.commit({{"a", "1"}, {"in/b", "2"}, {"in/deep/c", "1"}}, {first}, 200);
-    third = store.commit({{"a", "1"}, {"in/b", "3"}, {"in/deep/c", "1"}}, {second}, 300);
-    side = store.commit({{"a", "side"}, {"in/b", "2"}, {"in/deep/c", "1"}}, {second}, 350);
-    merge = store.commit({{"a", "side"}, {"in/b", "3"}, {"in/deep/c", "1"}}, {third, side}, 400);
-    store.refs = {{"refs/heads/main", merge}, {"refs/heads/side", side}, {"refs/tags/v1", first}};
-  }
-
   Heard fetch(const std::vector<std::string>& lines) {
     return hear(all_of(answer_v2(store, fetch_command(lines)), store));
   }
@@ -58,8 +49,9 @@ struct Branched : ::testing::Test {
   static std::string have(const ObjectId& id) { return "have " + id.hex(); }
   static ObjectId blob(const std::string& content) { return object_id(ObjectKind::blob, content); }
 
-  MadeUpStore store;
-  ObjectId first, second, third, side, merge;
+  BranchedStore store;
+  const ObjectId &first = store.first, &second = store.second, &third = store.third, &side = store.side,
+                 &merge = store.merge;
 };
 
 TEST_F(Branched, ACloneHasEveryObjectOnce) {

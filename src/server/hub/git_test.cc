@@ -17,6 +17,7 @@ namespace glassbox {
 namespace {
 
 using testing::fetch_command;
+using testing::gzipped;
 using ::testing::HasSubstr;
 using testing::hear;
 using ::testing::StartsWith;
@@ -24,20 +25,6 @@ using testing::TestClient;
 using testing::unpacked;
 
 constexpr auto kModel = hub::RepositoryKind::model;
-
-std::string gzipped(const std::string& bytes) {
-  z_stream stream{};
-  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string out(deflateBound(&stream, bytes.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-  stream.avail_in = static_cast<uInt>(bytes.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
 
 // A server with a public, a private and a gated repository of alice's; bob is nobody special.
 class GitOverHttp : public ::testing::Test {
