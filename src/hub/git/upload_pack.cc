@@ -86,8 +86,9 @@ struct Fetch {
   }
   bool is_ready() { return git::is_ready(history, commits, common); }
   void append_shallow(std::string& out) const {
-    for (const ObjectId& id : shallow.ends) append_line(out, "shallow {}", id.hex());
-    for (const ObjectId& id : shallow.opened) append_line(out, "unshallow {}", id.hex());
+    // Without a newline, as git has it: libgit2 takes none.
+    for (const ObjectId& id : shallow.ends) append_packet(out, "shallow " + id.hex());
+    for (const ObjectId& id : shallow.opened) append_packet(out, "unshallow " + id.hex());
   }
   std::shared_ptr<PackStream> pack() {
     ObjectWalk walk(commits_to_send(history, request, commits, common, shallow), named, request.filter);

@@ -246,6 +246,13 @@ TEST_F(Branched, OlderClientsAreAnsweredInTheirWay) {
   EXPECT_EQ(unpacked(small.pack).size(), 3u);
 }
 
+// Clients other than git take these lines in git's own form alone.
+TEST_F(Branched, ShallowLinesHaveNoNewline) {
+  const std::string line = "0034shallow " + merge.hex();
+  EXPECT_THAT(answer_v2(store, fetch_command({want(merge), "deepen 1", "done"})).text, HasSubstr(line + "0001"));
+  EXPECT_EQ(answer(store, said({want(merge), "deepen 1", "<flush>"})).text, line + "0000");
+}
+
 // A client names thousands of commits: of those not here nothing is said, and beyond some number none is looked up.
 TEST_F(Branched, ManyHavesAreBounded) {
   std::vector<std::string> lines{want(merge)};
