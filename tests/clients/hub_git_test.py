@@ -305,6 +305,7 @@ def data_sets(git, api, place):
         folder = place / (name + ending)
         git("clone", git.url(f"datasets/alice/{name}{ending}"), str(folder))
         assert files_of(folder) == {"train.csv": b"a,b\n1,2\n"}
+    assert f"hf upload alice/{name} FOLDER --repo-type dataset" in git.refuses("push", "origin", "HEAD:refs/heads/new", at=folder)
     git.refuses("clone", git.url(f"alice/{name}"), str(place / "wrong-kind"))
 
 

@@ -53,10 +53,13 @@ hub::Repository readable(const Call& call) {
 
 // Nobody is asked for a password for it: none would help.
 http::Response push_answer(const Call& call) {
-  const std::string name = readable(call).full_name();
+  const std::string name = readable(call).full_name(),
+                    kind = call.kind == hub::RepositoryKind::model
+                               ? ""
+                               : fmt::format(" --repo-type {}", hub::name_of(call.kind));
   return {403,
           {{"Content-Type", "text/plain; charset=utf-8"}},
-          fmt::format("{}: git push is not served here yet. Upload with: hf upload {} FOLDER\n", name, name)};
+          fmt::format("{}: git push is not served here yet. Upload with: hf upload {} FOLDER{}\n", name, name, kind)};
 }
 
 std::string git_body(const http::Request& request) {
