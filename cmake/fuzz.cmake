@@ -34,6 +34,8 @@ glassbox_fuzz(tokenizer_gguf tokenizer)
 glassbox_fuzz(chat_syntax chat)
 glassbox_fuzz(openai_request server)
 glassbox_fuzz(http_request server)
+glassbox_fuzz(git_request hub)
+target_link_libraries(fuzz_git_request PRIVATE ZLIB::ZLIB)  # to read git's packs
 glassbox_fuzz(xet_xorb hub)
 glassbox_fuzz(xet_shard hub)
 glassbox_fuzz(terminal cli)

@@ -22,13 +22,14 @@ target_include_directories(blake3 SYSTEM INTERFACE ${blake3})
 pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 find_package(CURL REQUIRED)
+find_package(ZLIB REQUIRED)
 pkg_check_modules(ARGON2 REQUIRED IMPORTED_TARGET libargon2)
 glassbox_floor(hub USES glassbox_convert OpenSSL::Crypto)
-target_link_libraries(glassbox_hub PRIVATE blake3 PkgConfig::ARGON2 PkgConfig::LZ4 PkgConfig::SQLITE CURL::libcurl)
-target_link_libraries(test_hub PRIVATE PkgConfig::LZ4)  # to make what strangers may send
+target_link_libraries(glassbox_hub PRIVATE blake3 PkgConfig::ARGON2 PkgConfig::LZ4 PkgConfig::SQLITE CURL::libcurl ZLIB::ZLIB)
+target_link_libraries(test_hub PRIVATE PkgConfig::LZ4 ZLIB::ZLIB)  # to make what strangers may send
 
 # The clients that people have, against the program itself. Skipped (77) where a client is not installed.
-foreach(test hub_python hub_cli hub_curl)
+foreach(test hub_python hub_cli hub_curl hub_git)
   add_test(NAME conformance.${test}
     COMMAND sh -c "python=build/venv/bin/python; [ -x $python ] || python=python3; exec $python tests/clients/${test}_test.py $<TARGET_FILE:glassbox>"
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})

@@ -4,6 +4,8 @@ find_package(prometheus-cpp REQUIRED CONFIG)
 glassbox_floor(server USES glassbox_engine glassbox_hub glassbox_web Boost::headers prometheus-cpp::core)
 target_compile_definitions(glassbox_server PRIVATE GLASSBOX_VERSION="${PROJECT_VERSION}")
 
+target_link_libraries(test_server PRIVATE ZLIB::ZLIB)  # to read git's packs
+
 # OpenAI's own client against the program itself. Skipped (77) where that client is not installed.
 add_test(NAME conformance.openai_client
   COMMAND sh -c "python=build/venv/bin/python; [ -x $python ] || python=python3; exec $python tests/clients/openai_client_test.py $<TARGET_FILE:glassbox>"

@@ -169,6 +169,8 @@ class WholeReader : public ContentReader {
 
 }  // namespace
 
+std::unique_ptr<ContentReader> reader_of(std::string bytes) { return std::make_unique<WholeReader>(std::move(bytes)); }
+
 // Decompresses one chunk after another of the xorbs that a layout names.
 class Contents::Reader : public ContentReader {
  public:
@@ -288,7 +290,7 @@ std::unique_ptr<ContentReader> Contents::open(const Sha256& sha256) const {
   const auto bytes = database_.read([&](Connection& connection) { return Layouts(connection).whole_bytes(sha256); });
   if (!bytes || digest_of<Sha256>(*bytes) != sha256)
     fail(ErrorKind::bad_file, "content {}: damaged in the store", sha256.hex());
-  return std::make_unique<WholeReader>(*bytes);
+  return reader_of(*bytes);
 }
 
 std::string Contents::read(const Sha256& sha256, size_t most) const {

@@ -38,6 +38,9 @@ class ContentReader {
   virtual std::string read(uint64_t offset, size_t most) = 0;
 };
 
+// Of bytes in memory.
+std::unique_ptr<ContentReader> reader_of(std::string bytes);
+
 // How long what nobody refers to yet stays: clients remember what they uploaded for three weeks, and name it again
 // without asking.
 constexpr int64_t kLease = int64_t{22} * 24 * 60 * 60 * 1000;  // milliseconds

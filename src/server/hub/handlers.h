@@ -140,6 +140,20 @@ http::Response lfs_get(const Call& call);
 // PUT to an address that lfs_batch() gave. The bytes are checked against their SHA-256.
 void lfs_put(const Call& call, const std::shared_ptr<http::ResponseStream>& stream);
 
+// git.cc: clone and fetch.
+
+// Bytes of a request, also after it was decompressed: git names each object that it wants or has, some hundred thousand
+// of them.
+inline constexpr uint64_t kMostGitBody = uint64_t{16} << 20;
+// GET .../info/refs?service=git-upload-pack: what git is offered. Of git-receive-pack (push): 403.
+http::Response git_offer(const Call& call);
+// POST .../git-upload-pack: references, or a pack.
+http::Response git_upload_pack(const Call& call);
+// POST .../git-receive-pack: 403.
+http::Response git_receive_pack(const Call& call);
+// The answer to what these throw, as text: git prints it.
+http::Response git_failure(std::exception_ptr thrown, const Call* call);
+
 // xet.cc: tokens, and the content-addressed service.
 
 // What a caller shows to the content-addressed service, for a quarter of an hour.

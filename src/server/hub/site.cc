@@ -56,6 +56,12 @@ class Table {
     add(std::move(made), kind, caller_of, hubapi::error_answer,
         [answer](const Call& call, const Stream&) { return answer(call); });
   }
+  void add_git(const char* method, std::string pattern, hub::RepositoryKind kind, Answer answer) {
+    Route made = route(method, std::move(pattern), Access::key, {false, hubapi::kMostGitBody});
+    made.asks_itself = [hub = &hub_] { return hub->people().any(); };
+    add(std::move(made), kind, caller_of, hubapi::git_failure,
+        [answer](const Call& call, const Stream&) { return answer(call); });
+  }
   // For whoever shows a right that this server signed, or needs none.
   void add_open(const char* method, std::string pattern, Answer answer) {
     add(route(method, std::move(pattern), Access::everyone, {false, xet::kMostShardBytes}), hub::RepositoryKind::model,
@@ -179,6 +185,9 @@ std::vector<Route> hub_routes(hub::Hub& hub, FinishAnswer finish) {
     add("POST", files + "/ask-access", hubapi::ask_access);
     add("POST", files + "/info/lfs/objects/batch", hubapi::lfs_batch);
     add("POST", files + "/info/lfs/verify", hubapi::lfs_verify);
+    table.add_git("GET", files + "/info/refs", kind, hubapi::git_offer);
+    table.add_git("POST", files + "/git-upload-pack", kind, hubapi::git_upload_pack);
+    table.add_git("POST", files + "/git-receive-pack", kind, hubapi::git_receive_pack);
   }
   table.add_open("PUT", "/lfs/{token}", {.streams = true, .limit = kMostUpload}, hubapi::lfs_put);
   table.add_open("GET", "/lfs/{token}", hubapi::lfs_get);
