@@ -17,7 +17,7 @@ namespace {
 constexpr const char* kUnfinished = "unfinished";
 
 [[noreturn]] void fail_writing(const std::filesystem::path& file, const char* doing) {
-  if (errno == ENOSPC || errno == EDQUOT)
+  if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
     fail(ErrorKind::full, "{}: cannot {}: {}", file.string(), doing, std::generic_category().message(errno));
   fail_errno(file, doing);
 }

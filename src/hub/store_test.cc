@@ -1,13 +1,16 @@
 // What a store needs to be trusted: garbage goes, nothing else does, and damage of any kind is found.
 #include <gmock/gmock.h>
+#include <sys/resource.h>
 
 #include <chrono>
+#include <csignal>
 #include <fstream>
 #include <thread>
 
 #include "base/random.h"
 #include "hub/collect.h"
 #include "hub/fsck.h"
+#include "hub/studies.h"
 #include "hub/testing.h"
 #include "tests/testing.h"
 
@@ -165,6 +168,76 @@ TEST_F(StoreTest, LeftoversAreTakenAway) {
   EXPECT_THAT(proof().problems, ::testing::IsEmpty());
   EXPECT_EQ(collect(hub_->contents(), 0).blobs, 1);
   EXPECT_EQ(proof().leftovers, 0);
+}
+
+// Every write of this process fails behind so many bytes of a file, as on a disk without room.
+class WritesFail {
+ public:
+  explicit WritesFail(rlim_t beyond) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    was_ = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{beyond, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~WritesFail() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, was_);
+  }
+  WritesFail(const WritesFail&) = delete;
+  WritesFail& operator=(const WritesFail&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*was_)(int) = nullptr;
+};
+
+// Wherever it is that a write fails, all that was acknowledged is there, nothing of what was not, and the next one that
+// can be written is.
+TEST_F(StoreTest, AFailingWriteLosesNothing) {
+  make("m", random_bytes(900'000, 1));
+  hub_->studies().wait();
+  const std::string bytes = random_bytes(300'000, 2);
+  const auto files = [&] {
+    return hub_->view(me_, [&](View& view) {
+      std::vector<std::string> paths;
+      for (const Entry& entry : view.list(view.resolve(view.repository(kModel, "local/m"), "main"), "", true))
+        paths.push_back(entry.path);
+      return paths;
+    });
+  };
+  const std::vector<std::string> before = files();
+  size_t failures = 0;
+  for (rlim_t limit = 0;; limit += 20'000) {
+    std::optional<ErrorKind> failed;
+    {
+      const WritesFail beyond(limit);
+      try {
+        const Sha256 stored = store(bytes);
+        hub_->commit(me_, kModel, "local/m",
+                     {std::string(kMainBranch),
+                      "more",
+                      "",
+                      {},
+                      {PutStored{"more.bin", stored, bytes.size()}, PutFile{"more.txt", "more"}}});
+      } catch (const Error& error) { failed = error.kind(); }
+    }
+    ASSERT_THAT(proof().problems, ::testing::IsEmpty()) << "writes failed beyond byte " << limit;
+    if (!failed) break;
+    EXPECT_TRUE(failed == ErrorKind::io || failed == ErrorKind::full) << limit;
+    EXPECT_EQ(files(), before) << limit;
+    if (++failures % 4 == 0) {  // as it is, or by another process
+      hub_.reset();
+      hub_ = std::make_unique<Hub>(folder_ / "hub");
+    }
+    ASSERT_LT(limit, 10'000'000u);
+  }
+  EXPECT_GT(failures, 10u);
+  EXPECT_EQ(files().size(), before.size() + 2);
+  hub_->view(me_, [&](View& view) {
+    const auto entry = view.entry(view.resolve(view.repository(kModel, "local/m"), "main"), "more.bin");
+    ASSERT_TRUE(entry.has_value());
+    EXPECT_EQ(hub_->contents().read(entry->sha256, 1 << 20), bytes);
+  });
 }
 
 // As a server does by itself, again and again.
