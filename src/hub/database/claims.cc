@@ -13,9 +13,10 @@ const std::string kNamed =
     "COALESCE((SELECT q.id FROM repository q WHERE q.kind = 0 AND q.folded = b.folded), "
     "(SELECT f.repository FROM former_name f WHERE f.kind = 0 AND f.folded = b.folded))";
 // The claims whose base is one of the models of a list, by any name it has had. Its question marks: the list, twice.
+// CROSS JOIN: SQLite keeps the order, and finds former names by their model.
 const std::string kClaimsOn =
     ", named(id, folded) AS (SELECT q.id, q.folded FROM json_each(?) j JOIN repository q ON q.id = j.value UNION ALL "
-    "SELECT f.repository, f.folded FROM json_each(?) j JOIN former_name f ON f.repository = j.value AND f.kind = 0), "
+    "SELECT f.repository, f.folded FROM json_each(?) j CROSS JOIN former_name f ON f.repository = j.value), "
     "claim AS (SELECT n.id AS base, b.child, MIN(b.place), b.name, b.relation, b.verdict, b.why, b.against "
     "FROM named n JOIN base b ON b.folded = n.folded WHERE b.child <> n.id GROUP BY n.id, b.child) ";
 
