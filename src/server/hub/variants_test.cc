@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "hub/people.h"
@@ -190,7 +191,10 @@ TEST_F(HubVariants, TheExportHasEachOnce) {
   });
   const std::string text = all_of(ask(popularity, {}), 100'000);
   EXPECT_EQ(std::ranges::count(text, '\n'), kMany + 3);
-  for (int i = 0; i < kMany; ++i) EXPECT_THAT(text, HasSubstr("\"bob/m" + std::to_string(i) + "\""));
+  std::set<std::string> names;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) names.insert(Json::parse(line)["id"]);
+  EXPECT_EQ(names.size(), static_cast<size_t>(kMany) + 3);
 }
 
 TEST_F(HubVariants, WhetherTheCallerLikesIt) {
