@@ -52,7 +52,7 @@ std::vector<Descent::Runner> Descent::race(std::span<const int64_t> moments, siz
   std::vector<size_t> first(bases_.size());
   std::iota(first.begin(), first.end(), size_t{0});
   std::erase_if(first, [&](size_t i) { return last[i] == 0; });
-  std::ranges::stable_sort(first, [&](size_t a, size_t b) { return last[a] > last[b]; });
+  std::ranges::sort(first, [&](size_t a, size_t b) { return last[a] != last[b] ? last[a] > last[b] : a < b; });
   first.resize(std::min(first.size(), most));
 
   std::map<size_t, Runner> runners;
