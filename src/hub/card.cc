@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "convert/model_card.h"
 #include "formats/yaml.h"
+#include "hub/names.h"
 
 namespace glassbox::hub {
 namespace {
@@ -68,14 +70,20 @@ Card read_card(std::string_view readme, RepositoryKind kind) {
 }
 
 Lineage lineage_of(const Json& card, bool has_adapter, bool is_quantized) {
-  Lineage lineage{texts(card, "base_model"), ""};
+  Lineage lineage;
+  std::set<std::string> seen;
+  for (std::string& base : texts(card, "base_model"))
+    if (!base.empty() && base.size() <= Lineage::kLongestName && lineage.bases.size() < Lineage::kMostBases &&
+        seen.insert(folded(base)).second)
+      lineage.bases.push_back(std::move(base));
   if (lineage.bases.empty()) return lineage;
+  constexpr std::array kRelations{"finetune", "adapter", "merge", "quantized"};
   const auto said = texts(card, "base_model_relation");
-  lineage.relation = !said.empty()              ? said.front()
-                     : lineage.bases.size() > 1 ? "merge"
-                     : has_adapter              ? "adapter"
-                     : is_quantized             ? "quantized"
-                                                : "finetune";
+  lineage.relation = !said.empty() && std::ranges::count(kRelations, said.front()) > 0 ? said.front()
+                     : lineage.bases.size() > 1                                        ? "merge"
+                     : has_adapter                                                     ? "adapter"
+                     : is_quantized                                                    ? "quantized"
+                                                                                       : "finetune";
   return lineage;
 }
 

@@ -20,9 +20,11 @@ struct Card {
 Card read_card(std::string_view readme, RepositoryKind kind);
 
 // The models that this one was made of, and how: "finetune", "adapter", "merge", "quantized". What the card says of the
-// relation counts, else several bases are a merge, an adapter's files an adapter, quantized weights quantized.
+// relation counts where it is one of these, else several bases are a merge, an adapter's files an adapter, quantized
+// weights quantized.
 struct Lineage {
-  std::vector<std::string> bases;
+  static constexpr size_t kMostBases = 64, kLongestName = 256;  // what goes beyond is passed over
+  std::vector<std::string> bases;                               // each once, whatever its case
   std::string relation;
 };
 Lineage lineage_of(const Json& card, bool has_adapter, bool is_quantized);

@@ -92,10 +92,14 @@ void View::need(const Repository& repository, Right right) {
 
 int64_t View::speaker(const Repository& repository) {
   if (!caller_.account) refuse(Refused::forbidden, "{}: sign in first", repository.full_name());
-  const bool is_elsewhere = caller_.sole_repository && *caller_.sole_repository != repository.id;
-  if (!caller_.may_write || is_elsewhere)
+  if (!may_speak(repository))
     refuse(Refused::forbidden, "{}: the token lets nobody write to it", repository.full_name());
   return *caller_.account;
+}
+
+bool View::may_speak(const Repository& repository) const {
+  const bool is_elsewhere = caller_.sole_repository && *caller_.sole_repository != repository.id;
+  return caller_.account && caller_.may_write && !is_elsewhere;
 }
 
 Discussion View::proposal(const Repository& repository, std::string_view reference) {
@@ -292,20 +296,25 @@ Repository Hub::rename(const Caller& caller, RepositoryKind kind, std::string_vi
   const std::string_view owner = to.substr(0, to.find('/')), name = to.substr(std::min(to.size(), owner.size() + 1));
   check_owner_name("owner", owner);
   check_name("repository", name);
-  return state_->change(caller, kind, from, [&](View& view, const Repository& repository) {
+  const Repository renamed = state_->change(caller, kind, from, [&](View& view, const Repository& repository) {
     check_may_make(view, std::string(owner));
     if (!view.repositories.rename(repository, owner, name))
       refuse(Refused::exists, "{} {}: a repository of this name exists", name_of(kind), to);
     return view.repository(kind, to);
   });
+  studies().add(renamed);  // others may have named it so before
+  return renamed;
 }
 
 void Hub::set_access(const Caller& caller, RepositoryKind kind, std::string_view full_name,
                      std::optional<bool> is_private, std::optional<Gate> gate) {
+  Repository changed;
   state_->change(caller, kind, full_name, [&](View& view, const Repository& repository) {
+    changed = repository;
     view.repositories.set_access(repository, is_private.value_or(repository.is_private),
                                  gate.value_or(repository.gate));
   });
+  if (changed.is_private && is_private == false) studies().add(changed);  // others' models may be held against it now
 }
 
 void Hub::like(const Caller& caller, RepositoryKind kind, std::string_view full_name, bool liked) {

@@ -12,9 +12,11 @@
 
 #include "hub/contents.h"
 #include "hub/database/accounts.h"
+#include "hub/database/claims.h"
 #include "hub/database/discussions.h"
 #include "hub/database/holdings.h"
 #include "hub/database/objects.h"
+#include "hub/database/popularity.h"
 #include "hub/database/repositories.h"
 #include "hub/people.h"
 #include "hub/repository.h"
@@ -32,6 +34,8 @@ class View {
         accounts(connection),
         discussions(connection),
         holdings(connection),
+        claims(connection),
+        popularity(connection),
         connection_(connection),
         caller_(caller) {}
 
@@ -42,6 +46,8 @@ class View {
   // The account in whose name something is said about it, or put into it. Refuses (forbidden) strangers, and tokens
   // that may only read, or only belong elsewhere.
   int64_t speaker(const Repository& repository);
+  // Whether there is one.
+  bool may_speak(const Repository& repository) const;
   // The proposal of this reference, which the caller may add to. Refuses (no_revision, forbidden).
   Discussion proposal(const Repository& repository, std::string_view reference);
   // Whether a caller who can name this content may have it: the caller had it in hand, or may read it somewhere.
@@ -75,6 +81,8 @@ class View {
   Accounts accounts;
   Discussions discussions;
   Holdings holdings;
+  Claims claims;
+  Popularity popularity;
 
  private:
   Entry described(std::string path, const TreeEntry& entry);

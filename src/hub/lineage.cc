@@ -181,6 +181,12 @@ std::string_view name_of(Verdict verdict) {
   return "unknown";
 }
 
+std::optional<Verdict> verdict_named(std::string_view name) {
+  for (const Verdict verdict : {Verdict::verified, Verdict::plausible, Verdict::contradicted, Verdict::unknown})
+    if (name_of(verdict) == name) return verdict;
+  return std::nullopt;
+}
+
 Comparison compare(const Contents& contents, const Tensors& variant, const Tensors& base, std::string_view relation) {
   if (variant.empty() || base.empty())
     return {Verdict::unknown,

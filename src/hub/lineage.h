@@ -7,16 +7,9 @@
 
 #include "base/json.h"
 #include "hub/tensors.h"
+#include "hub/verdict.h"
 
 namespace glassbox::hub {
-
-enum class Verdict {
-  verified,      // bytes that only the base has are in it; of an adapter: it fits over the base, matrix by matrix
-  plausible,     // nothing speaks against it, and what is near the base is nearer than chance has it
-  contradicted,  // the weights cannot have come from there as is claimed
-  unknown        // they cannot be compared: the base is not here, or has other numbers
-};
-std::string_view name_of(Verdict verdict);
 
 struct Comparison {
   Verdict verdict = Verdict::unknown;

@@ -46,13 +46,11 @@ void Studies::put(Repository repository) {
 void Studies::add(const Repository& repository) {
   if (repository.kind != RepositoryKind::model) return;
   put(repository);
-  RepositoryQuery children;
-  children.tags = {"base_model:" + repository.full_name()};
-  children.most = std::numeric_limits<int64_t>::max();
   const Caller owner = hub_.owner();
-  const auto found = hub_.view(owner, [&](View& view) { return view.repositories.list(owner, children); });
-  for (const Listed& child : found)
-    if (child.repository.id != repository.id) put(child.repository);
+  const auto children = hub_.view(owner, [&](View& view) {
+    return view.claims.children(owner, {repository.id}, std::numeric_limits<int64_t>::max());
+  });
+  for (const Claim& child : children) put(*child.relative);
 }
 
 void Studies::wait() {

@@ -531,9 +531,9 @@ TEST(Service, PagesOfTheHub) {
   TestClient client(serving.port());
   const std::string page = "<!doctype html>";
   for (const std::string& path :
-       {std::string("/models"), std::string("/datasets"), std::string("/nobody"), mine, mine + "/", mine + "/tree/main",
-        mine + "/tree/main/a/b%20c", mine + "/blob/refs/pr/1/a", mine + "/commits/main", "/datasets" + mine,
-        "/datasets" + mine + "/tree/main"}) {
+       {std::string("/models"), std::string("/datasets"), std::string("/race"), std::string("/nobody"), mine,
+        mine + "/", mine + "/tree/main", mine + "/tree/main/a/b%20c", mine + "/blob/refs/pr/1/a",
+        mine + "/commits/main", "/datasets" + mine, "/datasets" + mine + "/tree/main"}) {
     EXPECT_EQ(client.get(path, browser).body, page) << path;
     EXPECT_NE(client.get(path, "Accept: application/json\r\n").body, page) << path;
     EXPECT_NE(client.get(path).body, page) << path;

@@ -288,6 +288,8 @@ def lists():
     assert list(bob.list_datasets(author="acme")) == []
     told = alice.model_info(MODEL, expand=["baseModels", "childrenModelCount", "trendingScore", "safetensors"])
     assert told.base_models["models"][0]["id"] == "acme/base"
+    assert set(told.children_model_count) == {"finetune", "adapter", "merge", "quantized"}
+    assert told.trending_score > 0  # it was fetched
 
 
 def likes():

@@ -7,6 +7,17 @@ const glass = (page) => page.getByRole('complementary', { name: 'The glass' });
 const rows = (page) => page.getByRole('list', { name: 'Models' }).getByRole('listitem');
 const copied = (page) => page.evaluate(() => navigator.clipboard.readText());
 
+// What a link that is clicked brings, as a file of this name.
+async function downloaded(page, link, name) {
+  const arriving = page.waitForEvent('download');
+  await page.getByRole('link', { name: link }).click();
+  const download = await arriving;
+  assert.equal(download.suggestedFilename(), name);
+  let text = '';
+  for await (const part of await download.createReadStream()) text += part;
+  return text;
+}
+
 async function open(page, path) {
   await page.goto(base + path);
   await page.locator('h1').waitFor();
@@ -113,20 +124,133 @@ visit('hub: a repository shows its card, its facts beside it, and the commands t
   await page.getByRole('button', { name: 'Model: glassbox/prism' }).waitFor();
 });
 
-visit('hub: liking counts once, and can be taken back', { needsMock }, async (page) => {
+visit('hub: liking is shown as it is, counts once, and can be taken back', { needsMock }, async (page) => {
   await open(page, '/glassbox/prism');
   const like = page.getByRole('button', { name: /^Like/ });
-  assert.equal(await like.innerText(), 'Like\n41');
+  const shows = (pressed, count) => page.waitForFunction(([is, n]) => {
+    const button = document.querySelector('.like');
+    return button?.getAttribute('aria-pressed') === is && button.innerText.includes(n);
+  }, [pressed, count]);
+  await shows('false', '41');
   await like.click();
-  await page.waitForFunction(() => document.querySelector('.like').innerText.includes('42'));
-  assert.equal(await like.getAttribute('aria-pressed'), 'true');
+  await shows('true', '42');
   await page.reload();
-  await page.waitForFunction(() => document.querySelector('.like')?.innerText.includes('42'));
-  await like.click(); // it was liked already: nothing is counted twice
-  await page.waitForFunction(() => document.querySelector('.like').getAttribute('aria-pressed') === 'true');
-  assert.equal(await like.innerText(), 'Like\n42');
-  await like.click();
-  await page.waitForFunction(() => document.querySelector('.like').innerText.includes('41'));
+  await shows('true', '42'); // the server says so
+  const facts = page.getByRole('complementary', { name: 'Use and facts' });
+  await facts.locator('summary').filter({ hasText: '42' }).click();
+  const likers = facts.getByRole('list', { name: 'Who likes it' });
+  await likers.getByRole('link', { name: 'me', exact: true }).waitFor();
+  assert.equal(await likers.getByRole('link').count(), 30);
+  await facts.getByRole('button', { name: 'More of them' }).click();
+  await page.waitForFunction(() => document.querySelectorAll('[aria-label="Who likes it"] li').length === 42);
+  await noFindings(page);
+  await like.focus();
+  await page.keyboard.press('Enter');
+  await shows('false', '41');
+  assert.match(await facts.innerText(), /Likes\s+41/);
+});
+
+visit('hub: who may not like a model reads why', { needsMock }, async (page) => {
+  mock.state.hub.mayLike = false;
+  await open(page, '/glassbox/prism');
+  const like = page.getByRole('button', { name: /^Like/ });
+  await page.waitForFunction(() => document.querySelector('.like')?.title.startsWith('Sign in'));
+  assert.equal(await like.isDisabled(), true);
+  await noFindings(page);
+  mock.state.hub.mayLike = true;
+});
+
+visit('hub: a model among its variants: bases above, children below, counts, verdicts in words', { needsMock }, async (page) => {
+  await open(page, '/glassbox/prism');
+  const facts = page.getByRole('complementary', { name: 'Use and facts' });
+  assert.match(await facts.innerText(), /Fine-tuned from\s+tiny-lab\/seed-base\s+Unknown/);
+  await facts.getByRole('link', { name: '7 fine-tunes, 3 adapters, 1 merge, 2 quantized versions' }).click();
+  assert.equal(new URL(page.url()).searchParams.get('glass'), 'variants');
+  const pane = glass(page);
+  const bases = pane.getByRole('list', { name: 'What it was made from', exact: true });
+  const children = pane.getByRole('list', { name: 'Made from it', exact: true });
+  await children.waitFor();
+  const [above, self, below] = [await bases.boundingBox(), await pane.getByText('glassbox/prism').last().boundingBox(), await children.boundingBox()];
+  const here = await pane.locator('[aria-current="true"]').boundingBox();
+  assert.ok(self && above.y + above.height <= here.y && here.y + here.height <= below.y);
+  assert.match(await bases.innerText(), /tiny-lab\/seed-00.*Verified: 3 of 4 tensors are the base’s, byte for byte.*tiny-lab\/seed-base.*Unknown: the base is not on this hub.*glassbox\/prism.*Contradicted.*on its own way up/s);
+  assert.equal(await bases.getByRole('link', { name: 'tiny-lab/seed-base' }).count(), 0); // it is not here
+  assert.equal(await pane.getByRole('list', { name: 'What tiny-lab/seed-00 was made from' }).getByRole('listitem').count(), 2);
+  // A long list is folded.
+  const direct = children.locator(':scope > li');
+  assert.equal(await direct.count(), 6);
+  assert.equal(await children.getByRole('link', { name: 'tiny-lab/seed-09' }).count(), 0);
+  const more = children.getByRole('button', { name: '4 more: Made from it' });
+  assert.equal(await more.getAttribute('aria-expanded'), 'false');
+  await more.focus();
+  await page.keyboard.press('Enter');
+  await children.getByRole('link', { name: 'tiny-lab/seed-09' }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.textContent.startsWith('Fewer')), true); // the focus stays
+  assert.match(await pane.innerText(), /4 are not drawn here|4 more are not drawn here/);
+  assert.equal(await pane.getByRole('link', { name: 'all of them' }).getAttribute('href'), '/models?tags=base_model%3Aglassbox%2Fprism');
+  // Each verdict that there is has its sentence.
+  assert.deepEqual(await pane.locator('dl dt').allInnerTexts(), ['Verified', 'Plausible', 'Contradicted', 'Unknown']);
+  await noFindings(page);
+  // A variant leads to its own tree.
+  await children.getByRole('link', { name: 'tiny-lab/seed-03' }).click();
+  await page.waitForURL(/\/tiny-lab\/seed-03\?glass=variants/);
+  await pane.getByText('No model here says to be made from it').waitFor();
+  await pane.getByText('Its card names no base.').waitFor();
+  await noFindings(page);
+});
+
+visit('hub: names of bases are text, whatever they say', { needsMock }, async (page) => {
+  await open(page, '/tiny-lab/hostile?glass=variants');
+  const bases = glass(page).getByRole('list', { name: 'What it was made from', exact: true });
+  await bases.getByText('<img src=x onerror').waitFor();
+  assert.equal(await bases.locator('a, img').count(), 0);
+  assert.equal(await page.evaluate(() => window.hacked), undefined);
+});
+
+visit('hub: the race, as lines and as the same numbers in a table', { needsMock }, async (page) => {
+  await open(page, '/models');
+  await page.getByRole('navigation', { name: 'Kinds' }).getByRole('link', { name: 'Race' }).click();
+  assert.equal(new URL(page.url()).pathname, '/race');
+  await page.getByRole('img', { name: /^Descendants of 6 models over 26 weeks: glassbox\/prism has 240, / }).waitFor();
+  assert.equal(await page.locator('polyline').count(), 6);
+  assert.equal(new Set(await page.locator('polyline').evaluateAll((lines) => lines.map((line) => line.style.stroke + line.getAttribute('stroke-dasharray')))).size, 6);
+  const table = page.getByRole('table', { name: /^Descendants of each model by week/ });
+  assert.equal(await table.getByRole('row').count(), 7);
+  assert.deepEqual((await table.getByRole('row').nth(1).getByRole('cell').allInnerTexts()).slice(0, 3), ['240', '+231', '230']);
+  assert.equal(await table.getByRole('rowheader', { name: /glassbox\/prism/ }).count(), 1);
+  // The lines are the numbers: the last point of the first one is as high as it says.
+  const ends = await page.locator('polyline').evaluateAll((lines) => lines.map((line) => Number(line.getAttribute('points').split(/[ ,]/).at(-1))));
+  assert.deepEqual(ends.map((y) => Math.round((260 - y) / 260 * 300)), [240, 120, 80, 60, 48, 40]);
+  await noFindings(page);
+
+  await page.getByRole('combobox', { name: 'Models' }).selectOption('12');
+  await page.waitForFunction(() => document.querySelectorAll('polyline').length === 12);
+  assert.equal(new Set(await page.locator('polyline').evaluateAll((lines) => lines.map((line) => line.style.stroke + line.getAttribute('stroke-dasharray')))).size, 12);
+  await page.getByRole('combobox', { name: 'Weeks' }).selectOption('52');
+  await page.getByRole('img', { name: /over 52 weeks/ }).waitFor();
+  assert.deepEqual(Object.fromEntries(new URL(page.url()).searchParams), { top: '12', weeks: '52' });
+  await page.reload();
+  await page.getByRole('img', { name: /^Descendants of 12 models over 52 weeks/ }).waitFor();
+  // A week that is pointed at is named.
+  await page.getByRole('img', { name: /^Descendants/ }).hover({ position: { x: 45, y: 100 } });
+  await page.getByText('Week of 13 Jan 2025: prism 4, ').waitFor();
+
+  assert.match(await downloaded(page, 'As CSV', 'models.csv'), /^id,likes/);
+  assert.match(await downloaded(page, 'As JSON Lines', 'models.jsonl'), /^\{"id"/);
+  await table.getByRole('link', { name: 'glassbox/prism' }).click();
+  await page.waitForURL(/\/glassbox\/prism\?glass=variants/);
+});
+
+visit('hub: a race that nobody runs says what to do, and a key goes with the file', { needsMock }, async (page) => {
+  mock.state.hub.race = { weeks: ['2026-01-05'], models: [], total: 3 };
+  mock.state.key = 'secret';
+  await page.addInitScript(() => localStorage.setItem('glassbox.key', 'secret'));
+  await page.goto(`${base}/race`);
+  await page.getByRole('heading', { name: 'Nobody has built upon a model here yet' }).waitFor();
+  await noFindings(page);
+  assert.match(await downloaded(page, 'As CSV', 'models.csv'), /^id,likes/);
+  mock.state.hub.race = null;
+  mock.state.key = null;
 });
 
 visit('hub: a hostile card stays text', { needsMock }, async (page) => {
@@ -313,7 +437,7 @@ visit('hub: keyboard and palette', { needsMock }, async (page) => {
 
 for (const colorScheme of ['light', 'dark']) {
   visit(`hub: a phone, 320 pixels wide, ${colorScheme}`, { needsMock, viewport: { width: 320, height: 640 }, colorScheme }, async (page) => {
-    for (const path of ['/models', '/glassbox/prism', '/glassbox/prism/tree/main', '/glassbox/prism/blob/main/model.safetensors', '/glassbox/prism/commits/main', '/a-rather-long-organisation/SmolLM2-135M-Instruct-with-a-long-name-GGUF-imatrix']) {
+    for (const path of ['/models', '/glassbox/prism', '/glassbox/prism/tree/main', '/glassbox/prism/blob/main/model.safetensors', '/glassbox/prism/commits/main', '/race', '/a-rather-long-organisation/SmolLM2-135M-Instruct-with-a-long-name-GGUF-imatrix']) {
       await open(page, path);
       await page.waitForTimeout(200);
       assert.deepEqual((await scrollsSideways(page)).filter((html) => !/class="(chip|filters)/.test(html)), [], path);
@@ -323,6 +447,11 @@ for (const colorScheme of ['light', 'dark']) {
     await page.getByRole('button', { name: /look inside README\.md$/ }).click();
     await page.getByRole('dialog', { name: 'The glass' }).getByRole('heading', { name: 'README.md' }).waitFor();
     await noFindings(page);
+    await open(page, '/glassbox/prism?glass=variants');
+    const sheet = page.getByRole('dialog', { name: 'The glass' });
+    await sheet.getByRole('list', { name: 'Made from it', exact: true }).waitFor();
+    assert.deepEqual(await sheet.locator('.body').evaluate((body) => [...body.querySelectorAll('*')].filter((node) => node.getBoundingClientRect().right > innerWidth + 1 && !node.closest('.visually-hidden')).map((node) => node.outerHTML.slice(0, 120))), []);
+    await noFindings(page);
   });
 }
 
@@ -331,7 +460,7 @@ visit('hub: nothing moves while it loads', { needsMock }, async (page) => {
     window.moved = [];
     new PerformanceObserver((list) => window.moved.push(...list.getEntries().filter((entry) => !entry.hadRecentInput).map((entry) => entry.value))).observe({ type: 'layout-shift', buffered: true });
   });
-  for (const path of ['/models', '/glassbox/prism', '/glassbox/prism/tree/main', '/glassbox/prism/blob/main/config.json']) {
+  for (const path of ['/models', '/glassbox/prism', '/glassbox/prism/tree/main', '/glassbox/prism/blob/main/config.json', '/race']) {
     await open(page, path);
     await page.waitForTimeout(400);
     const moved = await page.evaluate(() => window.moved.reduce((sum, one) => sum + one, 0));

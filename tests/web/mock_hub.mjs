@@ -148,7 +148,7 @@ function world() {
       'strange & näme #1?.txt': 'strange\n',
     }, {
       likes: 41, downloads: 12_840, branches: ['longer'], tagNames: ['v1.0'], tags: ['transformers', 'text-generation', 'small', 'teaching', 'en', 'fr', 'license:apache-2.0', 'dataset:tiny-lab/fables', 'base_model:tiny-lab/seed-base', 'base_model:finetune:tiny-lab/seed-base', 'safetensors'],
-      fields: { pipeline_tag: 'text-generation', library_name: 'transformers', safetensors: { parameters: { BF16: 3_669_000, F32: 1016 }, total: 3_670_016 }, config: { architectures: ['LlamaForCausalLM'], model_type: 'llama', max_position_embeddings: 8192 }, cardData: { license: 'apache-2.0', pipeline_tag: 'text-generation', base_model: 'tiny-lab/seed-base', language: ['en', 'fr'], datasets: ['tiny-lab/fables'] }, baseModels: { relation: 'finetune', models: [{ _id: '', id: 'tiny-lab/seed-base' }] } },
+      fields: { pipeline_tag: 'text-generation', library_name: 'transformers', safetensors: { parameters: { BF16: 3_669_000, F32: 1016 }, total: 3_670_016 }, config: { architectures: ['LlamaForCausalLM'], model_type: 'llama', max_position_embeddings: 8192 }, cardData: { license: 'apache-2.0', pipeline_tag: 'text-generation', base_model: 'tiny-lab/seed-base', language: ['en', 'fr'], datasets: ['tiny-lab/fables'] }, baseModels: { relation: 'finetune', models: [{ _id: '', id: 'tiny-lab/seed-base', lineage: { verdict: 'unknown', why: 'the base is not on this hub' } }] }, childrenModelCount: { finetune: 7, adapter: 3, merge: 1, quantized: 2 } },
       commits: [['Say what it is', 2, 'The card names its data.\n\nAnd its limits.'], ['Train 2000 steps', 9], ['Add training arguments', 9.2], ...Array.from({ length: 60 }, (_, i) => [`Step ${60 - i}`, 10 + i]), ['initial commit', 80]],
     }),
     repository('model', 'tiny-lab/hostile', { 'README.md': kHostile }, { likes: 1, tags: ['small'] }),
@@ -158,6 +158,37 @@ function world() {
     ...Array.from({ length: 62 }, (_, i) => repository('model', `tiny-lab/seed-${String(i).padStart(2, '0')}`, { 'README.md': `# Seed ${i}\n` }, { likes: i % 9, downloads: (i * 37) % 500, tags: [i % 2 ? 'odd' : 'even', 'small', 'license:mit', 'safetensors'], commits: [['initial commit', 3 + i]], fields: { pipeline_tag: i % 3 ? 'text-generation' : 'fill-mask', safetensors: { parameters: { F32: 1_000_000 + i * 10_000 }, total: 1_000_000 + i * 10_000 } } })),
   ];
   return all;
+}
+
+// The trees of variants, by rule: prism stands among many, hostile among names that are none, all others alone.
+const kRelations = ['finetune', 'adapter', 'merge', 'quantized'];
+const counted = (counts = {}) => Object.fromEntries(kRelations.map((relation) => [relation, counts[relation] ?? 0]));
+const variant = (id, relation, verdict, why, more = {}) => ({ id, here: true, createdAt: date(20), private: false, likes: 3, downloads: 1204, relation, verdict, why, childrenModelCount: counted(), leftOut: 0, ...more });
+const stranger = (id) => ({ id, here: false, relation: 'finetune', verdict: 'unknown', why: 'the base is not on this hub' });
+function treeOf(id) {
+  const alone = { id, createdAt: date(30), private: false, likes: 0, downloads: 0, childrenModelCount: counted(), bases: [], children: [], leftOut: { bases: 0, children: 0 } };
+  if (id === 'tiny-lab/hostile') return { ...alone, bases: [stranger('<img src=x onerror="window.hacked = 1">'), stranger('javascript:window.hacked=2/x')] };
+  if (id !== 'glassbox/prism') return alone;
+  const child = (i, more) => variant(`tiny-lab/seed-0${i}`, kRelations[i % 4], 'plausible', 'its weights differ from the base\u2019s by 0.12 of their norm', { children: [], ...more });
+  return {
+    ...alone,
+    childrenModelCount: counted({ finetune: 7, adapter: 3, merge: 1, quantized: 2 }),
+    bases: [variant('tiny-lab/seed-00', 'finetune', 'verified', '3 of 4 tensors are the base\u2019s, byte for byte', { bases: [stranger('tiny-lab/seed-base'), variant('glassbox/prism', 'finetune', 'contradicted', 'tensors of the same name have other shapes', { circle: true })] })],
+    children: [
+      child(1, { childrenModelCount: counted({ quantized: 2 }), children: [variant('a-rather-long-organisation/SmolLM2-135M-Instruct-with-a-long-name-GGUF-imatrix', 'quantized', 'unknown', 'no tensor has a name that the base has', { children: [], childrenModelCount: counted({ merge: 4 }), leftOut: 4 }), child(2, { elsewhere: true })] }),
+      child(2, { private: true }),
+      ...[3, 4, 5, 6, 7, 8, 9].map((i) => child(i)),
+    ],
+    leftOut: { bases: 0, children: 4 },
+  };
+}
+
+function raceOf(count, most) {
+  const monday = 1_767_571_200_000; // 2026-01-05
+  const weeks = Array.from({ length: count }, (_, i) => new Date(monday - (count - 1 - i) * 7 * kDay).toISOString().slice(0, 10));
+  const ids = ['glassbox/prism', 'a-rather-long-organisation/SmolLM2-135M-Instruct-with-a-long-name-GGUF-imatrix', ...Array.from({ length: 12 }, (_, i) => `tiny-lab/seed-${String(i).padStart(2, '0')}`)];
+  const models = ids.map((id, k) => ({ id, createdAt: date(30), private: k === 1, likes: k, downloads: k * 7, counts: weeks.map((_, i) => Math.floor(((count - (count - 1 - i)) / count) ** (1 + k / 3) * (240 / (k + 1)))) }));
+  return { weeks, models: models.slice(0, most), total: 67 };
 }
 
 export function mockHub() {
@@ -180,6 +211,8 @@ export function mockHub() {
   return {
     repositories,
     pageSize: 8,
+    mayLike: true,
+    race: null, // instead of the made-up one
     async handle(request, response) {
       const url = new URL(request.url, 'http://x');
       const answer = (status, body, headers = {}) => {
@@ -201,6 +234,14 @@ export function mockHub() {
         const found = repositories.filter((one) => one.kind === list[1] && words.every((word) => one.id.toLowerCase().includes(word.toLowerCase())) && tags.every((tag) => one.tags.includes(tag)) && (!author || one.id.split('/')[0] === author));
         found.sort((a, b) => score(b) - score(a));
         page(found.map((one) => described(one, url.searchParams.getAll('expand'))), Number(url.searchParams.get('limit') ?? 100));
+        return true;
+      }
+
+      if (url.pathname === '/api/race') return answer(200, this.race ?? raceOf(Number(url.searchParams.get('weeks')), Number(url.searchParams.get('limit')))), true;
+      if (url.pathname === '/api/popularity') {
+        const csv = url.searchParams.get('format') === 'csv';
+        response.writeHead(200, { 'Content-Type': csv ? 'text/csv' : 'application/x-ndjson', 'Content-Disposition': `attachment; filename="models.${csv ? 'csv' : 'jsonl'}"` });
+        response.end(csv ? 'id,likes\r\n"glassbox/prism",41\r\n' : '{"id":"glassbox/prism","likes":41}\n');
         return true;
       }
 
@@ -231,8 +272,10 @@ export function mockHub() {
         one.likers ??= new Set();
         if (request.method === 'POST' && !one.likers.has('me')) one.likers.add('me') && one.likes++;
         if (request.method === 'DELETE' && one.likers.delete('me')) one.likes--;
-        return answer(200, {}), true;
+        return answer(200, request.method === 'GET' ? { liked: one.likers.has('me'), likes: one.likes, mayLike: this.mayLike } : {}), true;
       }
+      if (what === 'likers') return page([...(one.likers ?? []), ...Array.from({ length: one.likes - (one.likers?.size ?? 0) }, (_, i) => `reader-${i}`)].map((user) => ({ user, fullname: user, avatarUrl: '/favicon.svg', type: 'user' })), 30), true;
+      if (what === 'variants') return answer(200, treeOf(id)), true;
       const [encoded, ...path] = rest.split('/');
       const revision = decodeURIComponent(encoded);
       if (noRevision(revision)) return true;

@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "hub/database/accounts.h"
+#include "hub/database/claims.h"
+#include "hub/database/popularity.h"
 #include "hub/database/rights.h"
 #include "hub/names.h"
 #include "hub/refusal.h"
@@ -35,15 +37,6 @@ Repository read_repository(const Row& row) {
   repository.downloads = row.integer(10);
   repository.facts = parse_json(row.bytes(11), "the hub's database");
   return repository;
-}
-
-// Likes weigh by their age: each counts 1 / (days + 2)^1.5, and a download of the last week a tenth of one.
-std::string trending(int64_t now) {
-  return fmt::format(
-      "(SELECT COALESCE(SUM(1.0 / pow(MAX(0, {0} - l.time) / {1}.0 + 2, 1.5)), 0) FROM liked l WHERE l.repository = "
-      "r.id) "
-      "+ 0.1 * (SELECT COUNT(*) FROM downloaded d WHERE d.repository = r.id AND d.day > {0} / {1} - 7)",
-      now, kDay);
 }
 
 }  // namespace
@@ -122,6 +115,7 @@ void Repositories::set_facts(const Repository& repository, const Json& facts, co
   connection_.run("DELETE FROM tag WHERE repository = ?", {repository.id});
   for (const std::string& tag : tags)
     connection_.run("INSERT OR IGNORE INTO tag (repository, tag) VALUES (?, ?)", {repository.id, tag});
+  Claims(connection_).set(repository, facts);
 }
 
 void Repositories::touch(const Repository& repository) {
@@ -148,7 +142,7 @@ std::vector<Listed> Repositories::list(const Caller& caller, const RepositoryQue
                             : query.order == Order::modified  ? "CAST(r.modified AS REAL)"
                             : query.order == Order::likes     ? "CAST(r.likes AS REAL)"
                             : query.order == Order::downloads ? "CAST(r.downloads AS REAL)"
-                            : query.order == Order::trending  ? trending(now_in_milliseconds())
+                            : query.order == Order::trending  ? trending_score(now_in_milliseconds())
                                                               : "0.0";
   // The page goes on behind the last score and number, so that it misses none whose score stayed.
   double last_score = 0;

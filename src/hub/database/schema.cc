@@ -106,6 +106,29 @@ CREATE TABLE event (
   author INTEGER NOT NULL REFERENCES account, created INTEGER NOT NULL, text TEXT NOT NULL, second TEXT NOT NULL,
   edits INTEGER NOT NULL DEFAULT 0, edited INTEGER NOT NULL, hidden INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX event_discussion ON event (discussion);
+)sql",
+                              R"sql(
+-- What models say they were made of, in their cards' order. `folded`: the base's name in lower case, by which it is
+-- looked for whenever it is asked for. What holding the weights against the base's showed, where that was done:
+-- `verdict`, `why`, and the base's commit, `against`.
+CREATE TABLE base (
+  child INTEGER NOT NULL REFERENCES repository ON DELETE CASCADE, place INTEGER NOT NULL, name TEXT NOT NULL,
+  folded TEXT NOT NULL, relation TEXT NOT NULL, verdict TEXT, why TEXT, against BLOB, PRIMARY KEY (child, place))
+  WITHOUT ROWID;
+CREATE INDEX base_folded ON base (folded);
+CREATE INDEX former_name_repository ON former_name (repository);
+INSERT INTO base (child, place, name, folded, relation, verdict, why)
+  SELECT r.id, MIN(j.key), j.value, lower(j.value),
+    CASE WHEN r.facts ->> '$.relation' IN ('finetune', 'adapter', 'merge', 'quantized') THEN r.facts ->> '$.relation'
+    ELSE 'finetune' END, l.value ->> '$.verdict', l.value ->> '$.why'
+  FROM repository r JOIN json_each(r.facts, '$.base_models') j
+  LEFT JOIN json_each(r.facts, '$.lineage') l ON l.key = j.value
+  WHERE r.kind = 0 AND j.key < 64 AND length(j.value) <= 256 GROUP BY r.id, lower(j.value);
+UPDATE base SET against = (
+  SELECT m.id FROM repository r JOIN json_each(r.facts, '$.lineage') l ON l.key = base.name JOIN made m ON m.repository =
+    COALESCE((SELECT id FROM repository WHERE kind = 0 AND folded = base.folded),
+      (SELECT repository FROM former_name WHERE kind = 0 AND folded = base.folded))
+  WHERE r.id = base.child AND lower(hex(m.id)) = l.value ->> '$.sha');
 )sql"};
 
 }  // namespace

@@ -103,8 +103,30 @@ Wanted wanted(const std::vector<std::string>& expand) {
   return all;
 }
 
+Json relations_json(const hub::RelationCounts& counts) {
+  Json json = Json::object();
+  for (const char* relation : {"finetune", "adapter", "merge", "quantized"}) {
+    const auto found = counts.find(relation);
+    json[relation] = found == counts.end() ? 0 : found->second;
+  }
+  return json;
+}
+
+Kin kin_of(hub::View& view, const std::vector<int64_t>& repositories, const Wanted& wanted) {
+  Kin kin;
+  const auto tells = [&](const char* name) {
+    return wanted.only.contains(name) || (wanted.only.empty() && wanted.is_list && kInLists.contains(name));
+  };
+  if (tells("baseModels"))
+    for (hub::Claim& claim : view.claims.bases(view.caller(), repositories))
+      kin.bases[claim.of].push_back(std::move(claim));
+  if (tells("childrenModelCount")) kin.children = view.claims.count_children(view.caller(), repositories);
+  if (tells("trendingScore")) kin.trending = view.popularity.trending(repositories, hub::now_in_milliseconds());
+  return kin;
+}
+
 Json repository_json(hub::View& view, const hub::Repository& repository, const hub::ObjectId& commit,
-                     const Wanted& wanted) {
+                     const Wanted& wanted, const Kin& kin) {
   const Json& facts = repository.facts;
   const auto fact = [&](const char* name) -> Json {
     const auto found = facts.find(name);
@@ -137,19 +159,34 @@ Json repository_json(hub::View& view, const hub::Repository& repository, const h
       {"usedStorage", [&] { return fact("used_storage"); }},
       {"siblings", [&] { return siblings(view, commit, wanted.blobs); }},
       {"spaces", [&] { return is_model ? Json::array() : Json(); }},
-      {"trendingScore", [&] { return Json(repository.likes); }},
+      {"trendingScore",
+       [&] {
+         const auto found = kin.trending.find(repository.id);
+         return Json(found == kin.trending.end() ? 0.0 : found->second);
+       }},
       {"xetEnabled", [&] { return Json(true); }},
       {"baseModels",
        [&] {
-         if (!facts.contains("base_models")) return Json();
+         const auto claims = kin.bases.find(repository.id);
+         if (claims == kin.bases.end()) return Json();
          Json models = Json::array();
          const Json lineage = facts.value("lineage", Json::object());
-         for (const Json& id : facts["base_models"]) {
-           Json base{{"_id", ""}, {"id", id}};
-           if (const auto found = lineage.find(id.get<std::string>()); found != lineage.end()) base["lineage"] = *found;
+         for (const hub::Claim& claim : claims->second) {
+           Json base{{"_id", claim.relative ? fmt::format("{:024x}", claim.relative->id) : ""},
+                     {"id", claim.relative ? claim.relative->full_name() : claim.name}};
+           // What was found about a base is for those who may know of it.
+           const auto found = lineage.find(claim.name);
+           base["lineage"] = claim.compared && found != lineage.end()
+                                 ? *found
+                                 : Json{{"verdict", name_of(claim.verdict)}, {"why", claim.why}};
            models.push_back(std::move(base));
          }
          return Json{{"relation", fact("relation")}, {"models", std::move(models)}};
+       }},
+      {"childrenModelCount",
+       [&] {
+         const auto found = kin.children.find(repository.id);
+         return is_model ? relations_json(found == kin.children.end() ? hub::RelationCounts() : found->second) : Json();
        }},
   };
   Json json{{"_id", fmt::format("{:024x}", repository.id)}, {"id", repository.full_name()}};

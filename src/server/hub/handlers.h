@@ -35,6 +35,8 @@ http::Response check_write_access(const Call& call);
 http::Response like(const Call& call);
 // DELETE .../like.
 http::Response unlike(const Call& call);
+// GET .../like: whether the caller does, how many do, and whether the caller may. Ours: for the pages.
+http::Response liking(const Call& call);
 // POST /api/validate-yaml: what is wrong with a README.md. Asked without a token, too.
 http::Response validate_card(const Call& call);
 // GET /api/settings/repositories: those of the caller, with their sizes.
@@ -45,6 +47,15 @@ http::Response organization_repositories(const Call& call);
 http::Response tags_by_type(const Call& call);
 // What /api/ has not: 404 as JSON, which clients take for "not served here".
 http::Response no_such_path(const Call& call);
+
+// variants.cc: who is made of whom. All of it ours: no official hub has these paths.
+
+// GET /api/models/OWNER/NAME/variants: what a model was made of, and what was made of it.
+http::Response variants(const Call& call);
+// GET /api/race: the models that most others descend from, and how many did by each of the last weeks.
+http::Response race(const Call& call);
+// GET /api/popularity: every model with its likes, downloads, score and descendants, as JSON Lines or CSV. Streamed.
+http::Response popularity(const Call& call);
 
 // people.cc: who there is, what they like, and who is let in.
 

@@ -73,7 +73,8 @@ http::Response info_of(const Call& call, const std::string& revision) {
   }();
   return json_answer(call.hub.view(call.caller, [&](hub::View& view) {
     const hub::Repository repository = view.repository(call.kind, call.repository());
-    return repository_json(view, repository, view.resolve(repository, revision), what);
+    return repository_json(view, repository, view.resolve(repository, revision), what,
+                           kin_of(view, {repository.id}, what));
   }));
 }
 
@@ -174,8 +175,11 @@ http::Response list_repositories(const Call& call) {
       cursor = found.back().position;
     }
     Json items = Json::array();
+    std::vector<int64_t> ids;
+    for (const hub::Listed& one : found) ids.push_back(one.repository.id);
+    const Kin kin = kin_of(view, ids, what);
     for (const hub::Listed& one : found)
-      items.push_back(repository_json(view, one.repository, view.resolve(one.repository, hub::kMainBranch), what));
+      items.push_back(repository_json(view, one.repository, view.resolve(one.repository, hub::kMainBranch), what, kin));
     return items;
   });
   return page_answer(call, items, cursor);
@@ -207,6 +211,16 @@ http::Response like(const Call& call) {
 http::Response unlike(const Call& call) {
   call.hub.like(call.caller, call.kind, call.repository(), false);
   return json_answer(Json::object());
+}
+
+http::Response liking(const Call& call) {
+  return json_answer(call.hub.view(call.caller, [&](hub::View& view) {
+    const hub::Repository repository = view.repository(call.kind, call.repository());
+    const auto account = call.caller.account;
+    return Json{{"liked", account && view.repositories.likes(repository, *account)},
+                {"likes", repository.likes},
+                {"mayLike", view.may_speak(repository)}};
+  }));
 }
 
 http::Response validate_card(const Call& call) {

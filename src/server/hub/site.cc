@@ -136,6 +136,9 @@ std::vector<Route> hub_routes(hub::Hub& hub, FinishAnswer finish) {
   table.add("POST", "/api/repos/create", RepositoryKind::model, hubapi::create_repository);
   table.add("DELETE", "/api/repos/delete", RepositoryKind::model, hubapi::delete_repository);
   table.add("POST", "/api/repos/move", RepositoryKind::model, hubapi::move_repository);
+  table.add("GET", "/api/models/{owner}/{name}/variants", RepositoryKind::model, hubapi::variants);
+  table.add("GET", "/api/race", RepositoryKind::model, hubapi::race);
+  table.add("GET", "/api/popularity", RepositoryKind::model, hubapi::popularity);
   for (const RepositoryKind kind : {RepositoryKind::model, RepositoryKind::dataset, RepositoryKind::space}) {
     const std::string plural(hubapi::plural_of(kind)), one = "/api/" + plural + "/{owner}/{name}";
     const auto add = [&](const char* method, std::string pattern, Answer answer) {
@@ -149,6 +152,7 @@ std::vector<Route> hub_routes(hub::Hub& hub, FinishAnswer finish) {
     add("GET", one + "/auth-check/write", hubapi::check_write_access);
     add("PUT", one + "/settings", hubapi::change_settings);
     add("POST", one + "/duplicate", hubapi::duplicate_repository);
+    add("GET", one + "/like", hubapi::liking);
     add("POST", one + "/like", hubapi::like);
     add("DELETE", one + "/like", hubapi::unlike);
     add("GET", one + "/likers", hubapi::likers);

@@ -1,6 +1,7 @@
 // What the hub says, as it says it (the Hugging Face Hub's format), and asking it.
 import { ApiError, ask } from '../api/client';
 import { apiHref, type Kind, type RepositoryName } from './route';
+import type { Counts, Race, VariantTree, Verdict } from './variants';
 
 export interface Listed {
   id: string;
@@ -22,7 +23,8 @@ export interface Repository extends Listed {
   usedStorage?: number;
   cardData?: Record<string, unknown>;
   config?: { model_type?: string; architectures?: string[]; max_position_embeddings?: number; quantization_config?: Record<string, unknown> };
-  baseModels?: { relation: string; models: { id: string }[] };
+  baseModels?: { relation: string; models: { id: string; lineage?: { verdict: Verdict; why: string } }[] };
+  childrenModelCount?: Counts;
   siblings?: { rfilename: string }[] | null;
 }
 
@@ -108,7 +110,7 @@ export const cursorOf = (next: string | null) => (next ? new URLSearchParams(nex
 
 export const fetchList = (search: Search, signal?: AbortSignal) => askPage<Listed>(searchPath(search), signal);
 
-const kFields = ['author', 'private', 'gated', 'likes', 'downloads', 'tags', 'pipeline_tag', 'library_name', 'lastModified', 'createdAt', 'safetensors', 'sha', 'usedStorage', 'cardData', 'config', 'baseModels', 'siblings'];
+const kFields = ['author', 'private', 'gated', 'likes', 'downloads', 'tags', 'pipeline_tag', 'library_name', 'lastModified', 'createdAt', 'safetensors', 'sha', 'usedStorage', 'cardData', 'config', 'baseModels', 'childrenModelCount', 'siblings'];
 
 export const fetchRepository = (repository: RepositoryName, signal?: AbortSignal) =>
   askOne<Repository>(`${apiHref(repository)}?${new URLSearchParams(kFields.map((field) => ['expand', field]))}`, signal);
@@ -133,6 +135,27 @@ export async function fetchEntry(repository: RepositoryName, revision: string, p
 
 export const commitsPath = (repository: RepositoryName, revision: string) => `${apiHref(repository)}/commits/${encodeURIComponent(revision)}?limit=50`;
 export const fetchCommits = (path: string, signal?: AbortSignal) => askPage<Commit>(path, signal);
+
+export interface Liking {
+  liked: boolean; // by whoever asks
+  likes: number;
+  mayLike: boolean; // strangers may not, nor who shows a token to read with
+}
+export const fetchLiking = (repository: RepositoryName, signal?: AbortSignal) => askOne<Liking>(`${apiHref(repository)}/like`, signal);
+
+export interface Liker {
+  user: string;
+}
+export const likersPath = (repository: RepositoryName) => `${apiHref(repository)}/likers`;
+export const fetchLikers = (path: string, signal?: AbortSignal) => askPage<Liker>(path, signal);
+
+export const fetchVariants = (repository: RepositoryName, signal?: AbortSignal) => askOne<VariantTree>(`${apiHref(repository)}/variants`, signal);
+
+export const fetchRace = (weeks: number, most: number, signal?: AbortSignal) => askOne<Race>(`/api/race?weeks=${weeks}&limit=${most}`, signal);
+
+// Every model in numbers, as a file.
+export const exportHref = (format: 'csv' | 'jsonl') => `/api/popularity?format=${format}`;
+export const fetchFile = async (href: string) => (await ask(href)).blob();
 
 // Idempotent: liking what one likes changes nothing.
 export async function setLike(repository: RepositoryName, like: boolean): Promise<void> {

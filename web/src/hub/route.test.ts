@@ -8,6 +8,8 @@ describe('addresses of the hub', () => {
   it('are lists, owners and repositories', () => {
     expect(viewOf('/models')).toEqual({ view: 'list', kind: 'model', owner: null });
     expect(viewOf('/datasets/')).toEqual({ view: 'list', kind: 'dataset', owner: null });
+    expect(viewOf('/race')).toEqual({ view: 'race' });
+    expect(viewOf('/race/car')).toMatchObject({ view: 'card', repository: { owner: 'race', name: 'car' } });
     expect(viewOf('/lab')).toEqual({ view: 'list', kind: null, owner: 'lab' });
     expect(viewOf('/glassbox/prism')).toEqual({ view: 'card', repository: prism, revision: 'main', path: '' });
     expect(viewOf('/datasets/lab/fables/')).toEqual({ view: 'card', repository: fables, revision: 'main', path: '' });

@@ -12,9 +12,11 @@ export type View =
   | { view: 'list'; kind: Kind; owner: null }
   | { view: 'list'; kind: null; owner: string } // what belongs to one
   | { view: 'card' | 'tree' | 'blob' | 'commits'; repository: RepositoryName; revision: string; path: string }
+  | { view: 'race' }
   | { view: 'nothing' };
 
 export const kMain = 'main';
+export const kRace = '/race';
 
 function decoded(part: string): string {
   try {
@@ -31,6 +33,7 @@ export function viewOf(path: string): View {
   while (parts.at(-1) === '') parts.pop();
   if (parts.length === 1 && parts[0] === 'models') return { view: 'list', kind: 'model', owner: null };
   if (parts.length === 1 && parts[0] === 'datasets') return { view: 'list', kind: 'dataset', owner: null };
+  if (parts.length === 1 && parts[0] === kRace.slice(1)) return { view: 'race' };
   const kind: Kind = parts[0] === 'datasets' ? 'dataset' : 'model';
   if (kind === 'dataset') parts.shift();
   parts = parts.map(decoded);
