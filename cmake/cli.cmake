@@ -17,7 +17,6 @@ file(GLOB program_tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/cli_*_test.c
 add_executable(test_cli ${cli_tests} ${program_tests} ${CMAKE_SOURCE_DIR}/tests/cli_test.cc
                         ${CMAKE_SOURCE_DIR}/tests/terminal_test.cc)
 target_compile_options(test_cli PRIVATE ${GLASSBOX_TEST_OPTIONS})
-glassbox_precompile(test_cli <gmock/gmock.h> <gtest/gtest.h>)
 glassbox_unity(test_cli)
 target_link_libraries(test_cli PRIVATE glassbox_cli glassbox_testing GTest::gtest_main GTest::gmock util)
 target_compile_definitions(test_cli PRIVATE GLASSBOX_PROGRAM="$<TARGET_FILE:glassbox>")

@@ -16,7 +16,7 @@ set_property(SOURCE ${amx} APPEND PROPERTY COMPILE_OPTIONS "-mavx512vnni;-mamx-t
 
 # Under AddressSanitizer each access is a call, since checks in line take minutes to compile; undefined behaviour is looked
 # for in the plain set, whose code the others share.
-if(GLASSBOX_SANITIZE MATCHES "address")
+if(GLASSBOX_SANITIZE MATCHES "address" AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   set_property(SOURCE ${avx2} ${avx512} ${amx} APPEND PROPERTY COMPILE_OPTIONS
     -fno-sanitize=undefined -mllvm -asan-instrumentation-with-call-threshold=0)
 endif()
