@@ -7,6 +7,7 @@
 #include <set>
 
 #include "hub/card.h"
+#include "hub/openness.h"
 #include "hub/studies.h"
 #include "hub/tensors.h"
 
@@ -35,10 +36,13 @@ bool may_run_code(std::string_view path) {
 void update_facts(Hub& hub, const Repository& repository) {
   const Caller owner = hub.owner();
   try {
-    std::string head;
+    std::string head, readme_text;
+    std::vector<std::string> references;
     const std::vector<Entry> files = hub.view(owner, [&](View& view) {
       const ObjectId commit = view.resolve(repository, kMainBranch);
       head = commit.hex();
+      for (const Reference& reference : view.repositories.references(repository))
+        references.push_back(reference.name.substr(reference.name.rfind('/') + 1));
       auto all = view.list(commit, "", true);
       std::erase_if(all, [](const Entry& entry) { return entry.is_folder(); });
       return all;
@@ -47,8 +51,10 @@ void update_facts(Hub& hub, const Repository& repository) {
     Json facts{{"sha", head}};
     Card card;
     if (const auto readme = std::ranges::find(files, "README.md", &Entry::path);
-        readme != files.end() && readme->size <= kMostCard)
-      card = read_card(contents.read(readme->sha256, kMostCard), repository.kind);
+        readme != files.end() && readme->size <= kMostCard) {
+      readme_text = contents.read(readme->sha256, kMostCard);
+      card = read_card(readme_text, repository.kind);
+    }
     facts["card"] = card.data;
 
     const Json config = json_in(contents, files, "config.json", kMostConfig);
@@ -93,6 +99,11 @@ void update_facts(Hub& hub, const Repository& repository) {
     for (const std::string& format : formats)
       if (!std::ranges::count(tags, format)) tags.push_back(format);
     facts["tags"] = tags;
+    if (repository.kind == RepositoryKind::model) {
+      std::vector<std::string> paths;
+      for (const Entry& file : files) paths.push_back(file.path);
+      facts["openness"] = to_json(openness_of(card.data, readme_text, paths, references));
+    }
     hub.set_facts(repository, facts, tags);
     hub.studies().add(repository);
   } catch (const Error& error) {

@@ -107,6 +107,11 @@ visit('hub: a repository shows its card, its facts beside it, and the commands t
   assert.match(facts, /Files that could run code.*modeling_prism\.py.*training_args\.bin/s);
   assert.equal(await page.getByRole('link', { name: 'tiny-lab/fables' }).getAttribute('href'), '/datasets/tiny-lab/fables');
 
+  const openness = page.locator('details', { hasText: 'Model Openness Framework' });
+  assert.equal(await openness.getByText('Next:').isVisible(), false);
+  await openness.locator('summary', { hasText: 'Open model (class III)' }).click();
+  assert.match(await openness.innerText(), /Next: Add the recipe.*Model architecture\s+config\.json.*Sample model outputs \(optional\)\s+not found.*Training code\s+not found/s);
+
   await page.getByRole('button', { name: 'Copy: Talk to it in a terminal' }).click();
   assert.equal(await copied(page), 'glassbox run glassbox/prism');
   await page.getByRole('button', { name: 'Copy: Fetch it' }).click();

@@ -18,9 +18,18 @@ export interface Listed {
   safetensors?: { parameters: Record<string, number>; total: number };
 }
 
+// By the Model Openness Framework: which of its components were found, and what would be the cheapest to add.
+export interface Openness {
+  class: number; // 3 to 1, the most open; 0: none
+  components: { name: string; class: number; optional: boolean; found?: string }[];
+  licence?: string; // what keeps it from being an open one
+  next?: string;
+}
+
 export interface Repository extends Listed {
   sha: string;
   usedStorage?: number;
+  openness?: Openness;
   cardData?: Record<string, unknown>;
   config?: { model_type?: string; architectures?: string[]; max_position_embeddings?: number; quantization_config?: Record<string, unknown> };
   baseModels?: { relation: string; models: { id: string; lineage?: { verdict: Verdict; why: string } }[] };
@@ -110,7 +119,7 @@ export const cursorOf = (next: string | null) => (next ? new URLSearchParams(nex
 
 export const fetchList = (search: Search, signal?: AbortSignal) => askPage<Listed>(searchPath(search), signal);
 
-const kFields = ['author', 'private', 'gated', 'likes', 'downloads', 'tags', 'pipeline_tag', 'library_name', 'lastModified', 'createdAt', 'safetensors', 'sha', 'usedStorage', 'cardData', 'config', 'baseModels', 'childrenModelCount', 'siblings'];
+const kFields = ['author', 'private', 'gated', 'likes', 'downloads', 'tags', 'pipeline_tag', 'library_name', 'lastModified', 'createdAt', 'safetensors', 'sha', 'usedStorage', 'openness', 'cardData', 'config', 'baseModels', 'childrenModelCount', 'siblings'];
 
 export const fetchRepository = (repository: RepositoryName, signal?: AbortSignal) =>
   askOne<Repository>(`${apiHref(repository)}?${new URLSearchParams(kFields.map((field) => ['expand', field]))}`, signal);

@@ -107,3 +107,6 @@ const kLanguages: Record<string, string> = {
   toml: '', cc: 'cpp', cpp: 'cpp', h: 'cpp', rs: 'rust', go: 'go', java: 'java', css: 'css', html: 'xml', xml: 'xml', sql: 'sql', diff: 'diff',
 };
 export const languageOf = (path: string) => kLanguages[path.slice(path.lastIndexOf('.') + 1).toLowerCase()] ?? '';
+
+// The classes of the Model Openness Framework, by how far a model got.
+export const kOpenness = ['Not an open model yet', 'Open science (class I)', 'Open tooling (class II)', 'Open model (class III)'] as const;
