@@ -8,11 +8,14 @@
 namespace glassbox::hub {
 
 Collected collect(Contents& contents, int64_t now) {
+  // What takes long is done while others read and write; what they add meanwhile is marked below.
+  std::set<ObjectId> reached;
+  contents.database().read([&](Connection& connection) { Sweep(connection).mark(reached); });
   Pins& pins = contents.pins();
   // While this is held nobody begins to read, refers to a chunk, or is between a xorb's blob and its row.
   const std::lock_guard lock(pins.mutex);
   const std::vector<std::string> unneeded = contents.database().write([&](Connection& connection) {
-    return Sweep(connection).run(now, [&](int64_t xorb) { return pins.count.contains(xorb); });
+    return Sweep(connection).run(now, reached, [&](int64_t xorb) { return pins.count.contains(xorb); });
   });
   // The rows are gone for good before the first blob goes.
   const std::set<std::string> known =

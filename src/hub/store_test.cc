@@ -144,6 +144,22 @@ TEST_F(StoreTest, AReaderReadsToTheEndOfWhatGoes) {
   EXPECT_EQ(collect(hub_->contents(), kLater).xorbs, 1);
 }
 
+// Who uploads again what was there has as long as who uploads it first.
+TEST_F(StoreTest, AnUploadThatIsRepeatedHasALeaseOfItsOwn) {
+  const std::string large = random_bytes(200'000, 1), small = "small";
+  store(large);
+  store(small);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const int64_t again = now_in_milliseconds();
+  const Sha256 first = store(large), second = store(small);
+  collect(hub_->contents(), again + kLease);
+  EXPECT_TRUE(hub_->contents().find(first));
+  EXPECT_TRUE(hub_->contents().find(second));
+  EXPECT_EQ(hub_->contents().read(first, 1 << 20), large);
+  collect(hub_->contents(), kLater);
+  EXPECT_FALSE(hub_->contents().find(first));
+}
+
 // A writer that found its chunks in the store refers to them until it is done.
 TEST_F(StoreTest, AWriterKeepsWhatItRefersTo) {
   const std::string bytes = random_bytes(900'000, 1);
@@ -255,6 +271,7 @@ TEST_F(StoreTest, ACollectorCollectsUntilItEnds) {
   leave_behind('a');
   {
     const Collector later(hub_->contents());  // not within the first hour
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
   EXPECT_FALSE(hub_->contents().blobs().names().empty());
   const Collector collector(hub_->contents(), std::chrono::milliseconds(0), std::chrono::milliseconds(1));

@@ -74,9 +74,11 @@ std::optional<std::string> Layouts::whole_bytes(const Sha256& sha256) {
 }
 
 void Layouts::add_content(const Content& content, std::optional<std::string_view> bytes, int64_t leased) {
-  connection_.run("INSERT OR IGNORE INTO content (sha256, size, bytes, file_id, leased) VALUES (?, ?, ?, ?, ?)",
-                  {Blob{content.sha256.view()}, content.size, bytes ? Value(Blob{*bytes}) : Value(nullptr),
-                   content.file_id ? Value(Blob{content.file_id->view()}) : Value(nullptr), leased});
+  connection_.run(
+      "INSERT INTO content (sha256, size, bytes, file_id, leased) VALUES (?, ?, ?, ?, ?) "
+      "ON CONFLICT DO UPDATE SET leased = MAX(leased, excluded.leased)",
+      {Blob{content.sha256.view()}, content.size, bytes ? Value(Blob{*bytes}) : Value(nullptr),
+       content.file_id ? Value(Blob{content.file_id->view()}) : Value(nullptr), leased});
 }
 
 int64_t Layouts::add_xorb(const xet::XorbTable& table, int64_t leased) {

@@ -51,7 +51,8 @@ class Layouts {
 
   std::optional<Content> content(const Sha256& sha256);
   std::optional<std::string> whole_bytes(const Sha256& sha256);  // of what is kept whole
-  // One that is there stays as it is, so that what was published does. `bytes`: of what is kept whole.
+  // One that is there stays as it is, but for a longer lease, so that what was published does. `bytes`: of what is kept
+  // whole.
   void add_content(const Content& content, std::optional<std::string_view> bytes, int64_t leased);
 
   // Its number; of one that was there already, what that has.

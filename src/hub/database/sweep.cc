@@ -24,10 +24,14 @@ void Sweep::mark(const ObjectId& commit, std::set<ObjectId>& reached) {
   mark_tree(objects_.commit(commit).tree, reached);
 }
 
-std::vector<std::string> Sweep::run(int64_t now, const std::function<bool(int64_t xorb)>& pinned) {
-  connection_.run("DELETE FROM uploaded WHERE leased < ?", {now});
-  std::set<ObjectId> reached;
+void Sweep::mark(std::set<ObjectId>& reached) {
   for (const ObjectId& commit : connection_.all("SELECT DISTINCT id FROM made", {}, id_of)) mark(commit, reached);
+}
+
+std::vector<std::string> Sweep::run(int64_t now, std::set<ObjectId> reached,
+                                    const std::function<bool(int64_t xorb)>& pinned) {
+  mark(reached);
+  connection_.run("DELETE FROM uploaded WHERE leased < ?", {now});
   for (const ObjectId& id : connection_.all("SELECT id FROM object", {}, id_of))
     if (!reached.contains(id)) connection_.run("DELETE FROM object WHERE id = ?", {Blob{id.view()}});
   for (const ObjectId& id : connection_.all("SELECT id FROM file", {}, id_of))

@@ -16,11 +16,14 @@ class Sweep {
  public:
   explicit Sweep(Connection& connection) : connection_(connection), objects_(connection) {}
 
-  // Marks what can be reached from every commit that a repository made, then removes all other trees, commits and
-  // files, contents that no file stands for, layouts that no content has, and the xorbs of none, but for what is
-  // `pinned` or whose lease goes on at `now`. Returns the names of the xorbs whose blobs can go when the transaction
-  // ended.
-  std::vector<std::string> run(int64_t now, const std::function<bool(int64_t xorb)>& pinned);
+  // Adds what can be reached from every commit that a repository made and that is not in `reached`.
+  void mark(std::set<ObjectId>& reached);
+  // Removes all other trees, commits and files, contents that no file stands for, layouts that no content has, and the
+  // xorbs of none, but for what is `pinned` or whose lease goes on at `now`. Returns the names of the xorbs whose blobs
+  // can go when the transaction ended. `reached`: what was marked, in this transaction or before it, where marking goes
+  // on from.
+  std::vector<std::string> run(int64_t now, std::set<ObjectId> reached,
+                               const std::function<bool(int64_t xorb)>& pinned);
 
   // Everything of a kind, in no order.
   void each_object(const std::function<void(const ObjectId& id, ObjectKind kind, std::string_view bytes)>& see);
