@@ -172,9 +172,11 @@ def variants(_):
                     figure[3] += theirs.stored() - before
         print(f"{'kind':44} {'files':>5} {'MB':>7}   stored / bytes   sent by hf_xet")
         for kind, (files, size, stored, sent) in figures.items():
-            print(f"{kind:44} {files:5} {size / MB:7.0f}   {stored / size:14.3f}   {sent / size if sent or kind != 'base' else 0:14.3f}")
+            by_xet = f"{sent / size:.3f}" if PYTHON.exists() else "-"
+            print(f"{kind:44} {files:5} {size / MB:7.0f}   {stored / size:14.3f}   {by_xet:>14}")
         size, stored, sent = (sum(figure[i] for figure in figures.values()) for i in (1, 2, 3))
-        print(f"{'all':44} {len(made):5} {size / MB:7.0f}   {stored / size:14.3f}   {sent / size:14.3f}")
+        by_xet = f"{sent / size:.3f}" if PYTHON.exists() else "-"
+        print(f"{'all':44} {len(made):5} {size / MB:7.0f}   {stored / size:14.3f}   {by_xet:>14}")
 
 
 def download(url):

@@ -10,6 +10,7 @@
 #include "hub/descent.h"
 #include "hub/people.h"
 #include "hub/studies.h"
+#include "hub/testing.h"
 #include "tests/testing.h"
 
 namespace glassbox::hub {
@@ -19,8 +20,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 using ::testing::UnorderedElementsAre;
-
-constexpr auto kModel = RepositoryKind::model;
 
 // "b[c,d(circle)]" for a model with what is next to it.
 std::string drawn(const std::vector<Variant>& variants) {

@@ -98,8 +98,9 @@ ClientOptions ClientOptions::of_environment(const std::string& hub) {
   if (!origin_of(options.endpoint) || options.endpoint.find_first_of("?#") != std::string::npos)
     fail(ErrorKind::bad_request, "{}: expected a hub's address, such as {}", quote(options.endpoint), kDefaultHub);
   options.token = token_in(in_environment("HF_TOKEN"), "HF_TOKEN");
+  const bool is_of_login = hub.empty() && !in_environment("HF_ENDPOINT").empty();
   if (const auto file = hub_token_file();
-      options.token.empty() && !is_true(in_environment("HF_HUB_DISABLE_IMPLICIT_TOKEN")))
+      options.token.empty() && is_of_login && !is_true(in_environment("HF_HUB_DISABLE_IMPLICIT_TOKEN")))
     if (std::error_code ignored; std::filesystem::is_regular_file(file, ignored))
       options.token = token_in(read_file(file, size_t{1} << 16), file.string());
   options.cache = hub_cache();
@@ -124,7 +125,7 @@ void in_parallel(size_t count, const std::function<void(Http& http, size_t i, co
   std::mutex mutex;
   const auto work = [&] {
     try {
-      Http http;
+      Http http(true);
       for (size_t i; !stop && (i = next++) < count;) does(http, i, stop);
     } catch (...) {
       const std::lock_guard hold(mutex);

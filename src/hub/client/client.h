@@ -23,9 +23,10 @@ struct ClientOptions {
   bool offline = false;  // the cache alone
   int tries = 5;         // of a request, where connections break or the hub is busy
 
-  // HF_ENDPOINT, or `hub` where it is not empty, or this program's own on this machine; HF_TOKEN, or what
-  // hub_token_file() has unless HF_HUB_DISABLE_IMPLICIT_TOKEN is set; hub_cache(); HF_HUB_OFFLINE. Throws
-  // Error(bad_request) for what is no address or no token, Error(io) without a cache.
+  // HF_ENDPOINT, or `hub` where it is not empty, or this program's own on this machine; HF_TOKEN, or, for the hub that
+  // HF_ENDPOINT names and no other, what hub_token_file() has, unless HF_HUB_DISABLE_IMPLICIT_TOKEN is set;
+  // hub_cache(); HF_HUB_OFFLINE. Throws Error(bad_request) for what is no address or no token, Error(io) without a
+  // cache.
   static ClientOptions of_environment(const std::string& hub = "");
 };
 

@@ -127,6 +127,7 @@ TEST(Http, SendsFiles) {
 TEST(Client, TheTokenOfALoginIsUsed) {
   const TemporaryFolder home;
   const testing::Environment set{{"HF_HOME", home.path().string()},
+                                 {"HF_ENDPOINT", "https://hub.example"},
                                  {"HF_TOKEN", std::nullopt},
                                  {"HF_TOKEN_PATH", std::nullopt},
                                  {"HF_HUB_DISABLE_IMPLICIT_TOKEN", std::nullopt}};
@@ -139,6 +140,11 @@ TEST(Client, TheTokenOfALoginIsUsed) {
   }
   {
     const testing::Environment more{{"HF_HUB_DISABLE_IMPLICIT_TOKEN", "1"}};
+    EXPECT_EQ(ClientOptions::of_environment().token, "");
+  }
+  EXPECT_EQ(ClientOptions::of_environment("https://other.example").token, "") << "a login is of one hub";
+  {
+    const testing::Environment more{{"HF_ENDPOINT", std::nullopt}};
     EXPECT_EQ(ClientOptions::of_environment().token, "");
   }
   write_file(home / "token", "two words");

@@ -266,7 +266,8 @@ struct Http::State {
                                  bool with_token, Exchange& exchange);
 };
 
-Http::Http() : state_(std::make_unique<State>()) {
+Http::Http(bool reached) : state_(std::make_unique<State>()) {
+  state_->reached = reached;
   prepare_curl();
   state_->handle = curl_easy_init();
   check(state_->handle != nullptr, "libcurl gives a handle");

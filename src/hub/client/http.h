@@ -63,7 +63,8 @@ class Http {
     std::function<void(std::string_view bytes)> take;
   };
 
-  Http();
+  // `reached`: whether the other side has answered before, to another of these.
+  explicit Http(bool reached = false);
   ~Http();
   Http(const Http&) = delete;
   Http& operator=(const Http&) = delete;

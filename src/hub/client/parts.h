@@ -30,8 +30,9 @@ auto read_answer(const HttpAnswer& answer, const Read& read) {
   }
 }
 
-// Calls does(http, i, stop) for every i in [0, count), on up to four threads, each with a connection of its own. After
-// the first exception `stop` is set, nothing begins any more, and it is rethrown here.
+// Calls does(http, i, stop) for every i in [0, count), on up to four threads, each with a connection of its own, to a
+// hub that has answered before. After the first exception `stop` is set, nothing begins any more, and it is rethrown
+// here.
 void in_parallel(size_t count, const std::function<void(Http& http, size_t i, const std::atomic<bool>& stop)>& does);
 
 // Adds up and tells. Any thread.

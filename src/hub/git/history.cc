@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <deque>
 #include <limits>
-#include <map>
 #include <queue>
 #include <ranges>
 
@@ -107,8 +106,9 @@ Reached reach_by_rule(History& history, const FetchRequest& request, const std::
   std::vector<ObjectId> excluded;
   const std::vector<Reference> references = history.store().references();
   for (const std::string& name : request.excluded) {
+    const std::string branch = "refs/heads/" + name, tag = "refs/tags/" + name;
     const auto found = std::ranges::find_if(references, [&](const Reference& reference) {
-      return reference.name == name || reference.name == "refs/heads/" + name || reference.name == "refs/tags/" + name;
+      return reference.name == name || reference.name == branch || reference.name == tag;
     });
     if (found == references.end()) refuse(Refused::no_revision, "deepen-not: no reference {}", quote(name));
     excluded.push_back(found->target);

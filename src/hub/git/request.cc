@@ -39,6 +39,14 @@ T wire_number(std::string_view what, std::string_view digits, T least) {
   refuse(Refused::bad_value, "git request: unexpected line {}", quote(line));
 }
 
+// Each is looked for among all references.
+void add_excluded(FetchRequest& request, std::string_view name) {
+  constexpr size_t kMostExcluded = 100;
+  if (request.excluded.size() == kMostExcluded)
+    refuse(Refused::bad_value, "git request: deepen-not: expected at most {} references", kMostExcluded);
+  request.excluded.emplace_back(name);
+}
+
 // Lines that both protocols have.
 bool take_line(std::string_view line, FetchRequest& request) {
   if (take_word(line, "have"))
@@ -50,7 +58,7 @@ bool take_line(std::string_view line, FetchRequest& request) {
   else if (take_word(line, "deepen-since"))
     request.since = wire_number<int64_t>("deepen-since", line, 0);
   else if (take_word(line, "deepen-not"))
-    request.excluded.emplace_back(line);
+    add_excluded(request, line);
   else if (take_word(line, "filter"))
     request.filter = parse_filter(line);
   else if (line == "done")

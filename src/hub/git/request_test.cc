@@ -45,6 +45,15 @@ TEST(GitRequest, AFetchIsRead) {
   EXPECT_FALSE(by_rule.done);
 }
 
+// Each is looked for among all references.
+TEST(GitRequest, ReferencesToLeaveOutAreFew) {
+  std::vector<std::string> lines{"want " + kOne};
+  for (int i = 0; i < 100; ++i) lines.push_back("deepen-not v" + std::to_string(i));
+  EXPECT_EQ(fetch_of(lines).excluded.size(), 100u);
+  lines.push_back("deepen-not main");
+  EXPECT_THAT(refusal_of([&] { fetch_of(lines); }), HasSubstr("deepen-not"));
+}
+
 TEST(GitRequest, AListIsRead) {
   const auto list =
       std::get<ListReferences>(parse_command(said({"command=ls-refs", "<delimiter>", "peel", "symrefs", "unborn",

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "hub/git/history.h"
 #include "hub/git/object_walk.h"

@@ -1,6 +1,8 @@
 // Clone and fetch, as git asks for them over HTTP (gitprotocol-http). What is said is src/hub/git.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/quote.h"
 #include "hub/git/deflate.h"
 #include "hub/git/upload_pack.h"

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { countsInWords, kVerdicts, months, points, raceInWords, relationOf, shownOf, ticks, total, verdictOf, verdictsIn, weekInWords, type Variant, type VariantTree } from './variants';
+import { countsInWords, kVerdicts, months, points, raceInWords, relationOf, shownOf, ticks, verdictOf, verdictsIn, weekInWords, type Variant, type VariantTree } from './variants';
 
 const variant = (id: string, more: Partial<Variant> = {}): Variant => ({ id, here: true, relation: 'finetune', verdict: 'unknown', why: '', ...more });
 
 describe('variants', () => {
   it('are counted in words, each relation in its number', () => {
     expect(countsInWords({ finetune: 12, adapter: 1, merge: 0, quantized: 2 })).toBe('12 fine-tunes, 1 adapter, 2 quantized versions');
-    expect([countsInWords({}), countsInWords(undefined), total({ finetune: 2, merge: 3 }), total(undefined)]).toEqual(['', '', 5, 0]);
+    expect([countsInWords({}), countsInWords(undefined)]).toEqual(['', '']);
     expect([relationOf('finetune'), relationOf('quantized'), relationOf('other'), relationOf('adapter', true)]).toEqual(['Fine-tune', 'Quantized version', 'Other', 'With an adapter']);
   });
 

@@ -50,8 +50,6 @@ const kWays: Record<string, string> = { finetune: 'by fine-tuning', adapter: 'wi
 // What a child is of its base; `up`: the way from a base to what was made from it.
 export const relationOf = (relation: string, up = false) => ((up ? kWays : kOnes)[relation] ?? relation).replace(/^./, (c) => c.toUpperCase());
 
-export const total = (counts: Counts | undefined) => Object.values(counts ?? {}).reduce((sum, count) => sum + count, 0);
-
 // "12 fine-tunes, 1 adapter".
 export function countsInWords(counts: Counts | undefined): string {
   return Object.keys(kOnes)
