@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "tests/adapter.h"
 #include "tests/program.h"
 
 namespace glassbox {
@@ -89,6 +90,23 @@ TEST_F(Hub, AModelGoesThereAndComesBack) {
   EXPECT_EQ(answer_of(glassbox("rm me/prism --json"))["freed_bytes"], listed[0]["bytes"]);
   EXPECT_EQ(glassbox("rm me/prism").status, 1);
   EXPECT_THAT(glassbox("run me/prism hi").err, HasSubstr("answered 404"));
+}
+
+TEST_F(Hub, AnAdapterIsFetchedByItsName) {
+  const fs::path folder = testing::write_adapter(folder_ / "adapter");
+  write_file(folder / "README.md", "---\nlicense: mit\nbase_model: glassbox/prism\n---\n# Small\n");
+  ASSERT_EQ(glassbox("push " + folder.string() + " me/small").status, 0);
+  const auto mean = [](const std::string& adapter) {
+    return answer_of(
+        glassbox("trace glassbox/prism 'What is 2 + 3?' --taps logits --json --adapter " + adapter))["mean"];
+  };
+  const Json looked = mean("me/small");
+  EXPECT_EQ(looked, mean(folder.string()));
+  EXPECT_NE(looked, answer_of(glassbox("trace glassbox/prism 'What is 2 + 3?' --taps logits --json"))["mean"]);
+  EXPECT_EQ(answer_of(glassbox("list --json"))[0]["commits"][0]["files"], 2) << "what it is made of, and no more";
+  ::setenv("HF_HUB_OFFLINE", "1", 1);
+  EXPECT_EQ(mean("me/small"), looked) << "from the cache";
+  EXPECT_THAT(glassbox("run glassbox/prism hi --adapter me/absent").err, HasSubstr("me/absent"));
 }
 
 TEST_F(Hub, OneGgufFileOfSeveral) {

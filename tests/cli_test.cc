@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "formats/safetensors.h"
+#include "tests/adapter.h"
 #include "tests/gguf_parts.h"
 #include "tests/program.h"
 #include "tests/testing.h"
@@ -44,26 +45,9 @@ std::filesystem::path tokenizer_file(const TemporaryFolder& folder) {
 std::filesystem::path tiny() { return fixture("models/llama32_tiny"); }
 std::filesystem::path published() { return "models/prism/weights"; }
 
-// An adapter for glassbox/prism in PEFT's layout: what its first layer asks for, changed a little.
-std::filesystem::path write_adapter(const std::filesystem::path& folder) {
-  constexpr int64_t kRank = 2, kWidth = 256;
-  std::filesystem::create_directories(folder);
-  write_file(folder / "adapter_config.json",
-             R"({"peft_type": "LORA", "r": 2, "lora_alpha": 64, "target_modules": ["q_proj"], "bias": "none"})");
-  std::vector<float> numbers(static_cast<size_t>(kRank * kWidth));
-  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = 0.01f * static_cast<float>(i % 23) - 0.1f;
-  const auto bytes = std::as_bytes(std::span(numbers));
-  const std::string module = "base_model.model.model.layers.0.self_attn.q_proj.lora_";
-  const std::string a = module + "A.weight", b = module + "B.weight";
-  const std::vector<RawTensor> tensors = {{a, DType::f32, {kRank, kWidth}, bytes, nullptr},
-                                          {b, DType::f32, {kWidth, kRank}, bytes, nullptr}};
-  write_safetensors(folder / "adapter_model.safetensors", tensors);
-  return folder;
-}
-
 TEST(Cli, AnAdapterChangesWhatIsSaidAndSeen) {
   const TemporaryFolder folder;
-  const std::string with = " --adapter " + write_adapter(folder / "adapter").string();
+  const std::string with = " --adapter " + testing::write_adapter(folder / "adapter").string();
   const std::string ask = "trace glassbox/prism 'What is 2 + 3?' --taps logits --json";
   const Json plain = answer_of(glassbox(ask)), changed = answer_of(glassbox(ask + with));
   EXPECT_NE(plain["mean"], changed["mean"]);
@@ -469,7 +453,7 @@ TEST(Readme, ItsCommandsWork) {
   TemporaryFolder folder;
   ::setenv("GLASSBOX_HOME", (folder / "home").c_str(), 1);  // what `serve` makes, `hub fsck` reads
   std::filesystem::copy(published(), folder / "model");
-  write_adapter(folder / "adapter");
+  testing::write_adapter(folder / "adapter");
   write_file(folder / "text", "Hello");
   ASSERT_EQ(glassbox("convert glassbox/prism " + (folder / "prism.gguf").string()).status, 0);
   write_file(folder / "ids", "[5, 6]");

@@ -10,7 +10,8 @@ namespace glassbox {
 void ModelOptions::add_to(Command command) {
   command.option("MODEL", &model, "glassbox/prism, a folder as published, a .gguf file, or OWNER/NAME of a hub")
       .required();
-  command.option("--adapter", &adapter, "A folder with a LoRA or DoRA adapter for the model, as PEFT saves it");
+  command.option("--adapter", &adapter,
+                 "A folder with a LoRA or DoRA adapter for the model, as PEFT saves it, or OWNER/NAME of a hub");
   command.repeated("--ignore-key", &ignore_keys, "A key of config.json to run without, though it may matter");
   add_threads_option(command, &threads);
 }
@@ -21,7 +22,7 @@ std::shared_ptr<const Model> ModelOptions::open() const {
 }
 
 std::shared_ptr<const Adapter> ModelOptions::open_adapter(const Model& over) const {
-  return adapter.empty() ? nullptr : glassbox::open_adapter(adapter, over, threads);
+  return adapter.empty() ? nullptr : glassbox::open_adapter(fetch_adapter(adapter), over, threads);
 }
 
 std::vector<std::filesystem::path> ModelOptions::files() const {

@@ -15,7 +15,7 @@ struct Model;
 
 struct ModelOptions {
   std::string model;
-  std::string adapter;  // folder, or empty
+  std::string adapter;  // a folder, a hub's name, or empty
   std::vector<std::string> ignore_keys;
   int threads = 0;
 

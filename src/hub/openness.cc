@@ -65,7 +65,7 @@ constexpr std::string_view kEvaluationDataNames[] = {"eval", "test", "prompts", 
 constexpr std::string_view kPaperNames[] = {"paper"};
 constexpr std::string_view kDataKeys[] = {"datasets"};
 constexpr std::string_view kDataFolders[] = {"data", "datasets", "corpus"};
-constexpr std::string_view kDataNames[] = {"train", "corpus", "texts", "stories"};
+constexpr std::string_view kDataNames[] = {"train", "corpus", "texts"};
 constexpr std::string_view kPreparationNames[] = {"prepare", "preprocess", "process_data", "make_data",     "tokenize",
                                                   "clean",   "filter",     "document",     "generate_data", "dedup"};
 constexpr std::string_view kCheckpointFolders[] = {"checkpoints", "intermediate"};
