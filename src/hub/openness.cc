@@ -19,9 +19,11 @@ struct Signs {
   // A file that ends so (in lower case; none: in any way), and whose name begins so or which is below a folder so
   // called (neither: of any name, anywhere).
   Words endings = {}, beginnings = {}, folders = {};
-  Words headings = {};  // words within a heading of the card that has text below it
-  Words keys = {};      // of the front matter, not empty
-  bool arxiv = false;   // a paper on arXiv that the card names
+  Words headings = {};       // words within a heading of the card that has text below it
+  Words keys = {};           // of the front matter, not empty
+  bool arxiv = false;        // a paper on arXiv that the card names
+  bool text = false;         // the card itself, where it says enough
+  bool checkpoints = false;  // a branch, a tag or a folder called as training calls what it leaves on its way
 };
 
 struct Rule {
@@ -80,7 +82,12 @@ constexpr Rule kRules[] = {
      "Add the config.json that says how the model is built",
      {.endings = kArchitecture}},
     {"Model parameters (final)", 3, false, 9, "Add the weights", {.endings = kWeights}},
-    {"Model card", 3, false, 2, "Write in README.md what the model is for, what it cannot do, and how it was made", {}},
+    {"Model card",
+     3,
+     false,
+     2,
+     "Write in README.md what the model is for, what it cannot do, and how it was made",
+     {.text = true}},
     {"Data card",
      3,
      false,
@@ -148,7 +155,7 @@ constexpr Rule kRules[] = {
      false,
      3,
      "Publish checkpoints of the training, as branches or folders (step1000)",
-     {.folders = kCheckpointFolders}},
+     {.folders = kCheckpointFolders, .checkpoints = true}},
     {"Model metadata", 1, true, 1, "", {.endings = kMetadata}},
 };
 
@@ -275,8 +282,8 @@ std::string find(const Rule& rule, const Looked& in) {
     for (const std::string& heading : in.headings)
       if (heading.find(words) != heading.npos) return fmt::format("README.md, \"{}\"", heading);
   if (signs.arxiv && in.text.find("arxiv.org/") != in.text.npos) return "the paper that README.md names";
-  if (rule.name == "Model card" && in.text.size() >= kLeastCard) return "README.md";
-  if (rule.name == "Model parameters (intermediate checkpoints)") {
+  if (signs.text && in.text.size() >= kLeastCard) return "README.md";
+  if (signs.checkpoints) {
     for (const std::string& reference : in.references)
       if (is_checkpoint_name(reference)) return fmt::format("the branch or tag {}", reference);
     for (const auto& [path, lower] : in.paths)
