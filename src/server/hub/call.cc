@@ -102,6 +102,8 @@ RevisionPath Call::rest() const {
   return split_revision(found == parts.end() ? "" : found->second);
 }
 
+std::string Call::downloader() const { return caller.name + request.peer.substr(0, request.peer.rfind(':')); }
+
 std::string Call::base() const {
   const std::string_view proto = request.header("X-Forwarded-Proto").value_or("http"),
                          host =

@@ -36,6 +36,8 @@ struct Call {
 
   // "http://127.0.0.1:8080", as the client calls this server: URLs in answers begin so, or clients refuse them.
   std::string base() const;
+  // As whom a download counts: a user at an address.
+  std::string downloader() const;
   // The URL of what belongs to a repository: "http://.../datasets/owner/name".
   std::string url_of(const hub::Repository& repository) const;
   std::string api_url_of(const hub::Repository& repository) const;

@@ -187,9 +187,7 @@ http::Response resolve(const Call& call) {
     std::ranges::replace_if(name, [](char c) { return c == '"' || c < 0x20 || c == 0x7f; }, '_');
     response.with("Content-Disposition", fmt::format("attachment; filename=\"{}\";", name));
   }
-  if (call.request.method == "GET")
-    call.hub.count_download(found.repository,
-                            call.caller.name + call.request.peer.substr(0, call.request.peer.rfind(':')));
+  if (call.request.method == "GET") call.hub.count_download(found.repository, call.downloader());
   return response;
 }
 

@@ -111,7 +111,7 @@ http::Response git_upload_pack(const Call& call) {
         } catch (const hub::Refusal& refusal) { return {hub::git::error_packet(refusal.what()), nullptr}; }
       });
   if (!answer.pack) return git_answer("result", std::move(answer.text));
-  call.hub.count_download(repository, call.caller.name + call.request.peer.substr(0, call.request.peer.rfind(':')));
+  call.hub.count_download(repository, call.downloader());
   http::Response response = git_answer("result", "");
   response.source = pack_source(call.hub, call.caller, repository, std::move(answer));
   return response;
